@@ -1,0 +1,181 @@
+//! What the providers answer, in the core's own words.
+//!
+//! A provider's `normalize.rs` makes these; nothing here knows a wire format. The one rule that
+//! matters most stands in the types: what could not be read is [`Reading::Unknown`], never absent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Fields, Kind, ResourceKey, Scope};
+
+/// Why something could not be read, for people and for machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// What went wrong in one sentence without a final stop: `403: needs pubsub.topics.getIamPolicy`.
+    pub reason: String,
+    /// The permission the call needs, where the failure is one of permission.
+    pub permission: Option<String>,
+    /// A word for machines.
+    pub code: FailureCode,
+}
+
+/// Sorts of read failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureCode {
+    /// The credentials are missing.
+    NoCredentials,
+    /// The credentials were refused (401).
+    Unauthenticated,
+    /// The credentials may not do this (403).
+    Forbidden,
+    /// The project, service or zone is not there (404): says nothing of what is in it.
+    ScopeNotFound,
+    /// The service is not running, so its lists mean nothing.
+    NotRunning,
+    /// Too many requests, and the wait would outlast the run.
+    RateLimited,
+    /// The provider failed (5xx, 408) more often than we retry.
+    ProviderError,
+    /// No answer in time, or none at all.
+    Network,
+    /// An answer that can't be understood: cut, HTML, other types.
+    StrangeAnswer,
+    /// An answer that contradicts itself or another: a short page, a listed name that a read denies.
+    Inconsistent,
+    /// Too much gone at once to believe it (semantics 3.2).
+    MassAbsence,
+    /// The provider says that the resource is being created or deleted right now.
+    InTransition,
+}
+
+impl FailureCode {
+    /// The word in JSON and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no-credentials",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::ScopeNotFound => "scope-not-found",
+            Self::NotRunning => "not-running",
+            Self::RateLimited => "rate-limited",
+            Self::ProviderError => "provider-error",
+            Self::Network => "network",
+            Self::StrangeAnswer => "strange-answer",
+            Self::Inconsistent => "inconsistent",
+            Self::MassAbsence => "mass-absence",
+            Self::InTransition => "in-transition",
+        }
+    }
+}
+
+/// One resource as the provider shows it now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Live {
+    /// Its fields, normalised. A field that the provider does not show is left out.
+    pub fields: Fields,
+    /// What a write needs besides: ids and marks. Never stored, never compared.
+    pub detail: Detail,
+}
+
+/// What a provider's writer needs to know of the live resource, besides its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    None,
+    /// The records behind a record set, by address.
+    DnsRecords(Vec<DnsRecord>),
+    /// A subscription whose topic was deleted under it (`_deleted-topic_`): it never gets a message
+    /// again and must be replaced.
+    OrphanedSubscription,
+}
+
+/// One DNS record of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsRecord {
+    /// Cloudflare's id of it.
+    pub id: String,
+    /// Its address, in canonical text.
+    pub address: String,
+    /// Its time to live in seconds; 1 is automatic.
+    pub ttl: i64,
+    /// Whether traffic goes through Cloudflare.
+    pub proxied: bool,
+    /// Its comment; empty when there is none.
+    pub comment: String,
+}
+
+/// What is known of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading<'a> {
+    /// It is there.
+    Present(&'a Live),
+    /// It is proven not to be there (semantics 3.1).
+    Absent,
+    /// It could not be read.
+    Unknown(&'a ReadFailure),
+}
+
+/// What was read of one scope.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeReading {
+    /// Everything that is there and was asked for, or stands in an asked-for namespace.
+    pub resources: BTreeMap<ResourceKey, Live>,
+    /// Single resources that could not be read.
+    pub unknown: BTreeMap<ResourceKey, ReadFailure>,
+    /// Kinds that could not be read at all.
+    pub failed: BTreeMap<Kind, ReadFailure>,
+}
+
+impl ScopeReading {
+    /// A scope of which nothing could be read.
+    #[must_use]
+    pub fn failed(kinds: &[Kind], failure: &ReadFailure) -> Self {
+        let failed = kinds.iter().map(|kind| (*kind, failure.clone())).collect();
+        Self {
+            failed,
+            ..Self::default()
+        }
+    }
+
+    /// What is known of one resource of this scope.
+    #[must_use]
+    pub fn reading(&self, key: &ResourceKey) -> Reading<'_> {
+        if let Some(failure) = self.unknown.get(key) {
+            return Reading::Unknown(failure);
+        }
+        if let Some(live) = self.resources.get(key) {
+            return Reading::Present(live);
+        }
+        match self.failed.get(&key.kind()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => Reading::Absent,
+        }
+    }
+}
+
+/// What was read of all scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiveWorld {
+    /// By scope.
+    pub scopes: BTreeMap<Scope, ScopeReading>,
+}
+
+impl LiveWorld {
+    /// What is known of one resource; none if its scope was never asked for.
+    #[must_use]
+    pub fn reading(&self, key: &ResourceKey) -> Option<Reading<'_>> {
+        self.scopes.get(key.scope()).map(|scope| scope.reading(key))
+    }
+}
+
+/// What a read of one scope is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Declared or recorded resources: the ones to report on.
+    pub keys: BTreeSet<ResourceKey>,
+    /// The recorded ones among them: only of these is a GET made to prove an absence.
+    pub recorded: BTreeSet<ResourceKey>,
+    /// Name prefixes whose other resources are reported too (`{stack}-`), for unmanaged things.
+    pub namespaces: BTreeSet<String>,
+}

@@ -1,0 +1,125 @@
+//! What the definitions say of one stack, checked and normalised.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::fields::FieldName;
+use super::names::{ResourceKey, StackName};
+use super::policy::{OnMissing, Policy};
+use super::resource::Fields;
+use super::secret::SecretText;
+use super::time::Timestamp;
+use super::value::Value;
+
+/// Where a value was written: a place in a definition file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file's path in its set, with forward slashes.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// Whether it is an area's or the project's default rather than the resource's own text.
+    pub is_default: bool,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        if self.is_default {
+            f.write_str(" (default)")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// One declared field: its value and where it was written (semantics 4.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredField {
+    /// The value, normalised.
+    pub value: Value,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// One declared resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredResource {
+    /// What it is.
+    pub key: ResourceKey,
+    /// What it should be.
+    pub fields: BTreeMap<FieldName, DeclaredField>,
+    /// The texts behind sealed values, for the one request that sends them.
+    pub secrets: BTreeMap<FieldName, SecretText>,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// Record sets: addresses nobody declared may be removed (with a grant). Else they are only
+    /// reported.
+    pub exclusive: bool,
+    /// Bindings: members nobody declared count as drift. Else they are only mentioned.
+    pub authoritative: bool,
+    /// Topics and subscriptions: what automation does when it is gone; none: the policy's.
+    pub on_missing: Option<OnMissing>,
+}
+
+impl DeclaredResource {
+    /// The values without their origins.
+    #[must_use]
+    pub fn values(&self) -> Fields {
+        self.fields
+            .iter()
+            .map(|(name, field)| (name.clone(), field.value.clone()))
+            .collect()
+    }
+}
+
+/// A difference that somebody asked to overlook for a time (semantics 6.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreRule {
+    /// The resource, by any form [`ResourceKey::answers_to`] takes, `{stack}` filled in.
+    pub resource: String,
+    /// The field; none for the whole resource.
+    pub field: Option<FieldName>,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// A stack's own settings (its `stacks/<stack>.yaml`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StackConfig {
+    /// The Aiven project, when any Kafka topic is declared.
+    pub aiven_project: Option<String>,
+    /// The Aiven service, likewise.
+    pub kafka_service: Option<String>,
+    /// The Google project, when anything of Pub/Sub is declared.
+    pub gcp_project: Option<String>,
+    /// The Cloudflare zone, when any node is declared.
+    pub cloudflare_zone_id: Option<String>,
+}
+
+/// One stack as the definitions describe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The stack.
+    pub stack: StackName,
+    /// Hash of the set of files this was read from: the first 12 hexadecimal digits of SHA-256.
+    pub revision: String,
+    /// How many files were read.
+    pub files_read: usize,
+    /// Its settings.
+    pub config: StackConfig,
+    /// The policy this set asks for (the one in force may be stricter, semantics 4.4).
+    pub policy: Policy,
+    /// Every resource.
+    pub resources: BTreeMap<ResourceKey, DeclaredResource>,
+    /// What to overlook.
+    pub ignore_rules: Vec<IgnoreRule>,
+    /// Accepted keys that mean nothing to us (`pulumi:…`, `encryptionsalt`), as `file:line key`.
+    pub unused: Vec<String>,
+}

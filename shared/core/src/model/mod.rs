@@ -1,0 +1,22 @@
+//! The words of Kedge as types: names, values, fields, resources, policy.
+//!
+//! None of these types is serialisable; each boundary (YAML, stored JSON, a provider's wire, the
+//! JSON shown to machines) has twins of its own.
+
+mod declared;
+mod fields;
+mod names;
+mod policy;
+mod resource;
+mod secret;
+mod time;
+mod value;
+
+pub use declared::{Declared, DeclaredField, DeclaredResource, IgnoreRule, Origin, StackConfig};
+pub use fields::{FieldName, FieldSpec, RiskRule, Shape, Unit, field_spec, field_specs};
+pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
+pub use policy::{Allowance, Guards, OnMissing, Policy};
+pub use resource::{Fields, Recorded, Settling};
+pub use secret::{Salt, SealedUrl, SecretText, UrlError};
+pub use time::Timestamp;
+pub use value::Value;

@@ -1,0 +1,33 @@
+//! What is recorded of one resource.
+
+use std::collections::BTreeMap;
+
+use super::fields::FieldName;
+use super::time::Timestamp;
+use super::value::Value;
+
+/// Fields by name, in one order everywhere.
+pub type Fields = BTreeMap<FieldName, Value>;
+
+/// What state says of one resource: what we last applied or adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// The fields, as declared when they were applied or adopted.
+    pub fields: Fields,
+    /// Our own recent write, while the provider may still show the value before it.
+    pub settling: Option<Settling>,
+    /// Fields that differed at adoption and wait for a person whatever the policy (semantics 7.1),
+    /// with the declared value they had then.
+    pub pending_adoption: BTreeMap<FieldName, Value>,
+}
+
+/// A write of ours that the provider may not show yet (semantics 3.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settling {
+    /// What was live before; none if nothing was.
+    pub from: Option<Fields>,
+    /// Until when `from` may still be shown.
+    pub until: Timestamp,
+    /// Whether this write was the one retry after a first that did not take.
+    pub retried: bool,
+}

@@ -1,0 +1,394 @@
+//! Trouble on demand: which requests a rule hits, and what happens to them.
+
+use crate::call::Call;
+use crate::random::SplitMix64;
+use serde::{Deserialize, Serialize};
+
+/// Whose API a request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Aiven's Kafka topic API.
+    Aiven,
+    /// Google Pub/Sub v1.
+    Pubsub,
+    /// Cloudflare DNS v4.
+    Cloudflare,
+    /// The sandbox's own `/_sandbox/` path.
+    Sandbox,
+    /// A path that none of them owns.
+    Nobody,
+}
+
+/// Which requests a rule hits. What is left out does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matches {
+    /// Only this provider's requests.
+    pub provider: Option<Provider>,
+    /// Only this HTTP method, in capitals.
+    pub method: Option<String>,
+    /// Only paths that hold this text (path and query, as sent).
+    pub path: Option<String>,
+    /// Only writes, or only reads.
+    pub write: Option<bool>,
+    /// Only the n-th request that fits the above, counted from 1 since the rule was added.
+    pub nth: Option<u64>,
+    /// Only so many of a thousand, drawn from the seed.
+    pub per_mille: Option<u64>,
+}
+
+/// What happens to a request that a rule hits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// Refuse with this status and the provider's own error body; nothing is changed.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// Sends `Retry-After` with so many seconds.
+        #[serde(default)]
+        retry_after_s: Option<u64>,
+        /// Aiven's way to say it: "try again in Ns" in the message.
+        #[serde(default)]
+        try_again_s: Option<u64>,
+        /// In place of the usual message.
+        #[serde(default)]
+        message: Option<String>,
+        /// In place of the usual error code or status name.
+        #[serde(default)]
+        error_code: Option<String>,
+    },
+    /// Answer later by so many milliseconds.
+    Latency {
+        /// How long.
+        ms: u64,
+    },
+    /// Do as asked, but break the answer off half way; `content-length` still names the whole.
+    CutBody,
+    /// An HTML page in place of the answer; nothing is changed.
+    HtmlBody {
+        /// The status it comes with: 200 is what captive proxies send.
+        #[serde(default = "ok_status")]
+        code: u16,
+    },
+    /// Do as asked, but answer with numbers where texts belong and the other way round.
+    WrongTypes,
+    /// No answer at all; `applied` says whether the change was made.
+    LoseAnswer {
+        /// Whether the request was carried out before the connection broke.
+        applied: bool,
+    },
+    /// Aiven: the service is powered off for the requests hit.
+    PowerOff,
+    /// Aiven: the list shows the topics as they were so long ago.
+    ListingLag {
+        /// How far back.
+        ms: i64,
+    },
+    /// Aiven: the bulk read's own cache is so old; names it does not know make the batch 404 (tf#2648).
+    BulkLag {
+        /// How far back.
+        ms: i64,
+    },
+    /// Aiven: the bulk read leaves out its last topics without a word (tf: read.go).
+    ShortAnswer {
+        /// How many are missing.
+        by: usize,
+    },
+    /// Aiven: a topic made now stays `CONFIGURING`; `unreadable` makes its reads 501 meanwhile (tf#89).
+    SlowCreate {
+        /// For how long.
+        ms: i64,
+        /// Whether single and bulk reads answer 501 until then.
+        #[serde(default)]
+        unreadable: bool,
+    },
+    /// Aiven: a topic deleted now stays listed as `DELETING`.
+    SlowDelete {
+        /// For how long.
+        ms: i64,
+    },
+    /// Aiven: a change of replication made now refuses further updates with 409 meanwhile.
+    SlowReassignment {
+        /// For how long.
+        ms: i64,
+    },
+    /// Aiven: a value set to the default reads back as `default_config` (tf#2955).
+    EqualReadsAsDefault,
+    /// Pub/Sub: a name that a GET did not find stays unfound (hashicorp/terraform-provider-google#4993).
+    NegativeCache {
+        /// For how long.
+        ms: i64,
+    },
+    /// Pub/Sub: the organisation policy refuses members added now, unless they end in one of `allowed`.
+    OrgPolicy {
+        /// Endings of members that are let in.
+        #[serde(default)]
+        allowed: Vec<String>,
+    },
+}
+
+fn ok_status() -> u16 {
+    200
+}
+
+/// A rule: which requests, what happens, how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Which requests.
+    #[serde(default, rename = "match")]
+    pub matches: Matches,
+    /// What happens to them.
+    pub effect: Effect,
+    /// How often it happens before the rule is spent; for ever when left out.
+    #[serde(default)]
+    pub times: Option<u32>,
+}
+
+impl Fault {
+    /// A rule for every request.
+    pub fn always(effect: Effect) -> Self {
+        Self {
+            matches: Matches::default(),
+            effect,
+            times: None,
+        }
+    }
+}
+
+/// The effects that the providers themselves must know of while they answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Quirks {
+    pub(crate) power_off: bool,
+    pub(crate) list_lag_ms: i64,
+    pub(crate) bulk_lag_ms: i64,
+    pub(crate) short_by: usize,
+    pub(crate) slow_create_ms: i64,
+    pub(crate) unreadable: bool,
+    pub(crate) slow_delete_ms: i64,
+    pub(crate) slow_reassignment_ms: i64,
+    pub(crate) equal_reads_as_default: bool,
+    pub(crate) negative_cache_ms: i64,
+    pub(crate) org_policy: Option<Vec<String>>,
+}
+
+/// What all rules together do to one request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hit {
+    pub(crate) delay_ms: u64,
+    /// The first rule that decides over the answer.
+    pub(crate) answer: Option<Effect>,
+    pub(crate) quirks: Quirks,
+}
+
+impl Hit {
+    fn add(&mut self, effect: &Effect) {
+        let quirks = &mut self.quirks;
+        match effect {
+            Effect::Latency { ms } => self.delay_ms = self.delay_ms.saturating_add(*ms),
+            Effect::Status { .. }
+            | Effect::CutBody
+            | Effect::HtmlBody { .. }
+            | Effect::WrongTypes
+            | Effect::LoseAnswer { .. } => self.answer = Some(effect.clone()),
+            Effect::PowerOff => quirks.power_off = true,
+            Effect::ListingLag { ms } => quirks.list_lag_ms = *ms,
+            Effect::BulkLag { ms } => quirks.bulk_lag_ms = *ms,
+            Effect::ShortAnswer { by } => quirks.short_by = *by,
+            Effect::SlowCreate { ms, unreadable } => {
+                quirks.slow_create_ms = *ms;
+                quirks.unreadable = *unreadable;
+            }
+            Effect::SlowDelete { ms } => quirks.slow_delete_ms = *ms,
+            Effect::SlowReassignment { ms } => quirks.slow_reassignment_ms = *ms,
+            Effect::EqualReadsAsDefault => quirks.equal_reads_as_default = true,
+            Effect::NegativeCache { ms } => quirks.negative_cache_ms = *ms,
+            Effect::OrgPolicy { allowed } => quirks.org_policy = Some(allowed.clone()),
+        }
+    }
+}
+
+fn decides_answer(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Status { .. }
+            | Effect::CutBody
+            | Effect::HtmlBody { .. }
+            | Effect::WrongTypes
+            | Effect::LoseAnswer { .. }
+    )
+}
+
+/// An effect that only one provider has does not use up its `times` on the others' requests.
+fn concerns(effect: &Effect, provider: Provider) -> bool {
+    match effect {
+        Effect::PowerOff
+        | Effect::ListingLag { .. }
+        | Effect::BulkLag { .. }
+        | Effect::ShortAnswer { .. }
+        | Effect::SlowCreate { .. }
+        | Effect::SlowDelete { .. }
+        | Effect::SlowReassignment { .. }
+        | Effect::EqualReadsAsDefault => provider == Provider::Aiven,
+        Effect::NegativeCache { .. } | Effect::OrgPolicy { .. } => provider == Provider::Pubsub,
+        _ => true,
+    }
+}
+
+#[derive(Debug)]
+struct Rule {
+    fault: Fault,
+    seen: u64,
+    left: Option<u32>,
+}
+
+/// All rules in force, in the order they were added.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    rules: Vec<Rule>,
+    random: SplitMix64,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rules: Vec::new(),
+            // A stream of its own: adding a rule must not change the ids the world gives out.
+            random: SplitMix64::new(seed ^ 0xFA17_FA17_FA17_FA17),
+        }
+    }
+
+    pub(crate) fn add(&mut self, fault: Fault) {
+        let left = fault.times;
+        self.rules.push(Rule {
+            fault,
+            seen: 0,
+            left,
+        });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The rules with what is left of them.
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        self.rules
+            .iter()
+            .map(|rule| Fault {
+                times: rule.left,
+                ..rule.fault.clone()
+            })
+            .collect()
+    }
+
+    pub(crate) fn jitter(&mut self, up_to_ms: u64) -> u64 {
+        self.random.below(up_to_ms.saturating_add(1))
+    }
+
+    /// Counts the request against every rule and gathers what happens to it.
+    pub(crate) fn hit(&mut self, call: &Call, target: &str, provider: Provider, write: bool) -> Hit {
+        let mut hit = Hit::default();
+        for rule in &mut self.rules {
+            let Fault {
+                matches, effect, ..
+            } = &rule.fault;
+            let fits = concerns(effect, provider)
+                && matches.provider.is_none_or(|wanted| wanted == provider)
+                && matches.write.is_none_or(|wanted| wanted == write)
+                && matches
+                    .method
+                    .as_deref()
+                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(call.method.as_str()))
+                && matches
+                    .path
+                    .as_deref()
+                    .is_none_or(|wanted| target.contains(wanted));
+            if !fits {
+                continue;
+            }
+            rule.seen += 1;
+            let drawn = match matches.per_mille {
+                Some(share) => self.random.below(1000) < share,
+                None => true,
+            };
+            // The first rule that decides over the answer keeps it; a later one must not be used up unseen.
+            let taken = hit.answer.is_some() && decides_answer(effect);
+            if !drawn || taken || matches.nth.is_some_and(|nth| nth != rule.seen) || rule.left == Some(0)
+            {
+                continue;
+            }
+            rule.left = rule.left.map(|left| left - 1);
+            hit.add(effect);
+        }
+        hit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(method: &str, path: &str) -> Call {
+        Call::read(
+            http::Request::builder()
+                .method(method)
+                .uri(path)
+                .body(bytes::Bytes::new())
+                .unwrap(),
+        )
+    }
+
+    fn statuses(fault: &str, count: usize) -> Vec<bool> {
+        let mut faults = Faults::new(1);
+        faults.add(serde_json::from_str(fault).unwrap());
+        let get = call("GET", "/v1/project/p");
+        (0..count)
+            .map(|_| {
+                faults
+                    .hit(&get, "/v1/project/p", Provider::Aiven, false)
+                    .answer
+                    .is_some()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn rules_hit_what_they_name() {
+        let cases = [
+            (r#"{"effect":{"kind":"cut_body"}}"#, vec![true, true, true]),
+            (r#"{"effect":{"kind":"cut_body"},"times":1}"#, vec![true, false, false]),
+            (r#"{"match":{"nth":2},"effect":{"kind":"cut_body"}}"#, vec![false, true, false]),
+            (r#"{"match":{"method":"POST"},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
+            (r#"{"match":{"provider":"pubsub"},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
+            (r#"{"match":{"path":"project"},"effect":{"kind":"cut_body"}}"#, vec![true; 3]),
+            (r#"{"match":{"write":true},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
+            (r#"{"match":{"per_mille":0},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
+            (r#"{"match":{"per_mille":1000},"effect":{"kind":"cut_body"}}"#, vec![true; 3]),
+        ];
+        for (fault, expected) in cases {
+            assert_eq!(statuses(fault, 3), expected, "{fault}");
+        }
+    }
+
+    #[test]
+    fn chance_follows_the_seed() {
+        let fault = r#"{"match":{"per_mille":500},"effect":{"kind":"cut_body"}}"#;
+        let first = statuses(fault, 64);
+        assert_eq!(first, statuses(fault, 64));
+        let hits = first.iter().filter(|hit| **hit).count();
+        assert!((16..48).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn a_typo_in_a_rule_is_an_error() {
+        for text in [
+            r#"{"effect":{"kind":"status","codee":429}}"#,
+            r#"{"match":{"provder":"aiven"},"effect":{"kind":"cut_body"}}"#,
+        ] {
+            assert!(serde_json::from_str::<Fault>(text).is_err(), "{text}");
+        }
+    }
+}
