@@ -176,6 +176,9 @@ pub struct Wanted {
     pub keys: BTreeSet<ResourceKey>,
     /// The recorded ones among them: only of these is a GET made to prove an absence.
     pub recorded: BTreeSet<ResourceKey>,
-    /// Name prefixes whose other resources are reported too (`{stack}-`), for unmanaged things.
+    /// Name prefixes whose other Kafka and Pub/Sub resources are reported too (`{stack}-`), for
+    /// unmanaged things.
     pub namespaces: BTreeSet<String>,
+    /// Whether DNS names that nobody asked for are reported too (`kedge audit`).
+    pub every_dns_name: bool,
 }

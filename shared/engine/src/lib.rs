@@ -1,1 +1,11 @@
-//! engine
+//! The flow of Kedge over ports: `definitions → declared → (recorded, live) → differences → plan →
+//! apply → state`.
+//!
+//! A port call is the only place where anything here waits, so a test may run it in virtual time.
+//! What reads and plans is generic over [`ports::ReadPorts`] and has no way to send a write; only
+//! `apply` asks for [`ports::WritePorts`].
+
+pub mod ports;
+pub mod providers;
+pub mod session;
+mod transport;

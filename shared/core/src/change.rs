@@ -1,0 +1,125 @@
+//! What apply may do to one resource, and nothing else.
+//!
+//! A change is specific enough that carrying it out leaves nothing to decide: the provider gets
+//! the edits, the values behind them and what was live when the plan was made.
+
+use std::collections::BTreeMap;
+
+use crate::live::Live;
+use crate::model::{FieldName, Fields, ResourceKey, SecretText, StackName, Value};
+
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// It is made.
+    Create,
+    /// Some of its fields are changed in place.
+    Update,
+    /// It is deleted and made again.
+    Replace,
+    /// It is deleted.
+    Delete,
+}
+
+impl Verb {
+    /// The word in plans, grants, JSON and history.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// One step of an update.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edit {
+    /// A field gets a value.
+    Set {
+        /// Which field.
+        field: FieldName,
+        /// Its new value.
+        to: Value,
+    },
+    /// A set gets one more item.
+    Add {
+        /// Which field.
+        field: FieldName,
+        /// The item: an address, a member.
+        item: String,
+    },
+    /// A set loses one item.
+    Remove {
+        /// Which field.
+        field: FieldName,
+        /// The item: an address, a member.
+        item: String,
+    },
+}
+
+impl Edit {
+    /// The field it is about.
+    #[must_use]
+    pub fn field(&self) -> &FieldName {
+        match self {
+            Self::Set { field, .. } | Self::Add { field, .. } | Self::Remove { field, .. } => field,
+        }
+    }
+}
+
+/// One change of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The stack it is for; DNS records that we write bear its mark `kedge:<stack>`.
+    pub stack: StackName,
+    /// The resource.
+    pub key: ResourceKey,
+    /// What is done.
+    pub verb: Verb,
+    /// Updates: the steps, at least one. Empty for the other verbs.
+    pub edits: Vec<Edit>,
+    /// What should be, whole. Empty when it is deleted.
+    pub declared: Fields,
+    /// The texts behind sealed values of `declared`.
+    pub secrets: BTreeMap<FieldName, SecretText>,
+    /// What state says. A deleted binding or record set loses exactly the items recorded here.
+    pub recorded: Fields,
+    /// What was live when the plan was made; none if nothing was.
+    pub live: Option<Live>,
+}
+
+/// A change that was made, as far as the provider's answer tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// How long the provider may still show the old value, in milliseconds (semantics 3.6).
+    pub settle_ms: i64,
+}
+
+/// A change that was not made, or not surely.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// It can't be made until somebody does something about it: a name that exists and is not ours,
+    /// an organisation policy, a missing permission.
+    #[error("{reason}")]
+    Blocked {
+        /// Why, in one sentence without a final stop.
+        reason: String,
+        /// What to do about it.
+        fix: Option<String>,
+    },
+    /// It was surely not made; a later run may try again.
+    #[error("{reason}")]
+    Failed {
+        /// Why, in one sentence without a final stop.
+        reason: String,
+    },
+    /// Nobody knows: the answer was lost. It stays in state as ours with an unknown outcome.
+    #[error("{reason}")]
+    OutcomeUnknown {
+        /// Why, in one sentence without a final stop.
+        reason: String,
+    },
+}

@@ -1,0 +1,133 @@
+//! HTTP in two sealed kinds: a request that reads and a request that writes.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// The largest answer that is taken in, in bytes. A bulk read of 100 Kafka topics with consumer
+/// groups is the largest honest one (some megabytes on busy clusters); beyond this it is a fault.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Who is asked, for statistics and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProviderName {
+    /// Aiven.
+    Aiven,
+    /// Google Pub/Sub.
+    Pubsub,
+    /// Cloudflare.
+    Cloudflare,
+}
+
+impl ProviderName {
+    /// All, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::Aiven, Self::Pubsub, Self::Cloudflare];
+
+    /// The word in statistics and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aiven => "aiven",
+            Self::Pubsub => "pubsub",
+            Self::Cloudflare => "cloudflare",
+        }
+    }
+}
+
+/// A request that changes nothing. Only a provider's `requests.rs` makes one; the HTTP verb does
+/// not tell (Aiven's bulk read is a POST).
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    provider: ProviderName,
+    request: http::Request<Bytes>,
+}
+
+impl ReadRequest {
+    pub(crate) fn new(provider: ProviderName, request: http::Request<Bytes>) -> Self {
+        Self { provider, request }
+    }
+
+    /// Who is asked.
+    #[must_use]
+    pub fn provider(&self) -> ProviderName {
+        self.provider
+    }
+
+    /// The request, for the adapter that sends it.
+    #[must_use]
+    pub fn request(&self) -> &http::Request<Bytes> {
+        &self.request
+    }
+}
+
+/// A request that changes the world. Only a provider's `requests.rs` makes one, and only `apply`
+/// has a port to send it.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    provider: ProviderName,
+    request: http::Request<Bytes>,
+}
+
+impl WriteRequest {
+    pub(crate) fn new(provider: ProviderName, request: http::Request<Bytes>) -> Self {
+        Self { provider, request }
+    }
+
+    /// Who is asked.
+    #[must_use]
+    pub fn provider(&self) -> ProviderName {
+        self.provider
+    }
+
+    /// The request, for the adapter that sends it.
+    #[must_use]
+    pub fn request(&self) -> &http::Request<Bytes> {
+        &self.request
+    }
+}
+
+/// No whole answer came. What a caller must know is whether the request may have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HttpError {
+    /// The request never left: no address, no connection, no TLS. Nothing was changed.
+    #[error("could not connect: {0}")]
+    NotSent(String),
+    /// No answer in time. The request may have arrived.
+    #[error("no answer within {0} ms")]
+    Timeout(u64),
+    /// The connection broke before a whole answer. The request may have arrived.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The answer is larger than [`ANSWER_BYTES_MAX`].
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The transport refuses it: `KEDGE_READ_ONLY=1` and not in the table of reads.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Sends requests that read.
+#[expect(
+    async_fn_in_trait,
+    reason = "static dispatch; callers need no Send bound"
+)]
+pub trait HttpRead {
+    /// Sends one request, once, and takes in the whole answer. Any status is an answer.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    async fn send_read(&self, request: &ReadRequest) -> Result<http::Response<Bytes>, HttpError>;
+}
+
+/// Sends requests that write.
+#[expect(
+    async_fn_in_trait,
+    reason = "static dispatch; callers need no Send bound"
+)]
+pub trait HttpWrite {
+    /// Sends one request, once, and takes in the whole answer. Any status is an answer.
+    ///
+    /// # Errors
+    /// When no whole answer came; all but [`HttpError::NotSent`] and [`HttpError::Refused`] leave
+    /// open whether the change was made.
+    async fn send_write(&self, request: &WriteRequest) -> Result<http::Response<Bytes>, HttpError>;
+}

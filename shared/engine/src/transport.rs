@@ -1,0 +1,194 @@
+//! Sending with patience: retries with jitter, the providers' own wait hints, and the run's deadline.
+//!
+//! What a status means is the provider's to say (its `error.rs`); how long to wait and when to give
+//! up is decided here, once.
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::ports::{Clock, HttpError, Random, ReadPorts, ReadRequest, WritePorts, WriteRequest};
+use crate::session::Context;
+
+/// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
+const ATTEMPTS_MAX: u32 = 5;
+/// The first wait is a random part of this.
+const BACKOFF_FIRST_MS: u64 = 500;
+/// No wait of our own choice is longer.
+const BACKOFF_MAX_MS: u64 = 8_000;
+
+/// What a provider makes of an answer's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// It is final.
+    No,
+    /// Again, after this many milliseconds if the provider said so. The change was surely not made.
+    Again {
+        /// The provider's own hint.
+        after_ms: Option<u64>,
+    },
+    /// Again, but the change may have been made (a 500 or 504 on a write).
+    Ambiguous,
+}
+
+/// No answer to work with after all attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CallError {
+    /// The last attempt brought no answer.
+    Http(HttpError),
+    /// The wait that the provider wants would outlast the run.
+    WaitTooLong {
+        /// What it wants.
+        wait_ms: u64,
+        /// The status that said so.
+        status: u16,
+    },
+}
+
+/// An answer to a write.
+#[derive(Debug, Clone)]
+pub(crate) struct WriteAnswer {
+    /// The last answer.
+    pub(crate) response: Response<Bytes>,
+    /// Whether an earlier attempt of ours may have made the change already: then "already exists"
+    /// and "gone" mean done (semantics 8.2).
+    pub(crate) after_ambiguous: bool,
+}
+
+/// No answer to a write after all attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WriteFailure {
+    /// What happened last.
+    pub(crate) error: CallError,
+    /// Whether any attempt may have made the change.
+    pub(crate) ambiguous: bool,
+}
+
+/// Sends a read until it is answered for good.
+pub(crate) async fn send_read<P: ReadPorts>(
+    cx: Context<'_, P>,
+    request: &ReadRequest,
+    judge: impl Fn(&Response<Bytes>) -> Retry,
+) -> Result<Response<Bytes>, CallError> {
+    let mut attempt = 1;
+    loop {
+        let (hint, given_up) = match cx.ports.send_read(request).await {
+            Ok(response) => match judge(&response) {
+                Retry::No => return Ok(response),
+                Retry::Again { after_ms } => {
+                    let status = response.status().as_u16();
+                    (after_ms, GivenUp::Answered(response, status))
+                }
+                Retry::Ambiguous => (None, GivenUp::Answered(response, 0)),
+            },
+            Err(error @ (HttpError::Refused(_) | HttpError::TooLarge(_))) => {
+                return Err(CallError::Http(error));
+            }
+            Err(error) => (None, GivenUp::Silent(error)),
+        };
+        match pause(cx, attempt, hint).await {
+            Pause::Waited => attempt += 1,
+            Pause::OutOfAttempts => return given_up.into_read(),
+            Pause::TooLong { wait_ms } => return given_up.too_long(wait_ms),
+        }
+    }
+}
+
+/// Sends a write until it is answered for good. Only for requests that may be repeated: the caller
+/// uses `after_ambiguous` to read "already exists" and "gone" right.
+pub(crate) async fn send_write<P: WritePorts>(
+    cx: Context<'_, P>,
+    request: &WriteRequest,
+    judge: impl Fn(&Response<Bytes>) -> Retry,
+) -> Result<WriteAnswer, WriteFailure> {
+    let mut attempt = 1;
+    let mut ambiguous = false;
+    loop {
+        let (hint, given_up) = match cx.ports.send_write(request).await {
+            Ok(response) => match judge(&response) {
+                Retry::No => {
+                    return Ok(WriteAnswer {
+                        response,
+                        after_ambiguous: ambiguous,
+                    });
+                }
+                Retry::Again { after_ms } => {
+                    let status = response.status().as_u16();
+                    (after_ms, GivenUp::Answered(response, status))
+                }
+                Retry::Ambiguous => {
+                    ambiguous = true;
+                    (None, GivenUp::Answered(response, 0))
+                }
+            },
+            Err(error @ HttpError::Refused(_)) => {
+                return Err(WriteFailure {
+                    error: CallError::Http(error),
+                    ambiguous,
+                });
+            }
+            Err(error) => {
+                ambiguous |= !matches!(error, HttpError::NotSent(_));
+                (None, GivenUp::Silent(error))
+            }
+        };
+        let ended = match pause(cx, attempt, hint).await {
+            Pause::Waited => {
+                attempt += 1;
+                continue;
+            }
+            Pause::OutOfAttempts => given_up.into_read(),
+            Pause::TooLong { wait_ms } => given_up.too_long(wait_ms),
+        };
+        return ended
+            .map(|response| WriteAnswer {
+                response,
+                after_ambiguous: ambiguous,
+            })
+            .map_err(|error| WriteFailure { error, ambiguous });
+    }
+}
+
+/// What there is to show when no attempt is left.
+enum GivenUp {
+    Answered(Response<Bytes>, u16),
+    Silent(HttpError),
+}
+
+impl GivenUp {
+    fn into_read(self) -> Result<Response<Bytes>, CallError> {
+        match self {
+            Self::Answered(response, _) => Ok(response),
+            Self::Silent(error) => Err(CallError::Http(error)),
+        }
+    }
+
+    fn too_long(self, wait_ms: u64) -> Result<Response<Bytes>, CallError> {
+        match self {
+            Self::Answered(_, status) if status == 429 => {
+                Err(CallError::WaitTooLong { wait_ms, status })
+            }
+            other => other.into_read(),
+        }
+    }
+}
+
+enum Pause {
+    Waited,
+    OutOfAttempts,
+    TooLong { wait_ms: u64 },
+}
+
+/// Waits before the next attempt, by the provider's hint or with full jitter, if the run has time.
+async fn pause<P: Clock + Random>(cx: Context<'_, P>, attempt: u32, hint: Option<u64>) -> Pause {
+    if attempt >= ATTEMPTS_MAX {
+        return Pause::OutOfAttempts;
+    }
+    let most = BACKOFF_MAX_MS.min(BACKOFF_FIRST_MS << (attempt - 1).min(10));
+    let wait_ms = hint.unwrap_or_else(|| 1 + cx.ports.next_u64() % most);
+    let left = cx.session.deadline.ms_since(cx.ports.now());
+    if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
+        return Pause::TooLong { wait_ms };
+    }
+    cx.ports.sleep_ms(wait_ms).await;
+    Pause::Waited
+}
