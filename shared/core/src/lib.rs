@@ -7,5 +7,9 @@
 //! anything: time and nonces come in as values. The dependency list in `Cargo.toml` is the proof.
 
 pub mod change;
+pub mod diff;
 pub mod live;
 pub mod model;
+pub mod plan;
+pub mod risk;
+pub mod state;
