@@ -6,5 +6,6 @@
 //! `render` shows them. Nothing here waits, reads a clock, draws a random number or talks to
 //! anything: time and nonces come in as values. The dependency list in `Cargo.toml` is the proof.
 
+pub mod definitions;
 pub mod live;
 pub mod model;
