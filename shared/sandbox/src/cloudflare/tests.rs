@@ -35,7 +35,6 @@ fn a_record_comes_back_complete() {
     assert!(record["comment"].is_null());
     assert!(record.get("comment_modified_on").is_none());
     assert_eq!(record["settings"], json!({}));
-    assert_eq!(Bench::new().sandbox.world(), Bench::new().sandbox.world());
     let again = Bench::new();
     assert_eq!(
         create(&again, address("Node1.Dev.", "192.0.2.1"))["id"],
