@@ -43,7 +43,7 @@ pub(super) async fn carry_out<P: WritePorts>(
             })
             .await
         {
-            Ok(answer) if answer.response.status().as_u16() == 200 => return Ok(applied(1)),
+            Ok(answer) if error::is_done(&answer.response) => return Ok(applied(1)),
             Ok(answer) if error::is_policy_conflict(&answer.response) => {
                 // The etag is spent, so no earlier attempt of this round can land any more.
                 pause(caller, topic, round).await?;

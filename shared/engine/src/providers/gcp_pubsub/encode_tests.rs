@@ -115,6 +115,7 @@ fn pull_has_an_empty_push_config() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_patch_holds_what_its_mask_names() {
     let live: wire::Subscription = serde_json::from_value(json!({
         "name": "projects/p/subscriptions/dev-s",

@@ -10,7 +10,7 @@ use kedge_core::change::ChangeError;
 use kedge_core::live::{FailureCode, ReadFailure};
 use kedge_core::model::Timestamp;
 
-use super::wire::{ApiError, Strange};
+use super::wire::{self, ApiError, Strange};
 use crate::ports::HttpError;
 use crate::transport::{CallError, Retry, WriteFailure};
 
@@ -88,6 +88,9 @@ pub(super) fn judge(
     jitter: impl FnOnce() -> u64,
 ) -> Retry {
     let status = response.status().as_u16();
+    if status == 200 && op.is_write() && !is_done(response) {
+        return Retry::Ambiguous;
+    }
     if status == 200 {
         return Retry::No;
     }
@@ -202,6 +205,7 @@ pub(super) fn ok_body<'a>(
 
 fn with(status: u16, message: &str) -> String {
     match message {
+        "" if status == 200 => format!("200: {}", Strange::NotJson.as_str()),
         "" => format!("{status}: Pub/Sub gives no reason"),
         message => format!("{status}: {message}"),
     }
@@ -346,6 +350,11 @@ pub(super) fn refused(
             reason: with(status, message),
         },
     }
+}
+
+/// Whether a write was made. A page that something on the way sends with a 200 proves nothing.
+pub(super) fn is_done(response: &Response<Bytes>) -> bool {
+    response.status().as_u16() == 200 && wire::is_object(response.body())
 }
 
 /// Whether Google itself (not some page on the way) says that the thing is not there.

@@ -41,6 +41,7 @@ fn a_bare_subscription_has_the_servers_defaults() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn single_fields() {
     for (text, field, value) in [
         (

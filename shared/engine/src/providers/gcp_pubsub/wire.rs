@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kedge_core::model::SecretText;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -220,6 +220,11 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretText>, D::E
 
 fn reveal<S: Serializer>(secret: &Option<SecretText>, to: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(SecretText::reveal).serialize(to)
+}
+
+/// Whether a body is whole JSON of an object, as every answer of Google is.
+pub(super) fn is_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(body).is_ok()
 }
 
 /// Why an answer can't be understood. Never repeats the answer.

@@ -111,7 +111,7 @@ async fn create<P: WritePorts>(
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
-    let ok = answer.response.status().as_u16() == 200;
+    let ok = error::is_done(&answer.response);
     // Its name was free when the plan was made: what is there now is what our lost attempt made.
     if ok || (answer.after_ambiguous && error::is_already_there(&answer.response)) {
         return Ok(applied());
@@ -126,7 +126,7 @@ async fn patch_it<P: WritePorts>(
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
-    if answer.response.status().as_u16() == 200 {
+    if error::is_done(&answer.response) {
         return Ok(applied());
     }
     Err(refused(caller, op, &answer))
@@ -138,7 +138,7 @@ async fn delete<P: WritePorts>(
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
-    if answer.response.status().as_u16() == 200 || error::is_not_found(&answer.response) {
+    if error::is_done(&answer.response) || error::is_not_found(&answer.response) {
         return Ok(applied());
     }
     Err(refused(caller, op, &answer))
