@@ -254,3 +254,30 @@ fn add<T>(
 fn of_kind(wanted: &Wanted, kind: Kind) -> impl Iterator<Item = &ResourceKey> {
     wanted.keys.iter().filter(move |key| key.kind() == kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_strange_element_spoils_itself_and_a_nameless_one_the_list() {
+        let good = json!({"name": "projects/p/topics/a"});
+        let strange = json!({"name": "projects/p/topics/b", "labels": 7});
+        let listed: Listed<wire::Topic> = by_id(&[good.clone(), strange], "topics");
+        let listed = listed.unwrap();
+        assert!(listed["a"].is_ok());
+        let failure = listed["b"].as_ref().unwrap_err();
+        assert_eq!(failure.code, FailureCode::StrangeAnswer);
+        for nameless in [
+            json!({"labels": {}}),
+            json!({"name": 7}),
+            json!({"name": "a"}),
+            json!("a"),
+        ] {
+            let listed: Listed<wire::Topic> = by_id(&[good.clone(), nameless], "topics");
+            assert!(listed.is_err());
+        }
+    }
+}
