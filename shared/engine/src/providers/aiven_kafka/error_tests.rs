@@ -208,7 +208,16 @@ const ANY: &[Verb] = &[Verb::Create, Verb::Update, Verb::Delete];
 const BROKERS: &str = "Cluster only has 2 broker(s), cannot set replication factor to 3";
 
 /// Verbs, status, code, message; whether it is repeated; what became of it.
-const WRITES: &[(&[Verb], u16, &str, &str, Retry, &str)] = &[
+type WriteRow = (
+    &'static [Verb],
+    u16,
+    &'static str,
+    &'static str,
+    Retry,
+    &'static str,
+);
+
+const WRITES: &[WriteRow] = &[
     (
         ANY,
         400,
