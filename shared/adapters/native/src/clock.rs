@@ -1,0 +1,53 @@
+//! The system's clock.
+
+use std::time::{Duration, SystemTime};
+
+use kedge_core::model::Timestamp;
+use kedge_engine::ports::Clock;
+
+/// Wall time of this machine; waiting by tokio's timer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock port; nothing else asks the system for the time"
+    )]
+    fn now(&self) -> Timestamp {
+        timestamp(SystemTime::now())
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+/// A system time as the core's number.
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
+    let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => ms(after),
+        Err(before) => -ms(before.duration()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_on_both_sides_of_1970() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(timestamp(epoch + Duration::from_millis(1_500)).0, 1_500);
+        assert_eq!(timestamp(epoch - Duration::from_millis(1_500)).0, -1_500);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn sleeping_takes_time() {
+        let before = SystemClock.now();
+        SystemClock.sleep_ms(5).await;
+        assert!(SystemClock.now().ms_since(before) >= 4);
+        assert!(before.0 > 1_700_000_000_000);
+    }
+}

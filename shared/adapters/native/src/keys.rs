@@ -1,0 +1,66 @@
+//! What the local stores agree on: which keys there are, and what a version is.
+
+use kedge_engine::ports::{Condition, ETag};
+use sha2::{Digest, Sha256};
+
+/// Held while a folder store writes.
+pub(crate) const LOCK_NAME: &str = ".kedge.lock";
+/// A write on its way.
+pub(crate) const TEMP_NAME: &str = ".kedge.tmp";
+
+/// Why a text can't be a key; none if it can. A key is a relative path with `/`, and the same
+/// everywhere, so what some file system would read as more than a name is refused.
+pub(crate) fn key_problem(key: &str) -> Option<&'static str> {
+    if key.is_empty() {
+        return Some("a key must not be empty");
+    }
+    if key.contains(['\\', '\0']) || key.contains(char::is_control) {
+        return Some("a key must not hold backslashes or control characters");
+    }
+    if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Some("a key must be a relative path with no empty part, `.` or `..`");
+    }
+    if key == LOCK_NAME || key == TEMP_NAME {
+        return Some("this name is used by the store itself");
+    }
+    None
+}
+
+/// A version: SHA-256 of the bytes, as R2's is a hash of the body. Objects that must differ from
+/// their earlier selves carry a nonce (semantics 8.4).
+pub(crate) fn etag_of(bytes: &[u8]) -> ETag {
+    let digest = Sha256::digest(bytes);
+    ETag(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether a write may happen, given the version that stands.
+pub(crate) fn holds(condition: &Condition, standing: Option<&ETag>) -> bool {
+    match condition {
+        Condition::Absent => standing.is_none(),
+        Condition::Is(wanted) => standing == Some(wanted),
+        Condition::None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys() {
+        for good in [
+            "a",
+            "stacks/prod/state.json",
+            "..a/b..",
+            "ü ñ/%2e%2e",
+            "a/.kedge.lock",
+        ] {
+            assert_eq!(key_problem(good), None, "{good}");
+        }
+        for bad in [
+            "", "/a", "a/", "a//b", "../a", "a/../b", "a/.", "a\\b", "a\nb", LOCK_NAME, TEMP_NAME,
+        ] {
+            assert!(key_problem(bad).is_some(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A store in memory: for tests, the simulation and `kedge demo`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use kedge_core::model::Timestamp;
+use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+
+use crate::keys::{etag_of, holds, key_problem};
+
+/// How often a store was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Operations {
+    /// Calls of `get`.
+    pub gets: u64,
+    /// Calls of `put`, whatever came of them.
+    pub puts: u64,
+    /// Calls of `list`.
+    pub lists: u64,
+}
+
+/// Objects in memory, with the semantics of the folder.
+pub struct MemoryStore {
+    objects: RefCell<BTreeMap<String, StoredObject>>,
+    operations: Cell<Operations>,
+    time: Box<dyn Fn() -> Timestamp>,
+}
+
+impl MemoryStore {
+    /// An empty store in which every write happens in 1970.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_time(Timestamp::default)
+    }
+
+    /// An empty store that stamps its objects with this time.
+    #[must_use]
+    pub fn with_time(time: impl Fn() -> Timestamp + 'static) -> Self {
+        Self {
+            objects: RefCell::default(),
+            operations: Cell::default(),
+            time: Box::new(time),
+        }
+    }
+
+    /// How often it was asked so far.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        self.operations.get()
+    }
+
+    fn count(&self, one: impl FnOnce(&mut Operations)) {
+        let mut operations = self.operations.get();
+        one(&mut operations);
+        self.operations.set(operations);
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("objects", &self.objects.borrow().len())
+            .field("operations", &self.operations.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        self.count(|operations| operations.gets += 1);
+        if let Some(problem) = key_problem(key) {
+            return Err(StoreError::Read {
+                key: key.to_owned(),
+                reason: problem.to_owned(),
+            });
+        }
+        Ok(self.objects.borrow().get(key).cloned())
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        self.count(|operations| operations.puts += 1);
+        if let Some(problem) = key_problem(key) {
+            return Err(StoreError::Write {
+                key: key.to_owned(),
+                reason: problem.to_owned(),
+            });
+        }
+        let mut objects = self.objects.borrow_mut();
+        let standing = objects.get(key).map(|object| &object.etag);
+        if !holds(&condition, standing) {
+            return Ok(PutOutcome::Conflict);
+        }
+        let etag = etag_of(&bytes);
+        let object = StoredObject {
+            bytes,
+            etag: etag.clone(),
+            written_at: (self.time)(),
+        };
+        objects.insert(key.to_owned(), object);
+        Ok(PutOutcome::Written(etag))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.count(|operations| operations.lists += 1);
+        let objects = self.objects.borrow();
+        Ok(objects
+            .range(prefix.to_owned()..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(prefix))
+            .cloned()
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{put, store_conformance};
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn it_is_a_store() {
+        store_conformance(&MemoryStore::new()).await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn operations_are_counted_and_times_are_given() {
+        let store = MemoryStore::with_time(|| Timestamp(42));
+        put(&store, "a", "1", Condition::Absent).await.unwrap();
+        assert_eq!(put(&store, "a", "1", Condition::Absent).await, None);
+        let object = store.get("a").await.unwrap().unwrap();
+        assert_eq!(object.written_at, Timestamp(42));
+        store.list("").await.unwrap();
+        let counted = Operations {
+            gets: 1,
+            puts: 2,
+            lists: 1,
+        };
+        assert_eq!(store.operations(), counted);
+    }
+}

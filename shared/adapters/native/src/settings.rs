@@ -1,0 +1,351 @@
+//! What the environment says, read once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use http::Uri;
+use kedge_core::model::SecretText;
+use kedge_engine::ports::Secrets;
+use kedge_engine::session::Endpoints;
+use thiserror::Error;
+
+use crate::dotenv;
+
+/// A variable or the `.env` file can't be used. Never holds a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+/// Variables by name: those of the process, and of a `.env` file where the process has none.
+/// An empty value counts as unset, as it does in CI systems. `Debug` shows names only.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Settings(BTreeMap<String, String>);
+
+const AIVEN_WEB_URL: &str = "AIVEN_WEB_URL";
+const PUBSUB_EMULATOR_HOST: &str = "PUBSUB_EMULATOR_HOST";
+const CLOUDFLARE_BASE_URL: &str = "CLOUDFLARE_BASE_URL";
+const AIVEN_TOKEN: &str = "AIVEN_TOKEN";
+const GOOGLE_CREDENTIALS: &str = "GOOGLE_CREDENTIALS";
+const CLOUDFLARE_API_TOKEN: &str = "CLOUDFLARE_API_TOKEN";
+const KEDGE_READ_ONLY: &str = "KEDGE_READ_ONLY";
+const CONFIG_PREFIX: &str = "KEDGE_CONFIG_";
+
+impl Settings {
+    /// Reads the process's environment and, if there is one, `.env` in `folder`. The process wins;
+    /// nothing of `.env` enters the process's environment.
+    ///
+    /// # Errors
+    /// When `.env` can't be read; names the line, never its text.
+    pub fn load(folder: &Path) -> Result<Self, SettingsError> {
+        // Values that are not Unicode are no setting of ours.
+        let process = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self::merge(process, folder)
+    }
+
+    /// The same with another environment, for tests.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn merge(
+        process: impl IntoIterator<Item = (String, String)>,
+        folder: &Path,
+    ) -> Result<Self, SettingsError> {
+        let path = folder.join(".env");
+        let mut settings = match fs::read_to_string(&path) {
+            Ok(text) => dotenv::parse(&text).map_err(|(line, problem)| {
+                SettingsError(format!("{}:{line}: {problem}", path.display()))
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => {
+                let text = format!("could not read {}: {error}", path.display());
+                return Err(SettingsError(text));
+            }
+        };
+        settings.extend(process.into_iter().filter(|(_, value)| !is_blank(value)));
+        settings.retain(|_, value| !is_blank(value));
+        Ok(Self(settings))
+    }
+
+    /// The value of a variable, without blanks around it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim())
+    }
+
+    /// `KEDGE_CONFIG_<NAME>` variables: stack settings that replace those of the stack's file
+    /// (semantics 4.2). Names are in lower case.
+    #[must_use]
+    pub fn config_overrides(&self) -> BTreeMap<String, String> {
+        self.0
+            .iter()
+            .filter_map(|(name, value)| {
+                let name = name.strip_prefix(CONFIG_PREFIX)?;
+                Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+            })
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
+    }
+
+    /// `KEDGE_READ_ONLY`: whether this process may only read (semantics 9.7).
+    ///
+    /// # Errors
+    /// When it is set to something that is neither yes nor no: who sets it must be able to rely on it.
+    pub fn read_only(&self) -> Result<bool, SettingsError> {
+        match self.get(KEDGE_READ_ONLY) {
+            None => Ok(false),
+            Some(text) => match text.to_ascii_lowercase().as_str() {
+                "1" | "true" | "yes" | "on" => Ok(true),
+                "0" | "false" | "no" | "off" => Ok(false),
+                _ => Err(SettingsError(format!(
+                    "{KEDGE_READ_ONLY} must be 1 or 0, true or false"
+                ))),
+            },
+        }
+    }
+
+    /// Where the providers are.
+    ///
+    /// # Errors
+    /// When a variable is not an http or https address; names it, not its value.
+    pub fn endpoints(&self) -> Result<Endpoints, SettingsError> {
+        let mut endpoints = Endpoints::default();
+        if let Some(text) = self.get(AIVEN_WEB_URL) {
+            endpoints.aiven = base(AIVEN_WEB_URL, text)?;
+        }
+        if let Some(text) = self.get(PUBSUB_EMULATOR_HOST) {
+            // Google's clients write it as host:port, some tools as a URL.
+            let full = if text.contains("://") {
+                text.to_owned()
+            } else {
+                format!("http://{text}")
+            };
+            endpoints.pubsub = base(PUBSUB_EMULATOR_HOST, &full)?;
+            endpoints.pubsub_authenticated = false;
+        }
+        if let Some(text) = self.get(CLOUDFLARE_BASE_URL) {
+            endpoints.cloudflare = base(CLOUDFLARE_BASE_URL, text)?;
+        }
+        Ok(endpoints)
+    }
+
+    /// The credentials. `GOOGLE_CREDENTIALS` is the JSON of a service-account key or the path of
+    /// its file; a relative path begins at `folder`.
+    ///
+    /// # Errors
+    /// When that file can't be read; names the variable and the path.
+    pub fn secrets(&self, folder: &Path) -> Result<NativeSecrets, SettingsError> {
+        let mut secrets = BTreeMap::new();
+        for name in [AIVEN_TOKEN, CLOUDFLARE_API_TOKEN] {
+            if let Some(value) = self.get(name) {
+                secrets.insert(name, SecretText::new(value));
+            }
+        }
+        if let Some(value) = self.get(GOOGLE_CREDENTIALS) {
+            let json = if value.starts_with('{') {
+                value.to_owned()
+            } else {
+                let path = folder.join(value);
+                fs::read_to_string(&path).map_err(|error| {
+                    SettingsError(format!(
+                        "{GOOGLE_CREDENTIALS} names the file {}: {error}",
+                        path.display()
+                    ))
+                })?
+            };
+            secrets.insert(GOOGLE_CREDENTIALS, SecretText::new(json));
+        }
+        Ok(NativeSecrets(secrets))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Credentials by name.
+#[derive(Debug, Clone, Default)]
+pub struct NativeSecrets(BTreeMap<&'static str, SecretText>);
+
+impl Secrets for NativeSecrets {
+    fn secret(&self, name: &str) -> Option<SecretText> {
+        self.0.get(name).cloned()
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// Checks the address of an API and takes the final slashes off.
+fn base(name: &str, text: &str) -> Result<String, SettingsError> {
+    let fail = || {
+        SettingsError(format!(
+            "{name} must be an address like https://host or http://host:port/path, with no user, query or fragment"
+        ))
+    };
+    let text = text.trim_end_matches('/');
+    let uri: Uri = text.parse().map_err(|_| fail())?;
+    let plain = matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && !text.contains(['@', '?', '#']);
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err(fail())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        let empty = tempfile::tempdir().unwrap();
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::merge(pairs, empty.path()).unwrap()
+    }
+
+    #[test]
+    fn the_process_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "AIVEN_TOKEN=file\nCLOUDFLARE_API_TOKEN=file\nAIVEN_WEB_URL=\n";
+        fs::write(folder.path().join(".env"), text).unwrap();
+        let process = [
+            ("AIVEN_TOKEN".to_owned(), "process".to_owned()),
+            ("CLOUDFLARE_API_TOKEN".to_owned(), " ".to_owned()),
+        ];
+        let settings = Settings::merge(process, folder.path()).unwrap();
+        assert_eq!(settings.get("AIVEN_TOKEN"), Some("process"));
+        assert_eq!(settings.get("CLOUDFLARE_API_TOKEN"), Some("file"));
+        assert_eq!(settings.get("AIVEN_WEB_URL"), None);
+        assert!(!format!("{settings:?}").contains("process"));
+    }
+
+    #[test]
+    fn a_bad_file_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".env"), "A=1\nhunter2\n").unwrap();
+        let error = Settings::merge([], folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains(".env:2: ") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_real_environment_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Settings::load(folder.path()).unwrap().get("PATH").is_some());
+    }
+
+    #[test]
+    fn endpoints_by_default_and_replaced() {
+        assert_eq!(settings(&[]).endpoints().unwrap(), Endpoints::default());
+        let replaced = settings(&[
+            ("AIVEN_WEB_URL", "http://127.0.0.1:8080/"),
+            ("PUBSUB_EMULATOR_HOST", "localhost:8085"),
+            ("CLOUDFLARE_BASE_URL", "https://cf.example/client/v4//"),
+        ]);
+        assert_eq!(
+            replaced.endpoints().unwrap(),
+            Endpoints {
+                aiven: "http://127.0.0.1:8080".to_owned(),
+                pubsub: "http://localhost:8085".to_owned(),
+                pubsub_authenticated: false,
+                cloudflare: "https://cf.example/client/v4".to_owned(),
+            }
+        );
+        let emulator = settings(&[("PUBSUB_EMULATOR_HOST", "http://[::1]:8085/")]);
+        assert_eq!(emulator.endpoints().unwrap().pubsub, "http://[::1]:8085");
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        for bad in [
+            "api.aiven.io",
+            "ftp://h",
+            "https://",
+            "https://u:hunter2@h",
+            "https://h/?t=hunter2",
+            "https://h/#hunter2",
+            "https://h h",
+            "file:///etc",
+        ] {
+            let error = settings(&[("AIVEN_WEB_URL", bad)]).endpoints().unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.starts_with("AIVEN_WEB_URL ") && !text.contains("hunter2"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn read_only_is_yes_no_or_an_error() {
+        for (value, meant) in [("1", true), ("TRUE", true), ("0", false), ("", false)] {
+            let read_only = settings(&[("KEDGE_READ_ONLY", value)]).read_only();
+            assert_eq!(read_only, Ok(meant), "{value}");
+        }
+        assert!(
+            settings(&[("KEDGE_READ_ONLY", "maybe")])
+                .read_only()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn config_overrides_are_in_lower_case() {
+        let overrides = settings(&[
+            ("KEDGE_CONFIG_CLOUDFLARE_ZONE_ID", "z"),
+            ("KEDGE_CONFIG_", "x"),
+            ("KEDGE_STACK", "dev"),
+        ])
+        .config_overrides();
+        let wanted = BTreeMap::from([("cloudflare_zone_id".to_owned(), "z".to_owned())]);
+        assert_eq!(overrides, wanted);
+    }
+
+    #[test]
+    fn google_credentials_are_text_or_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key.json"), "{\"from\":\"file\"}").unwrap();
+        let google = |value: &str| {
+            settings(&[("GOOGLE_CREDENTIALS", value), ("AIVEN_TOKEN", "t\n")])
+                .secrets(folder.path())
+        };
+        let reveal = |secrets: &NativeSecrets, name: &str| {
+            secrets
+                .secret(name)
+                .map(|secret| secret.reveal().to_owned())
+        };
+        let inline = google(" {\"from\":\"text\"}").unwrap();
+        assert_eq!(
+            reveal(&inline, "GOOGLE_CREDENTIALS").unwrap(),
+            "{\"from\":\"text\"}"
+        );
+        assert_eq!(reveal(&inline, "AIVEN_TOKEN").unwrap(), "t");
+        assert_eq!(reveal(&inline, "CLOUDFLARE_API_TOKEN"), None);
+        let absolute = folder.path().join("key.json");
+        for path in ["key.json", "./key.json", absolute.to_str().unwrap()] {
+            let secrets = google(path).unwrap();
+            assert_eq!(
+                reveal(&secrets, "GOOGLE_CREDENTIALS").unwrap(),
+                "{\"from\":\"file\"}"
+            );
+        }
+        let error = google("nowhere.json").unwrap_err().to_string();
+        assert!(
+            error.contains("GOOGLE_CREDENTIALS") && error.contains("nowhere.json"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,385 @@
+//! A folder as store: for one machine, the sandbox and tests.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+
+use crate::clock::timestamp;
+use crate::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem};
+
+/// How often a held lock is tried again, and how long in all: 5 seconds. A write takes
+/// milliseconds, so a lock held longer is not one of ours at work.
+const LOCK_TRIES: u32 = 250;
+const LOCK_PAUSE_MS: u64 = 20;
+
+/// Objects as files under one folder.
+///
+/// Every process that uses the folder may write: a write compares and swaps under a lock on
+/// `.kedge.lock`, which the operating system frees when its holder dies, and replaces a file whole,
+/// so that a reader needs no lock. A key that is the folder of another (`a` beside `a/b`) can't be
+/// written. Files are small, so they are read and written without leaving the thread.
+#[derive(Debug, Clone)]
+pub struct FolderStore {
+    root: PathBuf,
+}
+
+impl FolderStore {
+    /// A store that is there. A folder that is missing is an error and not an empty store: a disk
+    /// that is not mounted must not look like a beginning.
+    ///
+    /// # Errors
+    /// When the folder is not there or not a folder.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let store = Self { root: root.into() };
+        store
+            .check_root()
+            .map_err(|error| read_error("anything", &error))?;
+        Ok(store)
+    }
+
+    /// A store that is made if it is not there.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn create(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        fs::create_dir_all(&root).map_err(|error| StoreError::Write {
+            key: "anything".to_owned(),
+            reason: format!("can't make the folder {}: {error}", root.display()),
+        })?;
+        Self::open(root)
+    }
+
+    fn check_root(&self) -> io::Result<()> {
+        let root = self.root.display();
+        let problem = match fs::metadata(&self.root) {
+            Ok(found) if found.is_dir() => return Ok(()),
+            Ok(_) => format!("{root} is not a folder"),
+            Err(error) => format!("no folder {root}: {error}"),
+        };
+        Err(io::Error::other(problem))
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        key.split('/')
+            .fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    /// Reads one file, bytes and time from the same file even while it is being replaced.
+    fn read(&self, key: &str) -> io::Result<Option<StoredObject>> {
+        let mut file = match File::open(self.path(key)) {
+            Ok(file) => file,
+            Err(error) if is_absence(&error) => {
+                self.check_root()?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(StoredObject {
+            etag: etag_of(&bytes),
+            bytes: bytes.into(),
+            written_at: timestamp(metadata.modified()?),
+        }))
+    }
+
+    /// Waits for the lock. It is free again when the returned file is dropped, or its process ends.
+    async fn lock(&self) -> io::Result<File> {
+        self.check_root()?;
+        let path = self.root.join(LOCK_NAME);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)?;
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => {
+                    tokio::time::sleep(Duration::from_millis(LOCK_PAUSE_MS)).await;
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        let seconds = u64::from(LOCK_TRIES) * LOCK_PAUSE_MS / 1000;
+        Err(io::Error::other(format!(
+            "another process has held {} for {seconds} s; the lock goes when that process ends",
+            path.display()
+        )))
+    }
+
+    /// Compares and swaps. The caller holds the lock, so the temporary file is this call's alone;
+    /// one that a crash left behind is overwritten.
+    fn swap(&self, key: &str, bytes: &[u8], condition: &Condition) -> io::Result<PutOutcome> {
+        let standing = match condition {
+            Condition::None => None,
+            _ => self.read(key)?.map(|object| object.etag),
+        };
+        if !holds(condition, standing.as_ref()) {
+            return Ok(PutOutcome::Conflict);
+        }
+        let path = self.path(key);
+        let new_folders = self.make_folders(&path)?;
+        let temp = self.root.join(TEMP_NAME);
+        let mut file = File::create(&temp)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&temp, &path)?;
+        for folder in path
+            .parent()
+            .into_iter()
+            .chain(new_folders.iter().filter_map(|folder| folder.parent()))
+        {
+            sync_folder(folder)?;
+        }
+        Ok(PutOutcome::Written(etag_of(bytes)))
+    }
+
+    /// Makes the folders above a file; tells which are new.
+    fn make_folders(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let missing: Vec<PathBuf> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| *folder != self.root && !folder.is_dir())
+            .map(Path::to_path_buf)
+            .collect();
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        Ok(missing)
+    }
+
+    /// Collects the keys under one folder, whose own key is `above` (empty for the root).
+    fn walk(&self, above: &str, prefix: &str, keys: &mut Vec<String>) -> io::Result<()> {
+        let folder = if above.is_empty() {
+            self.root.clone()
+        } else {
+            self.path(above)
+        };
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            // A name that is not Unicode is no key of ours.
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let key = if above.is_empty() {
+                name
+            } else {
+                format!("{above}/{name}")
+            };
+            let sort = entry.file_type()?;
+            if sort.is_dir() {
+                let inside = format!("{key}/");
+                if inside.starts_with(prefix) || prefix.starts_with(&inside) {
+                    self.walk(&key, prefix, keys)?;
+                }
+            } else if sort.is_file() && key.starts_with(prefix) && key_problem(&key).is_none() {
+                keys.push(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for FolderStore {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        if let Some(problem) = key_problem(key) {
+            return Err(read_error(key, &io::Error::other(problem)));
+        }
+        self.read(key).map_err(|error| read_error(key, &error))
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        let failed = |error: io::Error| StoreError::Write {
+            key: key.to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some(problem) = key_problem(key) {
+            return Err(failed(io::Error::other(problem)));
+        }
+        // Nothing is awaited while the lock is held.
+        let _lock = self.lock().await.map_err(failed)?;
+        self.swap(key, &bytes, &condition).map_err(failed)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        self.check_root()
+            .and_then(|()| self.walk("", prefix, &mut keys))
+            .map_err(|error| read_error(&format!("the keys of `{prefix}`"), &error))?;
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+fn read_error(key: &str, error: &io::Error) -> StoreError {
+    StoreError::Read {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// Whether opening failed because there is nothing: no file, or a file where a folder would be.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+    )
+}
+
+/// Makes a rename or a new entry survive a loss of power. Windows has no such call.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{put, store_conformance, text};
+    use kedge_engine::ports::ETag;
+    use std::process::{Command, Stdio};
+    use std::thread;
+
+    const CHILD_ROOT: &str = "KEDGE_TEST_LOCK_ROOT";
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    #[test]
+    fn it_is_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::create(folder.path().join("new/store")).unwrap();
+        block_on(store_conformance(&store));
+    }
+
+    #[test]
+    fn of_many_threads_one_wins_and_readers_see_whole_objects() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let sizes = [10_000, 500_000];
+        let write = |n: usize| {
+            let store = FolderStore::open(root).unwrap();
+            let body = n.to_string().repeat(sizes[n % 2]);
+            block_on(async {
+                put(&store, "busy", &body, Condition::None).await;
+                let busy = store.get("busy").await.unwrap().unwrap().bytes;
+                assert!(busy.iter().all(|byte| *byte == busy[0]));
+                put(&store, "won", &n.to_string(), Condition::Absent).await
+            })
+        };
+        let won: Vec<ETag> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || write(n))).collect();
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert_eq!(won.len(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_and_not_an_empty_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        assert!(FolderStore::open(&root).is_err());
+        let store = FolderStore::create(&root).unwrap();
+        block_on(async {
+            put(&store, "a", "1", Condition::None).await;
+            fs::remove_dir_all(&root).unwrap();
+            assert!(matches!(store.get("a").await, Err(StoreError::Read { .. })));
+            assert!(store.list("").await.is_err());
+            let put = store.put("a", text("2"), Condition::Absent).await;
+            assert!(matches!(put, Err(StoreError::Write { .. })));
+        });
+        fs::write(&root, "a file").unwrap();
+        let error = FolderStore::open(&root).unwrap_err().to_string();
+        assert!(error.ends_with("is not a folder"), "{error}");
+    }
+
+    #[test]
+    fn what_a_crash_left_behind_is_no_object() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::open(folder.path()).unwrap();
+        fs::write(folder.path().join(TEMP_NAME), "half a wri").unwrap();
+        block_on(async {
+            assert!(store.list("").await.unwrap().is_empty());
+            put(&store, "a", "1", Condition::Absent).await.unwrap();
+            assert_eq!(store.list("").await.unwrap(), ["a"]);
+        });
+    }
+
+    #[test]
+    fn objects_bear_the_time_of_their_writing() {
+        use kedge_engine::ports::Clock;
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::open(folder.path()).unwrap();
+        let object = block_on(async {
+            put(&store, "a", "1", Condition::None).await;
+            store.get("a").await.unwrap().unwrap()
+        });
+        let age = crate::SystemClock.now().ms_since(object.written_at);
+        assert!((-2_000..60_000).contains(&age), "{age}");
+    }
+
+    /// The child of the next test: takes the lock, says so, and waits to be killed.
+    #[test]
+    #[ignore = "started by a_killed_writer_frees_the_lock"]
+    fn hold_the_lock() {
+        let Some(root) = std::env::var_os(CHILD_ROOT) else {
+            return;
+        };
+        let store = FolderStore::open(root).unwrap();
+        block_on(async {
+            let _lock = store.lock().await.unwrap();
+            fs::write(store.root.join("held"), "").unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        });
+    }
+
+    #[test]
+    fn a_killed_writer_frees_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::hold_the_lock", "--ignored"])
+            .env(CHILD_ROOT, folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let store = FolderStore::open(folder.path()).unwrap();
+        block_on(async {
+            while !folder.path().join("held").exists() {
+                assert!(child.try_wait().unwrap().is_none(), "the child ended early");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let error = store.put("a", text("1"), Condition::Absent).await;
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(LOCK_NAME), "{error}");
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(put(&store, "a", "1", Condition::Absent).await.is_some());
+        });
+    }
+}
