@@ -95,7 +95,7 @@ fn one<'a>(
             file,
             pos: entry.value.pos,
         };
-        claim(context, &mut claims.names, &name, place, "node");
+        claim(context, &mut claims.names, &name, place, "name");
     }
     let exclusive = flag(context, file, get("exclusive")).is_some_and(|(flag, _)| flag);
     let proxied = flag(context, file, get("proxied"));
@@ -200,10 +200,14 @@ fn claim<'a>(
         return true;
     };
     let message = format!("two nodes have the {what} {}", quoted(text));
+    let way_out = match what {
+        "name" => "rename one",
+        _ => "put their ips together",
+    };
     context.report.hinted(
         place,
         message,
-        format!("the first is at {earlier}; put their ips together"),
+        format!("the first is at {earlier}; {way_out}"),
     );
     false
 }

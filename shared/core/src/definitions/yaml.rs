@@ -72,8 +72,8 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
     Ok(node(raw, text))
 }
 
-/// Characters that YAML forbids or that hide text from a reader. The library refuses some of them
-/// without a place.
+/// Control characters: YAML forbids them, but the library takes some and refuses others without a
+/// place.
 fn forbidden_character(text: &str) -> Option<YamlError> {
     let mut column = 1;
     let mut line = 1;
@@ -139,7 +139,7 @@ fn explain(error: &Error) -> YamlError {
         column: at_least_one(location.column()),
         width: 1,
     });
-    let (message, hint) = match error.without_snippet() {
+    let (message, hint) = match inner(error) {
         Error::MultipleDocuments { .. } => (
             "several YAML documents in one file",
             "remove the `---` line, or split the file",
@@ -165,9 +165,17 @@ fn explain(error: &Error) -> YamlError {
     }
 }
 
+/// The error itself, without what the library wraps around one inside an expanded alias.
+fn inner(error: &Error) -> &Error {
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => inner(error),
+        other => other,
+    }
+}
+
 /// The parser's own sentence (`did not find expected key`), which names syntax and no content.
 fn reason(error: &Error) -> Option<String> {
-    match error.without_snippet() {
+    match inner(error) {
         Error::ExternalMessage { msg, .. } => msg.lines().next().map(str::to_owned),
         _ => None,
     }
@@ -369,7 +377,7 @@ mod tests {
                 "control character U+0000 in the file",
             ),
             ("a: \"x\n", 1, "this is not YAML"),
-            (&bomb, 6, too_much),
+            (&bomb, 5, too_much),
             (&deep, 1, too_much),
         ] {
             let (at, _, said) = error(text);

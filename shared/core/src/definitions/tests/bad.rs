@@ -201,6 +201,32 @@ fn no_snapshot_above_shows_a_secret() {
             "stacks/dev.yaml",
             "config:\n  acme:password: |\n    hunter2\n   hunter2: x\n",
         ),
+        of(
+            "stacks/dev.yaml",
+            &format!("{STACK}  acme:password: hunter2\nx: y\n"),
+        ),
+        said(dev(&[
+            (
+                "stacks/dev.yaml",
+                &format!("{STACK}  acme:db_password: hunter2\n"),
+            ),
+            (
+                TOPICS,
+                &topic("retention_ms: \"{db_password}\"\ncleanup_policy: \"x{db_password}\""),
+            ),
+        ])),
+        said(parse_with(
+            &set(&[
+                ("kedge.yaml", KEDGE),
+                (
+                    "stacks/dev.yaml",
+                    &format!("{STACK}  acme:x: {{secure: v1:a}}\n"),
+                ),
+                (TOPICS, &topic("retention_ms: \"{x}\"")),
+            ]),
+            "dev",
+            &[("x", "hunter2")],
+        )),
         of("stacks/dev.yaml", "encryptionsalt: \"hunter2\nconfig: {}\n"),
     ] {
         assert!(!text.contains("hunter2"), "{text}");

@@ -340,6 +340,16 @@ fn problems_are_sorted_and_counted() {
     );
 }
 
+/// A step that read the whole file for each topic would take minutes here.
+#[test]
+fn ten_thousand_topics_are_read_in_one_go() {
+    let many: String = (0..10_000)
+        .map(|n| format!("  - name: \"{{stack}}-{n}\"\n    partitions: 1\n    replication: 3\n"))
+        .collect();
+    let declared = good(&[(TOPICS, &format!("topics:\n{many}"))]);
+    assert_eq!(declared.resources.len(), 10_000);
+}
+
 #[test]
 fn a_problem_of_a_placeholder_points_at_it() {
     let result = dev(&[(TOPICS, "topics:\n  - name: \"{stack}-{nope}\"\n")]);
