@@ -1,1 +1,8 @@
-//! tests
+//! The simulation that behaviour tests run in: virtual time, seeded order, no sockets, no real clock.
+//!
+//! [`executor`] drives one future and moves time forward when nothing else can happen; [`ports`]
+//! are the engine's ports over it, with the sandbox behind the HTTP port and memory behind the
+//! store. A failure is a seed, and, for a crash, the number of the port call it happened at.
+
+pub mod executor;
+pub mod ports;

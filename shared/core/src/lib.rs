@@ -1,11 +1,17 @@
 //! The pure half of Kedge: definitions in, plan out.
 //!
-//! The way through it: `definitions` parses a set of files into a [`model::Declared`] stack;
-//! `state` decodes what was recorded; a provider's answer arrives as a [`live::LiveWorld`];
-//! `diff` compares the three; `plan` turns differences into ordered changes and findings;
-//! `render` shows them. Nothing here waits, reads a clock, draws a random number or talks to
-//! anything: time and nonces come in as values. The dependency list in `Cargo.toml` is the proof.
+//! The way through it: [`definitions`] parses a set of files into a [`model::Declared`] stack;
+//! [`state`] decodes what was recorded; a provider's answer arrives as a [`live::LiveWorld`];
+//! [`diff`] compares the three; [`plan`] turns differences into ordered changes and findings, each
+//! with its [`risk`]; a [`change`] is what apply gets. Nothing here waits, reads a clock, draws a
+//! random number or talks to anything: time and nonces come in as values. The dependency list in
+//! `Cargo.toml` is the proof.
 
 pub mod change;
+pub mod definitions;
+pub mod diff;
 pub mod live;
 pub mod model;
+pub mod plan;
+pub mod risk;
+pub mod state;

@@ -13,6 +13,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// As it came, still encoded, without the query.
     pub(crate) path: String,
+    /// Path and query as they came.
+    pub(crate) target: String,
     /// Path segments, each decoded after the split, so that `%2F` stays inside its segment.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
@@ -24,6 +26,10 @@ impl Call {
     pub(crate) fn read(request: http::Request<Bytes>) -> Self {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or_else(|| path.clone(), ToString::to_string);
         let segments = path
             .split('/')
             .skip(1)
@@ -37,6 +43,7 @@ impl Call {
         Self {
             method: parts.method,
             path,
+            target,
             segments,
             query,
             authorization,
@@ -83,9 +90,7 @@ fn percent_decode(text: &str, in_query: bool) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        let escaped = (byte == b'%')
-            .then(|| rest.peek_hex())
-            .flatten();
+        let escaped = (byte == b'%').then(|| rest.peek_hex()).flatten();
         if let Some(value) = escaped {
             bytes.push(value);
             rest.nth(1);

@@ -289,7 +289,7 @@ impl Faults {
     }
 
     /// Counts the request against every rule and gathers what happens to it.
-    pub(crate) fn hit(&mut self, call: &Call, target: &str, provider: Provider, write: bool) -> Hit {
+    pub(crate) fn hit(&mut self, call: &Call, provider: Provider, write: bool) -> Hit {
         let mut hit = Hit::default();
         for rule in &mut self.rules {
             let Fault {
@@ -305,7 +305,7 @@ impl Faults {
                 && matches
                     .path
                     .as_deref()
-                    .is_none_or(|wanted| target.contains(wanted));
+                    .is_none_or(|wanted| call.target.contains(wanted));
             if !fits {
                 continue;
             }
@@ -316,7 +316,10 @@ impl Faults {
             };
             // The first rule that decides over the answer keeps it; a later one must not be used up unseen.
             let taken = hit.answer.is_some() && decides_answer(effect);
-            if !drawn || taken || matches.nth.is_some_and(|nth| nth != rule.seen) || rule.left == Some(0)
+            if !drawn
+                || taken
+                || matches.nth.is_some_and(|nth| nth != rule.seen)
+                || rule.left == Some(0)
             {
                 continue;
             }
@@ -346,12 +349,7 @@ mod tests {
         faults.add(serde_json::from_str(fault).unwrap());
         let get = call("GET", "/v1/project/p");
         (0..count)
-            .map(|_| {
-                faults
-                    .hit(&get, "/v1/project/p", Provider::Aiven, false)
-                    .answer
-                    .is_some()
-            })
+            .map(|_| faults.hit(&get, Provider::Aiven, false).answer.is_some())
             .collect()
     }
 
@@ -359,14 +357,38 @@ mod tests {
     fn rules_hit_what_they_name() {
         let cases = [
             (r#"{"effect":{"kind":"cut_body"}}"#, vec![true, true, true]),
-            (r#"{"effect":{"kind":"cut_body"},"times":1}"#, vec![true, false, false]),
-            (r#"{"match":{"nth":2},"effect":{"kind":"cut_body"}}"#, vec![false, true, false]),
-            (r#"{"match":{"method":"POST"},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
-            (r#"{"match":{"provider":"pubsub"},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
-            (r#"{"match":{"path":"project"},"effect":{"kind":"cut_body"}}"#, vec![true; 3]),
-            (r#"{"match":{"write":true},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
-            (r#"{"match":{"per_mille":0},"effect":{"kind":"cut_body"}}"#, vec![false; 3]),
-            (r#"{"match":{"per_mille":1000},"effect":{"kind":"cut_body"}}"#, vec![true; 3]),
+            (
+                r#"{"effect":{"kind":"cut_body"},"times":1}"#,
+                vec![true, false, false],
+            ),
+            (
+                r#"{"match":{"nth":2},"effect":{"kind":"cut_body"}}"#,
+                vec![false, true, false],
+            ),
+            (
+                r#"{"match":{"method":"POST"},"effect":{"kind":"cut_body"}}"#,
+                vec![false; 3],
+            ),
+            (
+                r#"{"match":{"provider":"pubsub"},"effect":{"kind":"cut_body"}}"#,
+                vec![false; 3],
+            ),
+            (
+                r#"{"match":{"path":"project"},"effect":{"kind":"cut_body"}}"#,
+                vec![true; 3],
+            ),
+            (
+                r#"{"match":{"write":true},"effect":{"kind":"cut_body"}}"#,
+                vec![false; 3],
+            ),
+            (
+                r#"{"match":{"per_mille":0},"effect":{"kind":"cut_body"}}"#,
+                vec![false; 3],
+            ),
+            (
+                r#"{"match":{"per_mille":1000},"effect":{"kind":"cut_body"}}"#,
+                vec![true; 3],
+            ),
         ];
         for (fault, expected) in cases {
             assert_eq!(statuses(fault, 3), expected, "{fault}");

@@ -1,1 +1,313 @@
-//! sandbox
+//! The providers as one small world that remembers: Aiven's Kafka topics, Google Pub/Sub and Cloudflare DNS
+//! behind a single `handle(request) -> reply`, so that the same code serves sockets and runs inside a simulation.
+//!
+//! It must stay independent of the crates it is used to test: no types of theirs, so that an error in ours can't
+//! cancel itself. It must stay pure: no clock, no I/O, no randomness but the seed's; equal calls give equal answers.
+//! Only the `serve` feature adds a socket and a clock around it.
+//!
+//! Each quirk names where it was seen, in brackets: `tf` is aiven/terraform-provider-aiven, "recorded" an answer of
+//! production that an emulator replays.
+
+mod admin;
+mod aiven;
+mod call;
+mod cloudflare;
+mod faults;
+mod person;
+mod pubsub;
+mod random;
+#[cfg(feature = "serve")]
+mod serve;
+mod world;
+
+pub use aiven::CANARY_SECRET;
+pub use faults::{Effect, Fault, Matches, Provider};
+pub use person::Deed;
+pub use random::SplitMix64;
+#[cfg(feature = "serve")]
+pub use serve::serve;
+
+use bytes::Bytes;
+use call::{Answer, Call, Content, html_page};
+use faults::Faults;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Request, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use world::World;
+
+/// Requests remembered; the oldest go first.
+const LOG_KEPT: usize = 100_000;
+
+/// What the world is called and how it behaves from the start. The default is Clustera's.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Decides ids, etags, jitter and faults by chance.
+    pub seed: u64,
+    /// The Aiven project.
+    pub aiven_project: String,
+    /// Its Kafka service.
+    pub kafka_service: String,
+    /// Further services, as (project, service).
+    pub more_services: Vec<(String, String)>,
+    /// Brokers per service: the highest replication there is.
+    pub kafka_brokers: u32,
+    /// The lowest replication the Kafka plan takes: 2 on ordinary plans, 1 on free ones.
+    pub kafka_minimum_replication: u32,
+    /// The Google Cloud project.
+    pub gcp_project: String,
+    /// Further Google Cloud projects.
+    pub more_gcp_projects: Vec<String>,
+    /// Cloudflare zones, as (id, name).
+    pub zones: Vec<(String, String)>,
+    /// Every provider answer takes so long.
+    pub latency_ms: u64,
+    /// And up to so much longer, drawn from the seed.
+    pub jitter_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            aiven_project: "clustera-creators".to_owned(),
+            kafka_service: "kafka-clustera".to_owned(),
+            more_services: Vec::new(),
+            kafka_brokers: 3,
+            kafka_minimum_replication: 2,
+            gcp_project: "clustera-control-plane".to_owned(),
+            more_gcp_projects: Vec::new(),
+            zones: vec![(
+                "c1a57e4a000000000000000000000001".to_owned(),
+                "clustera.io".to_owned(),
+            )],
+            latency_ms: 0,
+            jitter_ms: 0,
+        }
+    }
+}
+
+/// An answer, and how long the caller should hold it back.
+#[derive(Debug)]
+pub struct Reply {
+    /// What arrives.
+    pub outcome: Outcome,
+    /// To be waited for, really or in virtual time, before it does.
+    pub delay_ms: u64,
+}
+
+/// What arrives.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer. Its `content-length` is larger than its body where the body was cut.
+    Response(Response<Bytes>),
+    /// The change was or was not made, but no answer comes: report a dropped connection.
+    Lost,
+}
+
+/// One line of the request log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Logged {
+    /// When it came.
+    pub at_ms: i64,
+    /// Whose API.
+    pub provider: Provider,
+    /// The HTTP method.
+    pub method: String,
+    /// Path and query as sent.
+    pub path: String,
+    /// The status answered; none when the answer was lost.
+    pub status: Option<u16>,
+    /// Whether a request of this kind changes things (Aiven's bulk read is a POST, yet none).
+    pub write: bool,
+    /// Whether it was a write that was carried out, even if its answer was lost.
+    pub applied: bool,
+}
+
+/// The world with its faults and its log. Single-threaded.
+#[derive(Debug)]
+pub struct Sandbox {
+    options: Options,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    faults: Faults,
+    log: std::collections::VecDeque<Logged>,
+}
+
+impl Sandbox {
+    /// An empty world of these names.
+    pub fn new(options: Options) -> Self {
+        let inner = Inner {
+            world: World::new(&options),
+            faults: Faults::new(options.seed),
+            log: std::collections::VecDeque::new(),
+        };
+        Self {
+            options,
+            inner: RefCell::new(inner),
+        }
+    }
+
+    /// Answers one request at wall time `now_ms`. The delay is the caller's to wait.
+    pub fn handle(&self, request: Request<Bytes>, now_ms: i64) -> Reply {
+        let call = Call::read(request);
+        let provider = world::provider_of(&call);
+        if provider == Provider::Sandbox {
+            let answer = admin::answer(self, &call, now_ms);
+            return Reply {
+                outcome: Outcome::Response(answer.into_response()),
+                delay_ms: 0,
+            };
+        }
+        let inner = &mut *self.inner.borrow_mut();
+        inner.world.aiven.settle(now_ms);
+        let write = world::is_write(provider, &call);
+        let hit = inner.faults.hit(&call, provider, write);
+        let (outcome, applied) = self.carry_out(&mut inner.world, &call, provider, &hit, now_ms);
+        let status = match &outcome {
+            Outcome::Response(response) => Some(response.status().as_u16()),
+            Outcome::Lost => None,
+        };
+        if inner.log.len() == LOG_KEPT {
+            inner.log.pop_front();
+        }
+        inner.log.push_back(Logged {
+            at_ms: now_ms,
+            provider,
+            method: call.method.to_string(),
+            path: call.target.clone(),
+            status,
+            write,
+            applied: write && applied,
+        });
+        let jitter_ms = match self.options.jitter_ms {
+            0 => 0,
+            up_to => inner.faults.jitter(up_to),
+        };
+        Reply {
+            outcome,
+            delay_ms: (self.options.latency_ms)
+                .saturating_add(jitter_ms)
+                .saturating_add(hit.delay_ms),
+        }
+    }
+
+    /// The outcome, and whether the world did as asked.
+    fn carry_out(
+        &self,
+        world: &mut World,
+        call: &Call,
+        provider: Provider,
+        hit: &faults::Hit,
+        now_ms: i64,
+    ) -> (Outcome, bool) {
+        let minimum = self.options.kafka_minimum_replication;
+        let mut run = || world.answer(provider, call, &hit.quirks, minimum, now_ms);
+        let respond = |answer: Answer| Outcome::Response(answer.into_response());
+        match &hit.answer {
+            None => {
+                let answer = run();
+                let applied = answer.is_success();
+                (respond(answer), applied)
+            }
+            Some(Effect::LoseAnswer { applied }) => (Outcome::Lost, *applied && run().is_success()),
+            Some(Effect::CutBody) => {
+                let answer = run();
+                let applied = answer.is_success();
+                (Outcome::Response(cut(answer.into_response())), applied)
+            }
+            Some(Effect::WrongTypes) => {
+                let mut answer = run();
+                let applied = answer.is_success();
+                if let Content::Json(value) = &mut answer.content {
+                    confuse(value);
+                }
+                (respond(answer), applied)
+            }
+            Some(Effect::HtmlBody { code }) => (respond(html_page(*code, "Service")), false),
+            Some(effect) => match world::refusal(provider, call, effect) {
+                Some(answer) => (respond(answer), false),
+                None => (respond(run()), true),
+            },
+        }
+    }
+
+    /// A person changes something in a console, past the API's own limits where a console allows it.
+    pub fn act(&self, deed: &Deed, now_ms: i64) -> Result<(), String> {
+        person::act(
+            &mut self.inner.borrow_mut().world,
+            &self.options,
+            deed,
+            now_ms,
+        )
+    }
+
+    /// Adds a rule after those there are; the first that decides over an answer wins.
+    pub fn add_fault(&self, fault: Fault) {
+        self.inner.borrow_mut().faults.add(fault);
+    }
+
+    /// The rules in force, with what is left of their `times`.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.inner.borrow().faults.list()
+    }
+
+    /// Ends all trouble.
+    pub fn clear_faults(&self) {
+        self.inner.borrow_mut().faults.clear();
+    }
+
+    /// The whole world as JSON; equal worlds give equal values.
+    pub fn world(&self) -> Value {
+        // Plain structs with text keys always become JSON.
+        serde_json::to_value(&self.inner.borrow().world)
+            .unwrap_or_else(|error| json!({"error": error.to_string()}))
+    }
+
+    /// The provider requests so far, oldest first.
+    pub fn requests(&self) -> Vec<Logged> {
+        self.inner.borrow().log.iter().cloned().collect()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.inner.borrow_mut().log.clear();
+    }
+}
+
+/// Half of the body under the length of the whole, as a connection that broke off leaves it.
+fn cut(mut response: Response<Bytes>) -> Response<Bytes> {
+    let whole = response.body().len();
+    let half = response.body().slice(..whole / 2);
+    *response.body_mut() = half;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(whole));
+    response
+}
+
+/// Numbers become texts, texts numbers and lists objects; keys stay.
+fn confuse(value: &mut Value) {
+    *value = match value.take() {
+        Value::Number(number) => json!(format!("about {number}")),
+        Value::String(text) => json!(text.len()),
+        Value::Array(items) => items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| (index.to_string(), item))
+            .collect::<serde_json::Map<String, Value>>()
+            .into(),
+        Value::Object(mut object) => {
+            object.values_mut().for_each(confuse);
+            Value::Object(object)
+        }
+        other => other,
+    };
+}
+
+#[cfg(test)]
+mod tests;

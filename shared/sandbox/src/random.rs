@@ -43,11 +43,7 @@ mod tests {
 
     #[test]
     fn equal_seeds_give_equal_ids() {
-        let (mut a, mut b, mut c) = (
-            SplitMix64::new(7),
-            SplitMix64::new(7),
-            SplitMix64::new(8),
-        );
+        let (mut a, mut b, mut c) = (SplitMix64::new(7), SplitMix64::new(7), SplitMix64::new(8));
         let id = a.hex_32();
         assert_eq!(id.len(), 32);
         assert_eq!(id, b.hex_32());

@@ -1,0 +1,407 @@
+//! What every reader of a file needs: the report, the stack, its config values, and the small
+//! steps of walking a tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Salt, StackName};
+
+use super::problem::{Place, Report};
+use super::scalar::Fault;
+use super::suggest::{nearest, with_suggestion};
+use super::yaml::{self, Content, Node, Pos};
+
+/// A stack's config value.
+#[derive(Debug, Clone)]
+pub(super) struct ConfigValue<'a> {
+    pub(super) content: ConfigContent,
+    /// Where it is written; none for an environment variable.
+    pub(super) place: Option<Place<'a>>,
+    /// The key as it is written, with its namespace.
+    pub(super) written: String,
+}
+
+/// What a config value holds.
+#[derive(Debug, Clone)]
+pub(super) enum ConfigContent {
+    /// A scalar.
+    Text(String),
+    /// `{secure: …}`, which only Pulumi can read.
+    Encrypted,
+    /// A list or a map.
+    Tree(Node),
+}
+
+/// What filling a text came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// The text.
+    Text(String),
+    /// An optional placeholder without a value: the key counts as not written.
+    Absent,
+    /// A problem was reported.
+    Bad,
+}
+
+/// One key of a map with its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'n> {
+    pub(super) key: &'n str,
+    pub(super) key_pos: Pos,
+    pub(super) value: &'n Node,
+}
+
+/// What every reader needs.
+pub(super) struct Context<'a> {
+    pub(super) report: Report<'a>,
+    pub(super) stack: &'a StackName,
+    pub(super) known_stacks: Vec<StackName>,
+    pub(super) salt: &'a Salt,
+    /// The project's name, which is the namespace of our config keys; none if it could not be read.
+    pub(super) project: Option<String>,
+    /// Config values by key, lower case and without namespace.
+    pub(super) config: BTreeMap<String, ConfigValue<'a>>,
+    /// Config keys that something asked for.
+    pub(super) used: BTreeSet<String>,
+    /// Whether the stack's config could not be read, so that what is missing in it is unknown.
+    pub(super) config_unknown: bool,
+    /// Whether a file could not be read, so that what it would have used is unknown.
+    pub(super) incomplete: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The tree of a file; reports why it has none.
+    pub(super) fn read(&mut self, file: &'a str) -> Option<Node> {
+        let text = self.report.text(file)?;
+        match yaml::read(text) {
+            Ok(Node {
+                content: Content::Null,
+                ..
+            }) => {
+                self.incomplete = true;
+                let place = Place {
+                    file,
+                    pos: Pos::START,
+                };
+                self.report.hinted(
+                    place,
+                    "the file is empty",
+                    "an empty file never means \"nothing\": write its key with `[]`, or remove the file",
+                );
+                None
+            }
+            Ok(node) => Some(node),
+            Err(error) => {
+                self.incomplete = true;
+                let place = Place {
+                    file,
+                    pos: error.pos,
+                };
+                match error.hint {
+                    Some(hint) => self.report.hinted(place, error.message, hint),
+                    None => self.report.add(place, error.message),
+                }
+                None
+            }
+        }
+    }
+
+    /// The keys of a map, once each; reports what is not a map, not a key, or written twice.
+    pub(super) fn entries<'n>(&mut self, file: &str, node: &'n Node, what: &str) -> Vec<Entry<'n>> {
+        let Content::Map(pairs) = &node.content else {
+            let place = Place {
+                file,
+                pos: node.pos,
+            };
+            let message = format!("{what} must be a map of keys and values");
+            self.report
+                .hinted(place, message, "write `key: value` lines");
+            return Vec::new();
+        };
+        let mut first: BTreeMap<&str, Pos> = BTreeMap::new();
+        let mut entries = Vec::new();
+        for (key, value) in pairs {
+            let place = Place { file, pos: key.pos };
+            let Content::Scalar(name) = &key.content else {
+                self.report.add(place, "a key must be a word");
+                continue;
+            };
+            if name == "<<" {
+                let hint = "write the keys out, or use the area's defaults in kedge.yaml";
+                self.report
+                    .hinted(place, "merge keys (`<<`) are not supported", hint);
+                continue;
+            }
+            if let Some(earlier) = first.get(name.as_str()) {
+                let hint = format!("the first is on line {}; remove one", earlier.line);
+                self.report
+                    .hinted(place, format!("duplicate key `{name}`"), hint);
+                continue;
+            }
+            first.insert(name, key.pos);
+            entries.push(Entry {
+                key: name,
+                key_pos: key.pos,
+                value,
+            });
+        }
+        entries
+    }
+
+    /// The items of a list; reports what is none.
+    pub(super) fn items<'n>(&mut self, file: &str, node: &'n Node, what: &str) -> &'n [Node] {
+        let place = Place {
+            file,
+            pos: node.pos,
+        };
+        match &node.content {
+            Content::List(items) => items,
+            Content::Null => {
+                let hint = format!("write `{what}: []` if there are none");
+                self.report
+                    .hinted(place, format!("`{what}` has no value"), hint);
+                &[]
+            }
+            _ => {
+                self.report.hinted(
+                    place,
+                    format!("`{what}` must be a list"),
+                    "begin each item with `- `",
+                );
+                &[]
+            }
+        }
+    }
+
+    /// Reports a key that nothing reads.
+    pub(super) fn unknown_key<'w>(
+        &mut self,
+        file: &str,
+        entry: &Entry<'_>,
+        known: impl IntoIterator<Item = &'w str>,
+    ) {
+        let place = Place {
+            file,
+            pos: entry.key_pos,
+        };
+        let known: Vec<&str> = known.into_iter().collect();
+        let message = format!("unknown key `{}`", super::redact::bare(entry.key));
+        match nearest(entry.key, known.iter().copied()) {
+            Some(word) => self
+                .report
+                .add(place, format!("{message}, did you mean `{word}`?")),
+            None => {
+                const LISTED: usize = 8;
+                let mut list: Vec<&str> = known.iter().copied().take(LISTED).collect();
+                if known.len() > LISTED {
+                    list.push("…");
+                }
+                let hint = format!("known: {}", list.join(", "));
+                self.report.hinted(place, message, hint);
+            }
+        }
+    }
+
+    /// The text of a scalar with its placeholders filled in.
+    pub(super) fn text(&mut self, file: &str, name: &str, node: &Node) -> Filled {
+        let place = Place {
+            file,
+            pos: node.pos,
+        };
+        match &node.content {
+            Content::Scalar(text) => self.fill(place, text),
+            Content::Null => {
+                let hint = "write a value, or leave the key out";
+                self.report
+                    .hinted(place, format!("`{name}` has no value"), hint);
+                Filled::Bad
+            }
+            Content::List(_) | Content::Map(_) => {
+                let sort = match node.content {
+                    Content::List(_) => "a list",
+                    _ => "a map",
+                };
+                self.report
+                    .add(place, format!("`{name}` must be one value, not {sort}"));
+                Filled::Bad
+            }
+        }
+    }
+
+    /// Fills `{stack}`, `{config_key}` and `{config_key?}` in.
+    pub(super) fn fill(&mut self, place: Place<'_>, raw: &str) -> Filled {
+        let mut out = String::new();
+        let mut rest = raw;
+        let mut absent = false;
+        let mut bad = false;
+        while let Some(open) = rest.find('{') {
+            let (head, tail) = rest.split_at(open);
+            out.push_str(head);
+            let Some((name, after)) = placeholder(tail) else {
+                out.push('{');
+                rest = tail.get(1..).unwrap_or_default();
+                continue;
+            };
+            let before = raw.len() - tail.len();
+            let at = self.inside(place, raw.get(..before).unwrap_or_default(), name);
+            match self.placeholder_value(at, name) {
+                Filled::Text(value) => out.push_str(&value),
+                Filled::Absent => absent = true,
+                Filled::Bad => bad = true,
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        match (bad, absent) {
+            (true, _) => Filled::Bad,
+            (_, true) => Filled::Absent,
+            _ => Filled::Text(out),
+        }
+    }
+
+    /// The place of a `{name}` within a scalar, given the text before it.
+    fn inside<'p>(&self, place: Place<'p>, before: &str, name: &str) -> Place<'p> {
+        let start = self.literal(place);
+        let shift = u32::try_from(before.chars().count()).unwrap_or_default();
+        let width = u32::try_from(name.chars().count()).unwrap_or_default();
+        Place {
+            pos: Pos {
+                column: start.pos.column.saturating_add(shift),
+                width: width.saturating_add(2),
+                ..start.pos
+            },
+            ..place
+        }
+    }
+
+    /// The place of a scalar's text, without its quote.
+    pub(super) fn literal<'p>(&self, place: Place<'p>) -> Place<'p> {
+        let line = self.report.text(place.file).and_then(|text| {
+            let index = place.pos.line as usize - 1;
+            text.lines().nth(index)
+        });
+        let first = line.and_then(|line| line.chars().nth(place.pos.column as usize - 1));
+        if !matches!(first, Some('"' | '\'')) {
+            return place;
+        }
+        Place {
+            pos: Pos {
+                column: place.pos.column + 1,
+                width: place.pos.width.saturating_sub(2).max(1),
+                ..place.pos
+            },
+            ..place
+        }
+    }
+
+    fn placeholder_value(&mut self, place: Place<'_>, name: &str) -> Filled {
+        let (key, optional) = match name.strip_suffix('?') {
+            Some(key) => (key, true),
+            None => (name, false),
+        };
+        if key == "stack" {
+            return Filled::Text(self.stack.to_string());
+        }
+        let lower = key.to_lowercase();
+        match self.config_text(&lower) {
+            Filled::Absent if !optional => {
+                if !self.config_unknown {
+                    self.undefined(place, key);
+                }
+                Filled::Bad
+            }
+            filled => filled,
+        }
+    }
+
+    /// A config value as text, marked as used. Reports one that is encrypted, once.
+    pub(super) fn config_text(&mut self, key: &str) -> Filled {
+        let first_use = self.used.insert(key.to_owned());
+        let Some(value) = self.config.get(key).cloned() else {
+            return Filled::Absent;
+        };
+        match value.content {
+            // Pulumi keeps `""` for what was set to nothing.
+            ConfigContent::Text(text) if text.is_empty() => Filled::Absent,
+            ConfigContent::Text(text) => Filled::Text(text),
+            ConfigContent::Encrypted => {
+                if let Some(place) = value.place.filter(|_| first_use) {
+                    self.encrypted(place, key);
+                }
+                Filled::Bad
+            }
+            ConfigContent::Tree(_) => {
+                if let Some(place) = value.place.filter(|_| first_use) {
+                    self.report.add(
+                        place,
+                        format!("`{key}` must be one value, not a list or map"),
+                    );
+                }
+                Filled::Bad
+            }
+        }
+    }
+
+    /// Reports a value that only Pulumi can read.
+    pub(super) fn encrypted(&mut self, place: Place<'_>, key: &str) {
+        self.report.hinted(
+            place,
+            format!("`{key}` is encrypted by Pulumi, and nothing here can decrypt it"),
+            format!("set the variable {}", variable(key)),
+        );
+    }
+
+    fn undefined(&mut self, place: Place<'_>, key: &str) {
+        let known: Vec<String> = self.config.keys().cloned().collect();
+        let words = known.iter().map(String::as_str).chain(["stack"]);
+        let message = with_suggestion(format!("nothing defines `{{{key}}}`"), key, words);
+        let key_text = self.config_key(key);
+        let hint = format!(
+            "add `{key_text}` to `config:` in {}, set {}, or write `{{{key}?}}` if the key may be left out",
+            stack_file(self.stack),
+            variable(key)
+        );
+        self.report.hinted(place, message, hint);
+    }
+
+    /// A config key with our namespace.
+    pub(super) fn config_key(&self, key: &str) -> String {
+        match &self.project {
+            Some(project) => format!("{project}:{key}"),
+            None => format!("<project>:{key}"),
+        }
+    }
+
+    /// Reports why a text is not a value.
+    pub(super) fn fault(&mut self, place: Place<'_>, fault: Fault) {
+        self.report.hinted(place, fault.message, fault.hint);
+    }
+
+    /// The value, or none with the fault reported.
+    pub(super) fn ok<T>(&mut self, place: Place<'_>, result: Result<T, Fault>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault(place, fault);
+                None
+            }
+        }
+    }
+}
+
+/// The environment variable that gives a config value.
+pub(super) fn variable(key: &str) -> String {
+    format!("KEDGE_CONFIG_{}", key.to_uppercase())
+}
+
+/// A stack's own file.
+pub(super) fn stack_file(stack: &StackName) -> String {
+    format!("stacks/{stack}.yaml")
+}
+
+/// The name in a text that begins with `{name}`, and what follows. Other braces are text.
+fn placeholder(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+    let key = name.strip_suffix('?').unwrap_or(name);
+    let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    is_name.then_some((name, after))
+}

@@ -1,0 +1,367 @@
+//! Definitions: a set of YAML files in, one stack's [`Declared`] resources out, or all that is wrong.
+//!
+//! `yaml` makes a loose tree with positions and is the only file that knows the YAML library. The
+//! readers (`project`, `stack`, `kafka`, `pubsub`, `nodes`) walk the trees and report every problem
+//! with its place; `fields` reads what a resource may say from the table in `model::fields`, and
+//! `schema` makes the JSON Schemas for editors from the same table.
+
+mod context;
+mod fields;
+mod kafka;
+mod naming;
+mod nodes;
+mod policy;
+mod problem;
+mod project;
+mod pubsub;
+mod redact;
+mod scalar;
+mod schema;
+mod set;
+mod stack;
+mod suggest;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Declared, DeclaredResource, Kind, Salt, StackConfig, StackName};
+
+use context::{Context, stack_file};
+use kafka::KafkaReader;
+use problem::{Place, Report};
+use project::Project;
+use pubsub::PubsubReader;
+use yaml::{Content, Node, Pos};
+
+pub use problem::{Problem, Problems};
+pub use schema::{json_schema_text, json_schemas};
+pub use set::{DefinitionSet, SetError};
+
+/// What a parse needs.
+#[derive(Debug, Clone, Copy)]
+pub struct ParseInput<'a> {
+    /// The files.
+    pub set: &'a DefinitionSet,
+    /// The stack to read them for.
+    pub stack: &'a StackName,
+    /// Config values that win over the stack's file, by key without namespace: those of the
+    /// environment variables `KEDGE_CONFIG_<KEY>`.
+    pub overrides: &'a BTreeMap<String, String>,
+    /// The key of the hashes of URLs' hidden parts.
+    pub salt: &'a Salt,
+}
+
+/// Reads a set of definitions for one stack. Files of other stacks are not read, so that a mistake
+/// in one stack's file stops that stack only.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
+    let mut context = context(input);
+    let own_file = stack_file(input.stack);
+    let layout = Layout::of(&mut context, input.set);
+    let own_path = input
+        .set
+        .files()
+        .get_key_value(&own_file)
+        .map(|(path, _)| path.as_str());
+    let root = project_root(&mut context);
+    if let Some(root) = &root {
+        context.project = project::name(&mut context, root);
+    }
+    let stack_root = stack_root(&mut context, &own_file, own_path);
+    let own_path = own_path.unwrap_or_default();
+    let mut stack_file =
+        stack::read_config(&mut context, own_path, stack_root.as_ref(), input.overrides);
+    let mut project = match &root {
+        Some(root) => project::read(&mut context, root, &layout.areas),
+        None => Project::default(),
+    };
+    if let Some(root) = &stack_root {
+        stack::read_policy(&mut context, own_path, root, &mut project.policy);
+    }
+    let mut resources = read_areas(&mut context, &layout, &project, &stack_file);
+    resources.extend(nodes::read(&mut context, &stack_file));
+    stack::finish(&mut context, &mut stack_file);
+    let config = stack_config(&context, &resources);
+    let files_read = layout.files_read();
+    match context.report.finish(files_read) {
+        Some(problems) => Err(problems),
+        None => Ok(Declared {
+            stack: input.stack.clone(),
+            revision: input.set.revision(),
+            files_read,
+            config,
+            policy: project.policy,
+            resources: resources
+                .into_iter()
+                .map(|one| (one.key.clone(), one))
+                .collect(),
+            ignore_rules: project.ignore_rules,
+            unused: stack_file.unused,
+        }),
+    }
+}
+
+fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
+    Context {
+        report: Report::new(input.set),
+        stack: input.stack,
+        known_stacks: stack::names(input.set),
+        salt: input.salt,
+        project: None,
+        config: BTreeMap::new(),
+        used: BTreeSet::new(),
+        config_unknown: false,
+        incomplete: false,
+    }
+}
+
+/// The stacks of a set: one per file `stacks/<stack>.yaml`.
+#[must_use]
+pub fn stack_names(set: &DefinitionSet) -> Vec<StackName> {
+    stack::names(set)
+}
+
+/// The stack that a branch deploys to: what `branches:` of `kedge.yaml` says, else the stack of the
+/// branch's own name, if there is one.
+#[must_use]
+pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
+    let known = stack::names(set);
+    let named = |name: &str| known.iter().find(|stack| stack.as_str() == name).cloned();
+    let root = set
+        .text(project::FILE)
+        .and_then(|text| yaml::read(text).ok());
+    let branches = root.as_ref().and_then(|root| child(root, "branches"));
+    match branches.and_then(|branches| child(branches, branch)) {
+        // A mapping to a stack that is not there is a mistake, and no reason to guess another.
+        Some(Node {
+            content: Content::Scalar(name),
+            ..
+        }) => named(name),
+        Some(_) => None,
+        None => named(branch),
+    }
+}
+
+fn child<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Content::Map(pairs) = &node.content else {
+        return None;
+    };
+    pairs.iter().find_map(|(key, value)| match &key.content {
+        Content::Scalar(text) if text == name => Some(value),
+        _ => None,
+    })
+}
+
+/// The files by what reads them.
+struct Layout<'a> {
+    kafka: Vec<&'a str>,
+    pubsub: Vec<&'a str>,
+    areas: BTreeSet<&'a str>,
+    others: usize,
+}
+
+impl<'a> Layout<'a> {
+    fn of(context: &mut Context<'a>, set: &'a DefinitionSet) -> Self {
+        let mut layout = Self {
+            kafka: Vec::new(),
+            pubsub: Vec::new(),
+            areas: BTreeSet::new(),
+            others: 0,
+        };
+        for path in set.files().keys() {
+            if path == project::FILE || *path == stack_file(context.stack) {
+                layout.others += 1;
+                continue;
+            }
+            if let Some(stem) = stack::file_stem(path) {
+                if let Err(error) = StackName::new(stem) {
+                    context.report.add(start_of(path), error.to_string());
+                }
+                continue;
+            }
+            let (area, name) = match (path.split_once('/'), path.rsplit_once('/')) {
+                (Some((area, _)), Some((_, name))) if area != "stacks" => (area, name),
+                _ => ("", ""),
+            };
+            match name {
+                "kafka-topics.yaml" => layout.kafka.push(path),
+                "pubsub.yaml" => layout.pubsub.push(path),
+                _ => {
+                    stray(context, path);
+                    continue;
+                }
+            }
+            layout.areas.insert(area);
+        }
+        layout
+    }
+
+    fn files_read(&self) -> usize {
+        self.kafka.len() + self.pubsub.len() + self.others
+    }
+}
+
+fn start_of(file: &str) -> Place<'_> {
+    Place {
+        file,
+        pos: Pos::START,
+    }
+}
+
+/// Reports a file that nothing reads, with the path that was probably meant.
+fn stray(context: &mut Context<'_>, path: &str) {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = name.trim_end_matches(".yml").trim_end_matches(".yaml");
+    let meant = match (folder, stem.strip_prefix("Pulumi.")) {
+        (_, Some(stack)) => Some(format!("stacks/{stack}.yaml")),
+        ("stacks", None) => Some(format!("stacks/{stem}.yaml")),
+        ("", None) => suggest::nearest(stem, ["kedge"]).map(|_| project::FILE.to_owned()),
+        (folder, None) => suggest::nearest(stem, ["kafka-topics", "pubsub"])
+            .map(|word| format!("{folder}/{word}.yaml")),
+    };
+    let message = match meant {
+        Some(meant) => format!("nothing reads this file, did you mean `{meant}`?"),
+        None => "nothing reads this file".to_owned(),
+    };
+    let hint =
+        "read are kedge.yaml, stacks/<stack>.yaml, <area>/**/kafka-topics.yaml and pubsub.yaml";
+    context.report.hinted(start_of(path), message, hint);
+}
+
+fn project_root(context: &mut Context<'_>) -> Option<Node> {
+    if context.report.text(project::FILE).is_none() {
+        let hint =
+            "add it with `project: <name>`; the folder that holds it is the definitions' root";
+        context
+            .report
+            .hinted(start_of(project::FILE), "there is no kedge.yaml", hint);
+        context.incomplete = true;
+        return None;
+    }
+    context.read(project::FILE)
+}
+
+/// The tree of the stack's own file. Reports stack names whose namespaces overlap with this one's.
+fn stack_root<'a>(
+    context: &mut Context<'a>,
+    own_file: &str,
+    own_path: Option<&'a str>,
+) -> Option<Node> {
+    let stack = context.stack;
+    for other in context.known_stacks.clone() {
+        if stack.overlaps(&other) {
+            let message = format!("the names of stack {stack} and stack {other} overlap");
+            let hint = format!(
+                "`{}` begins with the other's prefix; rename one",
+                longer(stack, &other)
+            );
+            context.report.hinted(start_of(own_file), message, hint);
+        }
+    }
+    let root = match own_path {
+        Some(path) => context.read(path),
+        None => {
+            let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
+            let message = suggest::with_suggestion(
+                format!("there is no stack {stack}"),
+                stack.as_str(),
+                known.iter().copied(),
+            );
+            let hint = format!("add this file; known stacks: {}", known.join(", "));
+            context.report.hinted(start_of(own_file), message, hint);
+            None
+        }
+    };
+    context.config_unknown = root.is_none();
+    root
+}
+
+fn longer<'s>(one: &'s StackName, other: &'s StackName) -> &'s StackName {
+    if one.as_str().len() > other.as_str().len() {
+        one
+    } else {
+        other
+    }
+}
+
+/// Reads the files of all areas.
+fn read_areas<'a>(
+    context: &mut Context<'a>,
+    layout: &Layout<'a>,
+    project: &Project<'a>,
+    own: &stack::StackFile,
+) -> Vec<DeclaredResource> {
+    let aiven = silent(context, "aiven_project");
+    let service = silent(context, "kafka_service");
+    let google = silent(context, "gcp_project");
+    let mut found = Vec::new();
+    let no_fields = fields::FieldMap::new();
+    let mut kafka = KafkaReader::default();
+    for path in &layout.kafka {
+        let area = area_of(path);
+        if let Some(root) = context.read(path) {
+            let defaults = project.kafka_defaults.get(area).unwrap_or(&no_fields);
+            found.extend(kafka.file(context, path, &root, defaults, (&aiven, &service)));
+        }
+    }
+    let nothing = pubsub::Defaults::default();
+    let mut pubsub = PubsubReader::default();
+    for path in &layout.pubsub {
+        let area = area_of(path);
+        if let Some(root) = context.read(path) {
+            let defaults = project.pubsub_defaults.get(area).unwrap_or(&nothing);
+            found.extend(pubsub.file(context, path, &root, defaults, &google));
+        }
+    }
+    if let Some(first) = kafka.first {
+        let need = format!("topics ({first}) are in an Aiven service");
+        stack::needed(context, own, "aiven_project", &need);
+        stack::needed(context, own, "kafka_service", &need);
+    }
+    if let Some(first) = pubsub.first {
+        let need = format!("what {first} declares is in a Google project");
+        stack::needed(context, own, "gcp_project", &need);
+    }
+    pubsub.finish(context);
+    found
+}
+
+fn area_of(path: &str) -> &str {
+    path.split_once('/').map_or("", |(area, _)| area)
+}
+
+/// A config value as it stands, unreported and not yet marked as used: whether it is needed is
+/// known once the files are read.
+fn silent(context: &Context<'_>, key: &str) -> String {
+    match context.config.get(key).map(|value| &value.content) {
+        Some(context::ConfigContent::Text(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// The settings that something declared needs.
+fn stack_config(context: &Context<'_>, resources: &[DeclaredResource]) -> StackConfig {
+    let mut config = StackConfig::default();
+    let has = |wanted: &[Kind]| resources.iter().any(|one| wanted.contains(&one.key.kind()));
+    let text = |key: &str| Some(silent(context, key)).filter(|text| !text.is_empty());
+    if has(&[Kind::KafkaTopic]) {
+        config.aiven_project = text("aiven_project");
+        config.kafka_service = text("kafka_service");
+    }
+    if has(&[
+        Kind::PubsubTopic,
+        Kind::PubsubSubscription,
+        Kind::PubsubBinding,
+    ]) {
+        config.gcp_project = text("gcp_project");
+    }
+    if has(&[Kind::DnsRecordSet]) {
+        config.cloudflare_zone_id = text("cloudflare_zone_id");
+    }
+    config
+}

@@ -1,0 +1,220 @@
+//! Names of resources: the stack's namespace, each provider's rules, and who has a name already.
+
+use std::collections::BTreeMap;
+
+use super::context::{Context, Entry, Filled};
+use super::problem::Place;
+use super::redact::quoted;
+use super::yaml::{Content, Node, Pos};
+
+/// A name and where it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Name<'a> {
+    pub(super) text: String,
+    pub(super) place: Place<'a>,
+}
+
+/// Reads a resource's `name` and checks that it is in the stack's namespace (semantics 2.1).
+pub(super) fn read<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    node: &Node,
+    entry: Option<&Entry<'_>>,
+    what: &str,
+) -> Option<Name<'a>> {
+    let Some(entry) = entry else {
+        // A map that is none was reported already.
+        if matches!(node.content, Content::Map(_)) {
+            let place = Place {
+                file,
+                pos: node.pos,
+            };
+            context.report.hinted(
+                place,
+                format!("this {what} has no `name`"),
+                "add `name: \"{stack}-…\"`",
+            );
+        }
+        return None;
+    };
+    let place = Place {
+        file,
+        pos: entry.value.pos,
+    };
+    let text = match context.text(file, "name", entry.value) {
+        Filled::Text(text) => text,
+        Filled::Absent => {
+            context.report.hinted(
+                place,
+                "a name can't be left out",
+                "remove the `?` of its placeholder",
+            );
+            return None;
+        }
+        Filled::Bad => return None,
+    };
+    if !text.starts_with(&context.stack.prefix()) {
+        outside(context, place, &text);
+        return None;
+    }
+    Some(Name { text, place })
+}
+
+/// Reports a name that is not in the stack's namespace.
+fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str) {
+    let stack = context.stack;
+    let prefix = stack.prefix();
+    let other = context
+        .known_stacks
+        .iter()
+        .find(|other| *other != stack && name.starts_with(&other.prefix()));
+    let (message, own, width) = match other {
+        Some(other) => {
+            let own = name.strip_prefix(&other.prefix()).unwrap_or(name);
+            (
+                "name belongs to another stack",
+                own,
+                Some(other.prefix().len()),
+            )
+        }
+        None => ("name is outside the stack's namespace", name, None),
+    };
+    let own = super::redact::bare(own);
+    let hint = format!("names in stack {stack} begin with \"{prefix}\"; write \"{{stack}}-{own}\"");
+    let mut at = context.literal(place);
+    if let Some(width) = width.and_then(|width| u32::try_from(width).ok()) {
+        at.pos = Pos { width, ..at.pos };
+    }
+    context.report.hinted(at, message, hint);
+}
+
+/// Who has each name, to name both places of a second one.
+#[derive(Debug, Default)]
+pub(super) struct Taken<'a>(BTreeMap<String, Place<'a>>);
+
+impl<'a> Taken<'a> {
+    /// Takes a name; says who has it already.
+    pub(super) fn take(&mut self, name: &str, place: Place<'a>) -> Option<Place<'a>> {
+        match self.0.get(name) {
+            Some(earlier) => Some(*earlier),
+            None => {
+                self.0.insert(name.to_owned(), place);
+                None
+            }
+        }
+    }
+
+    /// Whether a name is taken.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// Takes a name or reports that something else has it.
+pub(super) fn claim<'a>(
+    context: &mut Context<'_>,
+    taken: &mut Taken<'a>,
+    name: &Name<'a>,
+    what: &str,
+) -> bool {
+    match taken.take(&name.text, name.place) {
+        None => true,
+        Some(earlier) => {
+            let message = format!("duplicate {what} {}", quoted(&name.text));
+            let hint = format!("the first is at {earlier}; remove one");
+            context.report.hinted(name.place, message, hint);
+            false
+        }
+    }
+}
+
+/// Why a text can't be a Kafka topic's name (Kafka's own rule; facts of Aiven, section 4).
+pub(super) fn kafka_fault(name: &str) -> Option<String> {
+    let is_char = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.len() > 249 {
+        return Some(format!(
+            "it has {} characters and may have 1 to 249",
+            name.chars().count()
+        ));
+    }
+    if let Some(bad) = name.chars().find(|c| !is_char(*c)) {
+        return Some(format!(
+            "a topic name has letters, digits, `.`, `_`, `-`, and no {bad:?}"
+        ));
+    }
+    if name == "." || name == ".." || name.starts_with("__") || name == "_schemas" {
+        return Some("that name is Kafka's own".to_owned());
+    }
+    None
+}
+
+/// Why a text can't be a Pub/Sub id (v1 discovery, `Topic.name`).
+pub(super) fn pubsub_fault(id: &str) -> Option<String> {
+    let is_char = |c: char| c.is_ascii_alphanumeric() || "-_.~+%".contains(c);
+    let chars = id.chars().count();
+    if !(3..=255).contains(&chars) {
+        return Some(format!("it has {chars} characters and may have 3 to 255"));
+    }
+    if !id.starts_with(|c: char| c.is_ascii_alphabetic()) || id.starts_with("goog") {
+        return Some("an id begins with a letter, and not with `goog`".to_owned());
+    }
+    id.chars()
+        .find(|c| !is_char(*c))
+        .map(|bad| format!("an id has letters, digits, `-_.~+%`, and no {bad:?}"))
+}
+
+/// Splits `projects/<project>/topics/<id>`.
+pub(super) fn full_topic(text: &str) -> Option<(&str, &str)> {
+    let (project, id) = text.strip_prefix("projects/")?.split_once("/topics/")?;
+    let fine = !project.is_empty() && !project.contains('/') && pubsub_fault(id).is_none();
+    fine.then_some((project, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafka_names() {
+        for good in ["dev-a", "dev-a.b_c-D9", &"a".repeat(249)] {
+            assert_eq!(kafka_fault(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "__consumer_offsets",
+            "_schemas",
+            "a/b",
+            "a b",
+            "é",
+            &"a".repeat(250),
+        ] {
+            assert!(kafka_fault(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pubsub_ids() {
+        for good in ["abc", "a-_.~+%9", &"a".repeat(255)] {
+            assert_eq!(pubsub_fault(good), None, "{good}");
+        }
+        for bad in ["", "ab", "1abc", "googabc", "a/b", "a:b", &"a".repeat(256)] {
+            assert!(pubsub_fault(bad).is_some(), "{bad}");
+        }
+        assert_eq!(full_topic("projects/p/topics/abc"), Some(("p", "abc")));
+        for bad in [
+            "abc",
+            "projects/p/topics/",
+            "projects//topics/abc",
+            "projects/p/subscriptions/abc",
+        ] {
+            assert_eq!(full_topic(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The config key `nodes`: cluster nodes as DNS record sets.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
+
+use super::context::{ConfigContent, Context, Entry, Filled, variable};
+use super::fields::{self, Field, FieldMap};
+use super::naming::Taken;
+use super::problem::Place;
+use super::redact::quoted;
+use super::scalar::{self, Fault};
+use super::stack::{StackFile, needed};
+use super::yaml::{self, Content, Node};
+
+/// The keys of a node: the seed's three, and ours.
+pub(super) const KEYS: [&str; 6] = ["name", "ips", "domain", "exclusive", "ttl", "proxied"];
+/// Seconds; the seed's five minutes.
+pub(super) const TTL_DEFAULT: i64 = 300;
+/// Seconds; 1 means automatic (Cloudflare OpenAPI `dns-records_ttl`).
+pub(super) const TTL_AUTOMATIC: i64 = 1;
+/// Seconds.
+pub(super) const TTL_MIN: i64 = 60;
+/// Seconds.
+pub(super) const TTL_MAX: i64 = 86_400;
+/// What problems of nodes given by the environment are said of.
+const OVERRIDE: &str = "KEDGE_CONFIG_NODES";
+
+/// Who has a node's name and its domain.
+#[derive(Default)]
+struct Claims<'a> {
+    names: Taken<'a>,
+    domains: Taken<'a>,
+}
+
+/// Reads all nodes.
+pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<DeclaredResource> {
+    context.used.insert("nodes".to_owned());
+    let Some(value) = context.config.get("nodes").cloned() else {
+        return Vec::new();
+    };
+    let file = value.place.map_or(OVERRIDE, |place| place.file);
+    let node = match value.content {
+        ConfigContent::Tree(node) => node,
+        ConfigContent::Encrypted => {
+            if let Some(place) = value.place {
+                context.encrypted(place, "nodes");
+            }
+            return Vec::new();
+        }
+        ConfigContent::Text(text) => match yaml::read(&text) {
+            Ok(node) if value.place.is_none() => node,
+            _ => {
+                let place = value.place.unwrap_or(Place {
+                    file,
+                    pos: yaml::Pos::START,
+                });
+                let hint = "write a list of nodes with name, ips and domain";
+                context.report.hinted(place, "`nodes` must be a list", hint);
+                return Vec::new();
+            }
+        },
+    };
+    let items = context.items(file, &node, "nodes");
+    if items.is_empty() {
+        return Vec::new();
+    }
+    let zone = needed(
+        context,
+        found,
+        "cloudflare_zone_id",
+        "its nodes are records of a DNS zone",
+    );
+    let mut claims = Claims::default();
+    items
+        .iter()
+        .flat_map(|item| one(context, file, item, &zone, &mut claims))
+        .collect()
+}
+
+fn one<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    node: &Node,
+    zone: &str,
+    claims: &mut Claims<'a>,
+) -> Vec<DeclaredResource> {
+    let entries = context.entries(file, node, "a node");
+    for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
+        context.unknown_key(file, entry, KEYS);
+    }
+    let get = |key: &str| entries.iter().find(|entry| entry.key == key);
+    if matches!(node.content, Content::Map(_)) {
+        for key in ["name", "ips", "domain"] {
+            if get(key).is_none() {
+                let place = Place {
+                    file,
+                    pos: node.pos,
+                };
+                context.report.hinted(
+                    place,
+                    format!("this node has no `{key}`"),
+                    "a node has name, ips and domain",
+                );
+            }
+        }
+    }
+    if let Some(entry) = get("name")
+        && let Filled::Text(name) = context.text(file, "name", entry.value)
+    {
+        let place = Place {
+            file,
+            pos: entry.value.pos,
+        };
+        claim(context, &mut claims.names, &name, place, "node");
+    }
+    let exclusive = flag(context, file, get("exclusive")).is_some_and(|(flag, _)| flag);
+    let proxied = flag(context, file, get("proxied"));
+    let ttl = get("ttl").and_then(|entry| ttl(context, file, entry));
+    let is_proxied = proxied.is_some_and(|(flag, _)| flag);
+    let domain = get("domain").and_then(|entry| domain(context, file, entry));
+    let (four, six) = get("ips").map_or_else(Default::default, |entry| {
+        addresses(context, file, entry, is_proxied)
+    });
+    let (Some((domain, place)), Some(ips)) = (domain, get("ips")) else {
+        return Vec::new();
+    };
+    if !claim(context, &mut claims.domains, &domain, place, "domain") {
+        return Vec::new();
+    }
+    let node_place = Place {
+        file,
+        pos: node.pos,
+    };
+    let mut shared = FieldMap::new();
+    if !is_proxied {
+        // While proxied the provider forces 1, so there is nothing to declare (semantics 2.2).
+        shared.insert(
+            FieldName::known("ttl"),
+            own_or_default(
+                ttl.map(|(n, p)| (Value::Int(n), p)),
+                Value::Int(TTL_DEFAULT),
+                node_place,
+            ),
+        );
+    }
+    let proxied = proxied.map(|(flag, place)| (Value::Bool(flag), place));
+    shared.insert(
+        FieldName::known("proxied"),
+        own_or_default(proxied, Value::Bool(false), node_place),
+    );
+    [("A", four), ("AAAA", six)]
+        .into_iter()
+        .filter(|(_, set)| !set.is_empty())
+        .map(|(kind, set)| {
+            let mut fields = shared.clone();
+            let at = Place {
+                file,
+                pos: ips.key_pos,
+            };
+            fields.insert(
+                FieldName::known("addresses"),
+                own_or_default(Some((Value::Set(set), at)), Value::Bool(false), at),
+            );
+            let key = ResourceKey::dns_record_set(zone, &domain, kind);
+            let mut resource = fields::resource(key, place, fields);
+            resource.exclusive = exclusive;
+            resource
+        })
+        .collect()
+}
+
+fn own_or_default<'a>(
+    own: Option<(Value, Place<'a>)>,
+    default: Value,
+    node: Place<'a>,
+) -> Field<'a> {
+    let is_default = own.is_none();
+    let (value, place) = own.unwrap_or((default, node));
+    Field {
+        value,
+        place,
+        is_default,
+        secret: None,
+    }
+}
+
+fn claim<'a>(
+    context: &mut Context<'_>,
+    taken: &mut Taken<'a>,
+    text: &str,
+    place: Place<'a>,
+    what: &str,
+) -> bool {
+    let Some(earlier) = taken.take(text, place) else {
+        return true;
+    };
+    let message = format!("two nodes have the {what} {}", quoted(text));
+    context.report.hinted(
+        place,
+        message,
+        format!("the first is at {earlier}; put their ips together"),
+    );
+    false
+}
+
+fn flag<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    entry: Option<&Entry<'_>>,
+) -> Option<(bool, Place<'a>)> {
+    let entry = entry?;
+    let Filled::Text(text) = context.text(file, entry.key, entry.value) else {
+        return None;
+    };
+    let place = Place {
+        file,
+        pos: entry.value.pos,
+    };
+    let flag = context.ok(place, scalar::boolean(entry.key, &text))?;
+    Some((flag, place))
+}
+
+fn ttl<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    entry: &Entry<'_>,
+) -> Option<(i64, Place<'a>)> {
+    let Filled::Text(text) = context.text(file, "ttl", entry.value) else {
+        return None;
+    };
+    let place = Place {
+        file,
+        pos: entry.value.pos,
+    };
+    let number = context.ok(
+        place,
+        scalar::int("ttl", &text, Unit::Seconds, TTL_AUTOMATIC, TTL_MAX),
+    )?;
+    if number != TTL_AUTOMATIC && number < TTL_MIN {
+        let hint =
+            format!("it must be {TTL_MIN} to {TTL_MAX} seconds, or {TTL_AUTOMATIC} for automatic");
+        context
+            .report
+            .hinted(place, format!("`ttl` can't be {number}"), hint);
+        return None;
+    }
+    Some((number, place))
+}
+
+fn domain<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    entry: &Entry<'_>,
+) -> Option<(String, Place<'a>)> {
+    let Filled::Text(text) = context.text(file, "domain", entry.value) else {
+        return None;
+    };
+    let place = Place {
+        file,
+        pos: entry.value.pos,
+    };
+    let domain = context.ok(place, fqdn(&text))?;
+    Some((domain, place))
+}
+
+/// A full domain name in lower case without a final dot.
+fn fqdn(text: &str) -> Result<String, Fault> {
+    let fail = |hint: &str| {
+        Err(Fault {
+            message: format!("{} is not a full domain name", quoted(text)),
+            hint: hint.to_owned(),
+        })
+    };
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if !name.is_ascii() {
+        return fail("write the Punycode form (`xn--…`), which is what DNS holds");
+    }
+    if name.len() > 253 {
+        return fail("a name has at most 253 characters");
+    }
+    let labels: Vec<&str> = name.split('.').collect();
+    if labels.len() < 2 || name.parse::<IpAddr>().is_ok() {
+        return fail("write it whole, with its zone: `1.clustera.io`");
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let mut parts = labels.iter().enumerate();
+    if !parts.all(|(at, label)| is_label(label) || (at == 0 && *label == "*")) {
+        return fail("each part has 1 to 63 letters, digits, dashes, and no dash at its ends");
+    }
+    Ok(name)
+}
+
+type Families = (BTreeSet<String>, BTreeSet<String>);
+
+/// The addresses by family, in canonical text.
+fn addresses(context: &mut Context<'_>, file: &str, entry: &Entry<'_>, proxied: bool) -> Families {
+    let mut found = Families::default();
+    let items = context.items(file, entry.value, "ips");
+    if items.is_empty() && matches!(entry.value.content, Content::List(_)) {
+        let place = Place {
+            file,
+            pos: entry.value.pos,
+        };
+        context.report.hinted(
+            place,
+            "a node needs at least one address",
+            "remove the node to withdraw its records",
+        );
+    }
+    for item in items {
+        let Filled::Text(text) = context.text(file, "ips", item) else {
+            continue;
+        };
+        let place = Place {
+            file,
+            pos: item.pos,
+        };
+        let Some(ip) = context.ok(place, address(&text, proxied)) else {
+            continue;
+        };
+        let set = match ip {
+            IpAddr::V4(_) => &mut found.0,
+            IpAddr::V6(_) => &mut found.1,
+        };
+        if !set.insert(ip.to_string()) {
+            context.report.hinted(
+                place,
+                format!("duplicate address {}", quoted(&text)),
+                "remove one",
+            );
+        }
+    }
+    found
+}
+
+fn address(text: &str, proxied: bool) -> Result<IpAddr, Fault> {
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        return Err(Fault {
+            message: format!("{} is not an IP address", quoted(text)),
+            hint: "such as 203.0.113.1 or 2001:db8::1".to_owned(),
+        });
+    };
+    let private = match ip {
+        IpAddr::V4(ip) => is_private_v4(ip),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some_and(is_private_v4) || is_private_v6(ip),
+    };
+    if proxied && private {
+        return Err(Fault {
+            message: format!("{} can't be reached from outside", quoted(text)),
+            hint: "Cloudflare's proxy needs a public address; set `proxied: false`".to_owned(),
+        });
+    }
+    Ok(ip)
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    ip.is_private()
+        || ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_link_local()
+        || ip.is_broadcast()
+        || ip.is_multicast()
+}
+
+fn is_private_v6(ip: Ipv6Addr) -> bool {
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_multicast()
+        || ip.is_unique_local()
+        || ip.is_unicast_link_local()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_override_has_its_variables_name() {
+        assert_eq!(variable("nodes"), OVERRIDE);
+    }
+
+    #[test]
+    fn domains() {
+        for (text, want) in [
+            ("1.clustera.io", Some("1.clustera.io")),
+            ("A.Clustera.IO.", Some("a.clustera.io")),
+            ("*.clustera.io", Some("*.clustera.io")),
+            ("_x.clustera.io", Some("_x.clustera.io")),
+            ("clustera", None),
+            ("a..b", None),
+            ("-a.b", None),
+            ("a.*.b", None),
+            ("1.2.3.4", None),
+            ("ä.io", None),
+            ("", None),
+            (".", None),
+        ] {
+            assert_eq!(fqdn(text).ok().as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn ip_addresses() {
+        for (text, open, proxied) in [
+            ("203.0.113.1", true, true),
+            ("2001:DB8:0:0::1", true, true),
+            ("10.0.0.1", true, false),
+            ("127.0.0.1", true, false),
+            ("0.0.0.0", true, false),
+            ("fd00::1", true, false),
+            ("::1", true, false),
+            ("203.0.113.01", false, false),
+            ("203.0.113", false, false),
+            ("2001:db8::/32", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(address(text, false).is_ok(), open, "{text}");
+            assert_eq!(address(text, true).is_ok(), proxied, "{text} proxied");
+        }
+        assert_eq!(
+            address("2001:DB8:0:0::1", false).unwrap().to_string(),
+            "2001:db8::1"
+        );
+    }
+}

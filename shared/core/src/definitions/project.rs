@@ -1,0 +1,317 @@
+//! `kedge.yaml`: the project's name, area defaults, policies, branches, guards, ignore rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec};
+
+use super::context::{Context, Entry, Filled};
+use super::fields::{self, FieldMap};
+use super::kafka;
+use super::policy;
+use super::problem::Place;
+use super::pubsub;
+use super::redact::quoted;
+use super::suggest::with_suggestion;
+use super::yaml::{Content, Node};
+
+/// The project's file.
+pub(super) const FILE: &str = "kedge.yaml";
+/// Its keys.
+pub(super) const KEYS: [&str; 7] = [
+    "project", "areas", "policy", "stacks", "branches", "guards", "ignore",
+];
+/// The keys of an area.
+pub(super) const AREA_KEYS: [&str; 3] = ["kafka_topics", "pubsub_topics", "pubsub_subscriptions"];
+/// The keys of an ignore rule.
+pub(super) const IGNORE_KEYS: [&str; 5] = ["resource", "field", "reason", "owner", "until"];
+
+/// What `kedge.yaml` says.
+#[derive(Debug, Default)]
+pub(super) struct Project<'a> {
+    pub(super) kafka_defaults: BTreeMap<String, FieldMap<'a>>,
+    pub(super) pubsub_defaults: BTreeMap<String, pubsub::Defaults<'a>>,
+    /// The stack's policy, before its own file.
+    pub(super) policy: Policy,
+    pub(super) ignore_rules: Vec<IgnoreRule>,
+}
+
+/// The project's name alone: config keys need it before anything else can be read.
+pub(super) fn name(context: &mut Context<'_>, root: &Node) -> Option<String> {
+    let Content::Map(pairs) = &root.content else {
+        return None;
+    };
+    let value = pairs.iter().find_map(|(key, value)| match &key.content {
+        Content::Scalar(text) if text == "project" => Some(value),
+        _ => None,
+    });
+    let Some(value) = value else {
+        let place = Place {
+            file: FILE,
+            pos: root.pos,
+        };
+        let hint = "add `project: <name>`, the namespace of your config keys";
+        context
+            .report
+            .hinted(place, "this file has no `project`", hint);
+        return None;
+    };
+    let place = Place {
+        file: FILE,
+        pos: value.pos,
+    };
+    let Filled::Text(text) = context.text(FILE, "project", value) else {
+        return None;
+    };
+    let fine = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if !fine {
+        let message = format!("{} can't be the name of a project", quoted(&text));
+        context
+            .report
+            .hinted(place, message, "it has letters, digits, `.`, `_`, `-`");
+        return None;
+    }
+    Some(text)
+}
+
+/// Reads the rest.
+pub(super) fn read<'a>(
+    context: &mut Context<'a>,
+    root: &Node,
+    areas: &BTreeSet<&str>,
+) -> Project<'a> {
+    let mut project = Project::default();
+    let entries = context.entries(FILE, root, "this file");
+    // The order of the keys must not matter: the project's policy comes before the stack's.
+    for entry in entries.iter().filter(|entry| entry.key == "policy") {
+        policy::read(context, FILE, entry.value, &mut project.policy);
+    }
+    for entry in &entries {
+        match entry.key {
+            "project" | "policy" => {}
+            "areas" => read_areas(context, entry.value, areas, &mut project),
+            "stacks" => stacks(context, entry.value, &mut project.policy),
+            "branches" => branches(context, entry.value),
+            "guards" => policy::guards(context, FILE, entry.value, &mut project.policy),
+            "ignore" => {
+                for item in context.items(FILE, entry.value, "ignore") {
+                    project.ignore_rules.extend(ignore_rule(context, item));
+                }
+            }
+            _ => context.unknown_key(FILE, entry, KEYS),
+        }
+    }
+    project
+}
+
+fn read_areas<'a>(
+    context: &mut Context<'a>,
+    node: &Node,
+    areas: &BTreeSet<&str>,
+    project: &mut Project<'a>,
+) {
+    for area in context.entries(FILE, node, "`areas`") {
+        if !areas.contains(area.key) {
+            let place = Place {
+                file: FILE,
+                pos: area.key_pos,
+            };
+            let message = format!("no definition file is in an area {}", quoted(area.key));
+            let message = with_suggestion(message, area.key, areas.iter().copied());
+            context.report.hinted(
+                place,
+                message,
+                "an area is the first folder of a file's path",
+            );
+        }
+        let mut pubsub = pubsub::Defaults::default();
+        for entry in context.entries(FILE, area.value, "an area") {
+            let value = entry.value;
+            match entry.key {
+                "kafka_topics" => {
+                    let found = fields::defaults(context, FILE, value, Kind::KafkaTopic);
+                    kafka::check(context, &found, false);
+                    project.kafka_defaults.insert(area.key.to_owned(), found);
+                }
+                "pubsub_topics" => {
+                    pubsub.topics = fields::defaults(context, FILE, value, Kind::PubsubTopic);
+                }
+                "pubsub_subscriptions" => {
+                    let kind = Kind::PubsubSubscription;
+                    pubsub.subscriptions = fields::defaults(context, FILE, value, kind);
+                }
+                _ => context.unknown_key(FILE, &entry, AREA_KEYS),
+            }
+        }
+        project.pubsub_defaults.insert(area.key.to_owned(), pubsub);
+    }
+}
+
+/// Policies per stack. All are checked; the one of the stack in hand counts.
+fn stacks(context: &mut Context<'_>, node: &Node, policy: &mut Policy) {
+    let base = policy.clone();
+    for entry in context.entries(FILE, node, "`stacks`") {
+        known_stack(
+            context,
+            entry.key,
+            Place {
+                file: FILE,
+                pos: entry.key_pos,
+            },
+        );
+        let mut own = base.clone();
+        policy::read(context, FILE, entry.value, &mut own);
+        if entry.key == context.stack.as_str() {
+            // Guards stand elsewhere in the file, and may have been read before.
+            own.guards = policy.guards.clone();
+            *policy = own;
+        }
+    }
+}
+
+fn branches(context: &mut Context<'_>, node: &Node) {
+    for entry in context.entries(FILE, node, "`branches`") {
+        if let Filled::Text(text) = context.text(FILE, entry.key, entry.value) {
+            known_stack(
+                context,
+                &text,
+                Place {
+                    file: FILE,
+                    pos: entry.value.pos,
+                },
+            );
+        }
+    }
+}
+
+/// Reports a stack without a file: a policy under a misspelt name would protect nothing.
+fn known_stack(context: &mut Context<'_>, name: &str, place: Place<'_>) {
+    let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
+    if known.contains(&name) {
+        return;
+    }
+    let message = format!("there is no stack {}", quoted(name));
+    let message = with_suggestion(message, name, known.iter().copied());
+    context.report.hinted(
+        place,
+        message,
+        format!(
+            "stacks are the files stacks/<stack>.yaml: {}",
+            known.join(", ")
+        ),
+    );
+}
+
+fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
+    let place = Place {
+        file: FILE,
+        pos: node.pos,
+    };
+    let mut texts: BTreeMap<&str, (String, Place<'_>)> = BTreeMap::new();
+    let mut whole = matches!(node.content, Content::Map(_));
+    for entry in context.entries(FILE, node, "an ignore rule") {
+        if !IGNORE_KEYS.contains(&entry.key) {
+            context.unknown_key(FILE, &entry, IGNORE_KEYS);
+            continue;
+        }
+        match filled(context, &entry) {
+            Some(text) => {
+                texts.insert(
+                    entry.key,
+                    (
+                        text,
+                        Place {
+                            file: FILE,
+                            pos: entry.value.pos,
+                        },
+                    ),
+                );
+            }
+            None => whole = false,
+        }
+    }
+    let mut take = |key: &'static str| {
+        let found = texts.remove(key);
+        if found.is_none() && whole {
+            let message = format!("this ignore rule has no `{key}`");
+            context.report.hinted(
+                place,
+                message,
+                "what is overlooked needs a reason, an owner and an end",
+            );
+        }
+        found
+    };
+    let (resource, reason, owner, until) = (
+        take("resource"),
+        take("reason"),
+        take("owner"),
+        take("until"),
+    );
+    let field = texts
+        .remove("field")
+        .and_then(|(name, at)| field_name(context, name, at));
+    let (until, at) = until?;
+    let Some(end) = Timestamp::parse(&until) else {
+        let message = format!("`until` can't be {}", quoted(&until));
+        context.report.hinted(
+            at,
+            message,
+            "write a date or a time: 2026-12-31, 2026-12-31T18:00:00Z",
+        );
+        return None;
+    };
+    Some(IgnoreRule {
+        resource: resource?.0,
+        field,
+        reason: reason?.0,
+        owner: owner?.0,
+        until: end,
+        origin: fields::origin(place, false),
+    })
+}
+
+fn filled(context: &mut Context<'_>, entry: &Entry<'_>) -> Option<String> {
+    let place = Place {
+        file: FILE,
+        pos: entry.value.pos,
+    };
+    match context.text(FILE, entry.key, entry.value) {
+        Filled::Text(text) if text.trim().is_empty() => {
+            context
+                .report
+                .add(place, format!("`{}` is empty", entry.key));
+            None
+        }
+        Filled::Text(text) => Some(text),
+        Filled::Absent | Filled::Bad => None,
+    }
+}
+
+/// A field that some kind has; an entry of a map counts.
+fn field_name(context: &mut Context<'_>, name: String, place: Place<'_>) -> Option<FieldName> {
+    let field = FieldName::new(name.clone());
+    if Kind::ALL
+        .iter()
+        .any(|kind| field_spec(*kind, &field).is_some())
+    {
+        return Some(field);
+    }
+    let known: Vec<&str> = Kind::ALL
+        .iter()
+        .flat_map(|kind| fields::names(*kind))
+        .collect();
+    let message = with_suggestion(
+        format!("no resource has a field {}", quoted(&name)),
+        &name,
+        known,
+    );
+    context.report.hinted(
+        place,
+        message,
+        "leave `field` out to ignore the whole resource",
+    );
+    None
+}

@@ -1,0 +1,454 @@
+//! `<area>/**/pubsub.yaml`: topics, subscriptions, and who holds a role on a topic.
+
+use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey, Value};
+
+use super::context::{Context, Entry, Filled};
+use super::fields::{self, Field, FieldMap};
+use super::naming::{self, Name, Taken};
+use super::problem::Place;
+use super::redact::quoted;
+use super::scalar::{Fault, PULL, boolean};
+use super::suggest::with_suggestion;
+use super::yaml::Node;
+
+/// The keys of a file.
+pub(super) const SECTIONS: [&str; 3] = ["topics", "subscriptions", "bindings"];
+/// The keys of topics, subscriptions and bindings that are no fields.
+pub(super) const OWN: [&str; 2] = ["name", "on_missing"];
+/// The keys of a binding that are no fields.
+pub(super) const BINDING_OWN: [&str; 3] = ["topic", "role", "authoritative"];
+
+/// An area's defaults.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Defaults<'a> {
+    pub(super) topics: FieldMap<'a>,
+    pub(super) subscriptions: FieldMap<'a>,
+}
+
+/// Where a topic is referred to.
+struct Reference<'a> {
+    topic: String,
+    place: Place<'a>,
+}
+
+/// Reads all files, one after the other; then [`PubsubReader::finish`] checks what they say of each
+/// other, since a subscription may stand in another file than its topic.
+#[derive(Default)]
+pub(super) struct PubsubReader<'a> {
+    topics: Taken<'a>,
+    subscriptions: Taken<'a>,
+    bindings: Taken<'a>,
+    references: Vec<Reference<'a>>,
+    /// Where the first resource is declared.
+    pub(super) first: Option<Place<'a>>,
+}
+
+impl<'a> PubsubReader<'a> {
+    /// Reads one file.
+    pub(super) fn file(
+        &mut self,
+        context: &mut Context<'a>,
+        file: &'a str,
+        root: &Node,
+        defaults: &Defaults<'a>,
+        project: &str,
+    ) -> Vec<DeclaredResource> {
+        let mut found = Vec::new();
+        for entry in context.entries(file, root, "this file") {
+            if !SECTIONS.contains(&entry.key) {
+                context.unknown_key(file, &entry, SECTIONS);
+                continue;
+            }
+            for item in context.items(file, entry.value, entry.key) {
+                let place = Place {
+                    file,
+                    pos: item.pos,
+                };
+                self.first.get_or_insert(place);
+                found.extend(match entry.key {
+                    "topics" => self.topic(context, file, item, &defaults.topics, project),
+                    "subscriptions" => {
+                        self.subscription(context, file, item, &defaults.subscriptions, project)
+                    }
+                    _ => self.binding(context, file, item, project),
+                });
+            }
+        }
+        found
+    }
+
+    fn topic(
+        &mut self,
+        context: &mut Context<'a>,
+        file: &'a str,
+        node: &Node,
+        defaults: &FieldMap<'a>,
+        project: &str,
+    ) -> Option<DeclaredResource> {
+        let read = fields::read(context, file, node, Kind::PubsubTopic, &OWN, defaults);
+        let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
+        let name = id(context, file, node, read.own.get("name"), "Pub/Sub topic")?;
+        if !naming::claim(context, &mut self.topics, &name, "Pub/Sub topic") {
+            return None;
+        }
+        let key = ResourceKey::pubsub_topic(project, &name.text);
+        let mut resource = fields::resource(key, name.place, read.fields);
+        resource.on_missing = on_missing;
+        Some(resource)
+    }
+
+    fn subscription(
+        &mut self,
+        context: &mut Context<'a>,
+        file: &'a str,
+        node: &Node,
+        defaults: &FieldMap<'a>,
+        project: &str,
+    ) -> Option<DeclaredResource> {
+        let kind = Kind::PubsubSubscription;
+        let mut read = fields::read(context, file, node, kind, &OWN, defaults);
+        let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
+        let name = id(context, file, node, read.own.get("name"), "subscription");
+        for reference in ["topic", "dead_letter_topic"] {
+            self.refer(context, &mut read.fields, reference, project);
+        }
+        check_subscription(context, &read.fields);
+        let name = name?;
+        if !naming::claim(context, &mut self.subscriptions, &name, "subscription") {
+            return None;
+        }
+        if !has_key(node, "topic") {
+            let message = format!("subscription {} has no `topic`", quoted(&name.text));
+            context
+                .report
+                .hinted(name.place, message, "add `topic: \"{stack}-…\"`");
+        }
+        let endpoint = FieldName::known("push_endpoint");
+        if !read.fields.contains_key(&endpoint) {
+            // They belong to an endpoint that this stack doesn't have.
+            read.fields
+                .remove(&FieldName::known("push_service_account"));
+            read.fields.remove(&FieldName::known("push_audience"));
+        }
+        // Nothing written means pull, so that an endpoint set by hand is drift.
+        read.fields.entry(endpoint).or_insert_with(|| Field {
+            value: Value::text(PULL),
+            place: name.place,
+            is_default: false,
+            secret: None,
+        });
+        let key = ResourceKey::pubsub_subscription(project, &name.text);
+        let mut resource = fields::resource(key, name.place, read.fields);
+        resource.on_missing = on_missing;
+        Some(resource)
+    }
+
+    fn binding(
+        &mut self,
+        context: &mut Context<'a>,
+        file: &'a str,
+        node: &Node,
+        project: &str,
+    ) -> Option<DeclaredResource> {
+        let kind = Kind::PubsubBinding;
+        let read = fields::read(context, file, node, kind, &BINDING_OWN, &FieldMap::new());
+        let authoritative = read.own.get("authoritative").and_then(|entry| {
+            let Filled::Text(text) = context.text(file, "authoritative", entry.value) else {
+                return None;
+            };
+            let place = Place {
+                file,
+                pos: entry.value.pos,
+            };
+            context.ok(place, boolean("authoritative", &text))
+        });
+        let topic = self.binding_word(context, file, node, read.own.get("topic"), "topic");
+        let role = self.binding_word(context, file, node, read.own.get("role"), "role");
+        if !has_key(node, "members") {
+            let place = Place {
+                file,
+                pos: node.pos,
+            };
+            context.report.hinted(
+                place,
+                "this binding has no `members`",
+                "add `members: [\"serviceAccount:…\"]`",
+            );
+        }
+        let (topic, role) = (topic?, role?);
+        if !is_role(&role.text) {
+            let message = format!("{} is not a role", quoted(&role.text));
+            context
+                .report
+                .hinted(role.place, message, "such as `roles/pubsub.publisher`");
+            return None;
+        }
+        let (owner, topic_id) = match naming::full_topic(&topic.text) {
+            Some((owner, id)) => (owner.to_owned(), id.to_owned()),
+            None => {
+                self.references.push(Reference {
+                    topic: topic.text.clone(),
+                    place: topic.place,
+                });
+                (project.to_owned(), topic.text.clone())
+            }
+        };
+        let key = ResourceKey::pubsub_binding(&owner, &topic_id, &role.text);
+        let claimed = Name {
+            text: key.to_string(),
+            place: topic.place,
+        };
+        if let Some(earlier) = self.bindings.take(&claimed.text, claimed.place) {
+            let message = format!(
+                "duplicate binding of {} on {}",
+                quoted(&role.text),
+                quoted(&topic_id)
+            );
+            context.report.hinted(
+                topic.place,
+                message,
+                format!("the first is at {earlier}; put the members together"),
+            );
+            return None;
+        }
+        let mut resource = fields::resource(key, topic.place, read.fields);
+        resource.authoritative = authoritative.unwrap_or(false);
+        Some(resource)
+    }
+
+    fn binding_word(
+        &self,
+        context: &mut Context<'a>,
+        file: &'a str,
+        node: &Node,
+        entry: Option<&Entry<'_>>,
+        word: &str,
+    ) -> Option<Name<'a>> {
+        let Some(entry) = entry else {
+            let place = Place {
+                file,
+                pos: node.pos,
+            };
+            context
+                .report
+                .add(place, format!("this binding has no `{word}`"));
+            return None;
+        };
+        match context.text(file, word, entry.value) {
+            Filled::Text(text) => Some(Name {
+                text,
+                place: Place {
+                    file,
+                    pos: entry.value.pos,
+                },
+            }),
+            Filled::Absent | Filled::Bad => None,
+        }
+    }
+
+    /// Brings a topic's name to the short form where it is one of this project, and remembers to
+    /// check that a short one is declared.
+    fn refer(
+        &mut self,
+        context: &mut Context<'a>,
+        fields: &mut FieldMap<'a>,
+        name: &'static str,
+        project: &str,
+    ) {
+        let Some(field) = fields.get_mut(&FieldName::known(name)) else {
+            return;
+        };
+        let text = field.value.as_text().unwrap_or_default().to_owned();
+        match naming::full_topic(&text) {
+            Some((owner, id)) if owner == project => field.value = Value::text(id),
+            Some(_) => {}
+            None if text.contains('/') => {
+                let message = format!("`{name}` can't be {}", quoted(&text));
+                let hint = "write a declared topic's name, or `projects/<project>/topics/<id>`";
+                context.report.hinted(field.place, message, hint);
+            }
+            None => self.references.push(Reference {
+                topic: text,
+                place: field.place,
+            }),
+        }
+    }
+
+    /// Reports references to topics that no file declares.
+    pub(super) fn finish(self, context: &mut Context<'a>) {
+        // With a file unread, what it declares is not known.
+        if context.incomplete {
+            return;
+        }
+        for reference in self
+            .references
+            .iter()
+            .filter(|r| !self.topics.has(&r.topic))
+        {
+            let message = format!("no file declares the topic {}", quoted(&reference.topic));
+            let message = with_suggestion(message, &reference.topic, self.topics.names());
+            let hint = "add it under `topics:`, or write `projects/<project>/topics/<id>` for one that others own";
+            context.report.hinted(reference.place, message, hint);
+        }
+    }
+}
+
+/// Reads a name and checks it as a Pub/Sub id.
+fn id<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    node: &Node,
+    entry: Option<&Entry<'_>>,
+    what: &str,
+) -> Option<Name<'a>> {
+    let name = naming::read(context, file, node, entry, what)?;
+    if let Some(why) = naming::pubsub_fault(&name.text) {
+        let message = format!("{} can't be the id of a {what}", quoted(&name.text));
+        context.report.hinted(name.place, message, why);
+        return None;
+    }
+    Some(name)
+}
+
+fn has_key(node: &Node, key: &str) -> bool {
+    super::kafka::is_written(node, key)
+}
+
+/// Checks what a subscription's fields say together.
+fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
+    let get = |name: &'static str| fields.get(&FieldName::known(name));
+    let nanos = |field: &Field<'_>| match field.value {
+        Value::Duration(nanos) => Some(nanos),
+        _ => None,
+    };
+    if let (Some(least), Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
+        && nanos(least) > nanos(most)
+    {
+        context.report.add(
+            least.place,
+            "`minimum_backoff` is more than `maximum_backoff`",
+        );
+    }
+    if let (Some(attempts), None) = (get("max_delivery_attempts"), get("dead_letter_topic")) {
+        let hint = "add `dead_letter_topic`; without one, delivery is tried for ever";
+        context.report.hinted(
+            attempts.place,
+            "`max_delivery_attempts` without `dead_letter_topic`",
+            hint,
+        );
+    }
+    let pull = get("push_endpoint").is_none_or(|field| field.value.as_text() == Some(PULL));
+    for name in ["push_service_account", "push_audience"] {
+        // An optional endpoint may be absent in this stack and present in another.
+        if let Some(field) =
+            get(name).filter(|field| pull && get("push_endpoint").is_some() && !field.is_default)
+        {
+            context.report.add(
+                field.place,
+                format!("`{name}` on a subscription that is pulled"),
+            );
+        }
+    }
+}
+
+fn is_role(text: &str) -> bool {
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
+    let parts = text
+        .strip_prefix("projects/")
+        .or_else(|| text.strip_prefix("organizations/"));
+    let name = match parts {
+        Some(rest) => rest.split_once("/roles/").map(|(_, name)| name),
+        None => text.strip_prefix("roles/"),
+    };
+    plain && name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+}
+
+/// An IAM member in the form Google answers: the type's case kept, the value in lower case.
+pub(super) fn member(text: &str) -> Result<String, Fault> {
+    const TYPES: [&str; 9] = [
+        "user",
+        "serviceAccount",
+        "group",
+        "domain",
+        "principal",
+        "principalSet",
+        "projectOwner",
+        "projectEditor",
+        "projectViewer",
+    ];
+    let fail = |hint: String| {
+        Err(Fault {
+            message: format!("{} is not a member", quoted(text)),
+            hint,
+        })
+    };
+    if matches!(text, "allUsers" | "allAuthenticatedUsers") {
+        return Ok(text.to_owned());
+    }
+    match text.split_once(':') {
+        Some((sort, value)) if TYPES.contains(&sort) && !value.is_empty() => {
+            if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                return fail("a member has no spaces".to_owned());
+            }
+            Ok(match sort {
+                "principal" | "principalSet" => text.to_owned(),
+                _ => format!("{sort}:{}", value.to_lowercase()),
+            })
+        }
+        None if text.contains(".gserviceaccount.com") => {
+            fail(format!("write \"serviceAccount:{text}\""))
+        }
+        _ => fail(format!(
+            "write `<type>:<value>`, the type one of {}",
+            TYPES.join(", ")
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members() {
+        assert_eq!(
+            member("serviceAccount:A@B.example").unwrap(),
+            "serviceAccount:a@b.example"
+        );
+        assert_eq!(member("principal://X/Y").unwrap(), "principal://X/Y");
+        assert_eq!(member("allUsers").unwrap(), "allUsers");
+        for bad in [
+            "a@b.example",
+            "user:",
+            "serviceaccount:a@b.example",
+            "user:a b",
+            "",
+        ] {
+            assert!(member(bad).is_err(), "{bad}");
+        }
+        let hint = member("x@system.gserviceaccount.com").unwrap_err().hint;
+        assert_eq!(
+            hint,
+            "write \"serviceAccount:x@system.gserviceaccount.com\""
+        );
+    }
+
+    #[test]
+    fn roles() {
+        for good in ["roles/pubsub.publisher", "projects/p/roles/own"] {
+            assert!(is_role(good), "{good}");
+        }
+        for bad in [
+            "",
+            "publisher",
+            "roles/",
+            "roles/a/b",
+            "projects/p",
+            "roles/a b",
+        ] {
+            assert!(!is_role(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `stacks/<stack>.yaml`: a stack's config. A `Pulumi.<stack>.yaml` is accepted unchanged.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Policy, StackName};
+
+use super::context::{ConfigContent, ConfigValue, Context, Entry, Filled, stack_file, variable};
+use super::policy;
+use super::problem::Place;
+use super::redact::{bare, quoted};
+use super::set::DefinitionSet;
+use super::suggest::with_suggestion;
+use super::yaml::{Content, Node, Pos};
+
+/// Top-level keys that mean something here.
+pub(super) const KEYS: [&str; 2] = ["config", "policy"];
+/// Top-level keys of Pulumi that mean nothing here (semantics 4.2).
+pub(super) const PULUMI_KEYS: [&str; 4] = [
+    "encryptionsalt",
+    "secretsprovider",
+    "encryptedkey",
+    "environment",
+];
+/// Our config keys.
+pub(super) const CONFIG_KEYS: [&str; 6] = [
+    "aiven_project",
+    "kafka_service",
+    "gcp_project",
+    "gmail_webhook_endpoint",
+    "cloudflare_zone_id",
+    "nodes",
+];
+
+/// The stacks of a set: its files `stacks/<stack>.yaml`.
+pub(super) fn names(set: &DefinitionSet) -> Vec<StackName> {
+    set.files()
+        .keys()
+        .filter_map(|path| StackName::new(file_stem(path)?).ok())
+        .collect()
+}
+
+/// `<stack>` of `stacks/<stack>.yaml`.
+pub(super) fn file_stem(path: &str) -> Option<&str> {
+    let stem = path.strip_prefix("stacks/")?.strip_suffix(".yaml")?;
+    (!stem.contains('/')).then_some(stem)
+}
+
+/// What a stack's file says, besides what went into the context.
+#[derive(Debug, Default)]
+pub(super) struct StackFile {
+    /// Accepted keys that mean nothing here.
+    pub(super) unused: Vec<String>,
+    /// Where `config:` stands, for what is missing in it.
+    config_pos: Option<Pos>,
+}
+
+/// Reads the stack's config into the context, overrides first.
+pub(super) fn read_config<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    root: Option<&Node>,
+    overrides: &BTreeMap<String, String>,
+) -> StackFile {
+    let mut found = StackFile::default();
+    for (key, text) in overrides {
+        let key = key.to_lowercase();
+        let value = ConfigValue {
+            content: ConfigContent::Text(text.clone()),
+            place: None,
+            written: variable(&key),
+        };
+        context.config.insert(key, value);
+    }
+    let Some(root) = root else {
+        return found;
+    };
+    let mut google: Option<ConfigValue<'a>> = None;
+    for entry in context.entries(file, root, "this file") {
+        let place = Place {
+            file,
+            pos: entry.key_pos,
+        };
+        if PULUMI_KEYS.contains(&entry.key) {
+            found.unused.push(format!("{place} {}", entry.key));
+        } else if entry.key == "config" {
+            found.config_pos = Some(entry.key_pos);
+            if !matches!(entry.value.content, Content::Null) {
+                for own in context.entries(file, entry.value, "`config`") {
+                    config_key(context, file, &own, &mut google, &mut found);
+                }
+            }
+        } else if !KEYS.contains(&entry.key) {
+            context.unknown_key(file, &entry, KEYS.into_iter().chain(PULUMI_KEYS));
+        }
+    }
+    match google {
+        Some(value) if context.config.contains_key("gcp_project") => {
+            found
+                .unused
+                .extend(value.place.map(|place| format!("{place} gcp:project")));
+        }
+        Some(value) => {
+            context.config.insert("gcp_project".to_owned(), value);
+        }
+        None => {}
+    }
+    found
+}
+
+fn config_key<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    entry: &Entry<'_>,
+    google: &mut Option<ConfigValue<'a>>,
+    found: &mut StackFile,
+) {
+    let place = Place {
+        file,
+        pos: entry.key_pos,
+    };
+    // `namespace:config:key` is Pulumi's old form of the same.
+    let split = entry
+        .key
+        .split_once(':')
+        .map(|(namespace, key)| (namespace, key.strip_prefix("config:").unwrap_or(key)));
+    let Some((namespace, key)) = split.filter(|(n, k)| !n.is_empty() && !k.is_empty()) else {
+        let message = format!("config key `{}` has no namespace", bare(entry.key));
+        let hint = format!("write `{}`", context.config_key(&bare(entry.key)));
+        context.report.hinted(place, message, hint);
+        return;
+    };
+    let key = key.to_lowercase();
+    let ours = match &context.project {
+        Some(project) => namespace == project,
+        // With the project's name unknown, our own keys are the best guess.
+        None => CONFIG_KEYS.contains(&key.as_str()),
+    };
+    let value = ConfigValue {
+        content: content(entry.value),
+        place: Some(Place {
+            file,
+            pos: entry.value.pos,
+        }),
+        written: entry.key.to_owned(),
+    };
+    if namespace == "gcp" && key == "project" {
+        *google = Some(value);
+    } else if !ours {
+        found.unused.push(format!("{place} {}", bare(entry.key)));
+    } else if matches!(entry.value.content, Content::Null) {
+        let message = format!("`{key}` has no value");
+        context
+            .report
+            .hinted(place, message, "write a value, or remove the key");
+    } else {
+        // Overrides are there already and win.
+        context.config.entry(key).or_insert(value);
+    }
+}
+
+fn content(node: &Node) -> ConfigContent {
+    let is_secure = |key: &Node| matches!(&key.content, Content::Scalar(text) if text == "secure");
+    match &node.content {
+        Content::Scalar(text) => ConfigContent::Text(text.clone()),
+        Content::Map(pairs) if pairs.len() == 1 && pairs.iter().all(|(key, _)| is_secure(key)) => {
+            ConfigContent::Encrypted
+        }
+        Content::Null | Content::List(_) | Content::Map(_) => ConfigContent::Tree(node.clone()),
+    }
+}
+
+/// Reads the stack's own policy over the project's.
+pub(super) fn read_policy<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    root: &Node,
+    policy: &mut Policy,
+) {
+    let Content::Map(pairs) = &root.content else {
+        return;
+    };
+    let own = pairs.iter().find_map(|(key, value)| match &key.content {
+        Content::Scalar(text) if text == "policy" => Some(value),
+        _ => None,
+    });
+    let was_protected = policy.protected;
+    let Some(place) = own.and_then(|node| policy::read(context, file, node, policy)) else {
+        return;
+    };
+    if was_protected && !policy.protected {
+        let hint = "only kedge.yaml can take the protection away";
+        context
+            .report
+            .hinted(place, "kedge.yaml protects this stack", hint);
+    }
+}
+
+/// One of our config values that something needs: its text, checked; an empty text when there is
+/// none, since the set is refused then anyway.
+pub(super) fn needed(
+    context: &mut Context<'_>,
+    found: &StackFile,
+    key: &'static str,
+    need: &str,
+) -> String {
+    let file = stack_file(context.stack);
+    match context.config_text(key) {
+        Filled::Text(text) => {
+            if let Some(why) = fault(key, &text) {
+                let value = context.config.get(key);
+                let own = variable(key);
+                let place = value.and_then(|value| value.place).unwrap_or(Place {
+                    file: &own,
+                    pos: Pos::START,
+                });
+                let message = format!("`{key}` can't be {}", quoted(&text));
+                context.report.hinted(place, message, why);
+            }
+            text
+        }
+        Filled::Absent if !context.config_unknown => {
+            let place = Place {
+                file: &file,
+                pos: found.config_pos.unwrap_or(Pos::START),
+            };
+            let hint = format!(
+                "{need}; add `{}`, or set {}",
+                context.config_key(key),
+                variable(key)
+            );
+            context
+                .report
+                .hinted(place, format!("`{key}` is not configured"), hint);
+            String::new()
+        }
+        Filled::Absent | Filled::Bad => String::new(),
+    }
+}
+
+/// Why a text can't be that config value. They become parts of paths and keys.
+fn fault(key: &str, text: &str) -> Option<&'static str> {
+    let all = |allowed: fn(char) -> bool| text.len() <= 63 && text.chars().all(allowed);
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match key {
+        "aiven_project" | "kafka_service" => {
+            (!all(word)).then_some("it has letters, digits, `-`, `_`, at most 63")
+        }
+        "gcp_project" => {
+            let id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:".contains(c);
+            (!all(id)).then_some("it has lower-case letters, digits, dashes")
+        }
+        "cloudflare_zone_id" => {
+            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            (text.len() != 32 || !all(hex))
+                .then_some("it has 32 hexadecimal digits: see the zone's page, under API")
+        }
+        _ => None,
+    }
+}
+
+/// Reports config keys of ours that nothing uses, and lists those that are known but not needed.
+pub(super) fn finish(context: &mut Context<'_>, found: &mut StackFile) {
+    let mut words: Vec<String> = context.used.iter().cloned().collect();
+    words.extend(CONFIG_KEYS.map(str::to_owned));
+    let unused: Vec<(String, ConfigValue<'_>)> = context
+        .config
+        .iter()
+        .filter(|(key, _)| !context.used.contains(*key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    for (key, value) in unused {
+        let Some(place) = value.place else {
+            found.unused.push(format!("environment {}", value.written));
+            continue;
+        };
+        let listed = CONFIG_KEYS.contains(&key.as_str())
+            || matches!(value.content, ConfigContent::Encrypted)
+            || context.incomplete
+            || context.project.is_none();
+        if listed {
+            found.unused.push(format!("{place} {}", value.written));
+            continue;
+        }
+        let message = with_suggestion(
+            format!("no definition uses the config key `{}`", bare(&key)),
+            &key,
+            words.iter().map(String::as_str).filter(|word| *word != key),
+        );
+        let hint = format!(
+            "remove it, or write `{{{}}}` where its value belongs",
+            bare(&key)
+        );
+        context.report.hinted(place, message, hint);
+    }
+    found.unused.sort();
+}

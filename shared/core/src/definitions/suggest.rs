@@ -1,0 +1,77 @@
+//! "Did you mean": the nearest of some known words.
+
+/// The word nearest to `text`, if one is near enough to be what was meant.
+pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let text = text.to_lowercase();
+    let far = (text.chars().count() / 3).max(1);
+    words
+        .into_iter()
+        .map(|word| (distance(&text, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= far)
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// A sentence with its suggestion, if there is one: `unknown key `a`, did you mean `b`?`.
+pub(super) fn with_suggestion<'w>(
+    sentence: String,
+    text: &str,
+    words: impl IntoIterator<Item = &'w str>,
+) -> String {
+    match nearest(text, words) {
+        Some(word) => format!("{sentence}, did you mean `{word}`?"),
+        None => sentence,
+    }
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
+fn distance(a: &str, b: &str) -> usize {
+    const CHARS_MAX: usize = 80;
+    let a: Vec<char> = a.chars().take(CHARS_MAX).collect();
+    let b: Vec<char> = b.chars().take(CHARS_MAX).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let cell = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (cell(&above, j) + usize::from(x != y))
+                .min(cell(&above, j + 1) + 1)
+                .min(cell(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(cell(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("abc", "", 3),
+            ("retention_msec", "retention_ms", 2),
+            ("ab", "ba", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn only_near_words_are_suggested() {
+        let words = ["partitions", "replication", "retention_ms"];
+        assert_eq!(nearest("partition", words), Some("partitions"));
+        assert_eq!(nearest("Retention_Ms", words), Some("retention_ms"));
+        assert_eq!(nearest("colour", words), None);
+        assert_eq!(nearest("", words), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! Too much gone at once is not believed (semantics 3.2).
+
+use std::collections::BTreeMap;
+
+use super::DiffInput;
+use crate::live::{FailureCode, LiveWorld, ReadFailure, Reading};
+use crate::model::{Recorded, ResourceKey, Scope};
+
+/// More missing than this is doubted, however many are recorded.
+const MISSING_MAX: usize = 20;
+/// A larger share missing than this, in percent, is doubted ...
+const MISSING_PERCENT_MAX: usize = 30;
+/// ... once this many are recorded; below, one is already a lot.
+const SHARE_FROM: usize = 10;
+
+/// The scopes in which absences are not believed, with what to say.
+pub(super) fn mass_absences(
+    input: DiffInput<'_>,
+    recorded: &BTreeMap<ResourceKey, Recorded>,
+) -> BTreeMap<Scope, ReadFailure> {
+    let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
+    for (key, record) in recorded {
+        // What we created a moment ago may not be listed yet; that is no sign of a disaster.
+        let fresh = record
+            .settling
+            .as_ref()
+            .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
+        let count = counts.entry(key.scope()).or_default();
+        count.0 += 1;
+        if !fresh && input.live.reading(key) == Some(Reading::Absent) {
+            count.1 += 1;
+        }
+    }
+    let doubted =
+        |(scope, (all, missing)): (&Scope, (usize, usize))| {
+            let too_many = missing > MISSING_MAX
+                || (all >= SHARE_FROM && missing * 100 > all * MISSING_PERCENT_MAX);
+            too_many.then(|| {
+            let reason = format!(
+                "mass absence: {missing} of {all} recorded resources of {scope} are gone at once; \
+                 not believed until a person confirms it"
+            );
+            let failure =
+                ReadFailure { reason, permission: None, code: FailureCode::MassAbsence };
+            (scope.clone(), failure)
+        })
+        };
+    counts.into_iter().filter_map(doubted).collect()
+}
+
+/// What is known of a resource once mass absences are doubted.
+pub(super) fn believed<'a>(
+    live: &'a LiveWorld,
+    key: &ResourceKey,
+    recorded: &BTreeMap<ResourceKey, Recorded>,
+    doubts: &'a BTreeMap<Scope, ReadFailure>,
+) -> Reading<'a> {
+    let reading = live.reading(key).unwrap_or(Reading::Unknown(&NOT_ASKED));
+    match (reading, doubts.get(key.scope())) {
+        (Reading::Absent, Some(failure)) if recorded.contains_key(key) => Reading::Unknown(failure),
+        _ => reading,
+    }
+}
+
+/// A scope that the run never asked for: a fault of ours, and still not an absence.
+static NOT_ASKED: ReadFailure = ReadFailure {
+    reason: String::new(),
+    permission: None,
+    code: FailureCode::Inconsistent,
+};

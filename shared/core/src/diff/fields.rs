@@ -1,0 +1,225 @@
+//! One resource, field by field.
+
+use std::collections::BTreeSet;
+
+use super::{Cause, FieldDifference, ItemDifference, Verdict};
+use crate::live::Live;
+use crate::model::{
+    DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Shape, Value, field_spec,
+};
+
+/// What a comparison of fields found.
+pub(super) struct Found {
+    /// What differs.
+    pub(super) fields: Vec<FieldDifference>,
+    /// What is live as declared, with the declared values.
+    pub(super) in_sync: Fields,
+    /// Members that nobody declared.
+    pub(super) foreign: Vec<String>,
+}
+
+const TTL: FieldName = FieldName::known("ttl");
+const PROXIED: FieldName = FieldName::known("proxied");
+
+/// Compares the declared fields. A field that is recorded and no longer declared is left as it is
+/// live (semantics 7.2), and fields that nobody declared are nobody's business.
+pub(super) fn compare(
+    key: &ResourceKey,
+    declared: Option<&DeclaredResource>,
+    recorded: Option<&Recorded>,
+    live: &Live,
+) -> Found {
+    let mut found = Found {
+        fields: Vec::new(),
+        in_sync: Fields::new(),
+        foreign: Vec::new(),
+    };
+    let Some(declared) = declared else {
+        return found;
+    };
+    for (name, field) in &declared.fields {
+        if is_beside_the_point(key.kind(), name, declared, &live.fields) {
+            found.in_sync.insert(name.clone(), field.value.clone());
+            continue;
+        }
+        let (value, was) = (
+            live.fields.get(name),
+            recorded.and_then(|r| r.fields.get(name)),
+        );
+        let is_set = field_spec(key.kind(), name)
+            .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
+        let items = if is_set {
+            let (items, foreign) = compare_sets(
+                key.kind(),
+                declared,
+                recorded.is_some(),
+                [Some(&field.value), was, value],
+            );
+            found.foreign.extend(foreign);
+            items
+        } else {
+            Vec::new()
+        };
+        let equal = if is_set {
+            items.is_empty()
+        } else {
+            value == Some(&field.value)
+        };
+        if equal {
+            found.in_sync.insert(name.clone(), field.value.clone());
+            continue;
+        }
+        let cause = match items.as_slice() {
+            [] => cause(&field.value, was, value, recorded, name),
+            items => items_cause(items),
+        };
+        found.fields.push(FieldDifference {
+            field: name.clone(),
+            declared: Some(field.value.clone()),
+            recorded: was.cloned(),
+            live: value.cloned(),
+            cause,
+            items,
+            origin: Some(field.origin.clone()),
+            stuck: false,
+        });
+    }
+    found
+}
+
+/// While a record is proxied its ttl is Cloudflare's, and comparing it would be drift for ever
+/// (semantics 2.2).
+fn is_beside_the_point(
+    kind: Kind,
+    name: &FieldName,
+    declared: &DeclaredResource,
+    live: &Fields,
+) -> bool {
+    let is_proxied = |value: Option<&Value>| value == Some(&Value::Bool(true));
+    kind == Kind::DnsRecordSet
+        && *name == TTL
+        && (is_proxied(live.get(&PROXIED))
+            || is_proxied(declared.fields.get(&PROXIED).map(|field| &field.value))
+            || !live.contains_key(&TTL))
+}
+
+/// Whose doing a difference between declared and live is.
+fn cause(
+    declared: &Value,
+    was: Option<&Value>,
+    live: Option<&Value>,
+    recorded: Option<&Recorded>,
+    name: &FieldName,
+) -> Cause {
+    let Some(recorded) = recorded else {
+        return Cause::NotAdopted;
+    };
+    if recorded.pending_adoption.get(name) == Some(declared) && was == live {
+        return Cause::NotAdopted;
+    }
+    match was {
+        Some(was) if was == declared => Cause::Drifted,
+        Some(was) if Some(was) == live => Cause::Edited,
+        Some(_) => Cause::EditedAndDrifted,
+        None => Cause::Edited,
+    }
+}
+
+/// Compares sets item by item: `[declared, recorded, live]`. Also tells the members that are
+/// nobody's and no difference.
+fn compare_sets(
+    kind: Kind,
+    resource: &DeclaredResource,
+    is_recorded: bool,
+    [declared, recorded, live]: [Option<&Value>; 3],
+) -> (Vec<ItemDifference>, Vec<String>) {
+    let of = |value: Option<&Value>| -> BTreeSet<String> {
+        value.and_then(Value::as_set).cloned().unwrap_or_default()
+    };
+    let (declared, recorded, live) = (of(declared), of(recorded), of(live));
+    let mut items = Vec::new();
+    let mut foreign = Vec::new();
+    for item in declared.difference(&live) {
+        let cause = match (is_recorded, recorded.contains(item)) {
+            (false, _) => Cause::NotAdopted,
+            (true, true) => Cause::Drifted,
+            (true, false) => Cause::Edited,
+        };
+        items.push(ItemDifference {
+            item: item.clone(),
+            lacking: true,
+            cause,
+        });
+    }
+    for item in live.difference(&declared) {
+        let cause = match (is_recorded, recorded.contains(item)) {
+            (_, true) => Cause::Withdrawn,
+            (true, false) => Cause::Drifted,
+            (false, false) => Cause::NotAdopted,
+        };
+        // Bindings are additive: what others put there is theirs (semantics 2.4).
+        if kind == Kind::PubsubBinding && cause != Cause::Withdrawn && !resource.authoritative {
+            foreign.push(item.clone());
+        } else {
+            items.push(ItemDifference {
+                item: item.clone(),
+                lacking: false,
+                cause,
+            });
+        }
+    }
+    (items, foreign)
+}
+
+/// The cause of a set as a whole, from its items.
+fn items_cause(items: &[ItemDifference]) -> Cause {
+    let any = |cause| items.iter().any(|item| item.cause == cause);
+    let edited = any(Cause::Edited) || any(Cause::Withdrawn);
+    match (any(Cause::NotAdopted), any(Cause::Drifted), edited) {
+        (true, _, _) => Cause::NotAdopted,
+        (false, true, true) => Cause::EditedAndDrifted,
+        (false, true, false) => Cause::Drifted,
+        (false, false, _) => Cause::Edited,
+    }
+}
+
+/// How a recorded and live resource stands, by its fields.
+pub(super) fn verdict(fields: &[FieldDifference], settling: bool) -> Verdict {
+    let any = |causes: &[Cause]| fields.iter().any(|field| causes.contains(&field.cause));
+    let drifted = any(&[Cause::Drifted, Cause::EditedAndDrifted]);
+    let edited = any(&[Cause::Edited, Cause::EditedAndDrifted, Cause::NotAdopted]);
+    match (drifted, edited, settling) {
+        (true, true, _) => Verdict::DriftedAndPending,
+        (true, false, _) => Verdict::Drifted,
+        (false, true, _) => Verdict::Pending,
+        (false, false, true) => Verdict::Settling,
+        (false, false, false) => Verdict::InSync,
+    }
+}
+
+/// What state should say now, with no write to a provider: fields that are live as declared are
+/// recorded as declared, fields no longer declared are dropped, the rest stays (semantics 7.2).
+pub(super) fn record(
+    recorded: &Recorded,
+    in_sync: &Fields,
+    declared: &DeclaredResource,
+    differing: &[FieldDifference],
+) -> Recorded {
+    let mut record = recorded.clone();
+    record
+        .fields
+        .retain(|name, _| declared.fields.contains_key(name));
+    let settles = |name: &FieldName| {
+        // A field set aside as settling is neither in sync nor differing: its record stays.
+        in_sync.contains_key(name) && !differing.iter().any(|field| field.field == *name)
+    };
+    for (name, value) in in_sync.iter().filter(|(name, _)| settles(name)) {
+        record.fields.insert(name.clone(), value.clone());
+    }
+    record.pending_adoption.retain(|name, value| {
+        differing
+            .iter()
+            .any(|field| field.field == *name && field.declared.as_ref() == Some(value))
+    });
+    record
+}

@@ -1,0 +1,497 @@
+//! Three truths side by side: what differs, and whose doing it is.
+//!
+//! Stupid on purpose: spellings were made one before (normalisation), ownership was decided before
+//! (keys and namespaces), and nothing here knows what may be done about a difference; that is
+//! [`crate::plan`].
+
+mod doubt;
+mod fields;
+mod settle;
+
+use std::collections::BTreeMap;
+
+use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
+use crate::model::{
+    Declared, DeclaredResource, FieldName, IgnoreRule, Kind, Origin, Recorded, ResourceKey, Scope,
+    Timestamp, Value,
+};
+use crate::state::State;
+
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffInput<'a> {
+    /// What the definitions say.
+    pub declared: &'a Declared,
+    /// What state says; none if the stack has none yet.
+    pub state: Option<&'a State>,
+    /// What the providers say.
+    pub live: &'a LiveWorld,
+    /// The time of the reading.
+    pub now: Timestamp,
+}
+
+/// How a resource stands (semantics 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Live is what is declared.
+    InSync,
+    /// We changed it a moment ago, and the provider may still show the old value.
+    Settling,
+    /// A rule says to overlook the difference.
+    Ignored,
+    /// Recorded and live, no longer declared.
+    Orphan,
+    /// Declared and live, never recorded.
+    NotAdopted,
+    /// The definition was edited.
+    Pending,
+    /// Live moved away from recorded without us.
+    Drifted,
+    /// Both.
+    DriftedAndPending,
+    /// It could not be read.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word in JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InSync => "in-sync",
+            Self::Settling => "settling",
+            Self::Ignored => "ignored",
+            Self::Orphan => "orphan",
+            Self::NotAdopted => "not-adopted",
+            Self::Pending => "pending",
+            Self::Drifted => "drifted",
+            Self::DriftedAndPending => "drifted-and-pending",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a field, an item of a set, or a whole resource is not as declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Live moved away from recorded without us.
+    Drifted,
+    /// The definition was edited.
+    Edited,
+    /// Both.
+    EditedAndDrifted,
+    /// It was live before we knew it and differs: only a person decides.
+    NotAdopted,
+    /// A declared resource that never was.
+    New,
+    /// A recorded resource that is gone.
+    Missing,
+    /// Recorded, no longer declared.
+    Withdrawn,
+    /// A replacement that a run began and did not end: it was deleted and not made again.
+    Interrupted,
+}
+
+impl Cause {
+    /// The word in JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drifted => "drifted",
+            Self::Edited => "edited",
+            Self::EditedAndDrifted => "edited-and-drifted",
+            Self::NotAdopted => "not-adopted",
+            Self::New => "new",
+            Self::Missing => "missing",
+            Self::Withdrawn => "withdrawn",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One item of a set that is too few or too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemDifference {
+    /// The item: an address, a member.
+    pub item: String,
+    /// Whether it should be there and is not; else it is there and should not.
+    pub lacking: bool,
+    /// Whose doing.
+    pub cause: Cause,
+}
+
+/// One field that differs, with all three truths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldDifference {
+    /// Which.
+    pub field: FieldName,
+    /// What the definitions say.
+    pub declared: Option<Value>,
+    /// What state says.
+    pub recorded: Option<Value>,
+    /// What the provider says.
+    pub live: Option<Value>,
+    /// Whose doing.
+    pub cause: Cause,
+    /// Fields that are sets: the items.
+    pub items: Vec<ItemDifference>,
+    /// Where the declared value is written.
+    pub origin: Option<Origin>,
+    /// Our own change of it did not take, twice: it is reported and not tried again.
+    pub stuck: bool,
+}
+
+/// How one declared or recorded resource stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub key: ResourceKey,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// Why it should be made or deleted as a whole, if it should.
+    pub whole: Option<Cause>,
+    /// The fields that differ.
+    pub fields: Vec<FieldDifference>,
+    /// Differences that a rule overlooks.
+    pub ignored: Vec<FieldDifference>,
+    /// Why it could not be read.
+    pub failure: Option<ReadFailure>,
+    /// Why nothing may be done about it: another stack's mark.
+    pub blocked: Option<String>,
+    /// Members of a binding that nobody declared.
+    pub foreign: Vec<String>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+}
+
+impl Difference {
+    fn new(key: &ResourceKey, verdict: Verdict) -> Self {
+        Self {
+            key: key.clone(),
+            verdict,
+            whole: None,
+            fields: Vec::new(),
+            ignored: Vec::new(),
+            failure: None,
+            blocked: None,
+            foreign: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether it is gone though recorded.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.whole, Some(Cause::Missing | Cause::Interrupted))
+    }
+
+    /// Whether it drifted, alone or beside an edit.
+    #[must_use]
+    pub fn is_drift(&self) -> bool {
+        matches!(self.verdict, Verdict::Drifted | Verdict::DriftedAndPending)
+    }
+}
+
+/// The whole comparison of one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Comparison {
+    /// Every declared or recorded resource.
+    pub differences: BTreeMap<ResourceKey, Difference>,
+    /// Live in our namespace, neither declared nor recorded.
+    pub unmanaged: Vec<ResourceKey>,
+    /// What state should say without any provider write: what is live as declared, and (none) what
+    /// is gone and withdrawn. Only where it differs from what state says.
+    pub records: BTreeMap<ResourceKey, Option<Recorded>>,
+    /// What state says of each resource once changes with an unknown outcome are settled by what is
+    /// live (semantics 8.1).
+    pub recorded: BTreeMap<ResourceKey, Recorded>,
+    /// Scopes of which something could not be read: automation creates, deletes and replaces
+    /// nothing in them (semantics 3.3).
+    pub unread_scopes: Vec<Scope>,
+    /// Whether the stack has state.
+    pub has_state: bool,
+    /// Whether anything declared is live.
+    pub any_live: bool,
+}
+
+/// Compares declared, recorded and live.
+#[must_use]
+pub fn diff(input: DiffInput<'_>) -> Comparison {
+    let mut comparison = Comparison {
+        has_state: input.state.is_some(),
+        ..Comparison::default()
+    };
+    comparison.recorded = settle::recorded_now(input);
+    let doubts = doubt::mass_absences(input, &comparison.recorded);
+    let mut keys: Vec<&ResourceKey> = input
+        .declared
+        .resources
+        .keys()
+        .chain(comparison.recorded.keys())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut differences = BTreeMap::new();
+    for key in keys {
+        let reading = doubt::believed(input.live, key, &comparison.recorded, &doubts);
+        let declared = input.declared.resources.get(key);
+        comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
+        let one = One {
+            input,
+            key,
+            declared,
+            recorded: comparison.recorded.get(key),
+            reading,
+        };
+        let (mut difference, record) = one.compare();
+        overlook(&mut difference, &input.declared.ignore_rules, input.now);
+        if let Some(record) = record
+            && input.state.and_then(|state| state.resources.get(key)) != record.as_ref()
+        {
+            comparison.records.insert(key.clone(), record);
+        }
+        if difference.verdict != Verdict::InSync || declared.is_some() {
+            differences.insert(key.clone(), difference);
+        }
+    }
+    comparison.differences = differences;
+    comparison.unmanaged = unmanaged(input, &comparison.recorded);
+    comparison.unread_scopes = unread_scopes(input.live, &doubts);
+    comparison
+}
+
+/// One resource under comparison.
+struct One<'a> {
+    input: DiffInput<'a>,
+    key: &'a ResourceKey,
+    declared: Option<&'a DeclaredResource>,
+    recorded: Option<&'a Recorded>,
+    reading: Reading<'a>,
+}
+
+/// What state should say of a resource: `None` changes nothing, `Some(None)` forgets it.
+type RecordUpdate = Option<Option<Recorded>>;
+
+impl One<'_> {
+    /// The table: every case of declared, recorded and live.
+    fn compare(&self) -> (Difference, RecordUpdate) {
+        match (self.declared, self.recorded, self.reading) {
+            (_, _, Reading::Unknown(failure)) => (self.unknown(failure), None),
+            (Some(_), None, Reading::Absent) => (self.whole(Verdict::Pending, Cause::New), None),
+            (Some(declared), None, Reading::Present(live)) => self.never_recorded(declared, live),
+            (Some(_), Some(recorded), Reading::Absent) => (self.gone(recorded), None),
+            (Some(declared), Some(recorded), Reading::Present(live)) => {
+                self.present(declared, recorded, live)
+            }
+            (None, Some(_), Reading::Present(live)) => {
+                let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
+                difference.blocked = other_mark(self.input, live);
+                (difference, None)
+            }
+            (None, Some(_), Reading::Absent) => (self.difference(Verdict::InSync), Some(None)),
+            // No key without a declaration or a record gets here.
+            (None, None, _) => (self.difference(Verdict::InSync), None),
+        }
+    }
+
+    fn difference(&self, verdict: Verdict) -> Difference {
+        Difference::new(self.key, verdict)
+    }
+
+    fn whole(&self, verdict: Verdict, cause: Cause) -> Difference {
+        Difference {
+            whole: Some(cause),
+            ..self.difference(verdict)
+        }
+    }
+
+    fn unknown(&self, failure: &ReadFailure) -> Difference {
+        let settling = self
+            .recorded
+            .and_then(|recorded| recorded.settling.as_ref());
+        let ours = settling.is_some_and(|settling| self.input.now < settling.until);
+        if failure.code == FailureCode::InTransition && ours {
+            return self.difference(Verdict::Settling);
+        }
+        Difference {
+            failure: Some(failure.clone()),
+            ..self.difference(Verdict::Unknown)
+        }
+    }
+
+    fn never_recorded(
+        &self,
+        declared: &DeclaredResource,
+        live: &Live,
+    ) -> (Difference, RecordUpdate) {
+        let found = fields::compare(self.key, Some(declared), None, live);
+        let mut difference = self.difference(Verdict::NotAdopted);
+        difference.blocked = other_mark(self.input, live);
+        difference.foreign = found.foreign;
+        difference.fields = found.fields;
+        if difference.blocked.is_some() {
+            return (difference, None);
+        }
+        if difference.fields.is_empty() {
+            let record = Recorded {
+                fields: found.in_sync,
+                ..Recorded::default()
+            };
+            // Without state nothing is adopted yet; a stack's first run records it just the same.
+            difference.verdict = match self.input.state {
+                Some(_) => Verdict::InSync,
+                None => Verdict::NotAdopted,
+            };
+            return (difference, Some(Some(record)));
+        }
+        (difference, None)
+    }
+
+    fn gone(&self, recorded: &Recorded) -> Difference {
+        let interrupted = settle::is_interrupted(self.input.state, self.key);
+        match &recorded.settling {
+            Some(settling) if settling.from.is_none() && self.input.now < settling.until => {
+                self.difference(Verdict::Settling)
+            }
+            Some(settling) if settling.from.is_none() => {
+                let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
+                difference
+                    .notes
+                    .push(settle::did_not_take("create", settling.retried));
+                if settling.retried {
+                    difference.blocked = Some("creating it did not take, twice".to_owned());
+                }
+                difference
+            }
+            _ if interrupted => self.whole(Verdict::Drifted, Cause::Interrupted),
+            _ => self.whole(Verdict::Drifted, Cause::Missing),
+        }
+    }
+
+    fn present(
+        &self,
+        declared: &DeclaredResource,
+        recorded: &Recorded,
+        live: &Live,
+    ) -> (Difference, RecordUpdate) {
+        let mut found = fields::compare(self.key, Some(declared), Some(recorded), live);
+        let settling = settle::set_aside(&mut found.fields, recorded, self.input.now);
+        let mut difference = self.difference(fields::verdict(&found.fields, settling.any));
+        difference.notes = settling.notes;
+        difference.blocked = other_mark(self.input, live);
+        difference.foreign = found.foreign;
+        difference.fields = found.fields;
+        let record = fields::record(recorded, &found.in_sync, declared, &difference.fields);
+        (difference, Some(Some(record)))
+    }
+}
+
+/// Another stack's mark on a live DNS record (semantics 2.3). No mark is no difference.
+fn other_mark(input: DiffInput<'_>, live: &Live) -> Option<String> {
+    let Detail::DnsRecords(records) = &live.detail else {
+        return None;
+    };
+    records.iter().find_map(|record| {
+        let stack = record.comment.strip_prefix("kedge:")?;
+        (stack != input.declared.stack.as_str()).then(|| {
+            format!(
+                "record {} bears the mark of stack `{stack}`",
+                record.address
+            )
+        })
+    })
+}
+
+/// Sets aside what a rule says to overlook (semantics 6.9).
+fn overlook(difference: &mut Difference, rules: &[IgnoreRule], now: Timestamp) {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    if matches!(
+        difference.verdict,
+        Verdict::InSync | Verdict::Unknown | Verdict::Settling
+    ) {
+        return;
+    }
+    for rule in rules
+        .iter()
+        .filter(|rule| difference.key.answers_to(&rule.resource))
+    {
+        if now >= rule.until {
+            difference.notes.push(format!(
+                "an ignore rule ended on {} ({})",
+                rule.until, rule.origin
+            ));
+            continue;
+        }
+        let what = match &rule.field {
+            None => {
+                difference.verdict = Verdict::Ignored;
+                difference.whole = None;
+                difference.ignored.append(&mut difference.fields);
+                "it".to_owned()
+            }
+            Some(name) => {
+                let taken = difference
+                    .fields
+                    .extract_if(.., |field| field.field == *name);
+                let before = difference.ignored.len();
+                difference.ignored.extend(taken);
+                if difference.ignored.len() == before {
+                    continue;
+                }
+                difference.verdict = match difference.whole {
+                    None if difference.fields.is_empty() => Verdict::Ignored,
+                    None if difference.verdict == Verdict::NotAdopted => Verdict::NotAdopted,
+                    None => fields::verdict(&difference.fields, false),
+                    Some(_) => difference.verdict,
+                };
+                name.to_string()
+            }
+        };
+        let ends = if rule.until.ms_since(now) < DAY_MS {
+            "; ends within a day"
+        } else {
+            ""
+        };
+        difference.notes.push(format!(
+            "{} says to overlook {what} until {}: {}{ends}",
+            rule.owner, rule.until, rule.reason
+        ));
+    }
+}
+
+/// What is live in the namespace and nobody's (semantics 2.5, 2.6). Providers leave internals out.
+fn unmanaged(input: DiffInput<'_>, recorded: &BTreeMap<ResourceKey, Recorded>) -> Vec<ResourceKey> {
+    let known = |key: &ResourceKey| {
+        input.declared.resources.contains_key(key) || recorded.contains_key(key)
+    };
+    let prefix = input.declared.stack.prefix();
+    let ours = |key: &&ResourceKey| {
+        !known(key)
+            && match key.kind() {
+                Kind::DnsRecordSet => true,
+                Kind::PubsubBinding => false,
+                _ => key.name().starts_with(&prefix),
+            }
+    };
+    input
+        .live
+        .scopes
+        .values()
+        .flat_map(|scope| scope.resources.keys())
+        .filter(ours)
+        .cloned()
+        .collect()
+}
+
+fn unread_scopes(live: &LiveWorld, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+    let unread = |(scope, reading): (&Scope, &crate::live::ScopeReading)| {
+        let failed = !reading.failed.is_empty()
+            || reading
+                .unknown
+                .values()
+                .any(|failure| failure.code != FailureCode::InTransition)
+            || doubts.contains_key(scope);
+        failed.then(|| scope.clone())
+    };
+    live.scopes.iter().filter_map(unread).collect()
+}

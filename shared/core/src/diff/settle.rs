@@ -1,0 +1,124 @@
+//! Our own recent writes: outcomes that are not known yet, and values that are not shown yet.
+
+use std::collections::BTreeMap;
+
+use super::{Cause, DiffInput, FieldDifference};
+use crate::change::Verb;
+use crate::live::Reading;
+use crate::model::{Recorded, ResourceKey, Timestamp, Value};
+use crate::state::{Intent, State};
+
+/// What is recorded once every change with an unknown outcome is settled by what is live
+/// (semantics 8.1): a field that shows what was intended is ours; any other keeps its record.
+pub(super) fn recorded_now(input: DiffInput<'_>) -> BTreeMap<ResourceKey, Recorded> {
+    let Some(state) = input.state else {
+        return BTreeMap::new();
+    };
+    let mut recorded = state.resources.clone();
+    let intents = state.applying.iter().flat_map(|applying| &applying.intents);
+    for (key, intent) in intents {
+        if let Some(Reading::Present(live)) = input.live.reading(key)
+            && intent.verb != Verb::Delete
+        {
+            settle_present(&mut recorded, key, intent, &live.fields);
+        }
+    }
+    recorded
+}
+
+fn settle_present(
+    recorded: &mut BTreeMap<ResourceKey, Recorded>,
+    key: &ResourceKey,
+    intent: &Intent,
+    live: &crate::model::Fields,
+) {
+    let made = matches!(intent.verb, Verb::Create | Verb::Replace);
+    if made && !recorded.contains_key(key) {
+        // We began to make it and it is there: it is ours, as we meant it to be.
+        recorded.insert(
+            key.clone(),
+            Recorded {
+                fields: intent.to.clone(),
+                ..Recorded::default()
+            },
+        );
+        return;
+    }
+    let Some(record) = recorded.get_mut(key) else {
+        return;
+    };
+    for (name, to) in &intent.to {
+        if live.get(name).is_some_and(|value| shows(value, to)) {
+            record.fields.insert(name.clone(), to.clone());
+        }
+    }
+}
+
+/// Whether a live value shows what was intended; a set may hold more than that.
+fn shows(live: &Value, to: &Value) -> bool {
+    match (live, to) {
+        (Value::Set(live), Value::Set(to)) => to.is_subset(live),
+        _ => live == to,
+    }
+}
+
+/// Whether a run began to replace this resource and did not end.
+pub(super) fn is_interrupted(state: Option<&State>, key: &ResourceKey) -> bool {
+    let applying = state.and_then(|state| state.applying.as_ref());
+    applying
+        .and_then(|applying| applying.intents.get(key))
+        .is_some_and(|intent| intent.verb == Verb::Replace)
+}
+
+/// What was set aside.
+pub(super) struct SetAside {
+    /// Whether anything settles.
+    pub(super) any: bool,
+    /// What did not take.
+    pub(super) notes: Vec<String>,
+}
+
+/// Takes out the fields that still show what was live before our own write (semantics 3.6), and
+/// marks those that showed it too long.
+pub(super) fn set_aside(
+    fields: &mut Vec<FieldDifference>,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> SetAside {
+    let mut aside = SetAside {
+        any: false,
+        notes: Vec::new(),
+    };
+    let Some(settling) = &recorded.settling else {
+        return aside;
+    };
+    let Some(from) = &settling.from else {
+        return aside;
+    };
+    let still_old = |field: &FieldDifference| {
+        field.cause == Cause::Drifted
+            && field.live.is_some()
+            && field.live.as_ref() == from.get(&field.field)
+    };
+    if now < settling.until {
+        let before = fields.len();
+        fields.retain(|field| !still_old(field));
+        aside.any = fields.len() < before;
+        return aside;
+    }
+    for field in fields.iter_mut().filter(|field| still_old(field)) {
+        field.stuck = settling.retried;
+        aside
+            .notes
+            .push(did_not_take(field.field.as_str(), settling.retried));
+    }
+    aside
+}
+
+/// What to say of a write of ours that has no effect.
+pub(super) fn did_not_take(what: &str, retried: bool) -> String {
+    match retried {
+        false => format!("our change ({what}) did not take; it is tried once more"),
+        true => format!("our change ({what}) did not take, twice; it is not tried again"),
+    }
+}

@@ -1,0 +1,508 @@
+//! What may be done now: by policy when nobody is at hand, or by a person's consent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::digest::correction_fingerprint;
+use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
+use crate::change::{Change, Edit, Verb};
+use crate::diff::Cause;
+use crate::model::{Allowance, FieldName, Guards, Kind, OnMissing, Policy, ResourceKey, Timestamp};
+use crate::risk::Risk;
+use crate::state::AutomaticChange;
+
+/// Who says that the plan may be carried out.
+#[derive(Debug, Clone, Copy)]
+pub enum Authority<'a> {
+    /// Nobody is at hand: the policy alone.
+    Policy {
+        /// When each drift was first seen: key to fingerprint and time.
+        seen: &'a BTreeMap<ResourceKey, (String, Timestamp)>,
+        /// What automation did in the last day.
+        automatic: &'a [AutomaticChange],
+        /// The time now.
+        now: Timestamp,
+    },
+    /// A person saw the plan and agreed. That covers safe and disruptive changes.
+    Person {
+        /// Destructive changes they named, by key ([`resolve_allowed`]).
+        allowed: &'a BTreeSet<ResourceKey>,
+        /// Whether they named the key `policy`.
+        policy_allowed: bool,
+        /// Whether they typed the stack's name on a terminal, which covers destructive changes too.
+        name_typed: bool,
+    },
+}
+
+/// A change that may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The change, with only the edits that may be made.
+    pub change: Change,
+    /// Why: the worst of its causes.
+    pub cause: Cause,
+    /// How bad it can be. Destructive ones run one at a time.
+    pub risk: Risk,
+    /// The same correction has the same fingerprint.
+    pub fingerprint: String,
+    /// Whether the resource never was.
+    pub first_create: bool,
+}
+
+/// Why a change of the plan is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftReason {
+    /// A guard refuses the whole plan.
+    Guard(GuardName),
+    /// The policy does not reach that far.
+    Policy {
+        /// `correct` or `deploy`.
+        rule: &'static str,
+        /// What it says.
+        allowance: Allowance,
+        /// What the change risks.
+        risk: Risk,
+    },
+    /// It can't be taken back, and nobody consented.
+    NeedsGrant,
+    /// It can't be taken back, and the stack is protected: only with its name typed on a terminal.
+    NeedsTypedName,
+    /// It was there before we knew it and differs.
+    NeedsPerson,
+    /// Nothing of the stack is adopted, and something of it is live.
+    NotAdopted,
+    /// Topics and subscriptions that are gone are announced, not recreated.
+    OnMissingAlert,
+    /// It is announced first.
+    Announced {
+        /// When it may be corrected.
+        until: Timestamp,
+    },
+    /// The same correction was made twice today already.
+    Flapping,
+    /// Its scope was not read whole.
+    ScopeUnread,
+    /// Something it belongs with is left.
+    WaitsFor(ResourceKey),
+}
+
+impl LeftReason {
+    /// The word in JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Guard(_) => "guard",
+            Self::Policy { .. } => "policy",
+            Self::NeedsGrant => "needs-grant",
+            Self::NeedsTypedName => "needs-typed-name",
+            Self::NeedsPerson => "needs-person",
+            Self::NotAdopted => "not-adopted",
+            Self::OnMissingAlert => "on-missing-alert",
+            Self::Announced { .. } => "announced",
+            Self::Flapping => "flapping",
+            Self::ScopeUnread => "scope-unread",
+            Self::WaitsFor(_) => "waits-for",
+        }
+    }
+}
+
+impl fmt::Display for LeftReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guard(guard) => write!(f, "guard `{}` refuses the whole plan", guard.as_str()),
+            Self::Policy {
+                rule,
+                allowance,
+                risk,
+            } => {
+                write!(
+                    f,
+                    "{}, and the policy is {rule}: {}",
+                    risk.as_str(),
+                    allowance.as_str()
+                )
+            }
+            Self::NeedsGrant => f.write_str("destructive: needs a person's consent to this key"),
+            Self::NeedsTypedName => f.write_str(
+                "destructive on a protected stack: needs the stack's name typed on a terminal",
+            ),
+            Self::NeedsPerson => {
+                f.write_str("it differed when it was found: a person decides which is right")
+            }
+            Self::NotAdopted => {
+                f.write_str("the stack is not adopted yet: a person decides what is right")
+            }
+            Self::OnMissingAlert => {
+                f.write_str("on_missing: alert, so it is not recreated by itself")
+            }
+            Self::Announced { until } => write!(f, "announced; may be corrected from {until}"),
+            Self::Flapping => {
+                f.write_str("corrected twice today already, and somebody changes it back")
+            }
+            Self::ScopeUnread => f.write_str(
+                "a part of its scope could not be read, so nothing is created or deleted there",
+            ),
+            Self::WaitsFor(key) => write!(f, "waits for {} {}", key.kind().label(), key.name()),
+        }
+    }
+}
+
+/// A step that is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Of which resource.
+    pub key: ResourceKey,
+    /// What was to be done.
+    pub verb: Verb,
+    /// Which field, if not the whole.
+    pub field: Option<FieldName>,
+    /// Why not.
+    pub reason: LeftReason,
+}
+
+/// What may be done and what is left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decided {
+    /// What may be done, in order.
+    pub approved: Vec<Approved>,
+    /// What is left, in order.
+    pub left: Vec<Left>,
+    /// Guards that refused everything.
+    pub refused: Vec<GuardTrip>,
+    /// Whether the looser policy of the definitions comes into force.
+    pub policy_granted: bool,
+}
+
+/// Finds the keys that a person named in the plan, and whether `policy` is one of them.
+///
+/// # Errors
+/// When a name fits nothing that is destructive in the plan, or more than one thing.
+pub fn resolve_allowed(
+    plan: &Plan,
+    names: &[String],
+) -> Result<(BTreeSet<ResourceKey>, bool), String> {
+    let mut allowed = BTreeSet::new();
+    let mut policy = false;
+    for name in names {
+        if name == "policy" {
+            policy = true;
+            continue;
+        }
+        let fits = |planned: &&PlannedChange| planned.change.key.answers_to(name);
+        let found: Vec<_> = plan.changes.iter().filter(fits).collect();
+        match found.as_slice() {
+            [] => return Err(format!("`{name}` is not a key of the plan")),
+            [one] => {
+                allowed.insert(one.change.key.clone());
+            }
+            several => {
+                let keys: Vec<_> = several
+                    .iter()
+                    .map(|one| one.change.key.to_string())
+                    .collect();
+                return Err(format!("`{name}` may mean {}", keys.join(" or ")));
+            }
+        }
+    }
+    Ok((allowed, policy))
+}
+
+/// Decides what of the plan may be done now.
+#[must_use]
+pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
+    let mut decided = Decided {
+        refused: plan.tripped.clone(),
+        ..Decided::default()
+    };
+    decided.refused.extend(daily_trip(plan, authority));
+    if let Some(trip) = decided.refused.first() {
+        let reason = LeftReason::Guard(trip.guard);
+        decided.left = plan
+            .changes
+            .iter()
+            .flat_map(|planned| leave(planned, &reason))
+            .collect();
+        return decided;
+    }
+    let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
+        .changes
+        .iter()
+        .map(|planned| {
+            planned
+                .steps
+                .iter()
+                .map(|step| objection(plan, planned, step, authority))
+                .collect()
+        })
+        .collect();
+    hold_together(&plan.changes, &mut verdicts);
+    for (planned, verdicts) in plan.changes.iter().zip(&verdicts) {
+        settle(planned, verdicts, &mut decided);
+    }
+    decided.policy_granted = grants_policy(plan, authority);
+    decided
+}
+
+/// Loosening the policy is destructive (semantics 4.4).
+fn grants_policy(plan: &Plan, authority: Authority<'_>) -> bool {
+    match authority {
+        _ if plan.policy_change.loosened.is_empty() => false,
+        Authority::Policy { .. } => false,
+        Authority::Person {
+            policy_allowed,
+            name_typed,
+            ..
+        } => name_typed || (policy_allowed && !plan.policy.protected),
+    }
+}
+
+fn daily_trip(plan: &Plan, authority: Authority<'_>) -> Option<GuardTrip> {
+    let Authority::Policy { automatic, now, .. } = authority else {
+        return None;
+    };
+    let recent = |change: &&AutomaticChange| {
+        !change.first_create && now.ms_since(change.at) < AutomaticChange::MEMORY_MS
+    };
+    let most = plan.policy.guards.daily_automatic_max;
+    let done = automatic.iter().filter(recent).count();
+    (done >= most as usize && !plan.changes.is_empty()).then(|| GuardTrip {
+        guard: GuardName::DailyAutomatic,
+        message: format!("{done} automatic changes in 24 hours, and at most {most} are allowed"),
+    })
+}
+
+/// Why one step may not be done, if so.
+fn objection(
+    plan: &Plan,
+    planned: &PlannedChange,
+    step: &Step,
+    authority: Authority<'_>,
+) -> Option<LeftReason> {
+    match authority {
+        Authority::Person {
+            allowed,
+            name_typed,
+            ..
+        } => match step.risk {
+            Risk::Safe | Risk::Disruptive => None,
+            Risk::Destructive if name_typed => None,
+            Risk::Destructive if plan.policy.protected => Some(LeftReason::NeedsTypedName),
+            Risk::Destructive if allowed.contains(&planned.change.key) => None,
+            Risk::Destructive => Some(LeftReason::NeedsGrant),
+        },
+        Authority::Policy {
+            seen,
+            automatic,
+            now,
+        } => {
+            let policy = clamped(&plan.policy);
+            policy_objection(plan, &policy, planned, step)
+                .or_else(|| announcement(&policy, planned, step, seen, now))
+                .or_else(|| flapping(planned, step, automatic, now))
+        }
+    }
+}
+
+/// What protection leaves of a policy (semantics 6.4).
+fn clamped(policy: &Policy) -> Policy {
+    if !policy.protected {
+        return policy.clone();
+    }
+    let correct = policy.correct.min(Allowance::Safe);
+    Policy {
+        correct,
+        deploy: Allowance::None,
+        ..policy.clone()
+    }
+}
+
+fn policy_objection(
+    plan: &Plan,
+    policy: &Policy,
+    planned: &PlannedChange,
+    step: &Step,
+) -> Option<LeftReason> {
+    let whole = step.edit.is_none() || step.replaces;
+    let by_name = matches!(
+        planned.change.key.kind(),
+        Kind::KafkaTopic | Kind::PubsubTopic | Kind::PubsubSubscription
+    );
+    let stricter = policy.correct.min(policy.deploy);
+    let (rule, allowance) = match step.cause {
+        // Its deletion was consented to, and only the second half is left to do.
+        Cause::Interrupted => return None,
+        _ if step.risk == Risk::Destructive => return Some(LeftReason::NeedsGrant),
+        _ if plan.not_adopted => return Some(LeftReason::NotAdopted),
+        Cause::NotAdopted => return Some(LeftReason::NeedsPerson),
+        _ if whole && !planned.scope_read => return Some(LeftReason::ScopeUnread),
+        Cause::Missing
+            if by_name
+                && planned.on_missing == OnMissing::Alert
+                && policy.correct != Allowance::None =>
+        {
+            return Some(LeftReason::OnMissingAlert);
+        }
+        Cause::Drifted | Cause::Missing => ("correct", policy.correct),
+        Cause::Edited | Cause::New | Cause::Withdrawn => ("deploy", policy.deploy),
+        Cause::EditedAndDrifted if stricter == policy.correct => ("correct", stricter),
+        Cause::EditedAndDrifted => ("deploy", stricter),
+    };
+    let reaches = match step.risk {
+        Risk::Safe => allowance >= Allowance::Safe,
+        Risk::Disruptive => allowance >= Allowance::Disruptive,
+        Risk::Destructive => false,
+    };
+    (!reaches).then_some(LeftReason::Policy {
+        rule,
+        allowance,
+        risk: step.risk,
+    })
+}
+
+/// A drift is announced for a time before it is corrected.
+fn announcement(
+    policy: &Policy,
+    planned: &PlannedChange,
+    step: &Step,
+    seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
+    now: Timestamp,
+) -> Option<LeftReason> {
+    if !matches!(
+        step.cause,
+        Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing
+    ) {
+        return None;
+    }
+    let since = match seen.get(&planned.change.key) {
+        Some((fingerprint, at)) if *fingerprint == planned.drift_fingerprint => *at,
+        _ => now,
+    };
+    let until = since.plus_ms(policy.correct_after_ms);
+    (now < until).then_some(LeftReason::Announced { until })
+}
+
+/// The flap breaker: the same correction a third time in a day means that somebody disagrees.
+fn flapping(
+    planned: &PlannedChange,
+    step: &Step,
+    automatic: &[AutomaticChange],
+    now: Timestamp,
+) -> Option<LeftReason> {
+    if !matches!(
+        step.cause,
+        Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing
+    ) {
+        return None;
+    }
+    let edits: Vec<Edit> = step.edit.iter().cloned().collect();
+    let fingerprint = correction_fingerprint(planned, &edits);
+    let same = |change: &&AutomaticChange| {
+        change
+            .fingerprint
+            .split('+')
+            .any(|part| part == fingerprint)
+            && change.key == planned.change.key
+            && now.ms_since(change.at) < AutomaticChange::MEMORY_MS
+    };
+    let before = automatic.iter().filter(same).count();
+    (before + 1 >= Guards::FLAPS_MAX).then_some(LeftReason::Flapping)
+}
+
+/// What belongs together is left together, and what needs something that is left is left too.
+fn hold_together(changes: &[PlannedChange], verdicts: &mut [Vec<Option<LeftReason>>]) {
+    let mut left: BTreeSet<ResourceKey> = BTreeSet::new();
+    let mut broken: BTreeMap<ResourceKey, ResourceKey> = BTreeMap::new();
+    let creates_whole = |planned: &PlannedChange, verdicts: &[Option<LeftReason>]| {
+        // An update of which some edits are left is still there for others to need.
+        planned.change.verb != Verb::Update && verdicts.iter().any(Option::is_some)
+    };
+    for (planned, verdicts) in changes.iter().zip(verdicts.iter()) {
+        if creates_whole(planned, verdicts) {
+            let key = &planned.change.key;
+            left.insert(key.clone());
+            if let Some(composite) = &planned.composite {
+                broken
+                    .entry(composite.clone())
+                    .or_insert_with(|| key.clone());
+            }
+        }
+    }
+    for (planned, verdicts) in changes.iter().zip(verdicts.iter_mut()) {
+        let key = &planned.change.key;
+        let breaker = planned
+            .composite
+            .as_ref()
+            .and_then(|composite| broken.get(composite));
+        let need = planned.needs.iter().find(|need| left.contains(*need));
+        let Some(cause) = breaker.filter(|breaker| *breaker != key).or(need) else {
+            continue;
+        };
+        left.insert(key.clone());
+        for verdict in verdicts.iter_mut().filter(|verdict| verdict.is_none()) {
+            *verdict = Some(LeftReason::WaitsFor(cause.clone()));
+        }
+    }
+}
+
+/// Splits one change into what may be done and what is left.
+fn settle(planned: &PlannedChange, verdicts: &[Option<LeftReason>], decided: &mut Decided) {
+    let change = &planned.change;
+    let steps = || planned.steps.iter().zip(verdicts);
+    let replace_left = steps().any(|(step, verdict)| step.replaces && verdict.is_some());
+    let taken: Vec<&Step> = steps()
+        .filter(|(_, verdict)| verdict.is_none())
+        .map(|(step, _)| step)
+        .collect();
+    decided.left.extend(steps().filter_map(|(step, verdict)| {
+        let field = step.edit.as_ref().map(|edit| edit.field().clone());
+        let reason = verdict.clone()?;
+        Some(Left {
+            key: change.key.clone(),
+            verb: change.verb,
+            field,
+            reason,
+        })
+    }));
+    let Some(cause) = taken.iter().map(|step| step.cause).max() else {
+        return;
+    };
+    // A replacement that may not be made leaves what can be changed in place.
+    let verb = if replace_left {
+        Verb::Update
+    } else {
+        change.verb
+    };
+    let edits: Vec<Edit> = taken.iter().filter_map(|step| step.edit.clone()).collect();
+    let parts: Vec<String> = match edits.as_slice() {
+        [] => vec![correction_fingerprint(planned, &[])],
+        edits => edits
+            .iter()
+            .map(|edit| correction_fingerprint(planned, std::slice::from_ref(edit)))
+            .collect(),
+    };
+    decided.approved.push(Approved {
+        change: Change {
+            verb,
+            edits,
+            ..change.clone()
+        },
+        cause,
+        risk: taken
+            .iter()
+            .map(|step| step.risk)
+            .max()
+            .unwrap_or(Risk::Safe),
+        fingerprint: parts.join("+"),
+        first_create: planned.first_create,
+    });
+}
+
+fn leave(planned: &PlannedChange, reason: &LeftReason) -> Vec<Left> {
+    let of = |step: &Step| Left {
+        key: planned.change.key.clone(),
+        verb: planned.change.verb,
+        field: step.edit.as_ref().map(|edit| edit.field().clone()),
+        reason: reason.clone(),
+    };
+    planned.steps.iter().map(of).collect()
+}

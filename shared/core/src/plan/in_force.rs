@@ -1,0 +1,158 @@
+//! The policy in force: a set of definitions may tighten its own policy; loosening it is a change
+//! that needs consent (semantics 4.4).
+
+use crate::model::{Guards, OnMissing, Policy};
+
+/// What the definitions would change about the policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyChange {
+    /// What becomes stricter; in force at once.
+    pub tightened: Vec<String>,
+    /// What would become looser; needs a grant for the key `policy`.
+    pub loosened: Vec<String>,
+}
+
+/// The stricter of the recorded policy and the one the definitions ask for, and what differs. With
+/// nothing recorded the definitions' own counts.
+#[must_use]
+pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, PolicyChange) {
+    let Some(recorded) = recorded else {
+        return (asked.clone(), PolicyChange::default());
+    };
+    let mut change = PolicyChange::default();
+    let Policy {
+        correct,
+        deploy,
+        correct_after_ms,
+        on_missing,
+        protected,
+        prune,
+        guards,
+    } = asked;
+    let Guards {
+        changes_max,
+        share_percent_max,
+        creates_max,
+        daily_automatic_max,
+    } = guards;
+    let was = recorded;
+    let policy = Policy {
+        correct: stricter(&mut change, "correct", was.correct, *correct, |v| {
+            v.as_str().to_owned()
+        }),
+        deploy: stricter(&mut change, "deploy", was.deploy, *deploy, |v| {
+            v.as_str().to_owned()
+        }),
+        // A longer announcement is stricter, so the order is turned round.
+        correct_after_ms: -stricter(
+            &mut change,
+            "correct_after",
+            -was.correct_after_ms,
+            -correct_after_ms,
+            |v| format!("{} ms", -v),
+        ),
+        on_missing: stricter(
+            &mut change,
+            "on_missing",
+            was.on_missing,
+            *on_missing,
+            |v| v.map_or("by name", OnMissing::as_str).to_owned(),
+        ),
+        protected: !stricter(&mut change, "protected", !was.protected, !protected, |v| {
+            (!v).to_string()
+        }),
+        prune: stricter(&mut change, "prune", was.prune, *prune, |v| v.to_string()),
+        guards: Guards {
+            changes_max: limit(
+                &mut change,
+                "changes_max",
+                was.guards.changes_max,
+                *changes_max,
+            ),
+            share_percent_max: limit(
+                &mut change,
+                "share_percent_max",
+                was.guards.share_percent_max,
+                *share_percent_max,
+            ),
+            creates_max: limit(
+                &mut change,
+                "creates_max",
+                was.guards.creates_max,
+                *creates_max,
+            ),
+            daily_automatic_max: limit(
+                &mut change,
+                "daily_automatic_max",
+                was.guards.daily_automatic_max,
+                *daily_automatic_max,
+            ),
+        },
+    };
+    (policy, change)
+}
+
+/// The smaller of two values of a scale from strict to loose, noting which way it went.
+fn stricter<T: PartialOrd + Copy>(
+    change: &mut PolicyChange,
+    name: &str,
+    recorded: T,
+    asked: T,
+    show: impl Fn(T) -> String,
+) -> T {
+    let text = || format!("{name} {} → {}", show(recorded), show(asked));
+    if asked > recorded {
+        change.loosened.push(text());
+        recorded
+    } else {
+        if asked < recorded {
+            change.tightened.push(text());
+        }
+        asked
+    }
+}
+
+fn limit(change: &mut PolicyChange, name: &str, recorded: u32, asked: u32) -> u32 {
+    stricter(change, name, recorded, asked, |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Allowance;
+
+    #[test]
+    fn tightening_counts_at_once_and_loosening_waits() {
+        let recorded = Policy {
+            correct: Allowance::Safe,
+            protected: true,
+            ..Policy::default()
+        };
+        let asked = Policy {
+            correct: Allowance::Disruptive,
+            protected: false,
+            correct_after_ms: 0,
+            guards: Guards {
+                changes_max: 5,
+                ..Guards::default()
+            },
+            ..recorded.clone()
+        };
+        let (policy, change) = policy_in_force(Some(&recorded), &asked);
+        assert_eq!(policy.correct, Allowance::Safe);
+        assert!(policy.protected);
+        assert_eq!(policy.correct_after_ms, Policy::CORRECT_AFTER_MS);
+        assert_eq!(policy.guards.changes_max, 5);
+        assert_eq!(change.tightened, ["changes_max 100 → 5"]);
+        assert_eq!(
+            change.loosened,
+            [
+                "correct safe → disruptive",
+                "correct_after 900000 ms → 0 ms",
+                "protected true → false"
+            ]
+        );
+        let (policy, change) = policy_in_force(None, &asked);
+        assert_eq!((policy, change), (asked, PolicyChange::default()));
+    }
+}

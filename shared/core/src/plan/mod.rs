@@ -1,0 +1,395 @@
+//! From differences to a plan: ordered changes, each with its risk, and findings that are said, not
+//! done.
+//!
+//! The plan is the same whoever asks: all that could be done with every consent. What may be done
+//! now, by policy or by a person, is decided in [`authorise`], and only its [`Approved`] changes
+//! reach `apply`.
+
+mod authorise;
+mod digest;
+mod guard;
+mod in_force;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+pub use authorise::{Approved, Authority, Decided, Left, LeftReason, authorise, resolve_allowed};
+pub use digest::{PlanSummary, drift_fingerprint};
+pub use guard::{GuardName, GuardTrip};
+pub use in_force::{PolicyChange, policy_in_force};
+
+use crate::change::{Change, Edit, Verb};
+use crate::diff::{Cause, Comparison, Difference, Verdict};
+use crate::live::{Live, LiveWorld, Reading};
+use crate::model::{Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Value};
+use crate::risk::Risk;
+use crate::state::State;
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanInput<'a> {
+    /// What should be.
+    pub declared: &'a Declared,
+    /// What is recorded.
+    pub state: Option<&'a State>,
+    /// What is live.
+    pub live: &'a LiveWorld,
+    /// What differs.
+    pub comparison: &'a Comparison,
+    /// Guards that a person overrides.
+    pub overrides: &'a BTreeSet<GuardName>,
+}
+
+/// One step of a change, with what it risks. A create or delete has one step without an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What exactly; none when the whole resource is made or deleted.
+    pub edit: Option<Edit>,
+    /// Why.
+    pub cause: Cause,
+    /// How bad it can be.
+    pub risk: Risk,
+    /// What would be lost or felt; empty if nothing.
+    pub says: String,
+    /// Whether it takes deleting the resource and making it again.
+    pub replaces: bool,
+}
+
+/// One change of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// The change with all its steps.
+    pub change: Change,
+    /// The steps, in the order of the change's edits.
+    pub steps: Vec<Step>,
+    /// Changes that are made all or none: a Pub/Sub topic with its binding and its orphaned
+    /// subscription bears the topic's key (semantics 8.3).
+    pub composite: Option<ResourceKey>,
+    /// Resources that must be there first and are not.
+    pub needs: Vec<ResourceKey>,
+    /// Whether the resource never was: guards count these apart.
+    pub first_create: bool,
+    /// What automation does when it is missing.
+    pub on_missing: OnMissing,
+    /// Whether its scope was read whole.
+    pub scope_read: bool,
+    /// Tells this drift from another of the same resource, for what was announced.
+    pub drift_fingerprint: String,
+}
+
+impl PlannedChange {
+    /// The worst of its steps.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        self.steps
+            .iter()
+            .map(|step| step.risk)
+            .max()
+            .unwrap_or(Risk::Safe)
+    }
+}
+
+/// Sorts of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// The provider can't.
+    Impossible,
+    /// An address nobody declared, on a node that is not `exclusive`.
+    NotExclusive,
+    /// Another stack's, or in the way.
+    Blocked,
+    /// Our own change has no effect.
+    DidNotTake,
+    /// Recorded and live, no longer declared, and `prune` is off.
+    Orphan,
+    /// What it needs could not be read.
+    Waits,
+}
+
+impl FindingKind {
+    /// The word in JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Impossible => "impossible",
+            Self::NotExclusive => "not-exclusive",
+            Self::Blocked => "blocked",
+            Self::DidNotTake => "did-not-take",
+            Self::Orphan => "orphan",
+            Self::Waits => "waits",
+        }
+    }
+}
+
+/// Something said, not done, whoever asks (semantics 6.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// About what.
+    pub key: ResourceKey,
+    /// Which field, if one.
+    pub field: Option<FieldName>,
+    /// Of what sort.
+    pub kind: FindingKind,
+    /// What there is to say: one sentence without a final stop.
+    pub message: String,
+}
+
+/// The plan of one stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Tells this plan from another: 16 hexadecimal digits (semantics 6.5).
+    pub digest: String,
+    /// The policy in force.
+    pub policy: Policy,
+    /// What the definitions would change about the policy, if anything.
+    pub policy_change: PolicyChange,
+    /// What could be done, in order.
+    pub changes: Vec<PlannedChange>,
+    /// What can't be done, and why.
+    pub findings: Vec<Finding>,
+    /// Guards that refuse it, less those overridden.
+    pub tripped: Vec<GuardTrip>,
+    /// The parts of the digest, to name what moved.
+    pub summary: PlanSummary,
+    /// Whether automation must keep its hands off: the stack is not adopted and something is live.
+    pub not_adopted: bool,
+}
+
+impl fmt::Display for GuardTrip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.guard.as_str(), self.message)
+    }
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(input: PlanInput<'_>) -> Plan {
+    let (policy, policy_change) = policy_in_force(
+        input.state.map(|state| &state.policy),
+        &input.declared.policy,
+    );
+    let mut changes = Vec::new();
+    let mut findings = Vec::new();
+    for difference in input.comparison.differences.values() {
+        match one(input, &policy, difference) {
+            One::Nothing => {}
+            One::Said(said) => findings.extend(said),
+            One::Planned(change, said) => {
+                changes.push(*change);
+                findings.extend(said);
+            }
+        }
+    }
+    join_composites(input, &mut changes);
+    changes.sort_by(|a, b| order(a).cmp(&order(b)));
+    let tripped = guard::tripped(&changes, &policy, input.comparison, input.overrides);
+    let summary = digest::summary(input, &policy, &policy_change, &changes);
+    let comparison = input.comparison;
+    Plan {
+        digest: summary.digest.clone(),
+        policy,
+        policy_change,
+        changes,
+        findings,
+        tripped,
+        summary,
+        not_adopted: !comparison.has_state && comparison.any_live,
+    }
+}
+
+/// What others need comes first, deletes come last and backwards, then by key (semantics 8.3).
+fn order(planned: &PlannedChange) -> (bool, std::cmp::Reverse<u8>, &ResourceKey) {
+    let is_delete = planned.change.verb == Verb::Delete;
+    let backwards = if is_delete {
+        planned.change.key.kind() as u8
+    } else {
+        0
+    };
+    (is_delete, std::cmp::Reverse(backwards), &planned.change.key)
+}
+
+enum One {
+    Nothing,
+    Said(Vec<Finding>),
+    Planned(Box<PlannedChange>, Vec<Finding>),
+}
+
+/// What could be done about one difference.
+fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
+    let say = |kind, message: String| {
+        One::Said(vec![Finding {
+            key: difference.key.clone(),
+            field: None,
+            kind,
+            message,
+        }])
+    };
+    if let Some(why) = &difference.blocked {
+        return say(FindingKind::Blocked, why.clone());
+    }
+    match (difference.verdict, difference.whole) {
+        (Verdict::InSync | Verdict::Settling | Verdict::Ignored | Verdict::Unknown, _) => {
+            return One::Nothing;
+        }
+        (Verdict::Orphan, _) if !policy.prune => {
+            let message = "no longer declared; left as it is, since `prune` is off".to_owned();
+            return say(FindingKind::Orphan, message);
+        }
+        _ => {}
+    }
+    if let Some(need) = unread_need(input, &difference.key) {
+        let message = format!("it needs {}, which could not be read", need.name());
+        return say(FindingKind::Waits, message);
+    }
+    let live = match input.live.reading(&difference.key) {
+        Some(Reading::Present(live)) => Some(live),
+        _ => None,
+    };
+    let declared = input.declared.resources.get(&difference.key);
+    let (steps, findings) = match difference.whole {
+        Some(cause) => (vec![steps::whole(&difference.key, cause)], Vec::new()),
+        None => steps::of_fields(difference, declared, live),
+    };
+    if steps.is_empty() {
+        return One::Said(findings);
+    }
+    let planned = planned(input, policy, difference, steps, live.cloned());
+    One::Planned(Box::new(planned), findings)
+}
+
+fn planned(
+    input: PlanInput<'_>,
+    policy: &Policy,
+    difference: &Difference,
+    steps: Vec<Step>,
+    live: Option<Live>,
+) -> PlannedChange {
+    let key = &difference.key;
+    let declared = input.declared.resources.get(key);
+    let recorded = input.comparison.recorded.get(key);
+    let verb = match difference.whole {
+        Some(Cause::Withdrawn) => Verb::Delete,
+        Some(_) => Verb::Create,
+        None if steps.iter().any(|step| step.replaces) => Verb::Replace,
+        None => Verb::Update,
+    };
+    let change = Change {
+        stack: input.declared.stack.clone(),
+        key: key.clone(),
+        verb,
+        edits: steps.iter().filter_map(|step| step.edit.clone()).collect(),
+        declared: declared.map(DeclaredResource::values).unwrap_or_default(),
+        secrets: declared
+            .map(|declared| declared.secrets.clone())
+            .unwrap_or_default(),
+        recorded: recorded
+            .map(|recorded| recorded.fields.clone())
+            .unwrap_or_default(),
+        live,
+    };
+    let gone = |need: &ResourceKey| input.live.reading(need) == Some(Reading::Absent);
+    PlannedChange {
+        needs: needs(input.declared, key)
+            .into_iter()
+            .filter(gone)
+            .collect(),
+        first_create: difference.whole == Some(Cause::New),
+        on_missing: on_missing(policy, declared, key),
+        scope_read: !input.comparison.unread_scopes.contains(key.scope()),
+        drift_fingerprint: drift_fingerprint(difference),
+        composite: None,
+        change,
+        steps,
+    }
+}
+
+/// What automation does about this resource when it is missing (semantics 6.2).
+fn on_missing(
+    policy: &Policy,
+    declared: Option<&DeclaredResource>,
+    key: &ResourceKey,
+) -> OnMissing {
+    let own = declared
+        .and_then(|declared| declared.on_missing)
+        .or(policy.on_missing);
+    own.unwrap_or(if key.name().ends_with("-dlq") {
+        OnMissing::Recreate
+    } else {
+        OnMissing::Alert
+    })
+}
+
+/// The declared resources that must be there before this one can be made.
+fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> {
+    let Some(resource) = declared.resources.get(key) else {
+        return Vec::new();
+    };
+    let crate::model::Scope::GcpProject { project } = key.scope() else {
+        return Vec::new();
+    };
+    let names = ["topic", "dead_letter_topic"];
+    let topics = names.iter().filter_map(|name| {
+        let field = resource.fields.get(&FieldName::known(name))?;
+        Some(ResourceKey::pubsub_topic(project, field.value.as_text()?))
+    });
+    key.binding_topic()
+        .into_iter()
+        .chain(topics)
+        .filter(|need| declared.resources.contains_key(need))
+        .collect()
+}
+
+/// Something this resource needs that could not be read.
+fn unread_need(input: PlanInput<'_>, key: &ResourceKey) -> Option<ResourceKey> {
+    let unread = |need: &ResourceKey| {
+        let verdict = input
+            .comparison
+            .differences
+            .get(need)
+            .map(|difference| difference.verdict);
+        verdict == Some(Verdict::Unknown)
+    };
+    needs(input.declared, key).into_iter().find(unread)
+}
+
+/// A topic that is made again, its binding and the subscription that hung on its forerunner are one
+/// change (semantics 8.3): the subscription never reattaches, so half of it would look healed and
+/// be dead (Pub/Sub v1 discovery, `topics.delete`).
+fn join_composites(input: PlanInput<'_>, changes: &mut [PlannedChange]) {
+    let replaced: BTreeSet<ResourceKey> = changes
+        .iter()
+        .filter(|planned| planned.change.verb == Verb::Replace)
+        .flat_map(|planned| planned.needs.clone())
+        .collect();
+    let created: BTreeMap<ResourceKey, ()> = changes
+        .iter()
+        .filter(|planned| planned.change.verb == Verb::Create)
+        .map(|planned| (planned.change.key.clone(), ()))
+        .collect();
+    for planned in changes.iter_mut() {
+        let key = &planned.change.key;
+        let topic = std::iter::once(key.clone()).chain(needs(input.declared, key));
+        planned.composite = topic
+            .into_iter()
+            .find(|key| replaced.contains(key) && created.contains_key(key));
+    }
+}
+
+/// The value a set has once a change's adds and removes are done, and nothing else changed.
+#[must_use]
+pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName) -> Value {
+    let mut set = current.clone();
+    for edit in edits.iter().filter(|edit| edit.field() == field) {
+        match edit {
+            Edit::Add { item, .. } => {
+                set.insert(item.clone());
+            }
+            Edit::Remove { item, .. } => {
+                set.remove(item);
+            }
+            Edit::Set { .. } => {}
+        }
+    }
+    Value::Set(set)
+}

@@ -1,0 +1,176 @@
+//! The steps of one change, each with its risk.
+
+use super::{Finding, FindingKind, Step};
+use crate::change::Edit;
+use crate::diff::{Cause, Difference, FieldDifference};
+use crate::live::Live;
+use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
+use crate::risk::{Effect, Risk, effect_of_setting};
+
+const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
+
+/// Making or deleting a whole resource.
+pub(super) fn whole(key: &ResourceKey, cause: Cause) -> Step {
+    let (risk, says) = match (cause, key.kind()) {
+        (Cause::Withdrawn, Kind::KafkaTopic) => (Risk::Destructive, "all its messages are deleted"),
+        (Cause::Withdrawn, Kind::PubsubTopic) => (
+            Risk::Destructive,
+            "its subscriptions and its policy are lost",
+        ),
+        (Cause::Withdrawn, Kind::PubsubSubscription) => {
+            (Risk::Destructive, "its backlog is dropped")
+        }
+        (Cause::Withdrawn, Kind::PubsubBinding) => (Risk::Destructive, "the members lose the role"),
+        (Cause::Withdrawn, Kind::DnsRecordSet) => {
+            (Risk::Destructive, "the name no longer resolves")
+        }
+        (Cause::Missing | Cause::Interrupted, Kind::KafkaTopic) => {
+            (Risk::Safe, "its messages do not come back")
+        }
+        _ => (Risk::Safe, ""),
+    };
+    Step {
+        edit: None,
+        cause,
+        risk,
+        says: says.to_owned(),
+        replaces: false,
+    }
+}
+
+/// Changing fields; what can't be changed becomes a finding.
+pub(super) fn of_fields(
+    difference: &Difference,
+    declared: Option<&DeclaredResource>,
+    live: Option<&Live>,
+) -> (Vec<Step>, Vec<Finding>) {
+    let (mut steps, mut findings) = (Vec::new(), Vec::new());
+    for field in &difference.fields {
+        if field.stuck {
+            let message = "our change of it did not take, twice; it is not tried again".to_owned();
+            findings.push(finding(difference, field, FindingKind::DidNotTake, message));
+        } else if field.items.is_empty() {
+            match of_value(difference.key.kind(), field, live) {
+                Ok(step) => steps.push(step),
+                Err(says) => {
+                    let message = says.to_owned();
+                    findings.push(finding(difference, field, FindingKind::Impossible, message));
+                }
+            }
+        } else {
+            let is_exclusive = declared.is_some_and(|declared| declared.exclusive);
+            of_items(difference, field, is_exclusive, &mut steps, &mut findings);
+        }
+    }
+    (steps, findings)
+}
+
+fn finding(
+    difference: &Difference,
+    field: &FieldDifference,
+    kind: FindingKind,
+    message: String,
+) -> Finding {
+    Finding {
+        key: difference.key.clone(),
+        field: Some(field.field.clone()),
+        kind,
+        message,
+    }
+}
+
+fn of_value(
+    kind: Kind,
+    field: &FieldDifference,
+    live: Option<&Live>,
+) -> Result<Step, &'static str> {
+    let Some(to) = &field.declared else {
+        return Err("it is not declared");
+    };
+    let cleanup_policy = live.and_then(|live| live.fields.get(&CLEANUP_POLICY));
+    let effect = effect_of_setting(kind, &field.field, field.live.as_ref(), to, cleanup_policy);
+    let (risk, says, replaces) = match effect {
+        Effect::InPlace { risk, says } => (risk, says, false),
+        Effect::Replace { says } => (Risk::Destructive, says, true),
+        Effect::Impossible { says } => return Err(says),
+    };
+    // What has expired is only worth a word where it was drift that let it expire.
+    let says = match (risk, field.cause) {
+        (Risk::Safe, Cause::Edited | Cause::NotAdopted) => "",
+        _ => says,
+    };
+    let edit = Some(Edit::Set {
+        field: field.field.clone(),
+        to: to.clone(),
+    });
+    Ok(Step {
+        edit,
+        cause: field.cause,
+        risk,
+        says: says.to_owned(),
+        replaces,
+    })
+}
+
+/// Items of a set: addresses and members (semantics 2.2, 2.4, 6.1).
+fn of_items(
+    difference: &Difference,
+    field: &FieldDifference,
+    is_exclusive: bool,
+    steps: &mut Vec<Step>,
+    findings: &mut Vec<Finding>,
+) {
+    let is_dns = difference.key.kind() == Kind::DnsRecordSet;
+    let replaces_address = is_dns
+        && field
+            .items
+            .iter()
+            .any(|item| !item.lacking && item.cause == Cause::Withdrawn);
+    for item in &field.items {
+        let (name, text) = (field.field.clone(), item.item.clone());
+        let (risk, says) = match (item.lacking, item.cause) {
+            (true, Cause::Edited) if replaces_address => (
+                Risk::Disruptive,
+                "traffic moves from the withdrawn address to it",
+            ),
+            (true, _) => (Risk::Safe, ""),
+            (false, Cause::Withdrawn) if is_dns => {
+                (Risk::Disruptive, "traffic to the withdrawn address stops")
+            }
+            (false, _) if is_dns && !is_exclusive => {
+                let message = format!(
+                    "{text} is not declared, and the node is not `exclusive`: it is left there"
+                );
+                findings.push(finding(
+                    difference,
+                    field,
+                    FindingKind::NotExclusive,
+                    message,
+                ));
+                continue;
+            }
+            (false, _) if is_dns => (
+                Risk::Destructive,
+                "an address that we never recorded is removed",
+            ),
+            (false, _) => (Risk::Destructive, "the member loses the role"),
+        };
+        let edit = match item.lacking {
+            true => Edit::Add {
+                field: name,
+                item: text,
+            },
+            false => Edit::Remove {
+                field: name,
+                item: text,
+            },
+        };
+        steps.push(Step {
+            edit: Some(edit),
+            cause: item.cause,
+            risk,
+            says: says.to_owned(),
+            replaces: false,
+        });
+    }
+}

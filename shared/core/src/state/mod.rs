@@ -1,0 +1,111 @@
+//! What is recorded: Kedge's memory of one stack.
+//!
+//! `stored.rs` is the only file that knows the JSON form.
+
+mod stored;
+
+use std::collections::BTreeMap;
+
+use crate::change::Verb;
+use crate::model::{
+    Fields, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackName, Timestamp, Value,
+};
+
+pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
+
+/// The recorded state of one stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Whose state it is; a state read under another stack's key is refused.
+    pub stack: StackName,
+    /// Rises by one with each run that writes.
+    pub serial: u64,
+    /// Rises by one with each write of a run.
+    pub step: u64,
+    /// Random text, new in each write, so that no two writes have equal bytes.
+    pub nonce: String,
+    /// The key of this stack's URL hashes.
+    pub salt: Salt,
+    /// The policy in force (semantics 4.4).
+    pub policy: Policy,
+    /// What is recorded of each resource.
+    pub resources: BTreeMap<ResourceKey, Recorded>,
+    /// Changes begun by a run that has not said how they ended.
+    pub applying: Option<Applying>,
+    /// Corrections and deploys made without a person in the last 24 hours, oldest first: what the
+    /// daily limit and the flap breaker count.
+    pub automatic: Vec<AutomaticChange>,
+}
+
+/// Changes of one run with an outcome that state does not know yet (semantics 8.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applying {
+    /// The run.
+    pub run: String,
+    /// What it began, by resource.
+    pub intents: BTreeMap<ResourceKey, Intent>,
+}
+
+/// One change that was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// What was to be done.
+    pub verb: Verb,
+    /// What was live before; none if nothing was.
+    pub from: Option<Fields>,
+    /// What is to be recorded once it is done; empty for a delete.
+    pub to: Fields,
+}
+
+/// A change that automation made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutomaticChange {
+    /// When.
+    pub at: Timestamp,
+    /// Of what.
+    pub key: ResourceKey,
+    /// What exactly: equal fingerprints are the same correction.
+    pub fingerprint: String,
+    /// Whether it was a first-time create, which the daily limit does not count.
+    pub first_create: bool,
+}
+
+impl State {
+    /// The state a stack's first run begins from.
+    #[must_use]
+    pub fn first(stack: StackName, salt: Salt, policy: Policy) -> Self {
+        Self {
+            stack,
+            serial: 0,
+            step: 0,
+            nonce: String::new(),
+            salt,
+            policy,
+            resources: BTreeMap::new(),
+            applying: None,
+            automatic: Vec::new(),
+        }
+    }
+
+    /// Forgets automatic changes older than a day; the counters look no further back.
+    pub fn trim_automatic(&mut self, now: Timestamp) {
+        self.automatic
+            .retain(|change| now.ms_since(change.at) < AutomaticChange::MEMORY_MS);
+    }
+}
+
+impl AutomaticChange {
+    /// How long an automatic change counts: 24 hours.
+    pub const MEMORY_MS: i64 = 24 * 60 * 60 * 1000;
+}
+
+/// Whether a value may be stored: a URL only sealed, anything else as it is. The type system holds
+/// the first; this is where a reader finds the rule.
+#[must_use]
+pub fn is_storable(value: &Value) -> bool {
+    match value {
+        Value::Url(SealedUrl { shown, .. }) => !shown.contains(['?', '@', '#']),
+        Value::Mixed(parts) => parts.values().all(is_storable),
+        _ => true,
+    }
+}

@@ -1,0 +1,521 @@
+//! The stored JSON of state. The only file that knows it.
+//!
+//! A version is read one release before it is written; a newer one than known is refused and never
+//! rewritten (semantics 8.7). Unknown keys in a known version are an error, so that nothing is
+//! dropped in silence by an older program.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Applying, AutomaticChange, Intent, State};
+use crate::change::Verb;
+use crate::model::{
+    Allowance, FieldName, Fields, Guards, OnMissing, Policy, Recorded, ResourceKey, Salt,
+    SealedUrl, Settling, StackName, Timestamp, Value,
+};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A stored state can't be used. Nothing is written over it.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// It is not JSON, or lacks a part.
+    #[error("the stored state is damaged")]
+    Damaged(#[source] serde_json::Error),
+    /// It was written by a newer program.
+    #[error(
+        "the stored state has format {found}, and this program knows {FORMAT_VERSION} at most; use a newer kedge"
+    )]
+    Newer {
+        /// Its version.
+        found: u32,
+    },
+    /// A part of it makes no sense.
+    #[error("the stored state is damaged: {0}")]
+    Senseless(String),
+    /// It is another stack's.
+    #[error("the stored state belongs to stack `{found}`, not `{wanted}`")]
+    OtherStack {
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        wanted: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    format: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredState {
+    format: u32,
+    stack: String,
+    serial: u64,
+    step: u64,
+    nonce: String,
+    salt: String,
+    policy: StoredPolicy,
+    resources: BTreeMap<String, StoredRecord>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    applying: Option<StoredApplying>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    automatic: Vec<StoredAutomatic>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPolicy {
+    correct: String,
+    deploy: String,
+    correct_after_ms: i64,
+    on_missing: Option<String>,
+    protected: bool,
+    prune: bool,
+    changes_max: u32,
+    share_percent_max: u32,
+    creates_max: u32,
+    daily_automatic_max: u32,
+}
+
+type StoredFields = BTreeMap<String, StoredValue>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredRecord {
+    fields: StoredFields,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    settling: Option<StoredSettling>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pending_adoption: StoredFields,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSettling {
+    from: Option<StoredFields>,
+    until_ms: i64,
+    retried: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredApplying {
+    run: String,
+    intents: BTreeMap<String, StoredIntent>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredIntent {
+    verb: String,
+    from: Option<StoredFields>,
+    to: StoredFields,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredAutomatic {
+    at_ms: i64,
+    key: String,
+    fingerprint: String,
+    first_create: bool,
+}
+
+/// Externally tagged, since serde buffers other forms and loses where an error was.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StoredValue {
+    Int(i64),
+    Bool(bool),
+    Text(String),
+    Ratio(i64),
+    Duration(i64),
+    Set(Vec<String>),
+    Url {
+        shown: String,
+        sealed: Option<String>,
+    },
+    Mixed(BTreeMap<String, StoredValue>),
+}
+
+/// Writes a state as JSON, the same bytes for the same state.
+///
+/// # Errors
+/// Never for a state made by this crate; the JSON writer's signature has an error.
+pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
+    let stored = StoredState {
+        format: FORMAT_VERSION,
+        stack: state.stack.to_string(),
+        serial: state.serial,
+        step: state.step,
+        nonce: state.nonce.clone(),
+        salt: state
+            .salt
+            .0
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        policy: store_policy(&state.policy),
+        resources: state
+            .resources
+            .iter()
+            .map(|(key, record)| (key.to_string(), store_record(record)))
+            .collect(),
+        applying: state.applying.as_ref().map(store_applying),
+        automatic: state.automatic.iter().map(store_automatic).collect(),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&stored)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a stored state of `stack`.
+///
+/// # Errors
+/// When it is damaged, newer than this program, or another stack's.
+pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
+    let VersionOnly { format } = serde_json::from_slice(bytes).map_err(DecodeError::Damaged)?;
+    if format > FORMAT_VERSION {
+        return Err(DecodeError::Newer { found: format });
+    }
+    let stored: StoredState = serde_json::from_slice(bytes).map_err(DecodeError::Damaged)?;
+    if stored.stack != stack.as_str() {
+        let wanted = stack.to_string();
+        return Err(DecodeError::OtherStack {
+            found: stored.stack,
+            wanted,
+        });
+    }
+    let resources = stored
+        .resources
+        .into_iter()
+        .map(|(key, record)| Ok((load_key(&key)?, load_record(record))))
+        .collect::<Result<_, DecodeError>>()?;
+    Ok(State {
+        stack: stack.clone(),
+        serial: stored.serial,
+        step: stored.step,
+        nonce: stored.nonce,
+        salt: load_salt(&stored.salt)?,
+        policy: load_policy(stored.policy)?,
+        resources,
+        applying: stored.applying.map(load_applying).transpose()?,
+        automatic: stored
+            .automatic
+            .into_iter()
+            .map(load_automatic)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn senseless(what: &str, text: &str) -> DecodeError {
+    DecodeError::Senseless(format!("{what} `{text}`"))
+}
+
+fn load_key(text: &str) -> Result<ResourceKey, DecodeError> {
+    ResourceKey::parse(text).map_err(|_| senseless("resource key", text))
+}
+
+fn load_salt(text: &str) -> Result<Salt, DecodeError> {
+    let digits = text.as_bytes();
+    let mut salt = [0_u8; 16];
+    if digits.len() != 32 {
+        return Err(DecodeError::Senseless("the salt".to_owned()));
+    }
+    for (byte, pair) in salt.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).unwrap_or_default();
+        *byte = u8::from_str_radix(pair, 16)
+            .map_err(|_| DecodeError::Senseless("the salt".to_owned()))?;
+    }
+    Ok(Salt(salt))
+}
+
+fn store_policy(policy: &Policy) -> StoredPolicy {
+    let Policy {
+        correct,
+        deploy,
+        correct_after_ms,
+        on_missing,
+        protected,
+        prune,
+        guards,
+    } = policy;
+    let Guards {
+        changes_max,
+        share_percent_max,
+        creates_max,
+        daily_automatic_max,
+    } = guards;
+    StoredPolicy {
+        correct: correct.as_str().to_owned(),
+        deploy: deploy.as_str().to_owned(),
+        correct_after_ms: *correct_after_ms,
+        on_missing: on_missing.map(|rule| rule.as_str().to_owned()),
+        protected: *protected,
+        prune: *prune,
+        changes_max: *changes_max,
+        share_percent_max: *share_percent_max,
+        creates_max: *creates_max,
+        daily_automatic_max: *daily_automatic_max,
+    }
+}
+
+fn load_policy(stored: StoredPolicy) -> Result<Policy, DecodeError> {
+    let allowance = |text: &str| match text {
+        "none" => Ok(Allowance::None),
+        "safe" => Ok(Allowance::Safe),
+        "disruptive" => Ok(Allowance::Disruptive),
+        other => Err(senseless("policy", other)),
+    };
+    let on_missing = match stored.on_missing.as_deref() {
+        None => None,
+        Some("alert") => Some(OnMissing::Alert),
+        Some("recreate") => Some(OnMissing::Recreate),
+        Some(other) => return Err(senseless("policy", other)),
+    };
+    Ok(Policy {
+        correct: allowance(&stored.correct)?,
+        deploy: allowance(&stored.deploy)?,
+        correct_after_ms: stored.correct_after_ms,
+        on_missing,
+        protected: stored.protected,
+        prune: stored.prune,
+        guards: Guards {
+            changes_max: stored.changes_max,
+            share_percent_max: stored.share_percent_max,
+            creates_max: stored.creates_max,
+            daily_automatic_max: stored.daily_automatic_max,
+        },
+    })
+}
+
+fn store_fields(fields: &Fields) -> StoredFields {
+    fields
+        .iter()
+        .map(|(name, value)| (name.to_string(), store_value(value)))
+        .collect()
+}
+
+fn load_fields(stored: StoredFields) -> Fields {
+    stored
+        .into_iter()
+        .map(|(name, value)| (FieldName::new(name), load_value(value)))
+        .collect()
+}
+
+fn store_value(value: &Value) -> StoredValue {
+    match value {
+        Value::Int(number) => StoredValue::Int(*number),
+        Value::Bool(flag) => StoredValue::Bool(*flag),
+        Value::Text(text) => StoredValue::Text(text.clone()),
+        Value::Ratio(billionths) => StoredValue::Ratio(*billionths),
+        Value::Duration(nanos) => StoredValue::Duration(*nanos),
+        Value::Set(set) => StoredValue::Set(set.iter().cloned().collect()),
+        Value::Url(SealedUrl { shown, sealed }) => StoredValue::Url {
+            shown: shown.clone(),
+            sealed: sealed.clone(),
+        },
+        Value::Mixed(parts) => StoredValue::Mixed(
+            parts
+                .iter()
+                .map(|(at, value)| (at.clone(), store_value(value)))
+                .collect(),
+        ),
+    }
+}
+
+fn load_value(stored: StoredValue) -> Value {
+    match stored {
+        StoredValue::Int(number) => Value::Int(number),
+        StoredValue::Bool(flag) => Value::Bool(flag),
+        StoredValue::Text(text) => Value::Text(text),
+        StoredValue::Ratio(billionths) => Value::Ratio(billionths),
+        StoredValue::Duration(nanos) => Value::Duration(nanos),
+        StoredValue::Set(items) => Value::Set(items.into_iter().collect()),
+        StoredValue::Url { shown, sealed } => Value::Url(SealedUrl { shown, sealed }),
+        StoredValue::Mixed(parts) => Value::Mixed(
+            parts
+                .into_iter()
+                .map(|(at, value)| (at, load_value(value)))
+                .collect(),
+        ),
+    }
+}
+
+fn store_record(record: &Recorded) -> StoredRecord {
+    let Recorded {
+        fields,
+        settling,
+        pending_adoption,
+    } = record;
+    StoredRecord {
+        fields: store_fields(fields),
+        settling: settling.as_ref().map(
+            |Settling {
+                 from,
+                 until,
+                 retried,
+             }| StoredSettling {
+                from: from.as_ref().map(store_fields),
+                until_ms: until.0,
+                retried: *retried,
+            },
+        ),
+        pending_adoption: store_fields(pending_adoption),
+    }
+}
+
+fn load_record(stored: StoredRecord) -> Recorded {
+    Recorded {
+        fields: load_fields(stored.fields),
+        settling: stored.settling.map(|settling| Settling {
+            from: settling.from.map(load_fields),
+            until: Timestamp(settling.until_ms),
+            retried: settling.retried,
+        }),
+        pending_adoption: load_fields(stored.pending_adoption),
+    }
+}
+
+fn store_applying(applying: &Applying) -> StoredApplying {
+    let store = |intent: &Intent| StoredIntent {
+        verb: intent.verb.as_str().to_owned(),
+        from: intent.from.as_ref().map(store_fields),
+        to: store_fields(&intent.to),
+    };
+    let intents = applying
+        .intents
+        .iter()
+        .map(|(key, intent)| (key.to_string(), store(intent)));
+    StoredApplying {
+        run: applying.run.clone(),
+        intents: intents.collect(),
+    }
+}
+
+fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
+    let load = |(key, intent): (String, StoredIntent)| {
+        let verb = match intent.verb.as_str() {
+            "create" => Verb::Create,
+            "update" => Verb::Update,
+            "replace" => Verb::Replace,
+            "delete" => Verb::Delete,
+            other => return Err(senseless("verb", other)),
+        };
+        let (from, to) = (intent.from.map(load_fields), load_fields(intent.to));
+        Ok((load_key(&key)?, Intent { verb, from, to }))
+    };
+    let intents = stored
+        .intents
+        .into_iter()
+        .map(load)
+        .collect::<Result<_, _>>()?;
+    Ok(Applying {
+        run: stored.run,
+        intents,
+    })
+}
+
+fn store_automatic(change: &AutomaticChange) -> StoredAutomatic {
+    let AutomaticChange {
+        at,
+        key,
+        fingerprint,
+        first_create,
+    } = change;
+    StoredAutomatic {
+        at_ms: at.0,
+        key: key.to_string(),
+        fingerprint: fingerprint.clone(),
+        first_create: *first_create,
+    }
+}
+
+fn load_automatic(stored: StoredAutomatic) -> Result<AutomaticChange, DecodeError> {
+    Ok(AutomaticChange {
+        at: Timestamp(stored.at_ms),
+        key: load_key(&stored.key)?,
+        fingerprint: stored.fingerprint,
+        first_create: stored.first_create,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full_state() -> State {
+        let stack = StackName::new("dev").unwrap();
+        let mut state = State::first(stack, Salt([0xab; 16]), Policy::default());
+        let url = SealedUrl::seal("https://h.example/p?token=t0ps3cret", &state.salt).unwrap();
+        let fields: Fields = [
+            (FieldName::known("retention_ms"), Value::Int(i64::MAX)),
+            (FieldName::known("push_endpoint"), Value::Url(url)),
+            (FieldName::known("members"), Value::set(["a", "b"])),
+            (FieldName::known("expiration"), Value::seconds(86_400)),
+        ]
+        .into();
+        let key = ResourceKey::kafka_topic("p", "s", "dev-t");
+        let settling = Settling {
+            from: Some(fields.clone()),
+            until: Timestamp(5),
+            retried: true,
+        };
+        let record = Recorded {
+            fields: fields.clone(),
+            settling: Some(settling),
+            pending_adoption: fields.clone(),
+        };
+        state.resources.insert(key.clone(), record);
+        let intent = Intent {
+            verb: Verb::Replace,
+            from: None,
+            to: fields,
+        };
+        state.applying = Some(Applying {
+            run: "r1".to_owned(),
+            intents: [(key.clone(), intent)].into(),
+        });
+        state.automatic.push(AutomaticChange {
+            at: Timestamp(7),
+            key,
+            fingerprint: "f".to_owned(),
+            first_create: false,
+        });
+        state
+    }
+
+    #[test]
+    fn survives_storage_and_holds_no_secret() {
+        let state = full_state();
+        let bytes = encode(&state).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("t0ps3cret"));
+        assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        let state = full_state();
+        let text = String::from_utf8(encode(&state).unwrap()).unwrap();
+        let stack = &state.stack;
+        let refused = |text: &str| decode(text.as_bytes(), stack).unwrap_err().to_string();
+        assert!(refused(&text.replace("\"format\": 1", "\"format\": 2")).contains("newer kedge"));
+        assert!(refused("{").contains("damaged"));
+        assert!(refused(&text[..text.len() / 2]).contains("damaged"));
+        assert!(refused(&text.replace("\"serial\"", "\"cereal\"")).contains("damaged"));
+        assert!(refused(&text.replace("kafka-topic/p", "kafka-tropic/p")).contains("kafka-tropic"));
+        let other = StackName::new("prod").unwrap();
+        assert!(
+            decode(text.as_bytes(), &other)
+                .unwrap_err()
+                .to_string()
+                .contains("belongs to")
+        );
+    }
+}

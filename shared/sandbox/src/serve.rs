@@ -1,0 +1,228 @@
+//! The sandbox behind a socket: plain HTTP/1.1, one thread, connections kept alive. The one place with a clock.
+
+use crate::{Outcome, Sandbox};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// The largest request body read; larger ones get 413.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// After a failed accept (no file descriptors left, as a rule) the others get time to finish.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers connections of `listener` until `shutdown` is done; what is under way then is dropped.
+///
+/// Needs a current-thread runtime, but no `LocalSet` around it.
+pub async fn serve(
+    sandbox: Rc<Sandbox>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let local = tokio::task::LocalSet::new();
+    let accepting = local.run_until(async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::task::spawn_local(connection(Rc::clone(&sandbox), stream));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    });
+    tokio::select! {
+        () = accepting => {}
+        () = pin!(shutdown) => {}
+    }
+    Ok(())
+}
+
+async fn connection(sandbox: Rc<Sandbox>, stream: TcpStream) {
+    // Small answers; waiting to fill packets would only add latency that nobody asked for.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer(Rc::clone(&sandbox), request));
+    // An error ends the connection: a client that went away, or an answer lost on purpose.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The error that makes hyper close the connection without an answer.
+#[derive(Debug)]
+struct AnswerLost;
+
+impl std::fmt::Display for AnswerLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer is lost on purpose")
+    }
+}
+
+impl std::error::Error for AnswerLost {}
+
+async fn answer(
+    sandbox: Rc<Sandbox>,
+    request: Request<Incoming>,
+) -> Result<Response<Sent>, AnswerLost> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
+        let mut refused = Response::new(Sent::new(Bytes::new(), false));
+        *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        // What is left of the body is not worth reading.
+        let close = HeaderValue::from_static("close");
+        refused.headers_mut().insert(CONNECTION, close);
+        return Ok(refused);
+    };
+    let reply = sandbox.handle(Request::from_parts(parts, body.to_bytes()), now_ms());
+    tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
+    match reply.outcome {
+        Outcome::Lost => Err(AnswerLost),
+        Outcome::Response(response) => {
+            let (parts, bytes) = response.into_parts();
+            let cut = parts.headers.contains_key(CONTENT_LENGTH);
+            Ok(Response::from_parts(parts, Sent::new(bytes, cut)))
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a socket server lives in real time; the simulation never comes here"
+)]
+fn now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}
+
+/// A body that, when cut, does not tell its length, so that the header's larger one stands and hyper breaks off.
+struct Sent {
+    rest: Option<Bytes>,
+    cut: bool,
+    flushed: bool,
+}
+
+impl Sent {
+    fn new(bytes: Bytes, cut: bool) -> Self {
+        Self {
+            rest: Some(bytes).filter(|bytes| !bytes.is_empty()),
+            cut,
+            flushed: !cut,
+        }
+    }
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(bytes) = self.rest.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if !self.flushed {
+            // One turn for hyper to send what it has, or the break would swallow the first half too.
+            self.flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_none() && !self.cut
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.rest.as_ref().map_or(0, Bytes::len);
+        match u64::try_from(length) {
+            Ok(length) if !self.cut => SizeHint::with_exact(length),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Effect, Fault, Options};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const LIST: &str = "GET /v1/projects/clustera-control-plane/topics HTTP/1.1\r\nhost: x\r\n";
+
+    /// Sends a text to a fresh server with that fault, and reads until the connection ends.
+    async fn talk(effect: Option<Effect>, text: String) -> String {
+        let sandbox = Rc::new(Sandbox::new(Options::default()));
+        if let Some(effect) = effect {
+            sandbox.add_fault(Fault::always(effect));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (said, heard) = tokio::sync::oneshot::channel::<()>();
+        let client = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // The server may close while a large body is still on its way.
+            let _ = stream.write_all(text.as_bytes()).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            said.send(()).unwrap();
+            String::from_utf8(answer).unwrap()
+        };
+        let shutdown = async {
+            let _ = heard.await;
+        };
+        let (served, answer) = tokio::join!(serve(sandbox, listener, shutdown), client);
+        served.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn connections_are_kept_and_closed() {
+        let two = format!("{LIST}\r\n{LIST}connection: close\r\n\r\n");
+        let answer = talk(None, two).await;
+        assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+        assert!(answer.contains("content-length: 2\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn lost_and_cut_answers_break_the_connection() {
+        let lost = talk(
+            Some(Effect::LoseAnswer { applied: true }),
+            format!("{LIST}\r\n"),
+        )
+        .await;
+        assert_eq!(lost, "");
+        let cut = talk(Some(Effect::CutBody), format!("{LIST}\r\n")).await;
+        let (head, body) = cut.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-length: 2"), "{head}");
+        assert_eq!(body, "{");
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_limit() {
+        let body = " ".repeat(LARGEST_BODY + 1);
+        let head = format!(
+            "PUT /v1/projects/p/topics/t HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = talk(None, head + &body).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
+            "{answer}"
+        );
+    }
+}

@@ -1,0 +1,346 @@
+//! The engine's ports over the executor and the sandbox.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use kedge_core::model::{SecretText, Timestamp};
+use kedge_engine::ports::{
+    Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, ProviderName, PutOutcome, Random,
+    ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+    is_known_read,
+};
+use kedge_engine::session::Endpoints;
+use kedge_sandbox::{Outcome, Sandbox};
+
+use crate::executor::Executor;
+
+/// The time out of a request, as in the native adapter.
+const REQUEST_TIMEOUT_MS: u64 = 15_000;
+
+/// Where a simulated crash happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// Before the n-th port call (from 1) has any effect.
+    Before(u64),
+    /// After the n-th port call had its effect and before its answer is seen.
+    After(u64),
+}
+
+/// One sent HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Who was asked.
+    pub provider: ProviderName,
+    /// Whether the engine sent it as a write.
+    pub write: bool,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Body.
+    pub body: Bytes,
+    /// Status; none if no answer came.
+    pub status: Option<u16>,
+    /// When it was sent, in virtual milliseconds.
+    pub at_ms: i64,
+}
+
+/// All ports of the engine. Cloning gives another handle to the same world.
+#[derive(Clone)]
+pub struct SimPorts {
+    /// The executor that runs everything.
+    pub executor: Rc<Executor>,
+    /// The world.
+    pub sandbox: Rc<Sandbox>,
+    /// Kedge's memory.
+    pub store: Rc<SimStore>,
+    /// Credentials by name; taken away one by one by tests.
+    pub secrets: Rc<RefCell<BTreeMap<String, String>>>,
+    /// What was sent.
+    pub sent: Rc<RefCell<Vec<Sent>>>,
+    /// How long each answer takes, on top of what the sandbox asks for.
+    pub latency_ms: Rc<Cell<u64>>,
+    /// A random part on top of that; 0 for none.
+    pub jitter_ms: Rc<Cell<u64>>,
+    /// Where to crash.
+    pub crash_point: Rc<Cell<Option<CrashPoint>>>,
+    /// Port calls made so far (HTTP and store).
+    pub calls: Rc<Cell<u64>>,
+}
+
+impl std::fmt::Debug for SimPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimPorts")
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A fresh world at 2026-11-22T12:00:00Z.
+#[must_use]
+pub fn sim(seed: u64, sandbox: Sandbox) -> SimPorts {
+    let secrets = [
+        ("AIVEN_TOKEN", "aiven-s3cret-token"),
+        ("CLOUDFLARE_API_TOKEN", "cf-s3cret-token"),
+    ];
+    let secrets = secrets
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    SimPorts {
+        executor: Executor::new(seed, 1_795_348_800_000),
+        sandbox: Rc::new(sandbox),
+        store: Rc::default(),
+        secrets: Rc::new(RefCell::new(secrets.collect())),
+        sent: Rc::default(),
+        latency_ms: Rc::new(Cell::new(1)),
+        jitter_ms: Rc::new(Cell::new(0)),
+        crash_point: Rc::default(),
+        calls: Rc::default(),
+    }
+}
+
+/// The addresses under which the sandbox answers in process.
+#[must_use]
+pub fn endpoints() -> Endpoints {
+    Endpoints {
+        aiven: "http://sandbox".to_owned(),
+        pubsub: "http://sandbox".to_owned(),
+        pubsub_authenticated: false,
+        cloudflare: "http://sandbox/client/v4".to_owned(),
+    }
+}
+
+impl SimPorts {
+    /// Requests sent so far to one provider: reads and writes.
+    #[must_use]
+    pub fn counts(&self, provider: ProviderName) -> (usize, usize) {
+        let sent = self.sent.borrow();
+        let of = |write| {
+            sent.iter()
+                .filter(|s| s.provider == provider && s.write == write)
+                .count()
+        };
+        (of(false), of(true))
+    }
+
+    /// Writes sent so far, to all providers.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.sent.borrow().iter().filter(|sent| sent.write).count()
+    }
+
+    /// Forgets what was sent.
+    pub fn clear_sent(&self) {
+        self.sent.borrow_mut().clear();
+        self.calls.set(0);
+    }
+
+    /// Does one port call: waits its latency, and crashes where the test wants it.
+    async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
+        let number = self.calls.get() + 1;
+        self.calls.set(number);
+        if self.crash_point.get() == Some(CrashPoint::Before(number)) {
+            self.executor.crash();
+            pending::<()>().await;
+        }
+        let value = effect();
+        if self.crash_point.get() == Some(CrashPoint::After(number)) {
+            self.executor.crash();
+            pending::<()>().await;
+        }
+        value
+    }
+
+    async fn send(
+        &self,
+        provider: ProviderName,
+        request: &Request<Bytes>,
+        write: bool,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let jitter = self.jitter_ms.get();
+        let jitter = if jitter == 0 {
+            0
+        } else {
+            self.executor.next_u64() % jitter
+        };
+        let way_ms = self.latency_ms.get() + jitter;
+        let at_ms = self.executor.now_ms();
+        self.executor.sleep(way_ms / 2).await;
+        let reply = self
+            .call(|| self.sandbox.handle(request.clone(), self.executor.now_ms()))
+            .await;
+        let wait_ms = way_ms - way_ms / 2 + reply.delay_ms;
+        let result = if wait_ms >= REQUEST_TIMEOUT_MS {
+            self.executor.sleep(REQUEST_TIMEOUT_MS).await;
+            Err(HttpError::Timeout(REQUEST_TIMEOUT_MS))
+        } else {
+            self.executor.sleep(wait_ms).await;
+            match reply.outcome {
+                Outcome::Response(response) => Ok(response),
+                Outcome::Lost => Err(HttpError::Broken("connection reset".to_owned())),
+            }
+        };
+        self.sent.borrow_mut().push(Sent {
+            provider,
+            write,
+            method: request.method().to_string(),
+            path: request
+                .uri()
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string),
+            body: request.body().clone(),
+            status: result
+                .as_ref()
+                .ok()
+                .map(|response| response.status().as_u16()),
+            at_ms,
+        });
+        result
+    }
+}
+
+impl HttpRead for SimPorts {
+    async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
+        let inner = request.request();
+        assert!(
+            is_known_read(request.provider(), inner.method(), inner.uri().path()),
+            "sent as a read, but not in the table of reads: {} {}",
+            inner.method(),
+            inner.uri()
+        );
+        self.send(request.provider(), inner, false).await
+    }
+}
+
+impl HttpWrite for SimPorts {
+    async fn send_write(&self, request: &WriteRequest) -> Result<Response<Bytes>, HttpError> {
+        self.send(request.provider(), request.request(), true).await
+    }
+}
+
+impl Clock for SimPorts {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.executor.now_ms())
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        self.executor.sleep(ms).await;
+    }
+}
+
+impl Random for SimPorts {
+    fn next_u64(&self) -> u64 {
+        self.executor.next_u64()
+    }
+}
+
+impl Signer for SimPorts {
+    async fn sign_rs256(&self, _key: &SecretText, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        // No scenario checks a signature; the native signer has tests of its own.
+        Ok(message.iter().rev().take(16).copied().collect())
+    }
+}
+
+impl Secrets for SimPorts {
+    fn secret(&self, name: &str) -> Option<SecretText> {
+        self.secrets.borrow().get(name).map(SecretText::new)
+    }
+}
+
+/// A store in memory that counts its operations.
+#[derive(Debug, Default)]
+pub struct SimStore {
+    objects: RefCell<BTreeMap<String, StoredObject>>,
+    versions: Cell<u64>,
+    /// Objects read so far.
+    pub reads: Cell<usize>,
+    /// Objects written so far, conflicts included.
+    pub writes: Cell<usize>,
+}
+
+impl SimStore {
+    /// An object as text; empty if there is none.
+    #[must_use]
+    pub fn text(&self, key: &str) -> String {
+        let objects = self.objects.borrow();
+        objects.get(key).map_or_else(String::new, |object| {
+            String::from_utf8_lossy(&object.bytes).into_owned()
+        })
+    }
+
+    /// All keys.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.objects.borrow().keys().cloned().collect()
+    }
+
+    /// Removes an object behind the engine's back.
+    pub fn remove(&self, key: &str) {
+        self.objects.borrow_mut().remove(key);
+    }
+}
+
+impl Store for SimPorts {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        self.executor.sleep(self.latency_ms.get()).await;
+        self.call(|| {
+            self.store.reads.set(self.store.reads.get() + 1);
+            Ok(self.store.objects.borrow().get(key).cloned())
+        })
+        .await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        self.executor.sleep(self.latency_ms.get()).await;
+        self.call(|| {
+            self.store.writes.set(self.store.writes.get() + 1);
+            let mut objects = self.store.objects.borrow_mut();
+            let current = objects.get(key).map(|object| &object.etag);
+            let holds = match &condition {
+                Condition::Absent => current.is_none(),
+                Condition::Is(etag) => current == Some(etag),
+                Condition::None => true,
+            };
+            if !holds {
+                return Ok(PutOutcome::Conflict);
+            }
+            let version = self.store.versions.get() + 1;
+            self.store.versions.set(version);
+            let etag = ETag(format!("v{version}"));
+            let written_at = self.now();
+            objects.insert(
+                key.to_owned(),
+                StoredObject {
+                    bytes,
+                    etag: etag.clone(),
+                    written_at,
+                },
+            );
+            Ok(PutOutcome::Written(etag))
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.executor.sleep(self.latency_ms.get()).await;
+        self.call(|| {
+            self.store.reads.set(self.store.reads.get() + 1);
+            let objects = self.store.objects.borrow();
+            Ok(objects
+                .keys()
+                .filter(|key| key.starts_with(prefix))
+                .cloned()
+                .collect())
+        })
+        .await
+    }
+}

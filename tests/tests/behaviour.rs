@@ -1,0 +1,3 @@
+//! Behaviour across crates. One binary, so that everything is linked once.
+
+mod providers;

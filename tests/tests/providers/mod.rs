@@ -1,0 +1,1 @@
+//! Each provider against the sandbox, in virtual time.
