@@ -1,1 +1,3 @@
 //! Each provider against the sandbox, in virtual time.
+
+mod cloudflare_dns;

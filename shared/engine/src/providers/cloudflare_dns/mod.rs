@@ -279,3 +279,6 @@ async fn rest_of_delete<P: WritePorts>(
         ..change.clone()
     })
 }
+
+#[cfg(test)]
+mod tests;

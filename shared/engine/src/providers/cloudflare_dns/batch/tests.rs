@@ -92,19 +92,23 @@ fn creates() {
     }
 }
 
+/// Deletes, patches and posts of an update of a set declared as A and B with ttl 300.
+fn made(records: &[DnsRecord], edits: &[Edit]) -> (Vec<String>, Vec<Patch>, Vec<Post>) {
+    let declared = fields(&[A, B], 300, false);
+    let made = batch(&change(Verb::Update, edits, declared, records)).unwrap();
+    (made.deletes, made.patches, made.posts)
+}
+
 #[test]
-fn updates() {
+fn updates_of_addresses() {
     let plain = [
         record(A, 300, false, "kedge:dev"),
         record(B, 300, false, ""),
     ];
-    let mixed = [record(A, 300, false, "Anna's"), record(B, 1, true, "")];
-    let int = Value::Int;
-    let flag = Value::Bool;
-    for (name, records, edits, deletes, patches, posts) in [
+    let id = |address: &str| format!("id-{address}");
+    for (name, edits, deletes, patches, posts) in [
         (
             "an address replaced keeps its record",
-            &plain,
             vec![add(C), remove(B)],
             vec![],
             vec![patch(B, Some(C), None, true)],
@@ -112,75 +116,29 @@ fn updates() {
         ),
         (
             "added",
-            &plain,
             vec![add(C)],
             vec![],
             vec![],
             vec![post(C, 300, false)],
         ),
-        (
-            "removed",
-            &plain,
-            vec![remove(A)],
-            vec![format!("id-{A}")],
-            vec![],
-            vec![],
-        ),
+        ("removed", vec![remove(A)], vec![id(A)], vec![], vec![]),
         (
             "one replaced, one withdrawn",
-            &plain,
             vec![add(C), remove(A), remove(B)],
-            vec![format!("id-{B}")],
+            vec![id(B)],
             vec![patch(A, Some(C), None, false)],
             vec![],
         ),
         (
-            "an address that is there already is not added again, one that is gone not removed",
-            &plain,
+            "what is there is not added again, what is gone is not removed",
             vec![add(A), remove(C)],
             vec![],
             vec![],
             vec![],
         ),
         (
-            "ttl goes with proxied",
-            &plain,
-            vec![set(&TTL, int(60))],
-            vec![],
-            vec![
-                patch(A, None, Some((60, false)), false),
-                patch(B, None, Some((60, false)), true),
-            ],
-            vec![],
-        ),
-        (
-            "only what differs is touched",
-            &mixed,
-            vec![set(&PROXIED, flag(false))],
-            vec![],
-            vec![patch(B, None, Some((300, false)), true)],
-            vec![],
-        ),
-        (
-            "into the proxy with the automatic ttl; a person's comment is kept",
-            &mixed,
-            vec![set(&PROXIED, flag(true))],
-            vec![],
-            vec![patch(A, None, Some((1, true)), false)],
-            vec![],
-        ),
-        (
-            "a ttl is nobody's while proxied",
-            &mixed,
-            vec![set(&TTL, int(60))],
-            vec![],
-            vec![patch(A, None, Some((60, false)), false)],
-            vec![],
-        ),
-        (
             "a new address and a new ttl in one patch",
-            &plain,
-            vec![add(C), remove(A), set(&TTL, int(60))],
+            vec![add(C), remove(A), set(&TTL, Value::Int(60))],
             vec![],
             vec![
                 patch(A, Some(C), Some((60, false)), false),
@@ -189,11 +147,47 @@ fn updates() {
             vec![],
         ),
     ] {
-        let declared = fields(&[A, B], 300, false);
-        let made = batch(&change(Verb::Update, &edits, declared, records)).unwrap();
-        assert_eq!(made.deletes, deletes, "{name}");
-        assert_eq!(made.patches, patches, "{name}");
-        assert_eq!(made.posts, posts, "{name}");
+        assert_eq!(made(&plain, &edits), (deletes, patches, posts), "{name}");
+    }
+}
+
+#[test]
+fn updates_of_ttl_and_proxied_send_both() {
+    let plain = [
+        record(A, 300, false, "kedge:dev"),
+        record(B, 300, false, ""),
+    ];
+    let mixed = [record(A, 300, false, "Anna's"), record(B, 1, true, "")];
+    for (name, records, edit, patches) in [
+        (
+            "ttl goes with proxied",
+            &plain,
+            set(&TTL, Value::Int(60)),
+            vec![
+                patch(A, None, Some((60, false)), false),
+                patch(B, None, Some((60, false)), true),
+            ],
+        ),
+        (
+            "only what differs is touched, and leaves the proxy with the declared ttl",
+            &mixed,
+            set(&PROXIED, Value::Bool(false)),
+            vec![patch(B, None, Some((300, false)), true)],
+        ),
+        (
+            "into the proxy with the automatic ttl; a person's comment is kept",
+            &mixed,
+            set(&PROXIED, Value::Bool(true)),
+            vec![patch(A, None, Some((1, true)), false)],
+        ),
+        (
+            "a ttl is nobody's while proxied",
+            &mixed,
+            set(&TTL, Value::Int(60)),
+            vec![patch(A, None, Some((60, false)), false)],
+        ),
+    ] {
+        assert_eq!(made(records, &[edit]), (vec![], patches, vec![]), "{name}");
     }
 }
 
