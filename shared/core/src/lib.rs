@@ -13,5 +13,7 @@ pub mod diff;
 pub mod live;
 pub mod model;
 pub mod plan;
+pub mod record;
+pub mod report;
 pub mod risk;
 pub mod state;

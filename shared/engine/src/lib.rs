@@ -5,7 +5,12 @@
 //! What reads and plans is generic over [`ports::ReadPorts`] and has no way to send a write; only
 //! `apply` asks for [`ports::WritePorts`].
 
+mod apply;
+mod memory;
 pub mod ports;
 pub mod providers;
+pub mod reconcile;
 pub mod session;
 mod transport;
+
+pub use memory::MemoryError;

@@ -185,16 +185,18 @@ fn paths_find_their_provider_and_credentials_are_asked_for() {
     assert_eq!(body["errors"][0]["error_chain"][0]["code"], 6111);
 }
 
-#[test]
-fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
+/// Method, path, body, the status asked for, and what the answer then says where.
+type Spoken = (&'static str, String, Value, u16, &'static str, Value);
+
+fn spoken() -> Vec<Spoken> {
     let topic = json!({"topic_name": "t", "partitions": 1, "replication": 2});
     let record = json!({"type": "A", "name": "a", "content": "192.0.2.1"});
     let topic_path = format!("{PUBSUB}/topics/abc");
     let records = format!("{ZONE}/dns_records");
-    let cases = [
+    vec![
         (
             "POST",
-            TOPICS,
+            TOPICS.to_owned(),
             topic.clone(),
             429,
             "/message",
@@ -202,7 +204,7 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "POST",
-            TOPICS,
+            TOPICS.to_owned(),
             topic,
             503,
             "/errors/0/error_code",
@@ -210,7 +212,7 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "PUT",
-            topic_path.as_str(),
+            topic_path.clone(),
             json!({}),
             429,
             "/error/details/0/reason",
@@ -218,7 +220,7 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "PUT",
-            topic_path.as_str(),
+            topic_path.clone(),
             json!({}),
             403,
             "/error/message",
@@ -226,7 +228,7 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "PUT",
-            topic_path.as_str(),
+            topic_path.clone(),
             json!({}),
             401,
             "/error/details/0/reason",
@@ -234,7 +236,7 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "POST",
-            records.as_str(),
+            records.clone(),
             record.clone(),
             429,
             "/errors/0/code",
@@ -242,18 +244,22 @@ fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
         ),
         (
             "POST",
-            records.as_str(),
+            records.clone(),
             record,
             401,
             "/success",
             json!(false),
         ),
-    ];
-    for (method, path, body, code, pointer, expected) in cases {
+    ]
+}
+
+#[test]
+fn a_status_fault_speaks_as_its_provider_does_and_changes_nothing() {
+    for (method, path, body, code, pointer, expected) in spoken() {
         let bench = Bench::new();
         let before = bench.sandbox.world();
         bench.fault(json!({"effect": {"kind": "status", "code": code, "retry_after_s": 7, "try_again_s": 28}}));
-        let Outcome::Response(response) = bench.raw(method, path, Some("Bearer t"), Some(body))
+        let Outcome::Response(response) = bench.raw(method, &path, Some("Bearer t"), Some(body))
         else {
             panic!("lost");
         };

@@ -1,3 +1,4 @@
 //! Each provider against the sandbox, in virtual time.
 
+mod aiven_kafka;
 mod cloudflare_dns;

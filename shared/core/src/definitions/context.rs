@@ -16,6 +16,8 @@ pub(super) struct ConfigValue<'a> {
     pub(super) content: ConfigContent,
     /// Where it is written; none for an environment variable.
     pub(super) place: Option<Place<'a>>,
+    /// Where its key is written.
+    pub(super) key_place: Option<Place<'a>>,
     /// The key as it is written, with its namespace.
     pub(super) written: String,
 }
@@ -241,9 +243,8 @@ impl<'a> Context<'a> {
                 rest = tail.get(1..).unwrap_or_default();
                 continue;
             };
-            let before = raw.len() - tail.len();
-            let at = self.inside(place, raw.get(..before).unwrap_or_default(), name);
-            match self.placeholder_value(at, name) {
+            let before = raw.get(..raw.len() - tail.len()).unwrap_or_default();
+            match self.placeholder_value(place, before, name) {
                 Filled::Text(value) => out.push_str(&value),
                 Filled::Absent => absent = true,
                 Filled::Bad => bad = true,
@@ -293,7 +294,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn placeholder_value(&mut self, place: Place<'_>, name: &str) -> Filled {
+    fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled {
         let (key, optional) = match name.strip_suffix('?') {
             Some(key) => (key, true),
             None => (name, false),
@@ -305,7 +306,9 @@ impl<'a> Context<'a> {
         match self.config_text(&lower) {
             Filled::Absent if !optional => {
                 if !self.config_unknown {
-                    self.undefined(place, key);
+                    // Finding the column reads the file again, which only a problem is worth.
+                    let at = self.inside(place, before, name);
+                    self.undefined(at, key);
                 }
                 Filled::Bad
             }
@@ -324,7 +327,7 @@ impl<'a> Context<'a> {
             ConfigContent::Text(text) if text.is_empty() => Filled::Absent,
             ConfigContent::Text(text) => Filled::Text(text),
             ConfigContent::Encrypted => {
-                if let Some(place) = value.place.filter(|_| first_use) {
+                if let Some(place) = value.key_place.filter(|_| first_use) {
                     self.encrypted(place, key);
                 }
                 Filled::Bad
@@ -354,6 +357,10 @@ impl<'a> Context<'a> {
         let known: Vec<String> = self.config.keys().cloned().collect();
         let words = known.iter().map(String::as_str).chain(["stack"]);
         let message = with_suggestion(format!("nothing defines `{{{key}}}`"), key, words);
+        if message.ends_with('?') {
+            self.report.add(place, message);
+            return;
+        }
         let key_text = self.config_key(key);
         let hint = format!(
             "add `{key_text}` to `config:` in {}, set {}, or write `{{{key}?}}` if the key may be left out",

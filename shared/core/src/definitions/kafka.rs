@@ -7,7 +7,7 @@ use super::fields::{self, FieldMap};
 use super::naming::{self, Taken};
 use super::problem::Place;
 use super::redact::quoted;
-use super::yaml::Node;
+use super::yaml::{Content, Node};
 
 /// The keys of a topic that are no fields.
 pub(super) const OWN: [&str; 2] = ["name", "on_missing"];
@@ -44,7 +44,7 @@ impl<'a> KafkaReader<'a> {
                 found.extend(self.topic(context, file, item, defaults, scope));
             }
         }
-        if !has_topics {
+        if !has_topics && matches!(root.content, Content::Map(_)) {
             let place = Place {
                 file,
                 pos: root.pos,
@@ -114,7 +114,7 @@ impl<'a> KafkaReader<'a> {
 
 /// Whether a key stands there, however bad its value (which was reported).
 pub(super) fn is_written(node: &Node, key: &str) -> bool {
-    use super::yaml::Content::{Map, Scalar};
+    use Content::{Map, Scalar};
     matches!(&node.content, Map(pairs) if pairs.iter().any(|(name, _)| {
         matches!(&name.content, Scalar(text) if text == key)
     }))

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
 
-use super::context::{ConfigContent, Context, Entry, Filled, variable};
+use super::context::{ConfigContent, Context, Entry, Filled};
 use super::fields::{self, Field, FieldMap};
 use super::naming::Taken;
 use super::problem::Place;
@@ -86,26 +86,8 @@ fn one<'a>(
     zone: &str,
     claims: &mut Claims<'a>,
 ) -> Vec<DeclaredResource> {
-    let entries = context.entries(file, node, "a node");
-    for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
-        context.unknown_key(file, entry, KEYS);
-    }
+    let entries = known_keys(context, file, node);
     let get = |key: &str| entries.iter().find(|entry| entry.key == key);
-    if matches!(node.content, Content::Map(_)) {
-        for key in ["name", "ips", "domain"] {
-            if get(key).is_none() {
-                let place = Place {
-                    file,
-                    pos: node.pos,
-                };
-                context.report.hinted(
-                    place,
-                    format!("this node has no `{key}`"),
-                    "a node has name, ips and domain",
-                );
-            }
-        }
-    }
     if let Some(entry) = get("name")
         && let Filled::Text(name) = context.text(file, "name", entry.value)
     {
@@ -113,7 +95,7 @@ fn one<'a>(
             file,
             pos: entry.value.pos,
         };
-        claim(context, &mut claims.names, &name, place, "node");
+        claim(context, &mut claims.names, &name, place, "name");
     }
     let exclusive = flag(context, file, get("exclusive")).is_some_and(|(flag, _)| flag);
     let proxied = flag(context, file, get("proxied"));
@@ -129,40 +111,34 @@ fn one<'a>(
     if !claim(context, &mut claims.domains, &domain, place, "domain") {
         return Vec::new();
     }
-    let node_place = Place {
+    let node = Place {
         file,
         pos: node.pos,
     };
     let mut shared = FieldMap::new();
     if !is_proxied {
         // While proxied the provider forces 1, so there is nothing to declare (semantics 2.2).
+        let ttl = ttl.map(|(seconds, place)| (Value::Int(seconds), place));
         shared.insert(
             FieldName::known("ttl"),
-            own_or_default(
-                ttl.map(|(n, p)| (Value::Int(n), p)),
-                Value::Int(TTL_DEFAULT),
-                node_place,
-            ),
+            own_or(ttl, Value::Int(TTL_DEFAULT), node),
         );
     }
     let proxied = proxied.map(|(flag, place)| (Value::Bool(flag), place));
     shared.insert(
         FieldName::known("proxied"),
-        own_or_default(proxied, Value::Bool(false), node_place),
+        own_or(proxied, Value::Bool(false), node),
     );
+    let at = Place {
+        file,
+        pos: ips.key_pos,
+    };
     [("A", four), ("AAAA", six)]
         .into_iter()
         .filter(|(_, set)| !set.is_empty())
         .map(|(kind, set)| {
             let mut fields = shared.clone();
-            let at = Place {
-                file,
-                pos: ips.key_pos,
-            };
-            fields.insert(
-                FieldName::known("addresses"),
-                own_or_default(Some((Value::Set(set), at)), Value::Bool(false), at),
-            );
+            fields.insert(FieldName::known("addresses"), own(Value::Set(set), at));
             let key = ResourceKey::dns_record_set(zone, &domain, kind);
             let mut resource = fields::resource(key, place, fields);
             resource.exclusive = exclusive;
@@ -171,18 +147,45 @@ fn one<'a>(
         .collect()
 }
 
-fn own_or_default<'a>(
-    own: Option<(Value, Place<'a>)>,
-    default: Value,
-    node: Place<'a>,
-) -> Field<'a> {
-    let is_default = own.is_none();
-    let (value, place) = own.unwrap_or((default, node));
+/// A node's entries; reports what is unknown or missing.
+fn known_keys<'n>(context: &mut Context<'_>, file: &str, node: &'n Node) -> Vec<Entry<'n>> {
+    let entries = context.entries(file, node, "a node");
+    for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
+        context.unknown_key(file, entry, KEYS);
+    }
+    if matches!(node.content, Content::Map(_)) {
+        for key in ["name", "ips", "domain"] {
+            if !entries.iter().any(|entry| entry.key == key) {
+                let place = Place {
+                    file,
+                    pos: node.pos,
+                };
+                let message = format!("this node has no `{key}`");
+                context
+                    .report
+                    .hinted(place, message, "a node has name, ips and domain");
+            }
+        }
+    }
+    entries
+}
+
+fn own(value: Value, place: Place<'_>) -> Field<'_> {
     Field {
         value,
         place,
-        is_default,
+        is_default: false,
         secret: None,
+    }
+}
+
+fn own_or<'a>(written: Option<(Value, Place<'a>)>, default: Value, node: Place<'a>) -> Field<'a> {
+    match written {
+        Some((value, place)) => own(value, place),
+        None => Field {
+            is_default: true,
+            ..own(default, node)
+        },
     }
 }
 
@@ -197,10 +200,14 @@ fn claim<'a>(
         return true;
     };
     let message = format!("two nodes have the {what} {}", quoted(text));
+    let way_out = match what {
+        "name" => "rename one",
+        _ => "put their ips together",
+    };
     context.report.hinted(
         place,
         message,
-        format!("the first is at {earlier}; put their ips together"),
+        format!("the first is at {earlier}; {way_out}"),
     );
     false
 }
@@ -381,6 +388,7 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::context::variable;
     use super::*;
 
     #[test]

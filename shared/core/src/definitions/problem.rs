@@ -132,6 +132,8 @@ pub(super) struct Report<'a> {
     set: &'a DefinitionSet,
     list: Vec<Problem>,
     left_out: usize,
+    /// Texts that no message may hold.
+    hidden: Vec<String>,
 }
 
 impl<'a> Report<'a> {
@@ -140,7 +142,21 @@ impl<'a> Report<'a> {
             set,
             list: Vec::new(),
             left_out: 0,
+            hidden: Vec::new(),
         }
+    }
+
+    /// Keeps a text out of all messages to come. Too short a one would tear words apart.
+    pub(super) fn hide(&mut self, text: &str) {
+        const CHARS_MIN: usize = 4;
+        if text.chars().count() >= CHARS_MIN {
+            self.hidden.push(text.to_owned());
+        }
+    }
+
+    fn clean(&self, text: String) -> String {
+        let hide = |text: String, hidden: &String| text.replace(hidden, redact::HIDDEN);
+        self.hidden.iter().fold(text, hide)
     }
 
     /// Adds a problem that explains itself.
@@ -175,8 +191,8 @@ impl<'a> Report<'a> {
             line: pos.line,
             column: pos.column,
             width: pos.width,
-            message,
-            hint,
+            message: self.clean(message),
+            hint: hint.map(|hint| self.clean(hint)),
             // An empty file has no line, but its name and place still stand.
             source_line: source_line.or_else(|| self.set.text(place.file).map(|_| String::new())),
         });

@@ -1,7 +1,7 @@
 //! Keeping secrets out of messages: a source line is shown to people, in logs and in CI.
 
 /// What stands where a secret stood.
-const HIDDEN: &str = "[hidden]";
+pub(super) const HIDDEN: &str = "[hidden]";
 
 /// Words that make a key's name look like that of a secret.
 const SECRET_WORDS: [&str; 13] = [

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::model::{FieldSpec, Kind, Shape, Unit, field_specs};
 
-use super::{fields, kafka, nodes, policy, project, pubsub, stack};
+use super::{fields, nodes, policy, project, stack};
 
 /// What a text may be wherever another value is wanted: it has a `{placeholder}`.
 const PLACEHOLDER: &str = r"\{[A-Za-z0-9_-]+\??\}";
@@ -165,7 +165,6 @@ fn own_name() -> (&'static str, Json) {
 fn kafka_topics() -> Json {
     let mut topic = field_properties(Kind::KafkaTopic);
     add(&mut topic, [own_name(), on_missing()]);
-    debug_assert!(kafka::OWN.iter().all(|key| topic.contains_key(*key)));
     let topics = list(&closed(topic, &["name"]));
     let mut root = Map::new();
     add(
@@ -183,7 +182,6 @@ fn pubsub_schema() -> Json {
     add(&mut topic, [own_name(), on_missing()]);
     let mut subscription = field_properties(Kind::PubsubSubscription);
     add(&mut subscription, [own_name(), on_missing()]);
-    debug_assert!(pubsub::OWN.iter().all(|key| topic.contains_key(*key)));
     let mut binding = field_properties(Kind::PubsubBinding);
     let authoritative = "Members nobody declared are reported as drift.";
     add(
@@ -196,11 +194,6 @@ fn pubsub_schema() -> Json {
             ("role", text("Such as `roles/pubsub.publisher`.")),
             ("authoritative", described(boolean(), authoritative)),
         ],
-    );
-    debug_assert!(
-        pubsub::BINDING_OWN
-            .iter()
-            .all(|key| binding.contains_key(*key))
     );
     let mut root = Map::new();
     add(
@@ -217,7 +210,6 @@ fn pubsub_schema() -> Json {
             ),
         ],
     );
-    debug_assert!(pubsub::SECTIONS.iter().all(|key| root.contains_key(*key)));
     document("Google Pub/Sub", closed(root, &[]))
 }
 
@@ -257,44 +249,53 @@ fn policy_schema() -> Json {
             ),
         ],
     );
-    debug_assert!(policy::KEYS.iter().all(|key| root.contains_key(*key)));
     closed(root, &[])
 }
 
-fn kedge() -> Json {
-    let u32_max = i64::from(u32::MAX);
-    let guards: Map<String, Json> = policy::GUARDS
+fn guards() -> Json {
+    let properties: Map<String, Json> = policy::GUARDS
         .iter()
         .map(|key| {
-            let max = if *key == "share_percent_max" {
-                100
-            } else {
-                u32_max
+            let max = match *key {
+                "share_percent_max" => 100,
+                _ => i64::from(u32::MAX),
             };
             ((*key).to_owned(), number(0, max, Unit::Plain))
         })
         .collect();
+    closed(properties, &[])
+}
+
+fn area() -> Json {
     let kinds = [
         Kind::KafkaTopic,
         Kind::PubsubTopic,
         Kind::PubsubSubscription,
     ];
-    let area: Map<String, Json> = project::AREA_KEYS
+    let properties: Map<String, Json> = project::AREA_KEYS
         .iter()
         .zip(kinds)
         .map(|(key, kind)| ((*key).to_owned(), closed(field_properties(kind), &[])))
         .collect();
-    let ignore: Map<String, Json> = project::IGNORE_KEYS
-        .iter()
-        .zip([
-            "A name or key; `{stack}` is filled in.",
-            "One field; without it, the whole resource.",
-            "Why.",
-            "Who answers for it.",
-            "A date or a time (RFC 3339).",
-        ])
-        .map(|(key, doc)| ((*key).to_owned(), text(doc)))
-        .collect();
+    closed(properties, &[])
+}
+
+fn ignore_rule() -> Json {
+    let mut rule = Map::new();
+    add(
+        &mut rule,
+        [
+            ("resource", text("A name or key; `{stack}` is filled in.")),
+            ("field", text("One field; without it, the whole resource.")),
+            ("reason", text("Why.")),
+            ("owner", text("Who answers for it.")),
+            ("until", text("A date or a time (RFC 3339).")),
+        ],
+    );
+    closed(rule, &["resource", "reason", "owner", "until"])
+}
+
+fn kedge() -> Json {
     let by_name = |items: Json, doc: &str| json!({"type": "object", "additionalProperties": items, "description": doc});
     let mut root = Map::new();
     add(
@@ -306,10 +307,7 @@ fn kedge() -> Json {
             ),
             (
                 "areas",
-                by_name(
-                    closed(area, &[]),
-                    "Defaults per area, the first folder of a path.",
-                ),
+                by_name(area(), "Defaults per area, the first folder of a path."),
             ),
             (
                 "policy",
@@ -331,15 +329,11 @@ fn kedge() -> Json {
             ),
             (
                 "guards",
-                described(closed(guards, &[]), "Limits that a whole plan must keep."),
+                described(guards(), "Limits that a whole plan must keep."),
             ),
-            (
-                "ignore",
-                list(&closed(ignore, &["resource", "reason", "owner", "until"])),
-            ),
+            ("ignore", list(&ignore_rule())),
         ],
     );
-    debug_assert!(project::KEYS.iter().all(|key| root.contains_key(*key)));
     document("Kedge project", closed(root, &["project"]))
 }
 
@@ -376,7 +370,6 @@ fn node() -> Json {
             ),
         ],
     );
-    debug_assert!(nodes::KEYS.iter().all(|key| node.contains_key(*key)));
     closed(node, &["name", "ips", "domain"])
 }
 
@@ -404,6 +397,5 @@ fn stack_schema() -> Json {
             json!({"description": "Pulumi's; accepted and unused."}),
         );
     }
-    debug_assert!(stack::KEYS.iter().all(|key| root.contains_key(*key)));
     document("Kedge stack", closed(root, &[]))
 }

@@ -7,7 +7,7 @@ use crate::model::{Policy, StackName};
 use super::context::{ConfigContent, ConfigValue, Context, Entry, Filled, stack_file, variable};
 use super::policy;
 use super::problem::Place;
-use super::redact::{bare, quoted};
+use super::redact::{bare, is_secret_name, quoted};
 use super::set::DefinitionSet;
 use super::suggest::with_suggestion;
 use super::yaml::{Content, Node, Pos};
@@ -64,9 +64,13 @@ pub(super) fn read_config<'a>(
     let mut found = StackFile::default();
     for (key, text) in overrides {
         let key = key.to_lowercase();
+        if is_secret_name(&key) {
+            context.report.hide(text);
+        }
         let value = ConfigValue {
             content: ConfigContent::Text(text.clone()),
             place: None,
+            key_place: None,
             written: variable(&key),
         };
         context.config.insert(key, value);
@@ -141,6 +145,7 @@ fn config_key<'a>(
             file,
             pos: entry.value.pos,
         }),
+        key_place: Some(place),
         written: entry.key.to_owned(),
     };
     if namespace == "gcp" && key == "project" {
@@ -153,8 +158,15 @@ fn config_key<'a>(
             .report
             .hinted(place, message, "write a value, or remove the key");
     } else {
+        let is_encrypted = matches!(value.content, ConfigContent::Encrypted);
         // Overrides are there already and win.
-        context.config.entry(key).or_insert(value);
+        let counts = context.config.entry(key.clone()).or_insert(value);
+        // What was worth encrypting, or is called a secret, is not to be read in a message.
+        if let ConfigContent::Text(text) = &counts.content
+            && (is_encrypted || is_secret_name(&key))
+        {
+            context.report.hide(text);
+        }
     }
 }
 
@@ -269,7 +281,7 @@ pub(super) fn finish(context: &mut Context<'_>, found: &mut StackFile) {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     for (key, value) in unused {
-        let Some(place) = value.place else {
+        let Some(place) = value.key_place else {
             found.unused.push(format!("environment {}", value.written));
             continue;
         };

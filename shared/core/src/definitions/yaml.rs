@@ -72,8 +72,8 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
     Ok(node(raw, text))
 }
 
-/// Characters that YAML forbids or that hide text from a reader. The library refuses some of them
-/// without a place.
+/// Control characters: YAML forbids them, but the library takes some and refuses others without a
+/// place.
 fn forbidden_character(text: &str) -> Option<YamlError> {
     let mut column = 1;
     let mut line = 1;
@@ -127,6 +127,11 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
+const TOO_MUCH: (&str, &str) = (
+    "nested too deep, or too many nodes or aliases",
+    "definitions need neither deep nesting nor many `*aliases`",
+);
+
 /// The library's error in our words. Its text may hold the file's, so only known sentences pass.
 fn explain(error: &Error) -> YamlError {
     let pos = error.location().map_or(Pos::START, |location| Pos {
@@ -134,7 +139,7 @@ fn explain(error: &Error) -> YamlError {
         column: at_least_one(location.column()),
         width: 1,
     });
-    let (message, hint) = match error.without_snippet() {
+    let (message, hint) = match inner(error) {
         Error::MultipleDocuments { .. } => (
             "several YAML documents in one file",
             "remove the `---` line, or split the file",
@@ -143,15 +148,9 @@ fn explain(error: &Error) -> YamlError {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasReplayCounterOverflow { .. } => (
-            "nested too deep, or too many nodes or aliases",
-            "definitions need neither deep nesting nor many `*aliases`",
-        ),
+        | Error::AliasReplayCounterOverflow { .. } => TOO_MUCH,
         Error::UnknownAnchor { .. } => ("an `*alias` without its `&anchor`", ""),
-        Error::Eof { .. } => (
-            "the file is empty",
-            "an empty file never means \"nothing\"; write the key with `[]`, or remove the file",
-        ),
+        Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => TOO_MUCH,
         _ => ("this is not YAML", ""),
     };
     let hint = if hint.is_empty() {
@@ -166,9 +165,17 @@ fn explain(error: &Error) -> YamlError {
     }
 }
 
+/// The error itself, without what the library wraps around one inside an expanded alias.
+fn inner(error: &Error) -> &Error {
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => inner(error),
+        other => other,
+    }
+}
+
 /// The parser's own sentence (`did not find expected key`), which names syntax and no content.
 fn reason(error: &Error) -> Option<String> {
-    match error.without_snippet() {
+    match inner(error) {
         Error::ExternalMessage { msg, .. } => msg.lines().next().map(str::to_owned),
         _ => None,
     }
@@ -292,41 +299,107 @@ impl<'de> Visitor<'de> for RawVisitor {
 mod tests {
     use super::*;
 
+    fn error(text: &str) -> (u32, u32, String) {
+        let error = read(text).unwrap_err();
+        (error.pos.line, error.pos.column, error.message)
+    }
+
+    fn scalar_of<'n>(node: &'n Node, key: &str) -> &'n str {
+        let Content::Map(pairs) = &node.content else {
+            panic!("a map");
+        };
+        let value = pairs
+            .iter()
+            .find(|(k, _)| matches!(&k.content, Content::Scalar(text) if text == key));
+        match value.map(|(_, value)| &value.content) {
+            Some(Content::Scalar(text)) => text,
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
     #[test]
-    fn explore() {
-        for text in [
-            "a: 1\nb: \"x\"\nc:\n  - {d: e, f: 0.5}\na: 2\n",
-            "a: &x [1,2]\nb: *x\nc: 0x10\nd: 010\ne: 1_0\nf: 99999999999999999999999\ng: yes\nh: true\ni: ~\nj:\nk: 2026-01-01\nl: .nan\n",
-            "a: 1\n---\nb: 2\n",
-            "",
-            "# only\n",
-            "\ta: 1\n",
-            "a:\n\tb: 1\n",
-            "a: [1\n",
-            "a: *x\n",
-            "a: b: c\n",
-            "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-            "a: \"unfinished\n",
-            "x: !!binary ###\n",
-            "x: !!int abc\n",
-            "<<: {a: 1}\n",
-            "? [a]\n: b\n",
-            "a: !foo b\n",
-            "\u{feff}a: 1\r\nb: 2\r\n",
-            "topics:\n  - name: a\n   partitions: 1\n",
-            "@a: 1\n",
-            "a: |\n  x\n y: 2\n",
-            "a: é\nb: \"ü{x}\"\n",
-            "a: !!str\n",
-            "a: !!float 1\n",
-            "---\na: 1\n...\n",
-            "%YAML 1.2\n---\na: 1\n",
+    fn scalars_keep_their_text() {
+        let text = "a: 010\nb: 1_0\nc: 0.50\nd: yes\ne: True\nf: \"10\"\ng: 99999999999999999999999\nh: 2026-01-01\ni: .nan\n";
+        let node = read(text).unwrap();
+        for (key, want) in [
+            ("a", "010"),
+            ("b", "1_0"),
+            ("c", "0.50"),
+            ("d", "yes"),
+            ("e", "true"),
+            ("f", "10"),
+            ("g", "99999999999999999999999"),
+            ("h", "2026-01-01"),
+            ("i", ".nan"),
         ] {
-            println!("{text:?}\n   {:?}", read(text));
-            let r: Result<Spanned<Raw>, _> = serde_saphyr::from_str_with_options(text, options());
-            if let Err(e) = r {
-                println!("      {}", e.to_string());
+            assert_eq!(scalar_of(&node, key), want, "{key}");
+        }
+    }
+
+    #[test]
+    fn duplicates_are_kept_with_their_places() {
+        let node = read("a: 1\nb:\n  - {c: d}\na: 2\n").unwrap();
+        let Content::Map(pairs) = &node.content else {
+            panic!("a map");
+        };
+        let lines: Vec<u32> = pairs.iter().map(|(key, _)| key.pos.line).collect();
+        assert_eq!(lines, [1, 2, 4]);
+    }
+
+    #[test]
+    fn an_aliased_value_stands_where_it_is_used() {
+        let node = read("a: &x [1, 2]\nb: *x\n").unwrap();
+        let Content::Map(pairs) = &node.content else {
+            panic!("a map");
+        };
+        assert_eq!(pairs[1].1.pos.line, 2);
+    }
+
+    #[test]
+    fn what_is_not_yaml_is_one_error_with_a_place() {
+        let bomb = {
+            let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+            for n in 1..9 {
+                let list = vec![format!("*a{}", n - 1); 10].join(", ");
+                text.push_str(&format!("a{n}: &a{n} [{list}]\n"));
             }
+            text
+        };
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let too_much = "nested too deep, or too many nodes or aliases";
+        for (text, line, message) in [
+            ("a:\n\tb: 1\n", 2, "this is not YAML"),
+            ("a: 1\n---\nb: 2\n", 3, "several YAML documents in one file"),
+            ("a: *x\n", 1, "an `*alias` without its `&anchor`"),
+            (
+                "a: 1\nb: \u{0}\n",
+                2,
+                "control character U+0000 in the file",
+            ),
+            ("a: \"x\n", 1, "this is not YAML"),
+            (&bomb, 5, too_much),
+            (&deep, 1, too_much),
+        ] {
+            let (at, _, said) = error(text);
+            assert_eq!(
+                (at, said.as_str()),
+                (line, message),
+                "{}",
+                &text[..text.len().min(40)]
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_value() {
+        for text in [
+            "a: !!int hunter2\n",
+            "a: !!bool hunter2\n",
+            "a: *hunter2\n",
+            "a: !!float hunter2\n",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"), "{text}");
         }
     }
 }

@@ -47,6 +47,10 @@ pub struct Approved {
     pub fingerprint: String,
     /// Whether the resource never was.
     pub first_create: bool,
+    /// Resources that must be there first and are not; the plan makes them before.
+    pub needs: Vec<ResourceKey>,
+    /// Changes with the same key here are made all or none.
+    pub composite: Option<ResourceKey>,
 }
 
 /// Why a change of the plan is left.
@@ -494,6 +498,8 @@ fn settle(planned: &PlannedChange, verdicts: &[Option<LeftReason>], decided: &mu
             .unwrap_or(Risk::Safe),
         fingerprint: parts.join("+"),
         first_create: planned.first_create,
+        needs: planned.needs.clone(),
+        composite: planned.composite.clone(),
     });
 }
 

@@ -3,6 +3,7 @@
 //! `stored.rs` is the only file that knows the JSON form.
 
 mod stored;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::model::{
 };
 
 pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
+pub use watch::Watch;
 
 /// The recorded state of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -111,17 +111,11 @@ fn the_bulk_read_is_all_or_nothing() {
     );
 }
 
-#[test]
-fn creation_is_refused_for_the_right_reasons() {
-    let bench = with_topics(&["a"]);
-    let with = |extra: Value| {
-        let mut body = json!({"topic_name": "b", "partitions": 1, "replication": 2});
-        body.as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
-        body
-    };
-    let cases = [
+/// What is added to a good body; the status, code and part of the message it is refused with.
+type Refusal = (Value, u16, Option<&'static str>, &'static str);
+
+fn refusals() -> Vec<Refusal> {
+    vec![
         (
             json!({"topic_name": "a"}),
             409,
@@ -178,9 +172,21 @@ fn creation_is_refused_for_the_right_reasons() {
         ),
         (json!({"nonsense": 1}), 400, None, "nonsense"),
         (json!({"tags": [{"key": ""}]}), 400, None, "tags"),
-    ];
+    ]
+}
+
+#[test]
+fn creation_is_refused_for_the_right_reasons() {
+    let bench = with_topics(&["a"]);
+    let with = |extra: Value| {
+        let mut body = json!({"topic_name": "b", "partitions": 1, "replication": 2});
+        body.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        body
+    };
     let before = bench.sandbox.world();
-    for (extra, status, code, part) in cases {
+    for (extra, status, code, part) in refusals() {
         let (seen, body) = bench.post(TOPICS, with(extra.clone()));
         assert_eq!(seen, status, "{extra} {body}");
         assert_eq!(body["errors"][0]["error_code"].as_str(), code, "{extra}");

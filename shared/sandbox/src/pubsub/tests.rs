@@ -171,9 +171,13 @@ fn the_google_version_shows_in_write_answers_only() {
     assert_eq!(bench.get(&sub("hook-sub")).1["pushConfig"], json!({}));
 }
 
+fn patchable() -> Value {
+    json!({"ackDeadlineSeconds": 30, "filter": "x", "labels": {"a": "b"}, "retainAckedMessages": true})
+}
+
 #[test]
-fn masks_rule_what_is_patched() {
-    let start = json!({"ackDeadlineSeconds": 30, "filter": "x", "labels": {"a": "b"}, "retainAckedMessages": true});
+fn bad_masks_change_nothing() {
+    let start = patchable();
     let refused = [
         ("", "non-empty paths list"),
         ("nonsense", "is not a known Subscription field"),
@@ -202,6 +206,11 @@ fn masks_rule_what_is_patched() {
         );
         assert_eq!(bench.sandbox.world(), before, "{mask}");
     }
+}
+
+#[test]
+fn masks_rule_what_is_patched() {
+    let start = patchable();
     let taken = [
         (
             "ackDeadlineSeconds",

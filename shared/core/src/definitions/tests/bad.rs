@@ -1,0 +1,235 @@
+//! What is said of bad files, as people see it.
+
+use super::*;
+
+/// All that is said of a set, with a line between cases.
+fn said(result: Result<Declared, Problems>) -> String {
+    match result {
+        Ok(_) => "nothing is wrong".to_owned(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+const TOPICS: &str = "data/kafka-topics.yaml";
+const PUBSUB: &str = "data/pubsub.yaml";
+
+/// What is said of one text of one file.
+fn of(file: &str, text: &str) -> String {
+    said(dev(&[(file, text)]))
+}
+
+/// A topic list of one topic with these lines.
+fn topic(lines: &str) -> String {
+    let mut text =
+        "topics:\n  - name: \"{stack}-a\"\n    partitions: 1\n    replication: 3\n".to_owned();
+    for line in lines.lines() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text
+}
+
+fn node(lines: &str) -> String {
+    let mut text = format!(
+        "{STACK}  acme:cloudflare_zone_id: c1a57e4a000000000000000000000001\n  acme:nodes:\n"
+    );
+    for line in lines.lines() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text
+}
+
+macro_rules! said {
+    ($($name:ident: $said:expr,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!($said);
+            }
+        )*
+    };
+}
+
+said! {
+    five_faults_in_one_file: of(TOPICS, "topics:
+  - name: \"prod-a\"
+    partitions: 0
+    retention_msec: 1
+  - name: \"{stack}-b\"
+    partitions: 1
+    partitions: 2
+    replication: 2
+    min_insync_replicas: 3
+"),
+    design_sample: said(parse_with(&set(&[
+        ("kedge.yaml", KEDGE),
+        ("stacks/juan1.yaml", STACK),
+        ("stacks/prod.yaml", STACK),
+        ("integrations/integration-circle/kafka-topics.yaml", "# Circle
+
+topics:
+  - name: \"prod-integrations-worker-circle\"
+    partitions: 1
+    retention_msec: 259200000
+"),
+    ]), "juan1", &[])),
+    tab: of(TOPICS, "topics:\n\t- name: x\n"),
+    several_documents: of(TOPICS, "topics: []\n---\ntopics: []\n"),
+    empty_file: of(TOPICS, "# nothing\n"),
+    nul: of(TOPICS, "topics:\n  - name: \"a\u{0}b\"\n"),
+    alias_without_anchor: of(TOPICS, "topics: *all\n"),
+    deep: of(TOPICS, &"[".repeat(5_000)),
+    not_a_list: of(TOPICS, "topics:\n  name: a\n"),
+    no_value: of(TOPICS, "topics:\n"),
+    other_root: of(TOPICS, "- name: a\n"),
+    unreadable_files_hide_no_other: said(dev(&[
+        ("a/kafka-topics.yaml", "topics: [\n"),
+        ("b/kafka-topics.yaml", &topic("partitons: 1")),
+    ])),
+    unknown_key_without_neighbour: of(TOPICS, &topic("colour: red")),
+    outside_the_namespace: of(TOPICS, &topic("").replace("{stack}-a", "a")),
+    no_name: of(TOPICS, "topics:\n  - partitions: 1\n    replication: 1\n"),
+    internal_name: of(TOPICS, &topic("").replace("{stack}-a", "{stack}-a/b")),
+    duplicate_topics: said(dev(&[
+        ("a/kafka-topics.yaml", &topic("")),
+        ("b/kafka-topics.yaml", &topic("")),
+    ])),
+    dot_and_underscore: of(TOPICS, "topics:
+  - {name: \"{stack}-a.b\", partitions: 1, replication: 1}
+  - {name: \"{stack}-a_b\", partitions: 1, replication: 1}
+"),
+    units: of(TOPICS, &topic("retention_ms: 7 days\nretention_bytes: 25MB\nsegment_ms: 1s\ncleanup_policy: compacted\nmin_cleanable_dirty_ratio: 2\npreallocate: yes")),
+    local_retention: of(TOPICS, &topic("retention_ms: 1d\nlocal_retention_ms: 2d\nlocal_retention_bytes: 5")),
+    nothing_defines_it: of(TOPICS, &topic("description: \"of {gcp_projct} in {region}\"")),
+    no_partitions: of(TOPICS, "topics:\n  - name: \"{stack}-a\"\n"),
+    merge_key: of(TOPICS, "topics:\n  - <<: {partitions: 1}\n    name: \"{stack}-a\"\n    replication: 1\n    partitions: 1\n"),
+    default_of_an_area: said(dev(&[
+        ("kedge.yaml", "project: acme\nareas:\n  data:\n    kafka_topics:\n      partitions: 0\n      min_insync_replicas: 4\n      replication: 3\n  dta: {}\n"),
+        (TOPICS, &topic("")),
+        ("data/more/kafka-topics.yaml", &topic("").replace("-a", "-b")),
+    ])),
+    subscriptions: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+    labels: {Team: a, team: B}
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mial\"
+    push_endpoint: \"http://user:hunter2@h.example/p?token=t0ps3cret\"
+    ack_deadline_seconds: 5
+    message_retention: 600
+    max_delivery_attempts: 5
+  - name: \"{stack}-x\"
+    dead_letter_topic: projects/p/x
+"),
+    bindings: of(PUBSUB, "bindings:
+  - topic: \"{stack}-mail\"
+    role: publisher
+    members: [gmail-api-push@system.gserviceaccount.com]
+  - topic: \"{stack}-mail\"
+    role: roles/pubsub.publisher
+"),
+    nodes: of("stacks/dev.yaml", &node("- name: 1
+  ips: [\"203.0.113.300\", 10.0.0.1, \"2001:db8::1\", \"2001:DB8:0::1\"]
+  domain: clustera
+  proxied: true
+- name: 1
+  ips: []
+  domain: 2.clustera.io
+  ttl: 30
+- name: 3
+  ips: [203.0.113.1]
+  domain: 2.Clustera.io.
+  ip: x")),
+    no_zone: of("stacks/dev.yaml", &node("- {name: 1, ips: [203.0.113.1], domain: 1.clustera.io}").replace("acme:cloudflare_zone_id: c1a57e4a000000000000000000000001", "acme:cloudflare_zone_id: \"\"")),
+    bad_zone: of("stacks/dev.yaml", &node("- {name: 1, ips: [203.0.113.1], domain: 1.clustera.io}").replace("c1a57e4a000000000000000000000001", "your-zone-id")),
+    no_aiven_project: said(dev(&[("stacks/dev.yaml", "config:\n  acme:kafka_service: x\n"), (TOPICS, &topic(""))])),
+    secure: said(dev(&[("stacks/dev.yaml", "config:\n  acme:kafka_service:\n    secure: v1:abc\n  acme:aiven_project: x\n"), (TOPICS, &topic(""))])),
+    config_key_of_nobody: of("stacks/dev.yaml", &format!("{STACK}  acme:kafka_servce: x\n  acme:slack_token: hunter2\n  region: x\n")),
+    no_such_stack: said(parse_with(&set(&[("kedge.yaml", KEDGE), ("stacks/prod.yaml", STACK), (TOPICS, &topic("description: \"{other}\""))]), "prd", &[])),
+    overlapping_stacks: said(dev(&[("stacks/dev-1.yaml", STACK)])),
+    stray_files: said(dev(&[
+        ("Pulumi.dev.yaml", STACK),
+        ("kedge.yml", KEDGE),
+        ("stacks/x.yml", STACK),
+        ("stacks/Bad.yaml", STACK),
+        ("data/kafka-topic.yaml", "x"),
+        ("data/other.yaml", "x"),
+    ])),
+    no_kedge_yaml: said(parse_with(&set(&[("stacks/dev.yaml", STACK), (TOPICS, &topic(""))]), "dev", &[])),
+    kedge_yaml: of("kedge.yaml", "project: acme
+polcy: {}
+policy:
+  correct: sometimes
+  correct_after: 15
+  deploy: destructive
+stacks:
+  dv: {protected: true}
+branches:
+  main: prod
+guards:
+  share_percent_max: 101
+  changes: 1
+"),
+    ignore_rules: of("kedge.yaml", "project: acme
+ignore:
+  - resource: \"{stack}-a\"
+    field: retention_msec
+    reason: because
+    owner: \"\"
+    until: soon
+  - resource: \"{stack}-b\"
+"),
+    protection_stays: said(dev(&[
+        ("kedge.yaml", "project: acme\nstacks:\n  dev: {protected: true}\n"),
+        ("stacks/dev.yaml", &format!("{STACK}policy:\n  protected: false\n")),
+    ])),
+    secrets_in_lines: of(TOPICS, &topic("api_token: hunter2\ndescrption: https://h.example/?key=hunter2\ntags: {password: [hunter2]}")),
+}
+
+#[test]
+fn no_snapshot_above_shows_a_secret() {
+    for text in [
+        of(TOPICS, &topic("api_token: hunter2")),
+        of(
+            PUBSUB,
+            "subscriptions:\n  - {name: x, push_endpoint: \"http://u:hunter2@h/?hunter2\"}\n",
+        ),
+        of(
+            "stacks/dev.yaml",
+            "config:\n  acme:password:\n    - hunter2\n   - x\n",
+        ),
+        of(
+            "stacks/dev.yaml",
+            "config:\n  acme:password: |\n    hunter2\n   hunter2: x\n",
+        ),
+        of(
+            "stacks/dev.yaml",
+            &format!("{STACK}  acme:password: hunter2\nx: y\n"),
+        ),
+        said(dev(&[
+            (
+                "stacks/dev.yaml",
+                &format!("{STACK}  acme:db_password: hunter2\n"),
+            ),
+            (
+                TOPICS,
+                &topic("retention_ms: \"{db_password}\"\ncleanup_policy: \"x{db_password}\""),
+            ),
+        ])),
+        said(parse_with(
+            &set(&[
+                ("kedge.yaml", KEDGE),
+                (
+                    "stacks/dev.yaml",
+                    &format!("{STACK}  acme:x: {{secure: v1:a}}\n"),
+                ),
+                (TOPICS, &topic("retention_ms: \"{x}\"")),
+            ]),
+            "dev",
+            &[("x", "hunter2")],
+        )),
+        of("stacks/dev.yaml", "encryptionsalt: \"hunter2\nconfig: {}\n"),
+    ] {
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.starts_with("error: "), "{text}");
+    }
+}

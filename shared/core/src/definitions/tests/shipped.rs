@@ -1,0 +1,378 @@
+//! The definitions that ship with the project, and the schemas beside them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use crate::model::{Allowance, FieldName, Kind, ResourceKey, Value};
+
+use super::super::yaml::{self, Content, Node};
+use super::super::{json_schema_text, json_schemas, stack_names, stack_of_branch};
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../definitions")
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &format!("{path}/"), files);
+        } else {
+            files.insert(path, fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+pub(super) fn shipped() -> DefinitionSet {
+    let mut files = BTreeMap::new();
+    collect(&folder(), "", &mut files);
+    DefinitionSet::new(files).unwrap()
+}
+
+fn declared(name: &str) -> Declared {
+    parse_with(&shipped(), name, &[]).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn every_stack_parses() {
+    let set = shipped();
+    let mut lines = Vec::new();
+    for name in stack_names(&set) {
+        let declared = declared(name.as_str());
+        let counts: Vec<String> = Kind::ALL
+            .iter()
+            .map(|kind| {
+                let of_kind = declared.resources.keys().filter(|key| key.kind() == *kind);
+                format!("{} {}", kind.as_str(), of_kind.count())
+            })
+            .collect();
+        let policy = &declared.policy;
+        lines.push(format!(
+            "{name}: {}; correct {}, deploy {}, protected {}; {} files, unused {:?}",
+            counts.join(", "),
+            policy.correct.as_str(),
+            policy.deploy.as_str(),
+            policy.protected,
+            declared.files_read,
+            declared.unused,
+        ));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn equal_input_gives_equal_output() {
+    assert_eq!(declared("prod"), declared("prod"));
+    assert_eq!(shipped().revision(), shipped().revision());
+}
+
+#[test]
+fn defaults_and_own_values_know_where_they_stand() {
+    let declared = declared("prod");
+    let key = ResourceKey::kafka_topic("clustera-creators", "kafka-clustera", "prod-runtime");
+    let topic = &declared.resources[&key];
+    let field = |name| &topic.fields[&FieldName::known(name)];
+    assert_eq!(field("partitions").value, Value::Int(10));
+    assert!(!field("partitions").origin.is_default);
+    assert_eq!(
+        field("partitions").origin.file,
+        "data_plane/kafka-topics.yaml"
+    );
+    assert_eq!(field("replication").value, Value::Int(3));
+    assert_eq!(field("retention_ms").value, Value::Int(604_800_000));
+    assert_eq!(field("max_message_bytes").value, Value::Int(26_214_400));
+    assert_eq!(field("compression_type").value, Value::text("snappy"));
+    let origin = &field("replication").origin;
+    assert!(origin.is_default);
+    let set = shipped();
+    let line = set
+        .text(&origin.file)
+        .unwrap()
+        .lines()
+        .nth(origin.line as usize - 1);
+    assert_eq!(line, Some("      replication: 3"));
+}
+
+#[test]
+fn gmail_is_pushed_where_an_endpoint_is_configured() {
+    let endpoint = |name: &str| {
+        let id = format!("{name}-integration-gmail-webhook-sub");
+        let key = ResourceKey::pubsub_subscription("clustera-control-plane", &id);
+        let resource = declared(name).resources[&key].clone();
+        let field = FieldName::known("push_endpoint");
+        let secret = resource
+            .secrets
+            .get(&field)
+            .map(|text| text.reveal().to_owned());
+        (resource.fields[&field].value.to_string(), secret)
+    };
+    assert_eq!(endpoint("development"), ("pull".to_owned(), None));
+    let url = "https://1.clustera.io/webhooks/gmail".to_owned();
+    assert_eq!(endpoint("prod"), (url.clone(), Some(url)));
+}
+
+#[test]
+fn nodes_are_record_sets_by_family() {
+    let declared = declared("prod");
+    let set = |kind| {
+        let key =
+            ResourceKey::dns_record_set("c1a57e4a000000000000000000000001", "1.clustera.io", kind);
+        declared.resources[&key].values()
+    };
+    let addresses = |kind| set(kind)[&FieldName::known("addresses")].to_string();
+    assert_eq!(addresses("A"), "{203.0.113.1, 203.0.113.2}");
+    assert_eq!(addresses("AAAA"), "{2001:db8::1}");
+    assert_eq!(set("A")[&FieldName::known("ttl")], Value::Int(300));
+    assert_eq!(set("A")[&FieldName::known("proxied")], Value::Bool(false));
+}
+
+#[test]
+fn a_new_personal_stack_is_one_new_file() {
+    let mut files = shipped().files().clone();
+    // The file that the system replaced asks for, unchanged.
+    let config = "config:
+  clustera-infrastructure:aiven_project: clustera-creators
+  clustera-infrastructure:kafka_service: kafka-clustera
+  clustera-infrastructure:gcp_project: clustera-control-plane
+  gcp:project: clustera-control-plane
+  gcp:region: us-central1
+";
+    files.insert("stacks/juan1.yaml".to_owned(), config.to_owned());
+    let set = DefinitionSet::new(files).unwrap();
+    let declared = parse_with(&set, "juan1", &[]).unwrap();
+    assert_eq!(declared.policy.deploy, Allowance::Disruptive);
+    assert!(
+        declared
+            .resources
+            .keys()
+            .all(|key| key.name().starts_with("juan1-"))
+    );
+    assert_eq!(stack_of_branch(&set, "juan1"), Some(stack("juan1")));
+}
+
+#[test]
+fn branches() {
+    let set = shipped();
+    for (branch, want) in [
+        ("main", Some("prod")),
+        ("development", Some("development")),
+        ("steve1", Some("steve1")),
+        ("prod", Some("prod")),
+        ("feature/x", None),
+    ] {
+        assert_eq!(stack_of_branch(&set, branch), want.map(stack), "{branch}");
+    }
+}
+
+#[test]
+fn committed_schemas_are_the_generated_ones() {
+    for (name, schema) in json_schemas() {
+        let path = folder().join("schema").join(name);
+        assert_eq!(
+            fs::read_to_string(&path).unwrap_or_default(),
+            json_schema_text(&schema),
+            "definitions/schema/{name} is stale: run `kedge schema --write definitions/schema`"
+        );
+    }
+}
+
+/// For when `kedge` itself does not build: `cargo test -p kedge-core write_schemas -- --ignored`.
+#[test]
+#[ignore = "it writes the files that the test above compares"]
+fn write_schemas() {
+    for (name, schema) in json_schemas() {
+        let path = folder().join("schema").join(name);
+        fs::write(path, json_schema_text(&schema)).unwrap();
+    }
+}
+
+#[test]
+fn every_file_names_its_schema_and_keeps_to_it() {
+    let schemas = json_schemas();
+    for (path, text) in shipped().files() {
+        let first = text.lines().next().unwrap();
+        let relative = first
+            .strip_prefix("# yaml-language-server: $schema=")
+            .unwrap();
+        let up = "../".repeat(path.matches('/').count());
+        let name = relative.strip_prefix(&format!("{up}schema/")).unwrap();
+        let json = to_json(&yaml::read(text).unwrap());
+        if let Err(why) = validate(&schemas[name], &json) {
+            panic!("{path} breaks {name}: {why}");
+        }
+    }
+}
+
+#[test]
+fn the_schemas_refuse_what_the_parser_refuses() {
+    let schemas = json_schemas();
+    for (name, value) in [
+        (
+            "kafka-topics.schema.json",
+            json!({"topics": [{"name": "a", "partitions": 0}]}),
+        ),
+        (
+            "kafka-topics.schema.json",
+            json!({"topics": [{"name": "a", "retention_msec": 1}]}),
+        ),
+        (
+            "kafka-topics.schema.json",
+            json!({"topics": [{"partitions": 1}]}),
+        ),
+        (
+            "kedge.schema.json",
+            json!({"project": "a", "policy": {"correct": 1}}),
+        ),
+        (
+            "stack.schema.json",
+            json!({"config": {"a:nodes": [{"name": "a"}]}}),
+        ),
+        ("pubsub.schema.json", json!({"subscription": []})),
+    ] {
+        assert!(validate(&schemas[name], &value).is_err(), "{name} {value}");
+    }
+}
+
+/// Every key that a reader takes is in its schema.
+#[test]
+fn the_schemas_know_every_key() {
+    use super::super::{kafka, nodes, policy, project, pubsub, stack as stack_file};
+    let schemas = json_schemas();
+    let has = |name: &str, pointer: &str, keys: &[&str]| {
+        let properties = schemas[name].pointer(pointer).unwrap();
+        for key in keys {
+            assert!(properties.get(key).is_some(), "{name} {pointer} {key}");
+        }
+    };
+    let kafka_topics = "kafka-topics.schema.json";
+    has(
+        kafka_topics,
+        "/properties/topics/items/properties",
+        &kafka::OWN,
+    );
+    let pubsub_file = "pubsub.schema.json";
+    has(pubsub_file, "/properties", &pubsub::SECTIONS);
+    has(
+        pubsub_file,
+        "/properties/topics/items/properties",
+        &pubsub::OWN,
+    );
+    has(
+        pubsub_file,
+        "/properties/bindings/items/properties",
+        &pubsub::BINDING_OWN,
+    );
+    let kedge = "kedge.schema.json";
+    has(kedge, "/properties", &project::KEYS);
+    has(
+        kedge,
+        "/properties/ignore/items/properties",
+        &project::IGNORE_KEYS,
+    );
+    has(kedge, "/properties/policy/properties", &policy::KEYS);
+    has(kedge, "/properties/guards/properties", &policy::GUARDS);
+    let own = "stack.schema.json";
+    has(own, "/properties", &stack_file::KEYS);
+    let patterns = schemas[own]
+        .pointer("/properties/config/patternProperties")
+        .unwrap();
+    let items = patterns["^[^:]+:(config:)?nodes$"]
+        .pointer("/anyOf/0/items/properties")
+        .unwrap();
+    assert!(nodes::KEYS.iter().all(|key| items.get(key).is_some()));
+}
+
+fn to_json(node: &Node) -> Json {
+    match &node.content {
+        Content::Null => Json::Null,
+        Content::Scalar(text) => json!(text),
+        Content::List(items) => items.iter().map(to_json).collect(),
+        Content::Map(pairs) => Json::Object(
+            pairs
+                .iter()
+                .map(|(key, value)| match &key.content {
+                    Content::Scalar(text) => (text.clone(), to_json(value)),
+                    other => panic!("{other:?}"),
+                })
+                .collect(),
+        ),
+    }
+}
+
+/// The few keywords that our schemas use; patterns are left to editors.
+fn validate(schema: &Json, value: &Json) -> Result<(), String> {
+    let fail = |why: &str| Err(format!("{value}: {why}"));
+    let as_list = |json: &Json| match json {
+        Json::Array(list) => list.clone(),
+        other => vec![other.clone()],
+    };
+    if let Some(kinds) = schema.get("type")
+        && !as_list(kinds)
+            .iter()
+            .any(|kind| is_type(kind.as_str().unwrap(), value))
+    {
+        return fail("type");
+    }
+    if let Some(choices) = schema.get("anyOf")
+        && !as_list(choices)
+            .iter()
+            .any(|choice| validate(choice, value).is_ok())
+    {
+        return fail("anyOf");
+    }
+    if let Some(words) = schema.get("enum")
+        && !as_list(words).contains(value)
+    {
+        return fail("enum");
+    }
+    let number = value.as_i64();
+    let bound = |key: &str| schema.get(key).and_then(Json::as_i64);
+    if number < bound("minimum").filter(|_| number.is_some()) {
+        return fail("minimum");
+    }
+    for name in schema.get("required").map(as_list).unwrap_or_default() {
+        if value.get(name.as_str().unwrap()).is_none() {
+            return fail(&format!("required {name}"));
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        if let Some(items) = schema.get("items") {
+            validate(items, item)?;
+        }
+    }
+    for (key, item) in value.as_object().into_iter().flatten() {
+        let own = schema.pointer(&format!("/properties/{}", key.replace('/', "~1")));
+        let patterns = schema.get("patternProperties").and_then(Json::as_object);
+        let by_pattern = patterns.into_iter().flatten().find(|(pattern, _)| {
+            let end = pattern.rsplit(')').next().unwrap();
+            let end = end.trim_start_matches('?').trim_end_matches('$');
+            key.ends_with(&format!(":{end}"))
+        });
+        match own.or(by_pattern.map(|(_, schema)| schema)) {
+            Some(schema) => validate(schema, item)?,
+            None => match schema.get("additionalProperties") {
+                Some(Json::Bool(false)) => return fail(&format!("unknown {key}")),
+                Some(schema @ Json::Object(_)) => validate(schema, item)?,
+                _ => {}
+            },
+        }
+    }
+    Ok(())
+}
+
+fn is_type(kind: &str, value: &Json) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        _ => value.is_null(),
+    }
+}

@@ -1,0 +1,216 @@
+//! What a run found and did, as one value: what every renderer shows and every exit code says.
+
+use std::fmt;
+
+use crate::diff::{Comparison, Verdict};
+use crate::model::{Declared, ResourceKey, Timestamp};
+use crate::plan::{Approved, Decided, Plan};
+
+/// How a stack stands (semantics 1). Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StackVerdict {
+    /// Nothing differs, or only what settles.
+    Clean,
+    /// It has no state yet.
+    NotAdopted,
+    /// The definitions were edited.
+    Pending,
+    /// Something moved without us.
+    Drifted,
+    /// Something could not be read.
+    Incomplete,
+    /// The definitions can't be used.
+    Invalid,
+}
+
+impl StackVerdict {
+    /// The word in JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::NotAdopted => "not-adopted",
+            Self::Pending => "pending",
+            Self::Drifted => "drifted",
+            Self::Incomplete => "incomplete",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// The exit code (semantics 9.5). `only_drift` is `--fail-on drift`.
+    #[must_use]
+    pub fn exit_code(self, only_drift: bool) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::NotAdopted | Self::Pending if only_drift => 0,
+            Self::NotAdopted | Self::Pending | Self::Drifted => 2,
+            Self::Incomplete | Self::Invalid => 3,
+        }
+    }
+}
+
+impl fmt::Display for StackVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.as_str().to_uppercase().replace('-', " "))
+    }
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Done,
+    /// It can't be made until somebody does something.
+    Blocked {
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        fix: Option<String>,
+    },
+    /// It was not made; a later run may try again.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows; the next run finds out.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+    /// It was not begun.
+    NotBegun {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The word in JSON and messages.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Blocked { .. } => "blocked",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+            Self::NotBegun { .. } => "not-begun",
+        }
+    }
+
+    /// Why, for all but what is done.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Blocked { reason, .. }
+            | Self::Failed { reason }
+            | Self::Unknown { reason }
+            | Self::NotBegun { reason } => Some(reason),
+        }
+    }
+}
+
+/// One change of a run and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The change.
+    pub approved: Approved,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changed {
+    /// The run.
+    pub run: String,
+    /// The changes, in the order in which they ended.
+    pub carried: Vec<Carried>,
+    /// Resources recorded without a provider write.
+    pub recorded: usize,
+    /// Records dropped without a provider write.
+    pub forgotten: usize,
+}
+
+impl Changed {
+    /// How many changes were made.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.carried
+            .iter()
+            .filter(|carried| carried.outcome == Outcome::Done)
+            .count()
+    }
+
+    /// Whether every change that was begun was made.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.done() == self.carried.len()
+    }
+}
+
+/// What was seen of one stack, and what may be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What should be.
+    pub declared: Declared,
+    /// What differs.
+    pub comparison: Comparison,
+    /// What could be done.
+    pub plan: Plan,
+    /// What may be done, by the authority that was asked for.
+    pub decided: Decided,
+    /// When the providers were read.
+    pub read_at: Timestamp,
+    /// When everything was last read without a failure, if ever before.
+    pub last_good_read_at: Option<Timestamp>,
+}
+
+impl Report {
+    /// How the stack stands. Unmanaged and ignored things don't count, nor do orphans without
+    /// `prune` (semantics 9.5).
+    #[must_use]
+    pub fn verdict(&self) -> StackVerdict {
+        let comparison = &self.comparison;
+        let worst = comparison
+            .differences
+            .values()
+            .map(|difference| match difference.verdict {
+                Verdict::Unknown => StackVerdict::Incomplete,
+                Verdict::InSync | Verdict::Settling | Verdict::Ignored => StackVerdict::Clean,
+                // Nothing drifts that was never adopted (semantics 7.1).
+                _ if !comparison.has_state => StackVerdict::NotAdopted,
+                Verdict::Drifted | Verdict::DriftedAndPending => StackVerdict::Drifted,
+                Verdict::Pending => StackVerdict::Pending,
+                Verdict::NotAdopted => StackVerdict::NotAdopted,
+                Verdict::Orphan if self.plan.policy.prune => StackVerdict::Pending,
+                Verdict::Orphan => StackVerdict::Clean,
+            });
+        let floor = match (
+            comparison.has_state,
+            self.plan.policy_change.loosened.is_empty(),
+        ) {
+            (false, _) => StackVerdict::NotAdopted,
+            (true, false) => StackVerdict::Pending,
+            (true, true) => StackVerdict::Clean,
+        };
+        worst.max().unwrap_or(StackVerdict::Clean).max(floor)
+    }
+
+    /// How many resources stand like this.
+    #[must_use]
+    pub fn count(&self, verdicts: &[Verdict]) -> usize {
+        let all = self.comparison.differences.values();
+        all.filter(|difference| verdicts.contains(&difference.verdict))
+            .count()
+    }
+
+    /// Whether a resource differs from its definition in a way that is not overlooked.
+    #[must_use]
+    pub fn differs(&self, key: &ResourceKey) -> bool {
+        self.comparison
+            .differences
+            .get(key)
+            .is_some_and(|difference| difference.verdict > Verdict::Ignored)
+    }
+}

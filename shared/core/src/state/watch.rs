@@ -1,0 +1,150 @@
+//! What checks remember: since when each drift is known, and the last good read.
+//!
+//! Its own object with its own version, so that a check never writes state (semantics 8.5).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ResourceKey, Timestamp};
+
+/// The memory of checks of one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// Each drift that stands: what it was and when it was first seen.
+    pub seen: BTreeMap<ResourceKey, (String, Timestamp)>,
+    /// When everything was last read without a failure.
+    pub last_good_read_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWatch {
+    format: u32,
+    seen: BTreeMap<String, StoredSeen>,
+    last_good_read_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSeen {
+    fingerprint: String,
+    at_ms: i64,
+}
+
+const FORMAT_VERSION: u32 = 1;
+
+impl Watch {
+    /// After this long a check writes its memory though nothing changed: the heartbeat.
+    pub const HEARTBEAT_MS: i64 = 15 * 60 * 1000;
+
+    /// Reads it back. It is only a memory: a damaged one is forgotten, and a drift that was
+    /// announced is announced again.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Self {
+        let Ok(stored) = serde_json::from_slice::<StoredWatch>(bytes) else {
+            return Self::default();
+        };
+        if stored.format != FORMAT_VERSION {
+            return Self::default();
+        }
+        let seen = stored.seen.into_iter().filter_map(|(key, seen)| {
+            Some((
+                ResourceKey::parse(&key).ok()?,
+                (seen.fingerprint, Timestamp(seen.at_ms)),
+            ))
+        });
+        Self {
+            seen: seen.collect(),
+            last_good_read_at: stored.last_good_read_ms.map(Timestamp),
+        }
+    }
+
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let seen = self.seen.iter().map(|(key, (fingerprint, at))| {
+            (
+                key.to_string(),
+                StoredSeen {
+                    fingerprint: fingerprint.clone(),
+                    at_ms: at.0,
+                },
+            )
+        });
+        let last_good_read_ms = self.last_good_read_at.map(|at| at.0);
+        let stored = StoredWatch {
+            format: FORMAT_VERSION,
+            seen: seen.collect(),
+            last_good_read_ms,
+        };
+        serde_json::to_vec_pretty(&stored)
+    }
+
+    /// The memory after a check that saw these drifts (key to fingerprint): what was known keeps
+    /// its time, what is new gets `now`, what is gone is forgotten, what could not be read stays.
+    #[must_use]
+    pub fn after(
+        &self,
+        drifts: &BTreeMap<ResourceKey, String>,
+        unread: impl Fn(&ResourceKey) -> bool,
+        complete: bool,
+        now: Timestamp,
+    ) -> Self {
+        let mut seen: BTreeMap<_, _> = self
+            .seen
+            .iter()
+            .filter(|(key, _)| unread(key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        for (key, fingerprint) in drifts {
+            let known = self.seen.get(key).filter(|(known, _)| known == fingerprint);
+            let at = known.map_or(now, |(_, at)| *at);
+            seen.insert(key.clone(), (fingerprint.clone(), at));
+        }
+        let last_good_read_at = if complete {
+            Some(now)
+        } else {
+            self.last_good_read_at
+        };
+        Self {
+            seen,
+            last_good_read_at,
+        }
+    }
+
+    /// Whether this memory is worth a write after `before`: something changed, or the heartbeat is due.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let due = match (self.last_good_read_at, before.last_good_read_at) {
+            (Some(now), Some(then)) => now.ms_since(then) >= Self::HEARTBEAT_MS,
+            (now, then) => now != then,
+        };
+        self.seen != before.seen || due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drift_keeps_the_time_it_was_first_seen() {
+        let key = ResourceKey::pubsub_topic("p", "t");
+        let drift = |text: &str| [(key.clone(), text.to_owned())].into();
+        let first = Watch::default().after(&drift("a"), |_| false, true, Timestamp(10));
+        let same = first.after(&drift("a"), |_| false, true, Timestamp(20));
+        assert_eq!(same.seen[&key].1, Timestamp(10));
+        assert!(!same.is_news_after(&first));
+        let other = same.after(&drift("b"), |_| false, true, Timestamp(30));
+        assert_eq!(other.seen[&key].1, Timestamp(30));
+        assert!(other.is_news_after(&same));
+        let unread = other.after(&BTreeMap::new(), |_| true, false, Timestamp(40));
+        assert_eq!(
+            (unread.seen, unread.last_good_read_at),
+            (other.seen.clone(), Some(Timestamp(30)))
+        );
+        assert_eq!(Watch::decode(&other.encode().unwrap()), other);
+        assert_eq!(Watch::decode(b"{"), Watch::default());
+    }
+}

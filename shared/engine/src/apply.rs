@@ -1,0 +1,298 @@
+//! Carries out what was approved, in order, and records as it goes. The only place that writes to a
+//! provider.
+//!
+//! # Protocol (semantics 8.1 to 8.3)
+//!
+//! 1. The state the run begins from is copied to `state/<serial>.json`.
+//! 2. State gets `applying`: every change with what was live and what will be recorded.
+//! 3. Changes are made: what can't be taken back alone, the rest of one kind side by side. Each that
+//!    is done leaves `applying` and is recorded; state is written at most once a second meanwhile.
+//! 4. State is written a last time. What stays in `applying` has an unknown outcome.
+//!
+//! **Guarantees.** A crash at any point loses nothing: what was not recorded is in `applying`, and
+//! the next run settles it by what is live. Each write of state is conditional on the one before, so
+//! a run whose state was taken over stops before its next write.
+//! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
+//! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
+
+use futures_util::stream::{self, StreamExt as _};
+use kedge_core::change::{Applied, ChangeError, Verb};
+use kedge_core::model::{ResourceKey, Salt};
+use kedge_core::plan::Approved;
+use kedge_core::record;
+use kedge_core::report::{Carried, Changed, Outcome, Report};
+use kedge_core::risk::Risk;
+use kedge_core::state::{Applying, State};
+
+use crate::memory::{MemoryError, ReadState, StateWriter};
+use crate::ports::{Store, WritePorts};
+use crate::providers;
+use crate::reconcile::{Progress, RunError};
+use crate::session::Context;
+
+/// State is written at most this often during a run: R2 takes one write a second per key.
+const WRITE_EVERY_MS: i64 = 1_000;
+
+/// What a run begins from.
+pub(crate) struct Begun<'a> {
+    /// State as it was read.
+    pub(crate) memory: ReadState,
+    /// The salt the definitions were read with; a first state keeps it.
+    pub(crate) salt: Salt,
+    /// Is told of each change.
+    pub(crate) progress: &'a dyn Fn(Progress<'_>),
+}
+
+/// Carries out what the report approves. Writes nothing at all if there is nothing to do.
+pub(crate) async fn apply<P: WritePorts, S: Store>(
+    cx: Context<'_, P>,
+    store: &S,
+    begun: Begun<'_>,
+    report: &Report,
+    is_unattended: bool,
+) -> Result<Changed, RunError> {
+    let run = format!("{}-{:08x}", cx.ports.now().0, cx.ports.next_u64() >> 32);
+    let mut changed = Changed {
+        run: run.clone(),
+        ..Changed::default()
+    };
+    if !has_work(&begun, report, is_unattended) {
+        return Ok(changed);
+    }
+    let mut state = begun.memory.state.unwrap_or_else(|| {
+        State::first(
+            report.declared.stack.clone(),
+            begun.salt,
+            report.plan.policy.clone(),
+        )
+    });
+    let writer = StateWriter::begin(store, &state, begun.memory.etag).await?;
+    prepare(&mut state, report, &run, &mut changed, cx.ports.now());
+    let progress = begun.progress;
+    progress(Progress::Applying(report.decided.approved.len()));
+    let mut work = Work {
+        cx,
+        writer,
+        state,
+        changed,
+        report,
+        is_unattended,
+        progress,
+    };
+    let ended = work.carry_out_all().await;
+    match ended {
+        Ok(()) => Ok(work.changed),
+        Err(source) => Err(RunError::Stopped {
+            changed: Box::new(work.changed),
+            source,
+        }),
+    }
+}
+
+/// Whether the run would change anything: the world, the records, or the policy in force.
+fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
+    let decided = &report.decided;
+    if !decided.approved.is_empty() {
+        return true;
+    }
+    let Some(state) = &begun.memory.state else {
+        // Nothing of a stack that is not adopted is recorded behind a person's back.
+        return !is_unattended && !report.comparison.records.is_empty();
+    };
+    let settled = |key: &ResourceKey| !is_unread(report, key);
+    !report.comparison.records.is_empty()
+        || decided.policy_granted
+        || state.policy != report.plan.policy
+        || state
+            .applying
+            .iter()
+            .flat_map(|applying| applying.intents.keys())
+            .any(settled)
+}
+
+fn is_unread(report: &Report, key: &ResourceKey) -> bool {
+    let difference = report.comparison.differences.get(key);
+    difference.is_some_and(|difference| difference.failure.is_some())
+}
+
+/// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
+fn prepare(
+    state: &mut State,
+    report: &Report,
+    run: &str,
+    changed: &mut Changed,
+    now: kedge_core::model::Timestamp,
+) {
+    state.serial += 1;
+    state.step = 0;
+    for (key, record) in &report.comparison.records {
+        match record {
+            Some(record) => {
+                state.resources.insert(key.clone(), record.clone());
+                changed.recorded += 1;
+            }
+            None => {
+                state.resources.remove(key);
+                changed.forgotten += 1;
+            }
+        }
+    }
+    let decided = &report.decided;
+    state.policy = match decided.policy_granted {
+        true => report.declared.policy.clone(),
+        false => report.plan.policy.clone(),
+    };
+    state.trim_automatic(now);
+    record::drop_settled(state, |key| report.differs(key), now);
+    // What could not be read keeps its unknown outcome; the rest was settled by the comparison.
+    let before = state
+        .applying
+        .take()
+        .map(|applying| applying.intents)
+        .unwrap_or_default();
+    let mut intents: std::collections::BTreeMap<_, _> = before
+        .into_iter()
+        .filter(|(key, _)| is_unread(report, key))
+        .collect();
+    for approved in &decided.approved {
+        intents.insert(approved.change.key.clone(), record::intent(approved));
+    }
+    state.applying = Some(Applying {
+        run: run.to_owned(),
+        intents,
+    });
+}
+
+struct Work<'a, P, S> {
+    cx: Context<'a, P>,
+    writer: StateWriter<'a, S>,
+    state: State,
+    changed: Changed,
+    report: &'a Report,
+    is_unattended: bool,
+    progress: &'a dyn Fn(Progress<'_>),
+}
+
+impl<P: WritePorts, S: Store> Work<'_, P, S> {
+    /// Makes the changes in order. Stops when state can't be written: whatever is not recorded is
+    /// in `applying` already.
+    async fn carry_out_all(&mut self) -> Result<(), MemoryError> {
+        if !self.report.decided.approved.is_empty() {
+            self.write().await?;
+        }
+        for batch in batches(&self.report.decided.approved) {
+            let (ready, waiting): (Vec<_>, Vec<_>) = batch
+                .iter()
+                .partition(|approved| self.broken_need(approved).is_none());
+            for approved in waiting {
+                let need = self.broken_need(approved).map(|key| key.name().to_owned());
+                let reason = format!("{} was not made", need.unwrap_or_default());
+                self.end(approved, Outcome::NotBegun { reason });
+            }
+            if ready
+                .iter()
+                .any(|approved| approved.risk == Risk::Destructive)
+            {
+                self.write().await?;
+            }
+            self.carry_out_batch(ready).await?;
+        }
+        if self
+            .state
+            .applying
+            .as_ref()
+            .is_some_and(|applying| applying.intents.is_empty())
+        {
+            self.state.applying = None;
+        }
+        self.write().await
+    }
+
+    async fn carry_out_batch(&mut self, batch: Vec<&Approved>) -> Result<(), MemoryError> {
+        let cx = self.cx;
+        let attempts: Vec<_> =
+            batch
+                .into_iter()
+                .map(|approved| async move {
+                    (approved, providers::carry_out(cx, &approved.change).await)
+                })
+                .collect();
+        let mut outcomes = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
+        while let Some((approved, result)) = outcomes.next().await {
+            let outcome = self.settle(approved, result);
+            self.end(approved, outcome);
+            let now = self.cx.ports.now();
+            if self
+                .writer
+                .written_at
+                .is_none_or(|at| now.ms_since(at) >= WRITE_EVERY_MS)
+            {
+                self.write().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, approved: &Approved, result: Result<Applied, ChangeError>) -> Outcome {
+        match result {
+            Ok(applied) => {
+                let now = self.cx.ports.now();
+                record::done(&mut self.state, approved, &applied, now);
+                if self.is_unattended {
+                    record::count_automatic(&mut self.state, approved, now);
+                }
+                Outcome::Done
+            }
+            Err(ChangeError::Blocked { reason, fix }) => Outcome::Blocked { reason, fix },
+            Err(ChangeError::Failed { reason }) => Outcome::Failed { reason },
+            Err(ChangeError::OutcomeUnknown { reason }) => Outcome::Unknown { reason },
+        }
+    }
+
+    /// Notes how a change ended. Only an unknown outcome stays in `applying`, and a replacement of
+    /// which nobody can say whether its first half was done.
+    fn end(&mut self, approved: &Approved, outcome: Outcome) {
+        let half_done = approved.change.verb == Verb::Replace
+            && !matches!(outcome, Outcome::Done | Outcome::NotBegun { .. });
+        let keeps = matches!(outcome, Outcome::Unknown { .. }) || half_done;
+        if let Some(applying) = self.state.applying.as_mut().filter(|_| !keeps) {
+            applying.intents.remove(&approved.change.key);
+        }
+        let carried = Carried {
+            approved: approved.clone(),
+            outcome,
+        };
+        (self.progress)(Progress::Carried(&carried));
+        self.changed.carried.push(carried);
+    }
+
+    /// Something this change needs, or belongs with, that was to be made and was not.
+    fn broken_need(&self, approved: &Approved) -> Option<&ResourceKey> {
+        let broken = |carried: &&Carried| carried.outcome != Outcome::Done;
+        self.changed
+            .carried
+            .iter()
+            .filter(broken)
+            .find_map(|carried| {
+                let key = &carried.approved.change.key;
+                let belongs = approved.composite.is_some()
+                    && approved.composite == carried.approved.composite;
+                (approved.needs.contains(key) || belongs).then_some(key)
+            })
+    }
+
+    async fn write(&mut self) -> Result<(), MemoryError> {
+        let now = self.cx.ports.now();
+        self.writer.write(&mut self.state, self.cx.ports, now).await
+    }
+}
+
+/// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb
+/// that can be taken back. What can't be, or belongs to a composite, runs alone.
+fn batches(approved: &[Approved]) -> Vec<&[Approved]> {
+    let together = |a: &Approved, b: &Approved| {
+        let alone = |one: &Approved| one.risk == Risk::Destructive || one.composite.is_some();
+        a.change.key.kind() == b.change.key.kind() && !alone(a) && !alone(b)
+    };
+    approved.chunk_by(together).collect()
+}

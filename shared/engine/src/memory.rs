@@ -1,0 +1,208 @@
+//! Kedge's memory of one stack in the store: state and the memory of checks.
+
+use bytes::Bytes;
+use kedge_core::model::{StackName, Timestamp};
+use kedge_core::state::{self, DecodeError, State, Watch};
+use thiserror::Error;
+
+use crate::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError};
+
+/// State could not be read or written.
+#[derive(Debug, Error)]
+pub enum MemoryError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// What it holds can't be used.
+    #[error("the state of stack `{stack}` can't be used")]
+    Decode {
+        /// Whose.
+        stack: StackName,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// State is gone beside a history: an accident, not a beginning (semantics 7.1).
+    #[error(
+        "stack `{stack}` has no state.json, though {history} shows that it had one; nothing is \
+         changed until state.json is restored from the history or the history is removed"
+    )]
+    StateLost {
+        /// Whose.
+        stack: StackName,
+        /// One of the copies that are left.
+        history: String,
+    },
+    /// Another run wrote the state since this one read it.
+    #[error(
+        "another run changed the state of stack `{stack}`; nothing more was changed, run again"
+    )]
+    Moved {
+        /// Whose.
+        stack: StackName,
+    },
+    /// It could not be turned into JSON.
+    #[error("the state could not be encoded")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// The keys of one stack's objects.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    pub(crate) state: String,
+    pub(crate) history: String,
+    pub(crate) watch: String,
+}
+
+impl Keys {
+    pub(crate) fn of(stack: &StackName) -> Self {
+        Self {
+            state: format!("stacks/{stack}/state.json"),
+            history: format!("stacks/{stack}/state/"),
+            watch: format!("stacks/{stack}/watch.json"),
+        }
+    }
+
+    /// The copy of the state that a run began from.
+    fn copy(&self, serial: u64) -> String {
+        format!("{}{serial:010}.json", self.history)
+    }
+}
+
+/// State as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadState {
+    pub(crate) state: Option<State>,
+    pub(crate) etag: Option<ETag>,
+}
+
+/// Reads a stack's state.
+pub(crate) async fn read_state<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<ReadState, MemoryError> {
+    let keys = Keys::of(stack);
+    let Some(object) = store.get(&keys.state).await? else {
+        if let Some(history) = store.list(&keys.history).await?.pop() {
+            return Err(MemoryError::StateLost {
+                stack: stack.clone(),
+                history,
+            });
+        }
+        return Ok(ReadState {
+            state: None,
+            etag: None,
+        });
+    };
+    let state = state::decode(&object.bytes, stack).map_err(|source| MemoryError::Decode {
+        stack: stack.clone(),
+        source,
+    })?;
+    Ok(ReadState {
+        state: Some(state),
+        etag: Some(object.etag),
+    })
+}
+
+/// The memory of checks as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadWatch {
+    pub(crate) watch: Watch,
+    condition: Condition,
+}
+
+/// Reads what checks remember.
+pub(crate) async fn read_watch<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<ReadWatch, MemoryError> {
+    let object = store.get(&Keys::of(stack).watch).await?;
+    Ok(match object {
+        None => ReadWatch {
+            watch: Watch::default(),
+            condition: Condition::Absent,
+        },
+        Some(object) => ReadWatch {
+            watch: Watch::decode(&object.bytes),
+            condition: Condition::Is(object.etag),
+        },
+    })
+}
+
+/// Writes what checks remember, if it is news. Who loses a race says nothing (semantics 8.5): the
+/// other check saw the same world.
+pub(crate) async fn write_watch<S: Store>(
+    store: &S,
+    stack: &StackName,
+    before: ReadWatch,
+    watch: &Watch,
+) -> Result<(), MemoryError> {
+    if watch.is_news_after(&before.watch) {
+        let bytes = Bytes::from(watch.encode()?);
+        store
+            .put(&Keys::of(stack).watch, bytes, before.condition)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes state during one run: each write is conditional on the one before, so that a run that
+/// lost its place stops at once.
+#[derive(Debug)]
+pub(crate) struct StateWriter<'a, S> {
+    store: &'a S,
+    keys: Keys,
+    condition: Condition,
+    /// When state was last written, by the clock of the run.
+    pub(crate) written_at: Option<Timestamp>,
+}
+
+impl<'a, S: Store> StateWriter<'a, S> {
+    /// Begins a run: keeps a copy of the state it begins from. A first run begins from an empty
+    /// state, which is its copy 0.
+    pub(crate) async fn begin(
+        store: &'a S,
+        state: &State,
+        etag: Option<ETag>,
+    ) -> Result<Self, MemoryError> {
+        let keys = Keys::of(&state.stack);
+        let copy = Bytes::from(state::encode(state)?);
+        // A copy that is there already is that of a run that crashed right after making it.
+        store
+            .put(&keys.copy(state.serial), copy, Condition::Absent)
+            .await?;
+        let condition = etag.map_or(Condition::Absent, Condition::Is);
+        Ok(Self {
+            store,
+            keys,
+            condition,
+            written_at: None,
+        })
+    }
+
+    /// Writes the state as it is now.
+    pub(crate) async fn write(
+        &mut self,
+        state: &mut State,
+        random: &impl Random,
+        now: Timestamp,
+    ) -> Result<(), MemoryError> {
+        state.step += 1;
+        state.nonce = format!("{:016x}", random.next_u64());
+        let bytes = Bytes::from(state::encode(state)?);
+        match self
+            .store
+            .put(&self.keys.state, bytes, self.condition.clone())
+            .await?
+        {
+            PutOutcome::Written(etag) => {
+                self.condition = Condition::Is(etag);
+                self.written_at = Some(now);
+                Ok(())
+            }
+            PutOutcome::Conflict => Err(MemoryError::Moved {
+                stack: state.stack.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! What each status and error code of Aiven means: repeat it or not, and what to say.
+//!
+//! The status decides first, `error_code` second, the message last: codes are being added endpoint
+//! by endpoint (Aiven OpenAPI, text of `ErrorItem`).
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{Method, Response};
+use kedge_core::change::{ChangeError, Verb};
+use kedge_core::live::{FailureCode, ReadFailure};
+
+use super::normalize::UnsendableError;
+use super::requests::RequestError;
+use super::wire::{self, Done, ErrorItem, Problem, WireError};
+use crate::ports::HttpError;
+use crate::transport::{CallError, Retry, WriteAnswer, WriteFailure};
+
+/// What topic calls need, reads too (go-client-codegen: permissions.yaml).
+pub(super) const TOPIC_PERMISSION: &str = "service:data:write";
+/// What the read of a service needs (same source).
+pub(super) const SERVICE_PERMISSION: &str = "project:services:read";
+
+/// Which 404 it is: only one of them is about a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotFound {
+    /// The topic, or one of a batch: `Topic(s) not found`.
+    Topic,
+    /// The project or the service: says nothing of topics.
+    Scope,
+    /// The service's own user is not there yet; passes (go-client-codegen: retry.go).
+    Starting,
+    /// Anything else: the path, a proxy.
+    Path,
+}
+
+/// Sorts a 404.
+pub(super) fn not_found(response: &Response<Bytes>) -> NotFound {
+    let problem = Problem::read(response.body());
+    let message = problem.message.to_ascii_lowercase();
+    if problem.code == "kafka_topic_not_found" {
+        NotFound::Topic
+    } else if message.starts_with("user ") && message.ends_with("component main not found") {
+        NotFound::Starting
+    } else if ["topic", "kafka topic"]
+        .iter()
+        .any(|word| message.starts_with(word))
+    {
+        NotFound::Topic
+    } else if ["service ", "project "]
+        .iter()
+        .any(|word| message.starts_with(word))
+    {
+        NotFound::Scope
+    } else {
+        NotFound::Path
+    }
+}
+
+/// Whether a read is worth repeating.
+pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
+    let again = Retry::Again {
+        after_ms: wait_hint(response),
+    };
+    match response.status().as_u16() {
+        // 501: a topic whose creation is not finished (terraform-provider-aiven#89).
+        408 | 429 | 500..=599 => again,
+        404 if not_found(response) == NotFound::Starting => again,
+        _ => Retry::No,
+    }
+}
+
+/// Whether a write is worth repeating, and whether it may have been made.
+pub(super) fn judge_write(method: &Method, response: &Response<Bytes>) -> Retry {
+    let again = Retry::Again {
+        after_ms: wait_hint(response),
+    };
+    match response.status().as_u16() {
+        200..=299 => match done(response) {
+            Ok(_) => Retry::No,
+            // Cut, or a page of a proxy: it may or may not have been made.
+            Err(_) => Retry::Ambiguous,
+        },
+        // 503 is `kafka_service_unavailable`, answered before anything is done.
+        429 | 503 => again,
+        404 if not_found(response) == NotFound::Starting => again,
+        // Dependants are still being deleted (go-client-codegen: retry.go, DELETE only).
+        417 if method == Method::DELETE => again,
+        408 | 500..=599 => Retry::Ambiguous,
+        _ => Retry::No,
+    }
+}
+
+/// How long Aiven wants us to wait: the header, else `try again in 28s` in the message
+/// (terraform-provider-aiven#575).
+fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
+    let header = response.headers().get(RETRY_AFTER);
+    let seconds = header
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .or_else(|| {
+            let message = Problem::read(response.body()).message.to_ascii_lowercase();
+            let (_, rest) = message.split_once("try again in ")?;
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
+            let (number, unit) = rest.split_at(digits);
+            number.parse::<u64>().ok().filter(|_| unit.starts_with('s'))
+        });
+    // Zero would be to hammer.
+    seconds
+        .filter(|s| *s > 0)
+        .map(|s: u64| s.saturating_mul(1000))
+}
+
+/// Whether a 2xx really says that it was done; what it complains of, if it does.
+fn done(response: &Response<Bytes>) -> Result<Option<Problem>, WireError> {
+    if response.status().as_u16() == 204 {
+        return Ok(None);
+    }
+    let done: Done = wire::read(response.body())?;
+    Ok(complaint(done.errors.as_deref()))
+}
+
+/// The errors of an answer that calls itself a success, which Aiven's own client takes for a
+/// failure (aiven-go-client: client.go).
+fn complaint(errors: Option<&[ErrorItem]>) -> Option<Problem> {
+    errors
+        .filter(|items| !items.is_empty())
+        .map(Problem::of_items)
+}
+
+/// `status` or `status: message`.
+fn told(status: u16, problem: &Problem) -> String {
+    if problem.message.is_empty() {
+        format!("{status} from Aiven")
+    } else {
+        format!("{status}: {}", problem.message)
+    }
+}
+
+fn failure(code: FailureCode, reason: String) -> ReadFailure {
+    ReadFailure {
+        reason,
+        permission: None,
+        code,
+    }
+}
+
+/// What an answer that is not a 200 means for a read that needs `permission`.
+pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> ReadFailure {
+    let status = response.status().as_u16();
+    let problem = Problem::read(response.body());
+    let reason = told(status, &problem);
+    match status {
+        401 => failure(FailureCode::Unauthenticated, reason),
+        403 => ReadFailure {
+            reason: forbidden(permission, &problem),
+            permission: Some(permission.to_owned()),
+            code: FailureCode::Forbidden,
+        },
+        404 if matches!(not_found(response), NotFound::Topic) => {
+            failure(FailureCode::Inconsistent, reason)
+        }
+        404 if matches!(not_found(response), NotFound::Starting) => {
+            failure(FailureCode::ProviderError, reason)
+        }
+        404 => failure(FailureCode::ScopeNotFound, reason),
+        409 if problem.code == "not_powered" => failure(FailureCode::NotRunning, reason),
+        429 => failure(FailureCode::RateLimited, reason),
+        501 => failure(FailureCode::InTransition, reason),
+        408 | 500..=599 => failure(FailureCode::ProviderError, reason),
+        _ => failure(FailureCode::StrangeAnswer, reason),
+    }
+}
+
+/// 403 is also what a wrong token gets (Aiven OpenAPI: `authentication_failed`).
+fn forbidden(permission: &str, problem: &Problem) -> String {
+    let message = &problem.message;
+    match (problem.code.as_str(), message.is_empty()) {
+        ("authentication_failed", _) => {
+            format!("403: needs {permission}, or the token is wrong ({message})")
+        }
+        (_, true) => format!("403: needs {permission}"),
+        (_, false) => format!("403: needs {permission} ({message})"),
+    }
+}
+
+/// No answer to a read.
+pub(super) fn read_silence(error: &CallError) -> ReadFailure {
+    let code = match error {
+        CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
+        CallError::Http(_) => FailureCode::Network,
+        CallError::WaitTooLong { .. } => FailureCode::RateLimited,
+    };
+    failure(code, silence(error))
+}
+
+fn silence(error: &CallError) -> String {
+    match error {
+        CallError::Http(error) => error.to_string(),
+        CallError::WaitTooLong { wait_ms, status } => {
+            let seconds = wait_ms.div_ceil(1000);
+            format!("{status}: Aiven asks to wait {seconds} s, longer than this run may last")
+        }
+    }
+}
+
+/// A 200 that can't be read.
+pub(super) fn strange(what: &str, error: WireError) -> ReadFailure {
+    failure(FailureCode::StrangeAnswer, format!("{what} {error}"))
+}
+
+/// A 200 that says it is an error.
+pub(super) fn complained(errors: Option<&[ErrorItem]>) -> Option<ReadFailure> {
+    complaint(errors).map(|problem| failure(FailureCode::ProviderError, told(200, &problem)))
+}
+
+/// A read that could not even be sent.
+pub(super) fn unsent(error: &RequestError) -> ReadFailure {
+    let code = match error {
+        RequestError::Token(_) => FailureCode::NoCredentials,
+        RequestError::Address(_) => FailureCode::Network,
+    };
+    failure(code, error.to_string())
+}
+
+impl From<RequestError> for ChangeError {
+    fn from(error: RequestError) -> Self {
+        blocked(error.to_string(), None)
+    }
+}
+
+impl From<UnsendableError> for ChangeError {
+    fn from(error: UnsendableError) -> Self {
+        blocked(error.to_string(), None)
+    }
+}
+
+/// A change that waits for somebody.
+pub(super) fn blocked(reason: String, fix: Option<&str>) -> ChangeError {
+    ChangeError::Blocked {
+        reason,
+        fix: fix.map(str::to_owned),
+    }
+}
+
+/// What became of a write.
+pub(super) fn outcome(
+    verb: Verb,
+    answered: Result<WriteAnswer, WriteFailure>,
+) -> Result<(), ChangeError> {
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(WriteFailure { error, ambiguous }) => return Err(write_silence(&error, ambiguous)),
+    };
+    match write_error(verb, &answer) {
+        // An earlier attempt may have been carried out, so this answer proves nothing.
+        Some(ChangeError::Blocked { reason, .. } | ChangeError::Failed { reason })
+            if answer.after_ambiguous =>
+        {
+            let reason = format!("an earlier attempt may have been made, then {reason}");
+            Err(ChangeError::OutcomeUnknown { reason })
+        }
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn write_silence(error: &CallError, ambiguous: bool) -> ChangeError {
+    let reason = silence(error);
+    match error {
+        _ if ambiguous => ChangeError::OutcomeUnknown { reason },
+        CallError::Http(HttpError::Refused(_)) => blocked(reason, None),
+        _ => ChangeError::Failed { reason },
+    }
+}
+
+/// Why a write was not made; none if it was.
+fn write_error(verb: Verb, answer: &WriteAnswer) -> Option<ChangeError> {
+    let response = &answer.response;
+    let status = response.status().as_u16();
+    let problem = Problem::read(response.body());
+    let reason = told(status, &problem);
+    let failed = |reason| ChangeError::Failed { reason };
+    Some(match status {
+        200..=299 => match done(response) {
+            Ok(None) => return None,
+            Ok(Some(problem)) => ChangeError::OutcomeUnknown {
+                reason: told(status, &problem),
+            },
+            Err(error) => ChangeError::OutcomeUnknown {
+                reason: format!("the answer {error}"),
+            },
+        },
+        401 => blocked(reason, Some("set AIVEN_TOKEN to a valid token")),
+        403 => blocked(
+            forbidden(TOPIC_PERMISSION, &problem),
+            Some("give the owner of AIVEN_TOKEN the role developer or operator in the project"),
+        ),
+        404 => match not_found(response) {
+            NotFound::Topic if verb == Verb::Delete => return None,
+            NotFound::Topic | NotFound::Starting => failed(reason),
+            NotFound::Scope | NotFound::Path => blocked(
+                reason,
+                Some("check the names of project and service in the stack's settings"),
+            ),
+        },
+        409 => return conflict(verb, answer.after_ambiguous, reason, &problem),
+        417 | 429 | 503 => failed(reason),
+        408 | 500..=599 => ChangeError::OutcomeUnknown { reason },
+        // 400 is `kafka_topic_invalid_config` and the like.
+        _ => blocked(reason, None),
+    })
+}
+
+/// A 409 by its code, or by its message where it has none. Messages hold topic names, so the words
+/// looked for hold a space or a bracket, which no name does.
+fn conflict(
+    verb: Verb,
+    after_ambiguous: bool,
+    reason: String,
+    problem: &Problem,
+) -> Option<ChangeError> {
+    let fix = match problem.code.as_str() {
+        "kafka_topic_queued_for_deletion" if verb == Verb::Delete => return None,
+        "kafka_topic_queued_for_deletion" | "kafka_partition_reassignment_in_progress" => {
+            return Some(ChangeError::Failed { reason });
+        }
+        "kafka_topic_reserved" => None,
+        "not_powered" => Some("power the service on"),
+        "resource_managed_by_governance" | "kafka_console_governance_enabled" => {
+            Some("change it through the governance that manages it")
+        }
+        code if code == "kafka_topic_already_exists" || problem.says(" already exists") => {
+            if verb == Verb::Create && after_ambiguous {
+                return None;
+            }
+            Some("adopt the topic with `kedge adopt`, or declare another name")
+        }
+        // terraform-provider-aiven#1360; also while brokers are still starting (#1490).
+        _ if problem.says("broker(s)") => {
+            Some("declare less replication, or wait until all brokers run")
+        }
+        // terraform-provider-aiven#1672.
+        _ if problem.says("tiered storage") => {
+            Some("turn on tiered storage in the service, or drop the fields that need it")
+        }
+        // What is not known may pass.
+        _ => return Some(ChangeError::Failed { reason }),
+    };
+    Some(blocked(reason, fix))
+}
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -1,0 +1,431 @@
+//! Every row of the table of errors.
+
+use super::*;
+
+fn response(status: u16, code: &str, message: &str) -> Response<Bytes> {
+    let code = if code.is_empty() {
+        String::new()
+    } else {
+        format!(r#","error_code":"{code}""#)
+    };
+    let body = format!(
+        r#"{{"errors":[{{"message":"{message}","status":{status}{code}}}],"message":"{message}"}}"#
+    );
+    raw(status, &body)
+}
+
+fn raw(status: u16, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_owned()));
+    *response.status_mut() = status.try_into().unwrap();
+    response
+}
+
+const AGAIN: Retry = Retry::Again { after_ms: None };
+
+use FailureCode as C;
+
+const STARTING: &str = "User avnadmin with component main not found";
+
+/// Status, code, message; whether it is repeated; what it means.
+const READS: &[(u16, &str, &str, Retry, FailureCode)] = &[
+    (400, "", "Invalid request", Retry::No, C::StrangeAnswer),
+    (401, "", "Invalid token", Retry::No, C::Unauthenticated),
+    (
+        403,
+        "authentication_failed",
+        "Authentication failed",
+        Retry::No,
+        C::Forbidden,
+    ),
+    (403, "permission_denied", "no", Retry::No, C::Forbidden),
+    (
+        403,
+        "api_client_ip_allowlist_blocks_caller",
+        "no",
+        Retry::No,
+        C::Forbidden,
+    ),
+    (
+        404,
+        "",
+        "Project p does not exist",
+        Retry::No,
+        C::ScopeNotFound,
+    ),
+    (
+        404,
+        "",
+        "Service topic-s does not exist",
+        Retry::No,
+        C::ScopeNotFound,
+    ),
+    (404, "", "Not Found", Retry::No, C::ScopeNotFound),
+    (404, "", "Topic(s) not found", Retry::No, C::Inconsistent),
+    (
+        404,
+        "kafka_topic_not_found",
+        "gone",
+        Retry::No,
+        C::Inconsistent,
+    ),
+    (404, "", STARTING, AGAIN, C::ProviderError),
+    (405, "", "", Retry::No, C::StrangeAnswer),
+    (408, "", "", AGAIN, C::ProviderError),
+    (
+        409,
+        "not_powered",
+        "Service s is powered off",
+        Retry::No,
+        C::NotRunning,
+    ),
+    (429, "", "Rate limit 120 exceeded", AGAIN, C::RateLimited),
+    (500, "", "Internal error", AGAIN, C::ProviderError),
+    (
+        501,
+        "",
+        "Failed to fetch Kafka topic",
+        AGAIN,
+        C::InTransition,
+    ),
+    (502, "", "", AGAIN, C::ProviderError),
+    (
+        503,
+        "kafka_service_unavailable",
+        "down",
+        AGAIN,
+        C::ProviderError,
+    ),
+    (504, "", "", AGAIN, C::ProviderError),
+    (302, "", "", Retry::No, C::StrangeAnswer),
+];
+
+#[test]
+fn every_status_of_a_read() {
+    for &(status, code, message, retry, expected) in READS {
+        let response = response(status, code, message);
+        assert_eq!(judge_read(&response), retry, "{status} {message}");
+        let failure = read_failure(&response, TOPIC_PERMISSION);
+        assert_eq!(failure.code, expected, "{status} {message}");
+        assert!(failure.reason.starts_with(&status.to_string()));
+        assert!(failure.reason.contains(message), "{}", failure.reason);
+        assert_eq!(failure.permission.is_some(), status == 403);
+    }
+}
+
+#[test]
+fn permissions_are_named() {
+    let reason =
+        |code, message| read_failure(&response(403, code, message), SERVICE_PERMISSION).reason;
+    assert_eq!(reason("", ""), "403: needs project:services:read");
+    assert_eq!(
+        reason("authentication_failed", "Authentication failed."),
+        "403: needs project:services:read, or the token is wrong (Authentication failed)"
+    );
+}
+
+#[test]
+fn waits_are_taken_from_header_or_message() {
+    let hint = |response: &Response<Bytes>| match judge_read(response) {
+        Retry::Again { after_ms } => after_ms,
+        other => panic!("{other:?}"),
+    };
+    let mut limited = response(429, "", "Rate limit 120 exceeded - try again in 28s");
+    assert_eq!(hint(&limited), Some(28_000));
+    limited
+        .headers_mut()
+        .insert(RETRY_AFTER, "3".parse().unwrap());
+    assert_eq!(hint(&limited), Some(3_000));
+    limited.headers_mut().insert(
+        RETRY_AFTER,
+        "Fri, 01 Jan 2027 00:00:00 GMT".parse().unwrap(),
+    );
+    assert_eq!(hint(&limited), Some(28_000));
+    for odd in [
+        "try again in 0s",
+        "try again in s",
+        "try again in 5 minutes",
+        "try again in 9h",
+    ] {
+        assert_eq!(hint(&response(429, "", odd)), None, "{odd}");
+    }
+    assert_eq!(hint(&raw(503, "<html>")), None);
+}
+
+#[test]
+fn silence_is_told_by_its_cause() {
+    for (error, code) in [
+        (
+            CallError::Http(HttpError::Timeout(15_000)),
+            FailureCode::Network,
+        ),
+        (
+            CallError::Http(HttpError::Broken("reset".into())),
+            FailureCode::Network,
+        ),
+        (
+            CallError::Http(HttpError::NotSent("dns".into())),
+            FailureCode::Network,
+        ),
+        (
+            CallError::Http(HttpError::TooLarge(1)),
+            FailureCode::StrangeAnswer,
+        ),
+        (
+            CallError::WaitTooLong {
+                wait_ms: 28_000,
+                status: 429,
+            },
+            FailureCode::RateLimited,
+        ),
+    ] {
+        assert_eq!(read_silence(&error).code, code, "{error:?}");
+    }
+    let wait = CallError::WaitTooLong {
+        wait_ms: 27_001,
+        status: 429,
+    };
+    assert_eq!(
+        read_silence(&wait).reason,
+        "429: Aiven asks to wait 28 s, longer than this run may last"
+    );
+}
+
+/// The outcome as one word.
+fn word(verb: Verb, response: Response<Bytes>, after_ambiguous: bool) -> &'static str {
+    let answer = WriteAnswer {
+        response,
+        after_ambiguous,
+    };
+    match outcome(verb, Ok(answer)) {
+        Ok(()) => "done",
+        Err(ChangeError::Blocked { .. }) => "blocked",
+        Err(ChangeError::Failed { .. }) => "failed",
+        Err(ChangeError::OutcomeUnknown { .. }) => "unknown",
+    }
+}
+
+const ANY: &[Verb] = &[Verb::Create, Verb::Update, Verb::Delete];
+const BROKERS: &str = "Cluster only has 2 broker(s), cannot set replication factor to 3";
+
+/// Verbs, status, code, message; whether it is repeated; what became of it.
+type WriteRow = (
+    &'static [Verb],
+    u16,
+    &'static str,
+    &'static str,
+    Retry,
+    &'static str,
+);
+
+const WRITES: &[WriteRow] = &[
+    (
+        ANY,
+        400,
+        "kafka_topic_invalid_config",
+        "bad",
+        Retry::No,
+        "blocked",
+    ),
+    (
+        ANY,
+        400,
+        "",
+        "Reducing partition count is not supported",
+        Retry::No,
+        "blocked",
+    ),
+    (ANY, 401, "", "Invalid token", Retry::No, "blocked"),
+    (ANY, 403, "permission_denied", "", Retry::No, "blocked"),
+    (
+        ANY,
+        404,
+        "",
+        "Service s does not exist",
+        Retry::No,
+        "blocked",
+    ),
+    (
+        ANY,
+        404,
+        "",
+        "Project p does not exist",
+        Retry::No,
+        "blocked",
+    ),
+    (ANY, 404, "", STARTING, AGAIN, "failed"),
+    (
+        &[Verb::Delete],
+        404,
+        "kafka_topic_not_found",
+        "gone",
+        Retry::No,
+        "done",
+    ),
+    (
+        &[Verb::Update],
+        404,
+        "kafka_topic_not_found",
+        "gone",
+        Retry::No,
+        "failed",
+    ),
+    (ANY, 408, "", "", Retry::Ambiguous, "unknown"),
+    (
+        &[Verb::Create],
+        409,
+        "kafka_topic_already_exists",
+        "x",
+        Retry::No,
+        "blocked",
+    ),
+    (
+        &[Verb::Create],
+        409,
+        "",
+        "Topic 'x' already exists",
+        Retry::No,
+        "blocked",
+    ),
+    (ANY, 409, "", BROKERS, Retry::No, "blocked"),
+    (
+        ANY,
+        409,
+        "kafka_partition_reassignment_in_progress",
+        "x",
+        Retry::No,
+        "failed",
+    ),
+    (ANY, 409, "kafka_topic_reserved", "x", Retry::No, "blocked"),
+    (
+        ANY,
+        409,
+        "",
+        "Tiered storage is not enabled",
+        Retry::No,
+        "blocked",
+    ),
+    (ANY, 409, "not_powered", "x", Retry::No, "blocked"),
+    (
+        ANY,
+        409,
+        "resource_managed_by_governance",
+        "x",
+        Retry::No,
+        "blocked",
+    ),
+    (
+        ANY,
+        409,
+        "kafka_console_governance_enabled",
+        "x",
+        Retry::No,
+        "blocked",
+    ),
+    (
+        &[Verb::Create],
+        409,
+        "kafka_topic_queued_for_deletion",
+        "x",
+        Retry::No,
+        "failed",
+    ),
+    (
+        &[Verb::Delete],
+        409,
+        "kafka_topic_queued_for_deletion",
+        "x",
+        Retry::No,
+        "done",
+    ),
+    (ANY, 409, "", "something new", Retry::No, "failed"),
+    (ANY, 429, "", "Rate limit", AGAIN, "failed"),
+    (ANY, 500, "", "", Retry::Ambiguous, "unknown"),
+    (ANY, 501, "", "", Retry::Ambiguous, "unknown"),
+    (ANY, 502, "", "", Retry::Ambiguous, "unknown"),
+    (ANY, 503, "kafka_service_unavailable", "", AGAIN, "failed"),
+    (ANY, 504, "", "", Retry::Ambiguous, "unknown"),
+    (ANY, 200, "internal", "half done", Retry::No, "unknown"),
+];
+
+#[test]
+fn every_status_of_a_write() {
+    for &(verbs, status, code, message, retry, expected) in WRITES {
+        for verb in verbs {
+            let response = || response(status, code, message);
+            assert_eq!(
+                judge_write(&Method::PUT, &response()),
+                retry,
+                "{status} {message}"
+            );
+            assert_eq!(
+                word(*verb, response(), false),
+                expected,
+                "{verb:?} {status} {message}"
+            );
+        }
+    }
+    let pending = response(417, "", "");
+    assert_eq!(judge_write(&Method::DELETE, &pending), AGAIN);
+    assert_eq!(judge_write(&Method::PUT, &pending), Retry::No);
+}
+
+#[test]
+fn a_success_must_look_like_one() {
+    for (status, body, retry, expected) in [
+        (200, r#"{"message":"created"}"#, Retry::No, "done"),
+        (200, r#"{"errors":[],"message":""}"#, Retry::No, "done"),
+        (201, "{}", Retry::No, "done"),
+        (204, "", Retry::No, "done"),
+        (200, "<html>", Retry::Ambiguous, "unknown"),
+        (200, r#"{"mess"#, Retry::Ambiguous, "unknown"),
+        (200, "", Retry::Ambiguous, "unknown"),
+    ] {
+        assert_eq!(
+            judge_write(&Method::POST, &raw(status, body)),
+            retry,
+            "{body}"
+        );
+        assert_eq!(
+            word(Verb::Create, raw(status, body), false),
+            expected,
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn after_a_lost_answer_only_a_proof_counts() {
+    let exists = || response(409, "kafka_topic_already_exists", "x");
+    let gone = || response(404, "kafka_topic_not_found", "x");
+    let moving = || response(409, "kafka_partition_reassignment_in_progress", "x");
+    assert_eq!(word(Verb::Create, exists(), true), "done");
+    assert_eq!(word(Verb::Update, exists(), true), "unknown");
+    assert_eq!(word(Verb::Delete, gone(), true), "done");
+    // The reassignment may be the one that our own lost attempt began.
+    assert_eq!(word(Verb::Update, moving(), true), "unknown");
+    assert_eq!(word(Verb::Update, response(503, "", ""), true), "unknown");
+    assert_eq!(word(Verb::Update, raw(200, "{}"), true), "done");
+}
+
+#[test]
+fn no_answer_to_a_write() {
+    let tell = |error, ambiguous| outcome(Verb::Update, Err(WriteFailure { error, ambiguous }));
+    let http = CallError::Http;
+    assert!(matches!(
+        tell(http(HttpError::NotSent("dns".into())), false),
+        Err(ChangeError::Failed { .. })
+    ));
+    assert!(matches!(
+        tell(http(HttpError::Timeout(1)), true),
+        Err(ChangeError::OutcomeUnknown { .. })
+    ));
+    assert!(matches!(
+        tell(http(HttpError::Refused("KEDGE_READ_ONLY=1".into())), false),
+        Err(ChangeError::Blocked { .. })
+    ));
+    let wait = CallError::WaitTooLong {
+        wait_ms: 1,
+        status: 429,
+    };
+    assert!(matches!(tell(wait, false), Err(ChangeError::Failed { .. })));
+}

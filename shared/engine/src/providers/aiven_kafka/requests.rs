@@ -1,0 +1,242 @@
+//! Every request that is made to Aiven; nothing else builds one.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use kedge_core::model::SecretText;
+use thiserror::Error;
+
+use super::wire::{BulkRead, TopicWrite};
+use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+
+/// Where the token is, by the name Aiven's own clients use (go-client-codegen: client.go).
+pub(super) const TOKEN_VARIABLE: &str = "AIVEN_TOKEN";
+
+/// A request that can't be built.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum RequestError {
+    /// There is no token, or none that a header can carry.
+    #[error("{0}")]
+    Token(String),
+    /// A name that has no place in a path, or an address that is none.
+    #[error("{0}")]
+    Address(String),
+}
+
+/// The requests about one service.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    /// Without a final slash.
+    endpoint: String,
+    /// `project/{project}/service/{service}`, encoded.
+    service: String,
+    authorization: HeaderValue,
+}
+
+impl Requests {
+    /// Takes the token and the names; asks nothing yet.
+    pub(super) fn new(
+        endpoint: &str,
+        token: Option<&SecretText>,
+        project: &str,
+        service: &str,
+    ) -> Result<Self, RequestError> {
+        let token = token.map(|token| token.reveal().trim()).unwrap_or_default();
+        if token.is_empty() {
+            return Err(RequestError::Token(format!("{TOKEN_VARIABLE} is not set")));
+        }
+        // The scheme of all official clients (go-client-codegen: client.go).
+        let mut authorization = HeaderValue::from_str(&format!("aivenv1 {token}"))
+            .map_err(|_| RequestError::Token(format!("{TOKEN_VARIABLE} is not a token")))?;
+        authorization.set_sensitive(true);
+        Ok(Self {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            service: format!(
+                "project/{}/service/{}",
+                segment(project)?,
+                segment(service)?
+            ),
+            authorization,
+        })
+    }
+
+    /// The names and summaries of all topics.
+    pub(super) fn list(&self) -> Result<ReadRequest, RequestError> {
+        self.read(Method::GET, &self.topics("v1"), Bytes::new())
+    }
+
+    /// The details of some topics: a read, though it is a POST.
+    pub(super) fn bulk(&self, names: &[String]) -> Result<ReadRequest, RequestError> {
+        let body = to_json(&BulkRead { topic_names: names })?;
+        self.read(Method::POST, &self.topics("v2"), body)
+    }
+
+    /// The details of one topic.
+    pub(super) fn topic(&self, name: &str) -> Result<ReadRequest, RequestError> {
+        self.read(Method::GET, &self.one_topic(name)?, Bytes::new())
+    }
+
+    /// The service itself. Its answer carries credentials.
+    pub(super) fn service(&self) -> Result<ReadRequest, RequestError> {
+        self.read(Method::GET, &format!("v1/{}", self.service), Bytes::new())
+    }
+
+    /// Makes a topic.
+    pub(super) fn create(&self, topic: &TopicWrite) -> Result<WriteRequest, RequestError> {
+        self.write(Method::POST, &self.topics("v1"), to_json(topic)?)
+    }
+
+    /// Changes what `topic` names, nothing else.
+    pub(super) fn update(
+        &self,
+        name: &str,
+        topic: &TopicWrite,
+    ) -> Result<WriteRequest, RequestError> {
+        self.write(Method::PUT, &self.one_topic(name)?, to_json(topic)?)
+    }
+
+    /// Deletes a topic.
+    pub(super) fn delete(&self, name: &str) -> Result<WriteRequest, RequestError> {
+        self.write(Method::DELETE, &self.one_topic(name)?, Bytes::new())
+    }
+
+    fn topics(&self, version: &str) -> String {
+        format!("{version}/{}/topic", self.service)
+    }
+
+    fn one_topic(&self, name: &str) -> Result<String, RequestError> {
+        Ok(format!("{}/{}", self.topics("v1"), segment(name)?))
+    }
+
+    fn read(&self, method: Method, path: &str, body: Bytes) -> Result<ReadRequest, RequestError> {
+        let request = self.request(method, path, body)?;
+        Ok(ReadRequest::new(ProviderName::Aiven, request))
+    }
+
+    fn write(&self, method: Method, path: &str, body: Bytes) -> Result<WriteRequest, RequestError> {
+        let request = self.request(method, path, body)?;
+        Ok(WriteRequest::new(ProviderName::Aiven, request))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, RequestError> {
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(format!("{}/{path}", self.endpoint))
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, self.authorization.clone());
+        if !body.is_empty() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        }
+        builder
+            .body(body)
+            .map_err(|_| RequestError::Address(format!("{} is not an address", self.endpoint)))
+    }
+}
+
+fn to_json(body: &impl serde::Serialize) -> Result<Bytes, RequestError> {
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .map_err(|error| RequestError::Address(format!("the request can't be written: {error}")))
+}
+
+/// One path segment, percent-encoded. Dots alone would climb the path, encoded or not (URL
+/// Standard: double-dot path segment).
+fn segment(text: &str) -> Result<String, RequestError> {
+    if matches!(text, "" | "." | "..") {
+        return Err(RequestError::Address(format!(
+            "`{text}` is not a name that Aiven could have"
+        )));
+    }
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::is_known_read;
+
+    fn requests() -> Requests {
+        let token = SecretText::new("t0ken\n");
+        Requests::new("https://api.aiven.io/", Some(&token), "my proj", "kafka/1").unwrap()
+    }
+
+    #[test]
+    fn paths_are_encoded_and_reads_are_known_reads() {
+        let requests = requests();
+        let base = "project/my%20proj/service/kafka%2F1";
+        let reads = [
+            (requests.list(), format!("/v1/{base}/topic")),
+            (
+                requests.bulk(&["a".to_owned()]),
+                format!("/v2/{base}/topic"),
+            ),
+            (requests.topic("a b"), format!("/v1/{base}/topic/a%20b")),
+            (requests.service(), format!("/v1/{base}")),
+        ];
+        for (request, path) in reads {
+            let request = request.unwrap();
+            let inner = request.request();
+            assert_eq!(inner.uri().path(), path);
+            assert!(is_known_read(request.provider(), inner.method(), &path));
+        }
+        let write = TopicWrite::default();
+        for request in [
+            requests.create(&write),
+            requests.update("a", &write),
+            requests.delete("a"),
+        ] {
+            let request = request.unwrap();
+            let inner = request.request();
+            assert!(!is_known_read(
+                request.provider(),
+                inner.method(),
+                inner.uri().path()
+            ));
+        }
+    }
+
+    #[test]
+    fn the_token_is_sent_and_never_shown() {
+        let request = requests().list().unwrap();
+        let header = request.request().headers().get(AUTHORIZATION).unwrap();
+        assert_eq!(header, "aivenv1 t0ken");
+        assert!(header.is_sensitive());
+        assert!(!format!("{request:?} {:?}", requests()).contains("t0ken"));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_an_error() {
+        let token = SecretText::new("t");
+        let new = |endpoint: &str, token: Option<&str>, project: &str| {
+            let token = token.map(SecretText::new);
+            Requests::new(endpoint, token.as_ref(), project, "s").map(|_| ())
+        };
+        for missing in [None, Some(""), Some(" \n"), Some("a\nb")] {
+            assert!(matches!(
+                new("http://h", missing, "p"),
+                Err(RequestError::Token(_))
+            ));
+        }
+        for name in ["", ".", ".."] {
+            assert!(matches!(
+                new("http://h", Some("t"), name),
+                Err(RequestError::Address(_))
+            ));
+        }
+        let broken = Requests::new("no address", Some(&token), "p", "s").unwrap();
+        assert!(matches!(broken.list(), Err(RequestError::Address(_))));
+    }
+}

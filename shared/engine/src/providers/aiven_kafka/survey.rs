@@ -1,0 +1,290 @@
+//! What is known of a service's topics, and what is still to ask. Pure: answers in, questions out.
+//!
+//! Every topic that must be read begins as unknown; only an answer about it can change that, so
+//! that nothing is absent by oversight (semantics 3.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::live::{FailureCode, Live, ReadFailure, ScopeReading, Wanted};
+use kedge_core::model::{Kind, ResourceKey};
+
+use super::normalize::{self, is_internal};
+use super::wire::TopicSummary;
+
+/// The most names in one bulk read: what terraform-provider-aiven asks for
+/// (kafkatopicrepository); an Aiven engineer named about 200 as the ceiling (its #354).
+pub(super) const BULK_NAMES_MAX: usize = 100;
+/// The most reads of a run, besides the list, the first bulk reads and the service, that prove
+/// absences or look for the name that spoils a batch (semantics 3.1).
+pub(super) const EXTRA_READS_MAX: usize = 20;
+/// A refused batch of at most so many names is read one by one; a larger one in two halves.
+const SINGLES_MAX: usize = 4;
+
+/// A question for Aiven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The details of these topics.
+    Bulk(Vec<String>),
+    /// The details of one topic.
+    Single(String),
+    /// Whether the service is running.
+    Service,
+}
+
+/// What an answer shows of one topic.
+pub(super) type TopicAnswer = Result<Live, ReadFailure>;
+
+/// An answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A bulk read: what it shows, which may be less than what was asked for (tf: read.go).
+    Topics(Vec<String>, BTreeMap<String, TopicAnswer>),
+    /// A bulk read refused for a name in it; it does not say which (terraform-provider-aiven#1179).
+    Stale(Vec<String>),
+    /// There is no bulk read here; it was experimental once.
+    NoBulk(Vec<String>, ReadFailure),
+    /// A bulk read failed.
+    Failed(Vec<String>, ReadFailure),
+    /// One topic.
+    Topic(String, TopicAnswer),
+    /// One topic is not there.
+    Gone(String),
+    /// The service is running, or not, or nobody knows.
+    Service(Result<(), ReadFailure>),
+}
+
+/// A reading in the making.
+#[derive(Debug)]
+pub(super) struct Survey<'a> {
+    project: &'a str,
+    service: &'a str,
+    listed: BTreeSet<String>,
+    /// Recorded and not in the list.
+    missing: Vec<String>,
+    extra_reads_left: usize,
+    reading: ScopeReading,
+}
+
+impl<'a> Survey<'a> {
+    /// Begins with the list; returns what to ask first.
+    pub(super) fn begin(
+        project: &'a str,
+        service: &'a str,
+        list: Vec<TopicSummary>,
+        wanted: &Wanted,
+    ) -> (Self, Vec<Ask>) {
+        let mut survey = Self {
+            project,
+            service,
+            listed: list.iter().map(|topic| topic.topic_name.clone()).collect(),
+            missing: Vec::new(),
+            extra_reads_left: EXTRA_READS_MAX,
+            reading: ScopeReading::default(),
+        };
+        let ours =
+            |key: &&ResourceKey| key.kind() == Kind::KafkaTopic && **key == survey.key(key.name());
+        let names = |keys: &BTreeSet<ResourceKey>| -> BTreeSet<String> {
+            keys.iter()
+                .filter(ours)
+                .map(|key| key.name().to_owned())
+                .collect()
+        };
+        let (asked_for, recorded) = (names(&wanted.keys), names(&wanted.recorded));
+        survey.missing = recorded.difference(&survey.listed).cloned().collect();
+        for name in survey.missing.clone() {
+            survey.unknown(&name, unanswered());
+        }
+        let mut to_read = Vec::new();
+        for topic in list {
+            if asked_for.contains(&topic.topic_name) || recorded.contains(&topic.topic_name) {
+                to_read.extend(survey.listed_and_wanted(topic));
+            } else {
+                survey.listed_only(topic, &wanted.namespaces);
+            }
+        }
+        to_read.sort_unstable();
+        to_read.dedup();
+        let mut asks: Vec<Ask> = to_read
+            .chunks(BULK_NAMES_MAX)
+            .map(|names| Ask::Bulk(names.to_vec()))
+            .collect();
+        if !survey.missing.is_empty() {
+            asks.push(Ask::Service);
+        }
+        (survey, asks)
+    }
+
+    /// Takes an answer in; returns what to ask next.
+    pub(super) fn take(&mut self, answer: Answer) -> Vec<Ask> {
+        match answer {
+            Answer::Topics(asked, mut topics) => {
+                let mut left_out = Vec::new();
+                for name in asked {
+                    match topics.remove(&name) {
+                        Some(topic) => self.settle(&name, topic),
+                        None => left_out.push(name),
+                    }
+                }
+                self.look_closer(left_out)
+            }
+            Answer::Stale(names) => self.look_closer(names),
+            Answer::NoBulk(names, failure) => {
+                let reason = format!(
+                    "{}; one by one, no more than {EXTRA_READS_MAX} topics are read",
+                    failure.reason
+                );
+                self.one_by_one(names, &inconsistent(&reason))
+            }
+            Answer::Failed(names, failure) => {
+                for name in &names {
+                    self.unknown(name, failure.clone());
+                }
+                Vec::new()
+            }
+            Answer::Topic(name, topic) => {
+                self.settle(&name, topic);
+                Vec::new()
+            }
+            Answer::Gone(name) => {
+                self.gone(&name);
+                Vec::new()
+            }
+            Answer::Service(Ok(())) => self.prove_absences(),
+            Answer::Service(Err(failure)) => {
+                self.service_failed(failure);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The reading, when nothing is left to ask.
+    pub(super) fn end(self) -> ScopeReading {
+        self.reading
+    }
+
+    fn key(&self, name: &str) -> ResourceKey {
+        ResourceKey::kafka_topic(self.project, self.service, name)
+    }
+
+    fn unknown(&mut self, name: &str, failure: ReadFailure) {
+        let key = self.key(name);
+        self.reading.unknown.insert(key, failure);
+    }
+
+    fn settle(&mut self, name: &str, topic: TopicAnswer) {
+        match topic {
+            Ok(live) => {
+                let key = self.key(name);
+                self.reading.unknown.remove(&key);
+                self.reading.resources.insert(key, live);
+            }
+            Err(failure) => self.unknown(name, failure),
+        }
+    }
+
+    /// A topic that must be read in detail, unless it is on its way in or out: one such topic can
+    /// spoil a whole batch.
+    fn listed_and_wanted(&mut self, topic: TopicSummary) -> Option<String> {
+        match normalize::in_transition(topic.state.as_deref()) {
+            Ok(()) => {
+                self.unknown(&topic.topic_name, unanswered());
+                Some(topic.topic_name)
+            }
+            Err(failure) => {
+                self.unknown(&topic.topic_name, failure);
+                None
+            }
+        }
+    }
+
+    /// A topic nobody asked for: shown by its summary if it stands in a namespace. One that is
+    /// being deleted is as good as gone, and unknown would make the check incomplete.
+    fn listed_only(&mut self, topic: TopicSummary, namespaces: &BTreeSet<String>) {
+        let name = topic.topic_name.as_str();
+        let in_namespace = namespaces.iter().any(|prefix| name.starts_with(prefix));
+        if in_namespace && !is_internal(name) && topic.state.as_deref() != Some("DELETING") {
+            let key = self.key(name);
+            self.reading
+                .resources
+                .insert(key, normalize::summary(topic));
+        }
+    }
+
+    /// A GET says 404: proof, if the list does not say otherwise. It is asked only of a running
+    /// service.
+    fn gone(&mut self, name: &str) {
+        if self.listed.contains(name) {
+            self.unknown(
+                name,
+                inconsistent("it is listed, but Aiven says that it is not there"),
+            );
+        } else {
+            let key = self.key(name);
+            self.reading.unknown.remove(&key);
+        }
+    }
+
+    fn prove_absences(&mut self) -> Vec<Ask> {
+        let reason =
+            format!("more than {EXTRA_READS_MAX} reads would be needed to prove what is gone");
+        let missing = std::mem::take(&mut self.missing);
+        self.one_by_one(missing, &inconsistent(&reason))
+    }
+
+    /// What is not listed is unknown: a powered-off service lists nothing (tf#1004, tf#700). A
+    /// guard that could not be read leaves open only what it was asked about.
+    fn service_failed(&mut self, failure: ReadFailure) {
+        for name in std::mem::take(&mut self.missing) {
+            self.unknown(&name, failure.clone());
+        }
+        if matches!(
+            failure.code,
+            FailureCode::NotRunning | FailureCode::ScopeNotFound
+        ) {
+            self.reading.failed.insert(Kind::KafkaTopic, failure);
+        }
+    }
+
+    /// Finds the names that spoil a batch: in halves, so that one of a hundred costs 14 reads and
+    /// the others are still read.
+    fn look_closer(&mut self, mut names: Vec<String>) -> Vec<Ask> {
+        let failure = inconsistent("it is listed, but the bulk read does not know it");
+        if names.len() <= SINGLES_MAX {
+            return self.one_by_one(names, &failure);
+        }
+        if self.extra_reads_left < 2 {
+            for name in &names {
+                self.unknown(name, failure.clone());
+            }
+            return Vec::new();
+        }
+        self.extra_reads_left -= 2;
+        let second = names.split_off(names.len() / 2);
+        vec![Ask::Bulk(names), Ask::Bulk(second)]
+    }
+
+    fn one_by_one(&mut self, mut names: Vec<String>, beyond: &ReadFailure) -> Vec<Ask> {
+        let rest = names.split_off(self.extra_reads_left.min(names.len()));
+        self.extra_reads_left -= names.len();
+        for name in &rest {
+            self.unknown(name, beyond.clone());
+        }
+        names.into_iter().map(Ask::Single).collect()
+    }
+}
+
+fn inconsistent(reason: &str) -> ReadFailure {
+    ReadFailure {
+        reason: reason.to_owned(),
+        permission: None,
+        code: FailureCode::Inconsistent,
+    }
+}
+
+fn unanswered() -> ReadFailure {
+    inconsistent("Aiven was not asked about it")
+}
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;

@@ -1,0 +1,304 @@
+use super::*;
+use crate::providers::aiven_kafka::wire;
+
+fn key(name: &str) -> ResourceKey {
+    ResourceKey::kafka_topic("p", "s", name)
+}
+
+fn names<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("prod-{n:03}")).collect()
+}
+
+fn wanted(keys: &[String], recorded: &[String]) -> Wanted {
+    Wanted {
+        keys: keys.iter().map(|name| key(name)).collect(),
+        recorded: recorded.iter().map(|name| key(name)).collect(),
+        namespaces: ["prod-".to_owned()].into(),
+        every_dns_name: false,
+    }
+}
+
+fn listed(names: &[String]) -> Vec<TopicSummary> {
+    names.iter().map(|name| in_state(name, "ACTIVE")).collect()
+}
+
+fn in_state(name: &str, state: &str) -> TopicSummary {
+    let body = format!(r#"{{"topic_name":"{name}","state":"{state}","partitions":1}}"#);
+    wire::read(body.as_bytes()).unwrap()
+}
+
+fn failure(code: FailureCode) -> ReadFailure {
+    ReadFailure {
+        reason: "r".to_owned(),
+        permission: None,
+        code,
+    }
+}
+
+fn all_of(names: &[String]) -> BTreeMap<String, TopicAnswer> {
+    names
+        .iter()
+        .map(|name| (name.clone(), Ok(Live::default())))
+        .collect()
+}
+
+/// What is known of a topic, as one word.
+fn word(reading: &ScopeReading, name: &str) -> &'static str {
+    use kedge_core::live::Reading;
+    match reading.reading(&key(name)) {
+        Reading::Present(_) => "present",
+        Reading::Absent => "absent",
+        Reading::Unknown(failure) => failure.code.as_str(),
+    }
+}
+
+/// Asks until all is answered; counts the questions after the first round.
+fn run(
+    list: Vec<TopicSummary>,
+    wanted: &Wanted,
+    world: impl Fn(&Ask) -> Answer,
+) -> (ScopeReading, usize) {
+    let (mut survey, mut asks) = Survey::begin("p", "s", list, wanted);
+    let mut extra = 0;
+    loop {
+        asks = asks
+            .iter()
+            .map(&world)
+            .flat_map(|answer| survey.take(answer))
+            .collect();
+        if asks.is_empty() {
+            return (survey.end(), extra);
+        }
+        extra += asks.len();
+    }
+}
+
+#[test]
+fn a_hundred_names_are_one_bulk_read() {
+    let topics = numbered(201);
+    let (_, asks) = Survey::begin("p", "s", listed(&topics), &wanted(&topics, &topics));
+    let sizes: Vec<usize> = asks
+        .iter()
+        .map(|ask| match ask {
+            Ask::Bulk(names) => names.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sizes, [100, 100, 1]);
+}
+
+#[test]
+fn nothing_is_known_before_it_is_answered() {
+    let asked = names(["prod-a", "prod-new"]);
+    let recorded = names(["prod-a", "prod-gone"]);
+    let (survey, asks) = Survey::begin(
+        "p",
+        "s",
+        listed(&names(["prod-a"])),
+        &wanted(&asked, &recorded),
+    );
+    assert_eq!(asks, [Ask::Bulk(names(["prod-a"])), Ask::Service]);
+    let reading = survey.end();
+    assert_eq!(word(&reading, "prod-a"), "inconsistent");
+    assert_eq!(word(&reading, "prod-gone"), "inconsistent");
+    // Never recorded: the list is proof enough.
+    assert_eq!(word(&reading, "prod-new"), "absent");
+}
+
+#[test]
+fn what_nobody_asked_for_costs_nothing() {
+    let list = vec![
+        in_state("prod-extra", "ACTIVE"),
+        in_state("prod-coming", "CONFIGURING"),
+        in_state("prod-going", "DELETING"),
+        in_state("prod-connect-internal", "ACTIVE"),
+        in_state("dev-a", "ACTIVE"),
+        in_state("__consumer_offsets", "ACTIVE"),
+    ];
+    let (survey, asks) = Survey::begin("p", "s", list, &wanted(&[], &[]));
+    assert_eq!(asks, []);
+    let reading = survey.end();
+    let shown: Vec<&str> = reading.resources.keys().map(ResourceKey::name).collect();
+    assert_eq!(shown, ["prod-coming", "prod-extra"]);
+    assert!(reading.unknown.is_empty());
+}
+
+#[test]
+fn a_topic_in_transition_is_not_read() {
+    let asked = names(["prod-a", "prod-b"]);
+    let list = vec![
+        in_state("prod-a", "CONFIGURING"),
+        in_state("prod-b", "DELETING"),
+    ];
+    let (survey, asks) = Survey::begin("p", "s", list, &wanted(&asked, &asked));
+    assert_eq!(asks, []);
+    let reading = survey.end();
+    assert_eq!(word(&reading, "prod-a"), "in-transition");
+    assert_eq!(word(&reading, "prod-b"), "in-transition");
+}
+
+#[test]
+fn other_scopes_and_kinds_are_not_ours() {
+    let mut wanted = wanted(&[], &[]);
+    wanted.recorded = [
+        ResourceKey::kafka_topic("p", "other", "prod-a"),
+        ResourceKey::pubsub_topic("p", "prod-a"),
+    ]
+    .into();
+    let (_, asks) = Survey::begin("p", "s", Vec::new(), &wanted);
+    assert_eq!(asks, []);
+}
+
+#[test]
+fn absence_takes_a_running_service_and_a_404() {
+    let recorded = names(["prod-gone", "prod-late", "prod-odd"]);
+    let world = |ask: &Ask| match ask {
+        Ask::Service => Answer::Service(Ok(())),
+        Ask::Single(name) => match name.as_str() {
+            "prod-gone" => Answer::Gone(name.clone()),
+            "prod-late" => Answer::Topic(name.clone(), Ok(Live::default())),
+            _ => Answer::Topic(name.clone(), Err(failure(FailureCode::ProviderError))),
+        },
+        Ask::Bulk(names) => panic!("{names:?}"),
+    };
+    let (reading, extra) = run(Vec::new(), &wanted(&recorded, &recorded), world);
+    assert_eq!(word(&reading, "prod-gone"), "absent");
+    assert_eq!(word(&reading, "prod-late"), "present");
+    assert_eq!(word(&reading, "prod-odd"), "provider-error");
+    assert_eq!(extra, 3);
+}
+
+#[test]
+fn a_service_that_does_not_run_proves_nothing() {
+    let asked = names(["prod-a", "prod-new", "prod-gone"]);
+    let recorded = names(["prod-a", "prod-gone"]);
+    for (code, of_new) in [
+        (FailureCode::NotRunning, "not-running"),
+        (FailureCode::ScopeNotFound, "scope-not-found"),
+        (FailureCode::Forbidden, "absent"),
+        (FailureCode::Network, "absent"),
+    ] {
+        let world = |ask: &Ask| match ask {
+            Ask::Service => Answer::Service(Err(failure(code))),
+            Ask::Bulk(names) => Answer::Topics(names.clone(), all_of(names)),
+            Ask::Single(name) => panic!("{name}"),
+        };
+        let list = listed(&names(["prod-a"]));
+        let (reading, _) = run(list, &wanted(&asked, &recorded), world);
+        assert_eq!(word(&reading, "prod-a"), "present");
+        assert_eq!(word(&reading, "prod-gone"), code.as_str());
+        assert_eq!(word(&reading, "prod-new"), of_new);
+    }
+}
+
+#[test]
+fn no_more_than_twenty_absences_are_proven() {
+    let recorded = numbered(25);
+    let world = |ask: &Ask| match ask {
+        Ask::Service => Answer::Service(Ok(())),
+        Ask::Single(name) => Answer::Gone(name.clone()),
+        Ask::Bulk(names) => panic!("{names:?}"),
+    };
+    let (reading, extra) = run(Vec::new(), &wanted(&recorded, &recorded), world);
+    assert_eq!(extra, EXTRA_READS_MAX);
+    let absent = recorded
+        .iter()
+        .filter(|name| word(&reading, name) == "absent")
+        .count();
+    assert_eq!(absent, EXTRA_READS_MAX);
+    assert_eq!(word(&reading, "prod-024"), "inconsistent");
+}
+
+/// A bulk read that refuses a batch with one of these names in it.
+fn refusing(stale: &[String]) -> impl Fn(&Ask) -> Answer {
+    move |ask| match ask {
+        Ask::Bulk(names) if names.iter().any(|name| stale.contains(name)) => {
+            Answer::Stale(names.clone())
+        }
+        Ask::Bulk(names) => Answer::Topics(names.clone(), all_of(names)),
+        Ask::Single(name) if stale.contains(name) => Answer::Gone(name.clone()),
+        Ask::Single(name) => Answer::Topic(name.clone(), Ok(Live::default())),
+        Ask::Service => Answer::Service(Ok(())),
+    }
+}
+
+#[test]
+fn one_stale_name_does_not_hide_the_others() {
+    let topics = numbered(100);
+    for at in [0, 37, 99] {
+        let stale = vec![topics[at].clone()];
+        let (reading, extra) = run(listed(&topics), &wanted(&topics, &topics), refusing(&stale));
+        assert!(extra <= 14, "{extra}");
+        for name in &topics {
+            let expected = if stale.contains(name) {
+                "inconsistent"
+            } else {
+                "present"
+            };
+            assert_eq!(word(&reading, name), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn looking_closer_ends() {
+    let topics = numbered(300);
+    let (reading, extra) = run(
+        listed(&topics),
+        &wanted(&topics, &topics),
+        refusing(&topics),
+    );
+    assert!(extra <= EXTRA_READS_MAX, "{extra}");
+    assert!(
+        topics
+            .iter()
+            .all(|name| word(&reading, name) == "inconsistent")
+    );
+}
+
+#[test]
+fn a_short_answer_is_completed() {
+    let topics = numbered(10);
+    let world = |ask: &Ask| match ask {
+        Ask::Bulk(names) => Answer::Topics(names.clone(), all_of(&names[2..])),
+        Ask::Single(name) => Answer::Topic(name.clone(), Ok(Live::default())),
+        Ask::Service => panic!(),
+    };
+    let (reading, extra) = run(listed(&topics), &wanted(&topics, &topics), world);
+    assert_eq!(extra, 2);
+    assert!(topics.iter().all(|name| word(&reading, name) == "present"));
+}
+
+#[test]
+fn without_a_bulk_read_a_few_are_read_one_by_one() {
+    let topics = numbered(30);
+    let world = |ask: &Ask| match ask {
+        Ask::Bulk(names) => Answer::NoBulk(names.clone(), failure(FailureCode::ScopeNotFound)),
+        Ask::Single(name) => Answer::Topic(name.clone(), Ok(Live::default())),
+        Ask::Service => panic!(),
+    };
+    let (reading, extra) = run(listed(&topics), &wanted(&topics, &topics), world);
+    assert_eq!(extra, EXTRA_READS_MAX);
+    assert_eq!(word(&reading, "prod-019"), "present");
+    assert_eq!(word(&reading, "prod-020"), "inconsistent");
+}
+
+#[test]
+fn a_failed_batch_fails_alone() {
+    let topics = numbered(101);
+    let world = |ask: &Ask| match ask {
+        Ask::Bulk(names) if names.len() == 1 => {
+            Answer::Failed(names.clone(), failure(FailureCode::Network))
+        }
+        Ask::Bulk(names) => Answer::Topics(names.clone(), all_of(names)),
+        other => panic!("{other:?}"),
+    };
+    let (reading, extra) = run(listed(&topics), &wanted(&topics, &topics), world);
+    assert_eq!(extra, 0);
+    assert_eq!(word(&reading, "prod-000"), "present");
+    assert_eq!(word(&reading, "prod-100"), "network");
+}
