@@ -320,10 +320,22 @@ impl Stack {
     /// # Panics
     /// When something does.
     pub fn assert_idle(&self) {
+        self.assert_idle_as(&[Authorisation::Unattended, person(&[])]);
+    }
+
+    /// Again, and a tick changes nothing, though a person might.
+    ///
+    /// # Panics
+    /// When it does.
+    pub fn assert_idle_unattended(&self) {
+        self.assert_idle_as(&[Authorisation::Unattended]);
+    }
+
+    fn assert_idle_as(&self, authorisations: &[Authorisation]) {
         let world = self.ports.sandbox.world();
-        for authorisation in [Authorisation::Unattended, person(&[])] {
+        for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
-            let (report, changed) = self.done(&authorisation);
+            let (report, changed) = self.done(authorisation);
             assert_eq!(changed.carried, [], "{}", shown(&report));
             let shown = format!("{authorisation:?}\n{}", shown(&report));
             assert_eq!(self.ports.writes(), writes, "{shown}");

@@ -4,9 +4,10 @@
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
 mod crashes;
+mod failed_reads;
 mod verbs;
 
-use kedge_sandbox::Deed;
+use kedge_sandbox::{Deed, Effect};
 use kedge_tests::stack::Stack;
 use serde_json::{Value, json};
 
@@ -23,5 +24,16 @@ fn deed(stack: &Stack, deed: Value) {
     match serde_json::from_value::<Deed>(deed) {
         Ok(deed) => stack.act(&deed),
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// A refusal with this status, in the provider's own words.
+fn status(code: u16) -> Effect {
+    Effect::Status {
+        code,
+        retry_after_s: None,
+        try_again_s: None,
+        message: None,
+        error_code: None,
     }
 }
