@@ -3,8 +3,13 @@
 //! Every scenario ends with a second run that changes nothing.
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
+mod adoption;
+mod consent;
 mod crashes;
 mod failed_reads;
+mod guards;
+mod memory;
+mod policies;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};
