@@ -16,6 +16,8 @@ ROOT =
 export CARGO
 export CARGO_NET_RETRY ?= 5
 
+# The first build shows its progress; later ones are quiet.
+BUILT = $(or $(CARGO_TARGET_DIR),target)/debug/kedge
 KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
@@ -25,6 +27,10 @@ FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(BUILT):
+	@.ci/prerequisites build
+	@$(CARGO) build --locked -p kedge
 
 demo: ## The whole job against built-in providers: deploy, drift, check, correct
 	@.ci/prerequisites build
@@ -42,17 +48,17 @@ install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build
 	$(CARGO) install --locked --path functions/cli $(if $(ROOT),--root $(ROOT))
 
-init: ## Prepare this checkout: .env, the folder of the state, the stack
+init: $(BUILT) ## Prepare this checkout: .env, the folder of the state, the stack
 	@$(KEDGE) init $(FLAGS)
 
 # Differences (kedge's 2) are what a preview is for, and no failure of make.
-preview: ## What `make up` would do
+preview: $(BUILT) ## What `make up` would do
 	@$(KEDGE) preview $(FLAGS) || [ $$? -eq 2 ]
 
-up: ## Show the plan, ask, carry it out
+up: $(BUILT) ## Show the plan, ask, carry it out
 	@$(KEDGE) up $(FLAGS)
 
-outputs: ## Names and addresses of what the stack declares
+outputs: $(BUILT) ## Names and addresses of what the stack declares
 	@$(KEDGE) outputs $(FLAGS)
 
 refresh: ## Not there yet: comes with the stored state in R2
@@ -60,13 +66,13 @@ refresh: ## Not there yet: comes with the stored state in R2
 	@echo "make preview reads the providers anew each time." >&2
 	@exit 1
 
-select-dev: ## Work on development
+select-dev: $(BUILT) ## Work on development
 	@$(KEDGE) select development
 
-select-staging: ## Work on staging
+select-staging: $(BUILT) ## Work on staging
 	@$(KEDGE) select staging
 
-select-prod: ## Work on prod
+select-prod: $(BUILT) ## Work on prod
 	@$(KEDGE) select prod
 
 fmt: ## Format the code
