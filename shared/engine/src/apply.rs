@@ -25,27 +25,29 @@ use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, State};
 
 use crate::memory::{MemoryError, ReadState, StateWriter};
-use crate::ports::{Clock as _, Random as _, Store, WritePorts};
+use crate::ports::{Store, WritePorts};
 use crate::providers;
-use crate::reconcile::RunError;
+use crate::reconcile::{Progress, RunError};
 use crate::session::Context;
 
 /// State is written at most this often during a run: R2 takes one write a second per key.
 const WRITE_EVERY_MS: i64 = 1_000;
 
 /// What a run begins from.
-pub(crate) struct Begun {
+pub(crate) struct Begun<'a> {
     /// State as it was read.
     pub(crate) memory: ReadState,
     /// The salt the definitions were read with; a first state keeps it.
     pub(crate) salt: Salt,
+    /// Is told of each change.
+    pub(crate) progress: &'a dyn Fn(Progress<'_>),
 }
 
 /// Carries out what the report approves. Writes nothing at all if there is nothing to do.
 pub(crate) async fn apply<P: WritePorts, S: Store>(
     cx: Context<'_, P>,
     store: &S,
-    begun: Begun,
+    begun: Begun<'_>,
     report: &Report,
     is_unattended: bool,
 ) -> Result<Changed, RunError> {
@@ -66,6 +68,8 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     });
     let writer = StateWriter::begin(store, &state, begun.memory.etag).await?;
     prepare(&mut state, report, &run, &mut changed, cx.ports.now());
+    let progress = begun.progress;
+    progress(Progress::Applying(report.decided.approved.len()));
     let mut work = Work {
         cx,
         writer,
@@ -73,6 +77,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         changed,
         report,
         is_unattended,
+        progress,
     };
     let ended = work.carry_out_all().await;
     match ended {
@@ -85,7 +90,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
 }
 
 /// Whether the run would change anything: the world, the records, or the policy in force.
-fn has_work(begun: &Begun, report: &Report, is_unattended: bool) -> bool {
+fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
     let decided = &report.decided;
     if !decided.approved.is_empty() {
         return true;
@@ -165,6 +170,7 @@ struct Work<'a, P, S> {
     changed: Changed,
     report: &'a Report,
     is_unattended: bool,
+    progress: &'a dyn Fn(Progress<'_>),
 }
 
 impl<P: WritePorts, S: Store> Work<'_, P, S> {
@@ -252,10 +258,12 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         if let Some(applying) = self.state.applying.as_mut().filter(|_| !keeps) {
             applying.intents.remove(&approved.change.key);
         }
-        self.changed.carried.push(Carried {
+        let carried = Carried {
             approved: approved.clone(),
             outcome,
-        });
+        };
+        (self.progress)(Progress::Carried(&carried));
+        self.changed.carried.push(carried);
     }
 
     /// Something this change needs, or belongs with, that was to be made and was not.

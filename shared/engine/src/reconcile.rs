@@ -10,7 +10,7 @@ use kedge_core::plan::{
     Authority, GuardName, PlanInput, PlanSummary, authorise, drift_fingerprint, plan,
     resolve_allowed,
 };
-use kedge_core::report::{Changed, Report};
+use kedge_core::report::{Carried, Changed, Report, StackVerdict};
 use kedge_core::state::{State, Watch};
 use thiserror::Error;
 
@@ -23,8 +23,21 @@ use crate::session::{Context, Endpoints, Session};
 /// How often a look is begun again because the state moved under it.
 const LOOKS_MAX: usize = 3;
 
-/// What is asked of a run.
+/// A step of a run that takes time, for whoever watches.
 #[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// A scope is being read.
+    Reading(&'a Scope),
+    /// It was read, or not.
+    HasRead(&'a Scope),
+    /// So many changes are about to be made.
+    Applying(usize),
+    /// A change ended.
+    Carried(&'a Carried),
+}
+
+/// What is asked of a run.
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// The stack.
     pub stack: &'a StackName,
@@ -40,6 +53,8 @@ pub struct Job<'a> {
     pub every_dns_name: bool,
     /// Whether what checks remember is written.
     pub remember: bool,
+    /// Is told of each step. Must not wait.
+    pub progress: &'a dyn Fn(Progress<'_>),
 }
 
 /// What a person agreed to.
@@ -94,6 +109,14 @@ pub enum RunError {
         /// What moved, where it is known.
         moved: Vec<String>,
     },
+    /// A protected stack takes consent to a plan that was seen, not to any plan.
+    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
+    NeedsDigest {
+        /// The stack.
+        stack: StackName,
+        /// The digest of the plan now.
+        now: String,
+    },
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),
@@ -132,7 +155,7 @@ pub async fn check<P: ReadPorts, S: Store>(
     let mut report = judge(ports, &look, &Authorisation::Unattended)?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
-        if report.verdict() == kedge_core::report::StackVerdict::Clean
+        if report.verdict() == StackVerdict::Clean
             || memory::read_state(store, job.stack).await?.etag == look.memory.etag
         {
             break;
@@ -159,21 +182,8 @@ pub async fn up<P: WritePorts, S: Store>(
 ) -> Result<(Report, Changed), RunError> {
     let look = look(ports, store, job).await?;
     let report = judge(ports, &look, authorisation)?;
-    if let Authorisation::Person(Consent {
-        digest: Some(agreed),
-        seen,
-        ..
-    }) = authorisation
-        && *agreed != report.plan.digest
-    {
-        let moved = seen
-            .as_ref()
-            .map(|seen| report.plan.summary.moved_since(seen));
-        return Err(RunError::PlanMoved {
-            agreed: agreed.clone(),
-            now: report.plan.digest.clone(),
-            moved: moved.unwrap_or_default(),
-        });
+    if let Authorisation::Person(consent) = authorisation {
+        agreed_to(consent, &report)?;
     }
     let is_unattended = matches!(authorisation, Authorisation::Unattended);
     let cx = Context {
@@ -183,10 +193,33 @@ pub async fn up<P: WritePorts, S: Store>(
     let begun = apply::Begun {
         memory: look.memory,
         salt: look.session.salt.clone(),
+        progress: job.progress,
     };
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
     remember(store, job.stack, look.watch, &report).await?;
     Ok((report, changed))
+}
+
+/// Whether what a person agreed to is what would be done.
+fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
+    let now = report.plan.digest.clone();
+    match &consent.digest {
+        None if report.plan.policy.protected && !report.plan.changes.is_empty() => {
+            Err(RunError::NeedsDigest {
+                stack: report.declared.stack.clone(),
+                now,
+            })
+        }
+        Some(agreed) if *agreed != now => {
+            let moved = consent
+                .seen
+                .as_ref()
+                .map(|seen| report.plan.summary.moved_since(seen));
+            let (agreed, moved) = (agreed.clone(), moved.unwrap_or_default());
+            Err(RunError::PlanMoved { agreed, now, moved })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads state, then definitions with its salt, then the live world.
@@ -221,7 +254,12 @@ async fn look<P: ReadPorts, S: Store>(
     let wanted = wanted(&declared, memory.state.as_ref(), job.every_dns_name);
     let reads: Vec<_> = wanted
         .iter()
-        .map(|(scope, wanted)| providers::read_live(cx, scope, wanted))
+        .map(|(scope, wanted)| async move {
+            (job.progress)(Progress::Reading(scope));
+            let reading = providers::read_live(cx, scope, wanted).await;
+            (job.progress)(Progress::HasRead(scope));
+            reading
+        })
         .collect();
     let readings = futures_util::future::join_all(reads).await;
     let scopes = wanted.keys().cloned().zip(readings).collect();

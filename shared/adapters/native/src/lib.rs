@@ -103,3 +103,72 @@ impl Secrets for NativePorts {
         self.secrets.secret(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kedge_core::change::{Change, ChangeError, Verb};
+    use kedge_core::live::{FailureCode, Reading, Wanted};
+    use kedge_core::model::{FieldName, Fields, ResourceKey, Salt, StackName, Value};
+    use kedge_engine::ports::ProviderName;
+    use kedge_engine::providers::{carry_out, read_live};
+    use kedge_engine::session::{Context, Endpoints, Session};
+    use std::collections::BTreeMap;
+
+    /// Ports that may only read, in a session that ends at once and whose Cloudflare nobody serves.
+    fn read_only() -> (NativePorts, Session) {
+        let options = HttpOptions {
+            read_only: true,
+            ..HttpOptions::default()
+        };
+        let settings = BTreeMap::from([("CLOUDFLARE_API_TOKEN".to_owned(), "t0ken".to_owned())]);
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::merge(settings, folder.path()).unwrap();
+        let secrets = settings.secrets(folder.path()).unwrap();
+        let ports = NativePorts::new(NativeHttp::new(options).unwrap(), secrets);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoints = Endpoints {
+            cloudflare: format!("http://{}/client/v4", listener.local_addr().unwrap()),
+            ..Endpoints::default()
+        };
+        let session = Session::new(endpoints, ports.now(), Salt([0; 16]));
+        (ports, session)
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn read_only_ports_read_and_do_not_write() {
+        let (ports, session) = read_only();
+        let cx = Context {
+            ports: &ports,
+            session: &session,
+        };
+        let key = ResourceKey::dns_record_set("z", "n.example", "A");
+        let wanted = Wanted {
+            keys: [key.clone()].into(),
+            ..Wanted::default()
+        };
+        let reading = read_live(cx, key.scope(), &wanted).await;
+        let Reading::Unknown(failure) = reading.reading(&key) else {
+            panic!("{reading:?}");
+        };
+        assert_eq!(failure.code, FailureCode::Network);
+        assert!(failure.reason.starts_with("could not connect: 127.0.0.1:"));
+
+        let addresses = (FieldName::known("addresses"), Value::set(["192.0.2.1"]));
+        let change = Change {
+            stack: StackName::new("dev").unwrap(),
+            key,
+            verb: Verb::Create,
+            edits: Vec::new(),
+            declared: Fields::from([addresses]),
+            secrets: BTreeMap::new(),
+            recorded: Fields::new(),
+            live: None,
+        };
+        let error = carry_out(cx, &change).await.unwrap_err();
+        assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
+        assert!(error.to_string().contains("KEDGE_READ_ONLY"), "{error}");
+        let traffic = ports.http.stats()[&ProviderName::Cloudflare];
+        assert_eq!((traffic.reads, traffic.writes), (1, 0));
+    }
+}

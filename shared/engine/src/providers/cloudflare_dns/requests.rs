@@ -1,0 +1,148 @@
+//! Every request that can go to Cloudflare.
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use kedge_core::model::SecretText;
+
+use super::batch::Batch;
+use super::error::Unsendable;
+use super::wire::{WireBatch, WireDelete, WirePatch, WirePost};
+use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+
+/// Records per page: as many as the server is known to give (external-dns, cloudflare tutorial;
+/// the schema allows more).
+pub(super) const PER_PAGE: usize = 5_000;
+
+/// The variable that holds the token.
+pub(super) const TOKEN_NAME: &str = "CLOUDFLARE_API_TOKEN";
+
+/// What every request to one zone needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Zone<'a> {
+    /// The API's address, with `/client/v4`.
+    pub(super) base: &'a str,
+    /// The zone.
+    pub(super) id: &'a str,
+    /// The token.
+    pub(super) token: &'a SecretText,
+}
+
+/// One page of all records of a zone.
+///
+/// There is no filter by type: A and AAAA would take a request each, and a zone's other records
+/// (CNAME, TXT, MX) are few beside the price of a request.
+pub(super) fn list(zone: Zone<'_>, page: usize) -> Result<ReadRequest, Unsendable> {
+    let path = format!("dns_records?per_page={PER_PAGE}&page={page}");
+    let request = request(zone, "GET", &path, Bytes::new())?;
+    Ok(ReadRequest::new(ProviderName::Cloudflare, request))
+}
+
+/// One batch of changes of one record set.
+pub(super) fn batch(zone: Zone<'_>, batch: &Batch) -> Result<WriteRequest, Unsendable> {
+    let comment = batch.mark.as_str();
+    let body = WireBatch {
+        deletes: batch.deletes.iter().map(|id| WireDelete { id }).collect(),
+        patches: batch
+            .patches
+            .iter()
+            .map(|patch| WirePatch {
+                id: &patch.id,
+                content: patch.address.as_deref(),
+                ttl: patch.timing.map(|(ttl, _)| ttl),
+                proxied: patch.timing.map(|(_, proxied)| proxied),
+                comment: patch.marked.then_some(comment),
+            })
+            .collect(),
+        posts: batch
+            .posts
+            .iter()
+            .map(|post| WirePost {
+                kind: &batch.kind,
+                name: &batch.name,
+                content: &post.address,
+                ttl: post.ttl,
+                proxied: post.proxied,
+                comment,
+            })
+            .collect(),
+    };
+    let body = serde_json::to_vec(&body).map_err(|_| Unsendable::Body)?;
+    let request = request(zone, "POST", "dns_records/batch", body.into())?;
+    Ok(WriteRequest::new(ProviderName::Cloudflare, request))
+}
+
+fn request(
+    zone: Zone<'_>,
+    method: &str,
+    path: &str,
+    body: Bytes,
+) -> Result<Request<Bytes>, Unsendable> {
+    let bearer = format!("Bearer {}", zone.token.reveal());
+    let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unsendable::Token)?;
+    bearer.set_sensitive(true);
+    let uri = format!("{}/zones/{}/{path}", zone.base, segment(zone.id));
+    let mut request = Request::builder().method(method).uri(uri);
+    if !body.is_empty() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    request
+        .header(header::ACCEPT, "application/json")
+        .header(header::AUTHORIZATION, bearer)
+        .body(body)
+        .map_err(|_| Unsendable::Address)
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Dots too, so that no id can mean a folder above.
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::is_known_read;
+
+    fn zone<'a>(id: &'a str, token: &'a SecretText) -> Zone<'a> {
+        Zone {
+            base: "https://cf.example/client/v4",
+            id,
+            token,
+        }
+    }
+
+    #[test]
+    fn the_list_request() {
+        let token = SecretText::new("t0ken");
+        let read = list(zone("../a b", &token), 2).unwrap();
+        let request = read.request();
+        assert_eq!(
+            request.uri().to_string(),
+            "https://cf.example/client/v4/zones/%2E%2E%2Fa%20b/dns_records?per_page=5000&page=2"
+        );
+        assert_eq!(request.headers()[header::AUTHORIZATION], "Bearer t0ken");
+        assert!(!format!("{request:?}").contains("t0ken"));
+        let known = is_known_read(read.provider(), request.method(), request.uri().path());
+        assert!(known);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_told() {
+        let bad = SecretText::new("t0\nken");
+        assert!(matches!(list(zone("z", &bad), 1), Err(Unsendable::Token)));
+        let token = SecretText::new("t0ken");
+        let nowhere = Zone {
+            base: "ht tp://",
+            ..zone("z", &token)
+        };
+        assert!(matches!(list(nowhere, 1), Err(Unsendable::Address)));
+    }
+}

@@ -1,0 +1,395 @@
+//! Cloudflare's JSON. Nothing else in this folder knows a key of it.
+//!
+//! Reading is lenient in form (unknown fields, null, numbers as texts) and never guesses: a field
+//! of a strange type stays visible as such, for `normalize` to refuse.
+
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// A scalar as it came, or what stood in its place.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) enum Loose {
+    /// No such key, or null.
+    #[default]
+    Missing,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number; also one written as a text or with `.0`.
+    Number(i64),
+    /// Any other text.
+    Text(String),
+    /// A list, an object, a fraction.
+    Strange,
+}
+
+impl Loose {
+    /// The number, if it is one or a text of one.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one and not empty.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Loose, E> {
+        Ok(Loose::Missing)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Loose, E> {
+        Ok(Loose::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
+        Ok(Loose::Number(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
+        Ok(i64::try_from(number).map_or(Loose::Strange, Loose::Number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
+        // The schema says `number`, so 300.0 is a whole number in another form. Its text decides,
+        // since casts round.
+        let text = format!("{number}");
+        Ok(text.parse().map_or(Loose::Strange, Loose::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
+        Ok(Loose::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Loose::Strange)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Loose::Strange)
+    }
+}
+
+/// One record of a list.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireRecord {
+    pub(super) id: Loose,
+    #[serde(rename = "type")]
+    pub(super) kind: Loose,
+    pub(super) name: Loose,
+    pub(super) content: Loose,
+    pub(super) ttl: Loose,
+    pub(super) proxied: Loose,
+    pub(super) comment: Loose,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Page {
+    pub(super) records: Vec<WireRecord>,
+    /// How many records the whole list has, as the server says.
+    pub(super) total_count: usize,
+    /// How many records a full page has, as the server says; 0 if it doesn't.
+    pub(super) per_page: usize,
+}
+
+#[derive(Deserialize)]
+struct ListTwin {
+    #[serde(default)]
+    success: Loose,
+    result: Option<Vec<WireRecord>>,
+    result_info: Option<InfoTwin>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct InfoTwin {
+    total_count: Loose,
+    per_page: Loose,
+}
+
+/// Reads a page of records.
+///
+/// # Errors
+/// What is wrong with the answer, without a part of it.
+pub(super) fn page(body: &[u8]) -> Result<Page, &'static str> {
+    let twin: ListTwin = serde_json::from_slice(body).map_err(|error| shape_problem(&error))?;
+    if twin.success != Loose::Flag(true) {
+        return Err("the answer does not say that it is a success");
+    }
+    let records = twin.result.ok_or("the answer holds no list")?;
+    let info = twin.result_info.unwrap_or_default();
+    let size = |loose: &Loose| {
+        loose
+            .number()
+            .and_then(|number| usize::try_from(number).ok())
+    };
+    let total_count =
+        size(&info.total_count).ok_or("the answer does not say how many records there are")?;
+    Ok(Page {
+        records,
+        total_count,
+        per_page: size(&info.per_page).unwrap_or(0),
+    })
+}
+
+fn shape_problem(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Eof => "the answer is cut off",
+        serde_json::error::Category::Data => "the answer has another shape than a list of records",
+        _ => "the answer is not JSON",
+    }
+}
+
+/// One entry of `errors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) code: i64,
+    /// Cloudflare's sentence, cut short, without a final stop; may be empty.
+    pub(super) message: String,
+}
+
+#[derive(Deserialize)]
+struct OutcomeTwin {
+    #[serde(default)]
+    success: Loose,
+    errors: Option<Vec<ProblemTwin>>,
+}
+
+#[derive(Deserialize)]
+struct ProblemTwin {
+    #[serde(default)]
+    code: Loose,
+    #[serde(default)]
+    message: Loose,
+    error_chain: Option<Vec<ProblemTwin>>,
+}
+
+/// The longest message of Cloudflare's that is passed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// The problems an answer names, a problem's chain after it; none when the body is something else
+/// (429 comes with `{}` (octodns-cloudflare tests), a gateway's 5xx with HTML).
+pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
+    let twin: Option<OutcomeTwin> = serde_json::from_slice(body).ok();
+    let mut found = Vec::new();
+    collect(
+        twin.and_then(|twin| twin.errors).unwrap_or_default(),
+        &mut found,
+    );
+    found
+}
+
+fn collect(twins: Vec<ProblemTwin>, found: &mut Vec<Problem>) {
+    for twin in twins {
+        let text = twin.message.text().unwrap_or_default();
+        let message: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(MESSAGE_CHARS_MAX)
+            .collect();
+        found.push(Problem {
+            code: twin.code.number().unwrap_or(0),
+            message: message.trim().trim_end_matches('.').to_owned(),
+        });
+        collect(twin.error_chain.unwrap_or_default(), found);
+    }
+}
+
+/// Whether a write's answer says in so many words that it was done.
+pub(super) fn is_success(body: &[u8]) -> bool {
+    serde_json::from_slice::<OutcomeTwin>(body).is_ok_and(|twin| twin.success == Loose::Flag(true))
+}
+
+/// The body of a batch. Cloudflare carries it out in this order, in one transaction (Cloudflare
+/// OpenAPI, `dns_records/batch`).
+#[derive(Debug, Serialize)]
+pub(super) struct WireBatch<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) deletes: Vec<WireDelete<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) patches: Vec<WirePatch<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) posts: Vec<WirePost<'a>>,
+}
+
+/// A record to delete.
+#[derive(Debug, Serialize)]
+pub(super) struct WireDelete<'a> {
+    pub(super) id: &'a str,
+}
+
+/// Fields of a record to change; the others stay.
+#[derive(Debug, Serialize)]
+pub(super) struct WirePatch<'a> {
+    pub(super) id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ttl: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proxied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comment: Option<&'a str>,
+}
+
+/// A record to create.
+#[derive(Debug, Serialize)]
+pub(super) struct WirePost<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
+    pub(super) name: &'a str,
+    pub(super) content: &'a str,
+    pub(super) ttl: i64,
+    pub(super) proxied: bool,
+    pub(super) comment: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_in_every_form() {
+        for (json, loose) in [
+            ("null", Loose::Missing),
+            ("true", Loose::Flag(true)),
+            ("300", Loose::Number(300)),
+            ("-1", Loose::Number(-1)),
+            ("300.0", Loose::Number(300)),
+            ("300.5", Loose::Strange),
+            ("1e300", Loose::Strange),
+            ("18446744073709551615", Loose::Strange),
+            ("\"300\"", Loose::Text("300".to_owned())),
+            ("[1, {\"a\": 2}]", Loose::Strange),
+            ("{\"a\": [1]}", Loose::Strange),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Loose>(json).unwrap(),
+                loose,
+                "{json}"
+            );
+        }
+        assert_eq!(Loose::Text("300".to_owned()).number(), Some(300));
+        assert_eq!(Loose::Text("soon".to_owned()).number(), None);
+    }
+
+    #[test]
+    fn pages() {
+        let body = br#"{"success":true,"errors":[],"messages":[],"new":{},
+            "result":[{"id":"1","meta":{},"type":"A","tags":["x"],"comment":null}],
+            "result_info":{"page":1,"per_page":"5000","count":1,"total_count":1.0}}"#;
+        let page = page(body).unwrap();
+        assert_eq!((page.total_count, page.per_page), (1, 5000));
+        assert_eq!(page.records.len(), 1);
+        assert_eq!(page.records[0].comment, Loose::Missing);
+    }
+
+    #[test]
+    fn strange_pages_are_refused_with_a_reason() {
+        for (body, reason) in [
+            ("", "the answer is cut off"),
+            (
+                "{\"success\":true,\"result\":[{\"id\":\"1\"",
+                "the answer is cut off",
+            ),
+            ("<html>", "the answer is not JSON"),
+            ("[]", "the answer has another shape than a list of records"),
+            (
+                "{\"success\":true,\"result\":{},\"result_info\":{\"total_count\":0}}",
+                "the answer has another shape than a list of records",
+            ),
+            (
+                "{\"success\":true,\"result\":null,\"result_info\":{\"total_count\":0}}",
+                "the answer holds no list",
+            ),
+            (
+                "{\"success\":true,\"result\":[]}",
+                "the answer does not say how many records there are",
+            ),
+            (
+                "{\"success\":false,\"result\":[],\"result_info\":{\"total_count\":0}}",
+                "the answer does not say that it is a success",
+            ),
+            ("{}", "the answer does not say that it is a success"),
+        ] {
+            assert_eq!(page(body.as_bytes()).unwrap_err(), reason, "{body}");
+        }
+    }
+
+    #[test]
+    fn problems_are_read_from_whatever_comes() {
+        let body = br#"{"success":false,"result":null,"errors":[{"code":1004,"message":
+            "DNS Validation Error","error_chain":[{"code":9005,"message":"Content is\nbad."}]}]}"#;
+        let codes = |body: &[u8]| -> Vec<(i64, String)> {
+            problems(body)
+                .into_iter()
+                .map(|problem| (problem.code, problem.message))
+                .collect()
+        };
+        assert_eq!(
+            codes(body),
+            [
+                (1004, "DNS Validation Error".to_owned()),
+                (9005, "Content is bad".to_owned())
+            ]
+        );
+        for nothing in [
+            "",
+            "{}",
+            "<html>",
+            "[]",
+            "{\"errors\":null}",
+            "{\"errors\":\"x\"}",
+        ] {
+            assert_eq!(codes(nothing.as_bytes()), [], "{nothing}");
+        }
+    }
+
+    #[test]
+    fn bodies_hold_only_what_is_meant() {
+        let batch = WireBatch {
+            deletes: Vec::new(),
+            patches: vec![WirePatch {
+                id: "1",
+                content: Some("192.0.2.1"),
+                ttl: None,
+                proxied: None,
+                comment: None,
+            }],
+            posts: Vec::new(),
+        };
+        assert_eq!(
+            serde_json::to_string(&batch).unwrap(),
+            r#"{"patches":[{"id":"1","content":"192.0.2.1"}]}"#
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! Sending one request for good: with the run's token, with patience, and once more with a new
+//! token when an old one is refused.
+
+use bytes::Bytes;
+use http::Response;
+use kedge_core::change::ChangeError;
+use kedge_core::live::{FailureCode, ReadFailure};
+
+use super::auth::{self, Token};
+use super::error::{self, Op};
+use super::requests::{Built, RequestError, Requests};
+use crate::ports::{ReadPorts, ReadRequest, WritePorts, WriteRequest};
+use crate::session::Context;
+use crate::transport::{self, Retry, WriteAnswer};
+
+/// What every call of one project needs.
+pub(super) struct Caller<'a, P> {
+    cx: Context<'a, P>,
+    project: &'a str,
+}
+
+impl<P> Clone for Caller<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Caller<'_, P> {}
+
+impl<'a, P: ReadPorts> Caller<'a, P> {
+    /// A caller about one project.
+    pub(super) fn new(cx: Context<'a, P>, project: &'a str) -> Self {
+        Self { cx, project }
+    }
+
+    /// The ports and the session.
+    pub(super) fn context(self) -> Context<'a, P> {
+        self.cx
+    }
+
+    /// The project id.
+    pub(super) fn project(self) -> &'a str {
+        self.project
+    }
+
+    /// Sends a read; any final status is an answer.
+    pub(super) async fn read(
+        self,
+        token: &Token,
+        op: Op,
+        build: impl Fn(Requests<'_>) -> Built<ReadRequest>,
+    ) -> Result<Response<Bytes>, ReadFailure> {
+        let mut token = token.clone();
+        loop {
+            let request = build(self.requests(&token)).map_err(unbuilt)?;
+            let response = transport::send_read(self.cx, &request, |r| self.judge(op, r))
+                .await
+                .map_err(|error| error::unanswered(&error))?;
+            match &token {
+                Token::Cached(old) if response.status().as_u16() == 401 => {
+                    token = auth::renewed(self.cx, old).await?;
+                }
+                _ => return Ok(response),
+            }
+        }
+    }
+
+    fn requests<'t>(&'t self, token: &'t Token) -> Requests<'t> {
+        Requests {
+            base: &self.cx.session.endpoints.pubsub,
+            project: self.project,
+            token: token.text(),
+        }
+    }
+
+    fn judge(self, op: Op, response: &Response<Bytes>) -> Retry {
+        let ports = self.cx.ports;
+        error::judge(op, response, ports.now(), || ports.next_u64())
+    }
+}
+
+impl<P: WritePorts> Caller<'_, P> {
+    /// Sends a write; any final status is an answer.
+    pub(super) async fn write(
+        self,
+        op: Op,
+        build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
+    ) -> Result<WriteAnswer, ChangeError> {
+        let not_begun = |failure| error::not_begun(failure, self.project);
+        let mut token = auth::token(self.cx).await.map_err(not_begun)?;
+        let mut ambiguous = false;
+        loop {
+            let request = build(self.requests(&token)).map_err(|e| not_begun(unbuilt(e)))?;
+            let mut answer = transport::send_write(self.cx, &request, |r| self.judge(op, r))
+                .await
+                .map_err(|mut failure| {
+                    failure.ambiguous |= ambiguous;
+                    error::unanswered_write(&failure)
+                })?;
+            answer.after_ambiguous |= ambiguous;
+            match &token {
+                Token::Cached(old) if answer.response.status().as_u16() == 401 => {
+                    ambiguous = answer.after_ambiguous;
+                    match auth::renewed(self.cx, old).await {
+                        Ok(new) => token = new,
+                        // Nothing more can be learnt: the 401 is the last word.
+                        Err(_) => return Ok(answer),
+                    }
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+}
+
+fn unbuilt(error: RequestError) -> ReadFailure {
+    ReadFailure {
+        reason: format!("no request could be made: {}", error.0),
+        permission: None,
+        code: FailureCode::Network,
+    }
+}

@@ -1,0 +1,357 @@
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_700_000_010_000);
+const NONE: Retry = Retry::Again { after_ms: None };
+
+fn answer(status: u16, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    response
+}
+
+fn google(status: u16, code: &str, message: &str, details: &str) -> Response<Bytes> {
+    answer(
+        status,
+        &format!(
+            r#"{{"error":{{"code":{status},"message":"{message}","status":"{code}","details":[{details}]}}}}"#
+        ),
+    )
+}
+
+fn retry(op: Op, response: &Response<Bytes>) -> Retry {
+    judge(op, response, NOW, || 7)
+}
+
+fn after(ms: u64) -> Retry {
+    Retry::Again { after_ms: Some(ms) }
+}
+
+#[test]
+fn every_row_of_the_error_table_retries_as_it_should() {
+    // status, code, for a read, for a write
+    for (status, code, read, write) in [
+        (200, "", Retry::No, Retry::No),
+        (400, "INVALID_ARGUMENT", Retry::No, Retry::No),
+        (400, "FAILED_PRECONDITION", Retry::No, Retry::No),
+        (401, "UNAUTHENTICATED", Retry::No, Retry::No),
+        (403, "PERMISSION_DENIED", Retry::No, Retry::No),
+        (404, "NOT_FOUND", Retry::No, Retry::No),
+        (409, "ALREADY_EXISTS", Retry::No, Retry::No),
+        (409, "ABORTED", NONE, NONE),
+        (412, "", NONE, NONE),
+        (429, "", NONE, NONE),
+        // NOW is 30 s into its minute.
+        (429, "RESOURCE_EXHAUSTED", after(30_007), after(30_007)),
+        (499, "CANCELLED", NONE, Retry::Ambiguous),
+        (500, "INTERNAL", NONE, Retry::Ambiguous),
+        (502, "", NONE, Retry::Ambiguous),
+        (503, "UNAVAILABLE", NONE, NONE),
+        (503, "", NONE, Retry::Ambiguous),
+        (504, "DEADLINE_EXCEEDED", NONE, Retry::Ambiguous),
+    ] {
+        let response = google(status, code, "m", "");
+        assert_eq!(
+            retry(Op::ListTopics, &response),
+            read,
+            "{status} {code} read"
+        );
+        assert_eq!(
+            retry(Op::CreateTopic, &response),
+            write,
+            "{status} {code} write"
+        );
+    }
+}
+
+#[test]
+fn rows_that_depend_on_the_call() {
+    let not_found = google(404, "NOT_FOUND", "Resource not found (resource=t).", "");
+    assert_eq!(retry(Op::CreateSubscription, &not_found), NONE);
+    assert_eq!(retry(Op::GetPolicyToGrant, &not_found), NONE);
+    assert_eq!(retry(Op::GetPolicy, &not_found), Retry::No);
+    assert_eq!(
+        retry(Op::CreateSubscription, &answer(404, "<html>")),
+        Retry::No
+    );
+    for conflict in [google(409, "ABORTED", "m", ""), answer(412, "")] {
+        assert_eq!(retry(Op::SetPolicy, &conflict), Retry::No);
+        assert!(is_policy_conflict(&conflict));
+    }
+    for (body, write) in [
+        ("<html>", Retry::Ambiguous),
+        ("{\"na", Retry::Ambiguous),
+        ("{}", Retry::No),
+    ] {
+        assert_eq!(retry(Op::PatchTopic, &answer(200, body)), write, "{body}");
+        assert_eq!(
+            retry(Op::ListTopics, &answer(200, body)),
+            Retry::No,
+            "{body}"
+        );
+    }
+    let young = google(
+        400,
+        "FAILED_PRECONDITION",
+        "please retry this operation later",
+        "",
+    );
+    assert_eq!(retry(Op::CreateTopic, &young), NONE);
+}
+
+#[test]
+fn the_providers_own_hints_count() {
+    let delay = r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2.5s"}"#;
+    let limited = google(429, "RESOURCE_EXHAUSTED", "m", delay);
+    assert_eq!(retry(Op::ListTopics, &limited), after(3_000));
+    let mut limited = google(429, "RESOURCE_EXHAUSTED", "m", "");
+    limited.headers_mut().insert(RETRY_AFTER, 4.into());
+    assert_eq!(retry(Op::ListTopics, &limited), after(4_000));
+    let mut down = google(503, "UNAVAILABLE", "m", "");
+    down.headers_mut().insert(RETRY_AFTER, 5.into());
+    assert_eq!(retry(Op::SetPolicy, &down), after(5_000));
+}
+
+#[test]
+fn every_row_of_the_error_table_says_why_a_read_failed() {
+    use FailureCode as F;
+    let expired = r#"{"@type":"x","reason":"ACCESS_TOKEN_EXPIRED"}"#;
+    let disabled = r#"{"@type":"x","reason":"SERVICE_DISABLED"}"#;
+    for (response, code, text) in [
+        (
+            google(400, "INVALID_ARGUMENT", "Bad page.", ""),
+            F::StrangeAnswer,
+            "400: Bad page",
+        ),
+        (
+            google(401, "UNAUTHENTICATED", "m", ""),
+            F::Unauthenticated,
+            "GOOGLE_CREDENTIALS",
+        ),
+        (
+            google(401, "UNAUTHENTICATED", "m", expired),
+            F::Unauthenticated,
+            "expired",
+        ),
+        (
+            google(403, "PERMISSION_DENIED", "m", ""),
+            F::Forbidden,
+            "403: needs pubsub.topics.list, or",
+        ),
+        (
+            google(403, "PERMISSION_DENIED", "m", disabled),
+            F::Forbidden,
+            "API is not enabled",
+        ),
+        (
+            google(404, "NOT_FOUND", "m", ""),
+            F::ScopeNotFound,
+            "no Google project `p`",
+        ),
+        (
+            answer(404, "<!DOCTYPE html>"),
+            F::StrangeAnswer,
+            "404: the answer is not JSON",
+        ),
+        (
+            google(429, "RESOURCE_EXHAUSTED", "m", ""),
+            F::RateLimited,
+            "429",
+        ),
+        (
+            google(500, "INTERNAL", "", ""),
+            F::ProviderError,
+            "500: Pub/Sub gives no reason",
+        ),
+        (answer(502, "<html>"), F::ProviderError, "502"),
+        (
+            google(503, "UNAVAILABLE", "down", ""),
+            F::ProviderError,
+            "503: down",
+        ),
+        (answer(302, ""), F::StrangeAnswer, "302"),
+        (answer(204, ""), F::StrangeAnswer, "204"),
+    ] {
+        let failure = ok_body(Op::ListTopics, "p", &response).unwrap_err();
+        assert_eq!(failure.code, code, "{failure:?}");
+        assert!(failure.reason.contains(text), "{failure:?}");
+        let wants = matches!(code, F::Unauthenticated | F::Forbidden);
+        assert_eq!(failure.permission.is_some(), wants, "{failure:?}");
+    }
+    let gone = google(404, "NOT_FOUND", "m", "");
+    let failure = ok_body(Op::GetPolicy, "p", &gone).unwrap_err();
+    assert_eq!(failure.code, F::Inconsistent);
+}
+
+#[test]
+fn silence_has_its_reasons_too() {
+    for (error, code) in [
+        (
+            CallError::Http(HttpError::Timeout(15_000)),
+            FailureCode::Network,
+        ),
+        (
+            CallError::Http(HttpError::TooLarge(1)),
+            FailureCode::StrangeAnswer,
+        ),
+        (
+            CallError::WaitTooLong {
+                wait_ms: 30_007,
+                status: 429,
+            },
+            FailureCode::RateLimited,
+        ),
+    ] {
+        assert_eq!(unanswered(&error).code, code);
+    }
+}
+
+/// The word for an error, its reason and its fix.
+fn parts(error: ChangeError) -> (&'static str, String) {
+    match error {
+        ChangeError::Blocked { reason, fix } => {
+            ("blocked", format!("{reason} | {}", fix.unwrap_or_default()))
+        }
+        ChangeError::Failed { reason } => ("failed", reason),
+        ChangeError::OutcomeUnknown { reason } => ("unknown", reason),
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
+fn every_row_of_the_error_table_says_what_became_of_a_change() {
+    for (op, response, sort, text) in [
+        (
+            Op::CreateTopic,
+            google(400, "INVALID_ARGUMENT", "Bad name.", ""),
+            "blocked",
+            "400: Bad name",
+        ),
+        (
+            Op::CreateTopic,
+            google(401, "UNAUTHENTICATED", "m", ""),
+            "blocked",
+            "401",
+        ),
+        (
+            Op::PatchTopic,
+            google(403, "PERMISSION_DENIED", "m", ""),
+            "blocked",
+            "pubsub.topics.update",
+        ),
+        (
+            Op::SetPolicy,
+            google(403, "PERMISSION_DENIED", "m", ""),
+            "blocked",
+            "setIamPolicy",
+        ),
+        (
+            Op::CreateSubscription,
+            google(403, "PERMISSION_DENIED", "m", ""),
+            "blocked",
+            "attachSubscription",
+        ),
+        (
+            Op::CreateTopic,
+            google(404, "NOT_FOUND", "m", ""),
+            "failed",
+            "project `p`",
+        ),
+        (
+            Op::CreateSubscription,
+            google(404, "NOT_FOUND", "m", ""),
+            "failed",
+            "topic does not exist",
+        ),
+        (
+            Op::PatchTopic,
+            google(404, "NOT_FOUND", "m", ""),
+            "failed",
+            "not there any more",
+        ),
+        (Op::PatchTopic, answer(404, "<html>"), "failed", "404"),
+        (
+            Op::CreateTopic,
+            google(409, "ALREADY_EXISTS", "m", ""),
+            "blocked",
+            "exists already",
+        ),
+        (
+            Op::PatchTopic,
+            google(409, "ABORTED", "m", ""),
+            "failed",
+            "409",
+        ),
+        (
+            Op::CreateTopic,
+            google(429, "RESOURCE_EXHAUSTED", "slow", ""),
+            "failed",
+            "429: slow",
+        ),
+        (
+            Op::CreateTopic,
+            google(503, "UNAVAILABLE", "down", ""),
+            "failed",
+            "503: down",
+        ),
+    ] {
+        let (found, reason) = parts(refused(op, "p", &response, false));
+        assert_eq!(found, sort, "{reason}");
+        assert!(reason.contains(text), "{reason}");
+        let (found, reason) = parts(refused(op, "p", &response, true));
+        assert_eq!(found, "unknown", "{reason}");
+    }
+}
+
+#[test]
+fn an_organisation_policy_blocks_with_its_fix() {
+    const MESSAGE: &str =
+        "One or more users named in the policy do not belong to a permitted customer.";
+    let violation =
+        |name: &str| format!(r#"{{"@type":"x","violations":[{{"type":"{name}","subject":"s"}}]}}"#);
+    for (message, details, fix) in [
+        (
+            "m",
+            violation("constraints/iam.allowedPolicyMemberDomains"),
+            "iam.allowedPolicyMemberDomains",
+        ),
+        (
+            "m",
+            violation("constraints/iam.managed.allowedPolicyMembers"),
+            "iam.managed.allowedPolicyMembers",
+        ),
+        (
+            "m",
+            violation("allowedPolicyMember; rm -rf"),
+            "iam.allowedPolicyMemberDomains",
+        ),
+        (MESSAGE, String::new(), "iam.allowedPolicyMemberDomains"),
+    ] {
+        let response = google(400, "FAILED_PRECONDITION", message, &details);
+        assert_eq!(retry(Op::SetPolicy, &response), Retry::No);
+        let (sort, text) = parts(refused(Op::SetPolicy, "proj-1", &response, false));
+        assert_eq!(sort, "blocked");
+        let command = format!("| gcloud org-policies reset {fix} --project=proj-1");
+        assert!(text.ends_with(&command), "{text}");
+    }
+    let other = google(400, "FAILED_PRECONDITION", "billing is off", "");
+    assert_eq!(
+        parts(refused(Op::SetPolicy, "p", &other, false)).1,
+        "400: billing is off | "
+    );
+}
+
+#[test]
+fn a_lost_write_is_unknown_and_an_unsent_one_is_not() {
+    let timeout = CallError::Http(HttpError::Timeout(15_000));
+    let unsent = CallError::Http(HttpError::NotSent("no route".to_owned()));
+    let refused = CallError::Http(HttpError::Refused("read only".to_owned()));
+    for (error, ambiguous, sort) in [
+        (timeout, true, "unknown"),
+        (unsent.clone(), false, "failed"),
+        (unsent, true, "unknown"),
+        (refused, false, "blocked"),
+    ] {
+        let failure = WriteFailure { error, ambiguous };
+        assert_eq!(parts(unanswered_write(&failure)).0, sort);
+    }
+}

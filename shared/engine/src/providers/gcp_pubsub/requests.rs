@@ -1,0 +1,231 @@
+//! Every request that is made of Pub/Sub (v1 discovery). Create is a PUT that answers 409 if the
+//! name exists, so a PUT never overwrites.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use kedge_core::model::SecretText;
+use serde::Serialize;
+
+use super::wire;
+use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+
+/// The largest page the server allows.
+const PAGE_SIZE: u32 = 1000;
+/// Without it conditions are hidden, and writing the policy back would lose them.
+const POLICY_VERSION: u32 = 3;
+
+/// A request could not be put together: a bad address in the settings. Reads on after "because".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RequestError(pub(super) String);
+
+/// A request, or why there is none.
+pub(super) type Built<R> = Result<R, RequestError>;
+
+/// Makes requests about one project.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requests<'a> {
+    /// The API's address, without a final slash.
+    pub(super) base: &'a str,
+    /// The project id.
+    pub(super) project: &'a str,
+    /// What goes into `Authorization`; none for an emulator.
+    pub(super) token: Option<&'a SecretText>,
+}
+
+impl Requests<'_> {
+    /// topics.list.
+    pub(super) fn topics(&self, page: Option<&str>) -> Built<ReadRequest> {
+        self.list("topics", page)
+    }
+
+    /// subscriptions.list.
+    pub(super) fn subscriptions(&self, page: Option<&str>) -> Built<ReadRequest> {
+        self.list("subscriptions", page)
+    }
+
+    /// topics.get.
+    pub(super) fn topic(&self, topic: &str) -> Built<ReadRequest> {
+        self.read(&self.topic_path(topic))
+    }
+
+    /// subscriptions.get.
+    pub(super) fn subscription(&self, subscription: &str) -> Built<ReadRequest> {
+        self.read(&self.subscription_path(subscription))
+    }
+
+    /// topics.getIamPolicy.
+    pub(super) fn policy(&self, topic: &str) -> Built<ReadRequest> {
+        let path = self.topic_path(topic);
+        self.read(&format!(
+            "{path}:getIamPolicy?options.requestedPolicyVersion={POLICY_VERSION}"
+        ))
+    }
+
+    /// topics.create.
+    pub(super) fn create_topic(&self, topic: &str, body: &wire::Topic) -> Built<WriteRequest> {
+        self.write(Method::PUT, &self.topic_path(topic), Some(body))
+    }
+
+    /// topics.patch.
+    pub(super) fn patch_topic(&self, topic: &str, body: &wire::TopicPatch) -> Built<WriteRequest> {
+        self.write(Method::PATCH, &self.topic_path(topic), Some(body))
+    }
+
+    /// topics.delete.
+    pub(super) fn delete_topic(&self, topic: &str) -> Built<WriteRequest> {
+        self.write(Method::DELETE, &self.topic_path(topic), None::<&()>)
+    }
+
+    /// subscriptions.create.
+    pub(super) fn create_subscription(
+        &self,
+        subscription: &str,
+        body: &wire::Subscription,
+    ) -> Built<WriteRequest> {
+        let path = self.subscription_path(subscription);
+        self.write(Method::PUT, &path, Some(body))
+    }
+
+    /// subscriptions.patch.
+    pub(super) fn patch_subscription(
+        &self,
+        subscription: &str,
+        body: &wire::SubscriptionPatch,
+    ) -> Built<WriteRequest> {
+        let path = self.subscription_path(subscription);
+        self.write(Method::PATCH, &path, Some(body))
+    }
+
+    /// subscriptions.delete.
+    pub(super) fn delete_subscription(&self, subscription: &str) -> Built<WriteRequest> {
+        let path = self.subscription_path(subscription);
+        self.write(Method::DELETE, &path, None::<&()>)
+    }
+
+    /// topics.setIamPolicy.
+    pub(super) fn set_policy(&self, topic: &str, policy: &wire::Policy) -> Built<WriteRequest> {
+        let path = format!("{}:setIamPolicy", self.topic_path(topic));
+        self.write(Method::POST, &path, Some(&wire::SetPolicy { policy }))
+    }
+
+    fn list(&self, what: &str, page: Option<&str>) -> Built<ReadRequest> {
+        let project = encoded(self.project);
+        let mut path = format!("/v1/projects/{project}/{what}?pageSize={PAGE_SIZE}");
+        if let Some(page) = page {
+            path.push_str("&pageToken=");
+            path.push_str(&encoded(page));
+        }
+        self.read(&path)
+    }
+
+    fn topic_path(&self, topic: &str) -> String {
+        let project = encoded(self.project);
+        format!("/v1/projects/{project}/topics/{}", encoded(topic))
+    }
+
+    fn subscription_path(&self, subscription: &str) -> String {
+        let project = encoded(self.project);
+        format!(
+            "/v1/projects/{project}/subscriptions/{}",
+            encoded(subscription)
+        )
+    }
+
+    fn read(&self, path: &str) -> Built<ReadRequest> {
+        let request = self.request(Method::GET, path, Bytes::new())?;
+        Ok(ReadRequest::new(ProviderName::Pubsub, request))
+    }
+
+    fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Built<WriteRequest> {
+        let bytes = match body {
+            None => Bytes::new(),
+            Some(body) => serde_json::to_vec(body)
+                .map_err(|_| RequestError("the body can't be written as JSON".to_owned()))?
+                .into(),
+        };
+        let mut request = self.request(method, path, bytes)?;
+        if body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(CONTENT_TYPE, json);
+        }
+        Ok(WriteRequest::new(ProviderName::Pubsub, request))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Built<Request<Bytes>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .body(body)
+            .map_err(|_| RequestError("the address of Pub/Sub is not a URL".to_owned()))?;
+        if let Some(token) = self.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+                .map_err(|_| RequestError("the token does not fit a header".to_owned()))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters: ids may hold `%` and `+`, and a `:`
+/// would begin a custom verb.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_encoded_and_the_token_is_sensitive() {
+        let token = SecretText::new("t0ken");
+        let requests = Requests {
+            base: "https://pubsub.googleapis.com",
+            project: "example.com:p",
+            token: Some(&token),
+        };
+        let request = requests.policy("a+b%c:d/e").unwrap();
+        assert_eq!(
+            request.request().uri().to_string(),
+            "https://pubsub.googleapis.com/v1/projects/example.com%3Ap/topics/a%2Bb%25c%3Ad%2Fe\
+             :getIamPolicy?options.requestedPolicyVersion=3"
+        );
+        assert!(!format!("{request:?}").contains("t0ken"));
+        let page = requests.topics(Some("a=&b")).unwrap();
+        assert!(
+            page.request()
+                .uri()
+                .to_string()
+                .ends_with("pageToken=a%3D%26b")
+        );
+    }
+
+    #[test]
+    fn a_bad_address_is_an_error_and_an_emulator_gets_no_token() {
+        let mut requests = Requests {
+            base: "http://local host",
+            project: "p",
+            token: None,
+        };
+        assert!(requests.topics(None).is_err());
+        requests.base = "http://localhost:8085";
+        let request = requests.delete_topic("t").unwrap();
+        assert!(request.request().headers().is_empty());
+        assert_eq!(request.request().method(), Method::DELETE);
+    }
+}

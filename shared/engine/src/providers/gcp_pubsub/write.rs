@@ -1,0 +1,177 @@
+//! Creating, patching and deleting topics and subscriptions.
+
+use kedge_core::change::{Applied, Change, ChangeError, Verb};
+use serde::de::DeserializeOwned;
+
+use super::call::Caller;
+use super::error::{self, Op};
+use super::requests::{Built, Requests};
+use super::{SETTLE_MS, auth, encode, wire};
+use crate::ports::{ReadRequest, WritePorts, WriteRequest};
+
+/// What a change came to.
+pub(super) type Outcome = Result<Applied, ChangeError>;
+
+/// Changes a topic.
+pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> Outcome {
+    let id = change.key.name();
+    match change.verb {
+        Verb::Create => {
+            let body = encode::new_topic(change).map_err(unfit)?;
+            create(caller, Op::CreateTopic, |requests| {
+                requests.create_topic(id, &body)
+            })
+            .await
+        }
+        Verb::Update => {
+            let live = live(caller, change, Op::GetTopic, |requests| requests.topic(id)).await?;
+            let patch = encode::topic_patch(change, live).map_err(unfit)?;
+            let body = wire::TopicPatch {
+                topic: patch.body,
+                update_mask: patch.mask,
+            };
+            patch_it(caller, Op::PatchTopic, |requests| {
+                requests.patch_topic(id, &body)
+            })
+            .await
+        }
+        Verb::Delete => {
+            delete(caller, Op::DeleteTopic, |requests| {
+                requests.delete_topic(id)
+            })
+            .await
+        }
+        // Its subscriptions would be orphaned; nothing of a topic needs it.
+        Verb::Replace => Err(unfit("a topic is never replaced".to_owned())),
+    }
+}
+
+/// Changes a subscription.
+pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> Outcome {
+    let id = change.key.name();
+    let drop_it = || {
+        delete(caller, Op::DeleteSubscription, |r| {
+            r.delete_subscription(id)
+        })
+    };
+    match change.verb {
+        Verb::Create | Verb::Replace => {
+            // Before anything is deleted, so that a body that can't be made stops it in time.
+            let body = encode::new_subscription(caller.project(), change).map_err(unfit)?;
+            let put = || {
+                create(caller, Op::CreateSubscription, |r| {
+                    r.create_subscription(id, &body)
+                })
+            };
+            if change.verb == Verb::Create {
+                return put().await;
+            }
+            drop_it().await?;
+            put().await.map_err(half_replaced)
+        }
+        Verb::Update => {
+            let get = |requests: Requests<'_>| requests.subscription(id);
+            let live = live(caller, change, Op::GetSubscription, get).await?;
+            let patch =
+                encode::subscription_patch(caller.project(), change, live).map_err(unfit)?;
+            let body = wire::SubscriptionPatch {
+                subscription: patch.body,
+                update_mask: patch.mask,
+            };
+            patch_it(caller, Op::PatchSubscription, |r| {
+                r.patch_subscription(id, &body)
+            })
+            .await
+        }
+        Verb::Delete => drop_it().await,
+    }
+}
+
+fn unfit(reason: encode::Unfit) -> ChangeError {
+    ChangeError::Failed { reason }
+}
+
+/// The old one is gone and the new one is not there, or not surely: neither "not made" nor "made",
+/// so it stays in state as ours and the next run finishes it (semantics 8.1).
+fn half_replaced(error: ChangeError) -> ChangeError {
+    ChangeError::OutcomeUnknown {
+        reason: format!("it was deleted and is not created again: {error}"),
+    }
+}
+
+fn applied() -> Applied {
+    Applied {
+        settle_ms: SETTLE_MS,
+    }
+}
+
+async fn create<P: WritePorts>(
+    caller: Caller<'_, P>,
+    op: Op,
+    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
+) -> Outcome {
+    let answer = caller.write(op, build).await?;
+    let ok = error::is_done(&answer.response);
+    // Its name was free when the plan was made: what is there now is what our lost attempt made.
+    if ok || (answer.after_ambiguous && error::is_already_there(&answer.response)) {
+        return Ok(applied());
+    }
+    Err(refused(caller, op, &answer))
+}
+
+/// A patch sets values and may be repeated.
+async fn patch_it<P: WritePorts>(
+    caller: Caller<'_, P>,
+    op: Op,
+    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
+) -> Outcome {
+    let answer = caller.write(op, build).await?;
+    if error::is_done(&answer.response) {
+        return Ok(applied());
+    }
+    Err(refused(caller, op, &answer))
+}
+
+async fn delete<P: WritePorts>(
+    caller: Caller<'_, P>,
+    op: Op,
+    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
+) -> Outcome {
+    let answer = caller.write(op, build).await?;
+    if error::is_done(&answer.response) || error::is_not_found(&answer.response) {
+        return Ok(applied());
+    }
+    Err(refused(caller, op, &answer))
+}
+
+fn refused<P: WritePorts>(
+    caller: Caller<'_, P>,
+    op: Op,
+    answer: &crate::transport::WriteAnswer,
+) -> ChangeError {
+    error::refused(
+        op,
+        caller.project(),
+        &answer.response,
+        answer.after_ambiguous,
+    )
+}
+
+/// The resource as it is now, where a patch must write back a part of it whole.
+async fn live<P: WritePorts, T: DeserializeOwned + Default>(
+    caller: Caller<'_, P>,
+    change: &Change,
+    op: Op,
+    build: impl Fn(Requests<'_>) -> Built<ReadRequest>,
+) -> Result<T, ChangeError> {
+    if !encode::needs_live(&change.edits) {
+        return Ok(T::default());
+    }
+    let not_begun = |failure| error::not_begun(failure, caller.project());
+    let token = auth::token(caller.context()).await.map_err(not_begun)?;
+    let response = caller.read(&token, op, build).await.map_err(not_begun)?;
+    let body = error::ok_body(op, caller.project(), &response).map_err(not_begun)?;
+    wire::resource(body)
+        .map_err(error::strange)
+        .map_err(not_begun)
+}
