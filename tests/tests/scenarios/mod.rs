@@ -1,7 +1,11 @@
 //! A stack from its definitions to a world in which nothing is left to do, in virtual time.
 //!
 //! Every scenario ends with a second run that changes nothing.
-#![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a scenario that can't go on has failed"
+)]
 
 mod adoption;
 mod composites;
