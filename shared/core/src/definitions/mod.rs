@@ -14,7 +14,7 @@ mod policy;
 mod problem;
 mod project;
 mod pubsub;
-mod redact;
+pub(crate) mod redact;
 mod scalar;
 mod schema;
 mod set;

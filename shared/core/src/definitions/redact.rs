@@ -98,7 +98,7 @@ fn indent(line: &str) -> usize {
 }
 
 /// Hides user, password, query and fragment of everything that looks like a URL.
-fn urls(text: &str) -> String {
+pub(crate) fn urls(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| !ends_url(c)) {

@@ -1,0 +1,476 @@
+//! The JSON form, for machines: `docs/json.md` says what each key means.
+//!
+//! Keys are only ever added within one number of a format.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Traffic;
+use super::consent::{Commands, commands, person, short_key, whos};
+use super::view::{Fates, View, outside};
+use crate::change::Edit;
+use crate::definitions::Problems;
+use crate::diff::{Difference, FieldDifference, ItemDifference, Verdict};
+use crate::model::{FieldName, Kind, Policy, ResourceKey, Unit, Value, field_spec};
+use crate::plan::{Finding, LeftReason, PlannedChange, Step};
+use crate::report::{Carried, Changed, Outcome, Report};
+use crate::risk::Risk;
+
+/// What is wrong with a stack: `kedge.report/1`.
+#[must_use]
+pub fn check_json(report: &Report, traffic: Option<&Traffic>) -> Json {
+    Json::Object(report_map("kedge.report/1", report, traffic))
+}
+
+/// The plan of a stack: `kedge.plan/1`, which is `kedge.report/1` with `plan` and `commands`.
+#[must_use]
+pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
+    let mut map = report_map("kedge.plan/1", report, traffic);
+    let view = View::new(report);
+    let decided = person(&report.plan);
+    let fates = Fates::new(&decided);
+    let changes = report.plan.changes.iter();
+    let changes: Vec<Json> = changes
+        .map(|planned| change(&view, &fates, planned))
+        .collect();
+    map.insert(
+        "plan".to_owned(),
+        json!({ "digest": report.plan.digest, "changes": changes, "records": records(report) }),
+    );
+    let Commands {
+        unattended,
+        person,
+        named,
+        typed,
+        overriding,
+    } = commands(report);
+    map.insert(
+        "commands".to_owned(),
+        json!({
+            "unattended": unattended,
+            "person": person,
+            "naming_keys": named,
+            "typing_the_name": typed,
+            "overriding_guards": overriding,
+        }),
+    );
+    Json::Object(map)
+}
+
+/// What a run did: `kedge.changed/1`.
+#[must_use]
+pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic>) -> Json {
+    let left = report.decided.left.iter().map(|left| {
+        let mut map = named(&left.key);
+        map.insert("verb".to_owned(), left.verb.as_str().into());
+        map.insert("field".to_owned(), name(left.field.as_ref()));
+        map.insert("reason".to_owned(), reason(&left.reason));
+        Json::Object(map)
+    });
+    json!({
+        "format": "kedge.changed/1",
+        "stack": report.declared.stack.as_str(),
+        "revision": report.declared.revision,
+        "digest": report.plan.digest,
+        "run": changed.run,
+        "complete": changed.is_complete(),
+        "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
+        "left": left.collect::<Vec<_>>(),
+        "findings": findings(report),
+        "guards": guards(report),
+        "policy_granted": report.decided.policy_granted,
+        "recorded": changed.recorded,
+        "forgotten": changed.forgotten,
+        "traffic": traffic_json(traffic),
+    })
+}
+
+/// What is wrong with a set: `kedge.problems/1`.
+#[must_use]
+pub fn problems_json(problems: &Problems) -> Json {
+    let one = |problem: &crate::definitions::Problem| {
+        json!({
+            "file": problem.file,
+            "line": problem.line,
+            "column": problem.column,
+            "width": problem.width,
+            "message": problem.message,
+            "hint": problem.hint,
+            "source_line": problem.source_line,
+        })
+    };
+    json!({
+        "format": "kedge.problems/1",
+        "verdict": "invalid",
+        "problems": problems.list.iter().map(one).collect::<Vec<_>>(),
+        "files_read": problems.files_read,
+        "left_out": problems.left_out,
+    })
+}
+
+fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<String, Json> {
+    let comparison = &report.comparison;
+    let resources = comparison
+        .differences
+        .values()
+        .filter(|one| says_something(one));
+    let unread: Vec<String> = comparison
+        .unread_scopes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let unused = report.declared.unused.iter().map(|key| outside(key));
+    let change = &report.plan.policy_change;
+    let body = json!({
+        "format": format,
+        "stack": report.declared.stack.as_str(),
+        "revision": report.declared.revision,
+        "verdict": report.verdict().as_str(),
+        "exit_code": report.verdict().exit_code(false),
+        "has_state": comparison.has_state,
+        "read_at": report.read_at.to_string(),
+        "last_good_read_at": report.last_good_read_at.map(|at| at.to_string()),
+        "policy": policy(&report.plan.policy),
+        "policy_change": { "tightened": change.tightened, "loosened": change.loosened },
+        "counts": counts(report),
+        "resources": resources.map(resource).collect::<Vec<_>>(),
+        "findings": findings(report),
+        "guards": guards(report),
+        "unmanaged": comparison.unmanaged.iter().map(|key| Json::Object(named(key))).collect::<Vec<_>>(),
+        "unread_scopes": unread,
+        "unused_keys": unused.collect::<Vec<_>>(),
+        "traffic": traffic_json(traffic),
+    });
+    match body {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Whether there is more to tell of a resource than that it is in sync.
+fn says_something(difference: &Difference) -> bool {
+    difference.verdict != Verdict::InSync
+        || difference.blocked.is_some()
+        || !difference.foreign.is_empty()
+}
+
+fn counts(report: &Report) -> Json {
+    let count = |verdict| report.count(&[verdict]);
+    json!({
+        "declared": report.declared.resources.len(),
+        "compared": report.comparison.differences.len(),
+        "in_sync": count(Verdict::InSync),
+        "drifted": count(Verdict::Drifted),
+        "drifted_and_pending": count(Verdict::DriftedAndPending),
+        "pending": count(Verdict::Pending),
+        "not_adopted": count(Verdict::NotAdopted),
+        "orphan": count(Verdict::Orphan),
+        "unknown": count(Verdict::Unknown),
+        "settling": count(Verdict::Settling),
+        "ignored": count(Verdict::Ignored),
+        "unmanaged": report.comparison.unmanaged.len(),
+    })
+}
+
+fn policy(policy: &Policy) -> Json {
+    let Policy {
+        correct,
+        deploy,
+        correct_after_ms,
+        on_missing,
+        protected,
+        prune,
+        guards,
+    } = policy;
+    json!({
+        "correct": correct.as_str(),
+        "deploy": deploy.as_str(),
+        "correct_after_ms": correct_after_ms,
+        "on_missing": on_missing.map(crate::model::OnMissing::as_str),
+        "protected": protected,
+        "prune": prune,
+        "guards": {
+            "changes_max": guards.changes_max,
+            "share_percent_max": guards.share_percent_max,
+            "creates_max": guards.creates_max,
+            "daily_automatic_max": guards.daily_automatic_max,
+        },
+    })
+}
+
+/// The names of a resource.
+fn named(key: &ResourceKey) -> Map<String, Json> {
+    let pairs = [
+        ("key", outside(&key.to_string())),
+        ("kind", key.kind().as_str().to_owned()),
+        ("provider", key.scope().provider().to_owned()),
+        ("name", outside(key.name())),
+    ];
+    pairs
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect()
+}
+
+fn resource(difference: &Difference) -> Json {
+    let Difference {
+        key,
+        verdict,
+        whole,
+        fields,
+        ignored,
+        failure,
+        blocked,
+        foreign,
+        notes,
+    } = difference;
+    let fields_json = |fields: &[FieldDifference]| -> Vec<Json> {
+        fields.iter().map(|one| field(key.kind(), one)).collect()
+    };
+    let failure = failure.as_ref().map(|failure| {
+        json!({
+            "code": failure.code.as_str(),
+            "reason": outside(&failure.reason),
+            "permission": failure.permission.as_ref().map(|text| outside(text)),
+        })
+    });
+    let mut map = named(key);
+    let rest = [
+        ("verdict", verdict.as_str().into()),
+        ("cause", whole.map(crate::diff::Cause::as_str).into()),
+        ("missing", difference.is_missing().into()),
+        ("fields", fields_json(fields).into()),
+        ("ignored", fields_json(ignored).into()),
+        ("failure", failure.into()),
+        ("blocked", blocked.as_ref().map(|why| outside(why)).into()),
+        (
+            "foreign",
+            foreign
+                .iter()
+                .map(|one| outside(one))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        (
+            "notes",
+            notes
+                .iter()
+                .map(|note| outside(note))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+    ];
+    map.extend(rest.map(|(name, value): (&str, Json)| (name.to_owned(), value)));
+    Json::Object(map)
+}
+
+fn field(kind: Kind, difference: &FieldDifference) -> Json {
+    let FieldDifference {
+        field,
+        declared,
+        recorded,
+        live,
+        cause,
+        items,
+        origin,
+        stuck,
+    } = difference;
+    let value = |value: &Option<Value>| value.as_ref().map(value_json);
+    let item = |item: &ItemDifference| {
+        json!({
+            "item": outside(&item.item),
+            "lacking": item.lacking,
+            "cause": item.cause.as_str(),
+        })
+    };
+    json!({
+        "field": outside(field.as_str()),
+        "unit": unit(kind, field),
+        "declared": value(declared),
+        "recorded": value(recorded),
+        "live": value(live),
+        "cause": cause.as_str(),
+        "items": items.iter().map(item).collect::<Vec<_>>(),
+        "origin": origin.as_ref().map(|origin| json!({
+            "file": origin.file,
+            "line": origin.line,
+            "default": origin.is_default,
+        })),
+        "did_not_take": stuck,
+    })
+}
+
+fn unit(kind: Kind, field: &FieldName) -> Option<&'static str> {
+    match field_spec(kind, field)?.unit {
+        Unit::Plain => None,
+        Unit::Milliseconds => Some("ms"),
+        Unit::Bytes => Some("bytes"),
+        Unit::Seconds => Some("s"),
+    }
+}
+
+fn value_json(value: &Value) -> Json {
+    match value {
+        Value::Int(number) => (*number).into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Text(text) => outside(text).into(),
+        Value::Set(set) => set
+            .iter()
+            .map(|item| outside(item))
+            .collect::<Vec<_>>()
+            .into(),
+        Value::Mixed(parts) => {
+            let parts = parts
+                .iter()
+                .map(|(at, value)| (outside(at), value_json(value)));
+            Json::Object(parts.collect())
+        }
+        // As text: a share as a decimal fraction, a length of time in seconds (`600.5s`), a URL
+        // without its hidden part.
+        Value::Ratio(_) | Value::Duration(_) | Value::Url(_) => value.to_string().into(),
+    }
+}
+
+fn name(field: Option<&FieldName>) -> Json {
+    field.map(|field| outside(field.as_str())).into()
+}
+
+fn reason(reason: &LeftReason) -> Json {
+    json!({ "code": reason.code(), "text": outside(&reason.to_string()) })
+}
+
+fn findings(report: &Report) -> Vec<Json> {
+    let one = |finding: &Finding| {
+        let mut map = named(&finding.key);
+        map.insert("field".to_owned(), name(finding.field.as_ref()));
+        map.insert("finding".to_owned(), finding.kind.as_str().into());
+        map.insert("message".to_owned(), outside(&finding.message).into());
+        Json::Object(map)
+    };
+    report.plan.findings.iter().map(one).collect()
+}
+
+fn guards(report: &Report) -> Vec<Json> {
+    let refused = report.decided.refused.iter();
+    refused
+        .map(|trip| json!({ "guard": trip.guard.as_str(), "message": trip.message }))
+        .collect()
+}
+
+fn records(report: &Report) -> Json {
+    let records = &report.comparison.records;
+    let forgotten = records.values().filter(|record| record.is_none()).count();
+    json!({ "recorded": records.len() - forgotten, "forgotten": forgotten })
+}
+
+fn change(view: &View<'_>, person: &Fates<'_>, planned: &PlannedChange) -> Json {
+    let steps = view.steps(planned);
+    let whos = whos(view.report, person, &steps, planned);
+    let plan = &view.report.plan;
+    let needs_key = planned.risk() == Risk::Destructive && !plan.policy.protected;
+    let of = |((one, left), who): ((&Step, Option<&LeftReason>), super::consent::Who)| {
+        let mut map = edit(one.edit.as_ref());
+        let rest: [(&str, Json); 6] = [
+            ("cause", one.cause.as_str().into()),
+            ("risk", one.risk.as_str().into()),
+            ("says", one.says.as_str().into()),
+            ("replaces", one.replaces.into()),
+            ("who", who.as_str().into()),
+            ("left_by_tick", left.map(reason).into()),
+        ];
+        map.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+        Json::Object(map)
+    };
+    let keys = |keys: &[ResourceKey]| -> Vec<String> {
+        keys.iter().map(|key| outside(&key.to_string())).collect()
+    };
+    let mut map = named(&planned.change.key);
+    let rest: [(&str, Json); 6] = [
+        ("verb", planned.change.verb.as_str().into()),
+        ("risk", planned.risk().as_str().into()),
+        (
+            "allow",
+            needs_key
+                .then(|| short_key(plan, &planned.change.key))
+                .into(),
+        ),
+        ("needs", keys(&planned.needs).into()),
+        (
+            "all_or_none_with",
+            planned
+                .composite
+                .as_ref()
+                .map(|key| outside(&key.to_string()))
+                .into(),
+        ),
+        (
+            "steps",
+            steps
+                .into_iter()
+                .zip(whos)
+                .map(of)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+    ];
+    map.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+    Json::Object(map)
+}
+
+/// `action` is `set`, `add`, `remove`, or `whole` where all of the resource is made or deleted.
+fn edit(edit: Option<&Edit>) -> Map<String, Json> {
+    let (action, to, item) = match edit {
+        None => ("whole", Json::Null, Json::Null),
+        Some(Edit::Set { to, .. }) => ("set", value_json(to), Json::Null),
+        Some(Edit::Add { item, .. }) => ("add", Json::Null, outside(item).into()),
+        Some(Edit::Remove { item, .. }) => ("remove", Json::Null, outside(item).into()),
+    };
+    let pairs = [
+        ("action", action.into()),
+        ("field", name(edit.map(Edit::field))),
+        ("to", to),
+        ("item", item),
+    ];
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn carried(carried: &Carried) -> Json {
+    let Carried { approved, outcome } = carried;
+    let fix = match outcome {
+        Outcome::Blocked { fix, .. } => fix.as_ref().map(|fix| outside(fix)),
+        _ => None,
+    };
+    let edits = approved.change.edits.iter();
+    let mut map = named(&approved.change.key);
+    let rest: [(&str, Json); 7] = [
+        ("verb", approved.change.verb.as_str().into()),
+        (
+            "edits",
+            edits
+                .map(|one| Json::Object(edit(Some(one))))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        ("cause", approved.cause.as_str().into()),
+        ("risk", approved.risk.as_str().into()),
+        ("outcome", outcome.as_str().into()),
+        ("reason", outcome.reason().map(outside).into()),
+        ("fix", fix.into()),
+    ];
+    map.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+    Json::Object(map)
+}
+
+fn traffic_json(traffic: Option<&Traffic>) -> Json {
+    traffic
+        .map(
+            |Traffic {
+                 reads,
+                 writes,
+                 wall_ms,
+             }| { json!({ "reads": reads, "writes": writes, "wall_ms": wall_ms }) },
+        )
+        .into()
+}

@@ -1,0 +1,46 @@
+//! A report as text for people and as JSON for machines.
+//!
+//! Nothing is decided here: every sentence says what [`crate::report`] holds. `view` finds, for one
+//! resource, what the plan and the authority say of it; `text` has one file per command's page, put
+//! together from `blocks`; `json` is the only file that knows the JSON form (`docs/json.md`).
+//!
+//! What comes from outside (live values, providers' reasons, names) is stripped of control
+//! characters, so that nobody moves the cursor of whoever reads it, and of the hidden parts of URLs.
+
+mod consent;
+mod json;
+mod text;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use consent::short_key;
+pub use json::{changed_json, check_json, preview_json, problems_json};
+pub use text::{audit_text, changed_text, check_text, preview_text, problems_text, value_text};
+
+/// What surrounds a report on the screen.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Where the stack's name comes from: `--stack`, `KEDGE_STACK`, `select`, `branch`.
+    pub stack_origin: &'a str,
+    /// What the definitions were read from: `definitions (local files)`.
+    pub definitions: &'a str,
+    /// Whether ANSI colours are written. What they say, the words say too.
+    pub colour: bool,
+    /// How much was asked of the providers, for the last line.
+    pub traffic: Option<Traffic>,
+    /// Whether times are shown and lists are never cut.
+    pub verbose: bool,
+}
+
+/// How much was asked of the providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests that read.
+    pub reads: u64,
+    /// Requests that write.
+    pub writes: u64,
+    /// How long it took, in milliseconds, where it is to be told.
+    pub wall_ms: Option<u64>,
+}

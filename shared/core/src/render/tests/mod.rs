@@ -1,0 +1,259 @@
+//! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
+
+mod blocks;
+mod pages;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Around, Traffic};
+use crate::definitions::{DefinitionSet, ParseInput, Problems, parse};
+use crate::diff::{DiffInput, diff};
+use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
+use crate::model::{
+    Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
+};
+use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
+use crate::report::Report;
+use crate::state::State;
+
+const SALT: Salt = Salt([7; 16]);
+const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+const AROUND: Around<'static> = Around {
+    stack_origin: "branch",
+    definitions: "definitions (local files)",
+    colour: false,
+    traffic: Some(Traffic {
+        reads: 9,
+        writes: 0,
+        wall_ms: None,
+    }),
+    verbose: false,
+};
+
+const KEDGE: &str = "project: acme
+areas:
+  data_plane:
+    kafka_topics: {partitions: 3, replication: 3, retention_ms: 604800000}
+policy: {correct: safe, deploy: safe, correct_after: 0s}
+";
+const STACK: &str = "config:
+  acme:aiven_project: acme-aiven
+  acme:kafka_service: kafka
+  acme:gcp_project: acme-google
+  acme:cloudflare_zone_id: c1a57e4a000000000000000000000001
+  acme:nodes:
+    - {name: one, ips: [192.0.2.1, 192.0.2.2], domain: one.example.com, exclusive: true}
+    - {name: two, ips: [192.0.2.9], domain: two.example.com}
+";
+const TOPICS: &str = "topics:
+  - name: \"{stack}-a\"
+  - name: \"{stack}-b\"
+  - name: \"{stack}-c\"
+    max_message_bytes: 26214400
+  - name: \"{stack}-c-dlq\"
+";
+const PUBSUB: &str = "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mail\"
+    push_endpoint: https://hooks.example.com/mail
+bindings:
+  - topic: \"{stack}-mail\"
+    role: roles/pubsub.publisher
+    members: [\"serviceAccount:mail@example.com\"]
+";
+
+/// Definitions, state and live world of one stack, to be changed by a test.
+struct World {
+    files: BTreeMap<String, String>,
+    state: Option<State>,
+    live: LiveWorld,
+}
+
+impl World {
+    /// Everything declared is recorded and live.
+    fn in_sync() -> Self {
+        let files = [
+            ("kedge.yaml", KEDGE),
+            ("stacks/dev.yaml", STACK),
+            ("data_plane/kafka-topics.yaml", TOPICS),
+            ("integrations/integration-mail/pubsub.yaml", PUBSUB),
+        ];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        Self::of(files.into())
+    }
+
+    fn of(files: BTreeMap<String, String>) -> Self {
+        let mut world = Self {
+            files,
+            state: None,
+            live: LiveWorld::default(),
+        };
+        let declared = world.declared().unwrap();
+        let mut state = State::first(declared.stack.clone(), SALT, declared.policy.clone());
+        for (key, resource) in &declared.resources {
+            let record = Recorded {
+                fields: resource.values(),
+                ..Recorded::default()
+            };
+            state.resources.insert(key.clone(), record);
+            world.put(key, resource.values());
+        }
+        world.state = Some(state);
+        world
+    }
+
+    fn declared(&self) -> Result<Declared, Problems> {
+        let set = DefinitionSet::new(self.files.clone()).unwrap();
+        parse(&ParseInput {
+            set: &set,
+            stack: &StackName::new("dev").unwrap(),
+            overrides: &BTreeMap::new(),
+            salt: &SALT,
+        })
+    }
+
+    /// Changes a definition file.
+    fn edit(&mut self, path: &str, from: &str, to: &str) {
+        let text = self.files.get_mut(path).unwrap();
+        assert!(text.contains(from), "{from} in {text}");
+        *text = text.replacen(from, to, 1);
+    }
+
+    fn put(&mut self, key: &ResourceKey, fields: crate::model::Fields) {
+        let scope = self.live.scopes.entry(key.scope().clone()).or_default();
+        let live = Live {
+            fields,
+            ..Live::default()
+        };
+        scope.resources.insert(key.clone(), live);
+    }
+
+    /// A person changes a live field.
+    fn set(&mut self, key: &ResourceKey, field: &'static str, value: Value) {
+        let scope = self.live.scopes.get_mut(key.scope()).unwrap();
+        let live = scope.resources.get_mut(key).unwrap();
+        live.fields.insert(FieldName::known(field), value);
+    }
+
+    fn recorded(&mut self, key: &ResourceKey) -> &mut Recorded {
+        let state = self.state.as_mut().unwrap();
+        state.resources.get_mut(key).unwrap()
+    }
+
+    /// A person deletes something.
+    fn remove(&mut self, key: &ResourceKey) {
+        let scope = self.live.scopes.get_mut(key.scope()).unwrap();
+        scope.resources.remove(key).unwrap();
+    }
+
+    fn fail(&mut self, kind: Kind, reason: &str) {
+        let failure = ReadFailure {
+            reason: reason.to_owned(),
+            permission: None,
+            code: FailureCode::Forbidden,
+        };
+        let scope = self
+            .live
+            .scopes
+            .iter_mut()
+            .find(|(_, reading)| reading.resources.keys().any(|key| key.kind() == kind));
+        let (_, reading) = scope.unwrap();
+        reading.failed.insert(kind, failure);
+        reading.resources.retain(|key, _| key.kind() != kind);
+    }
+
+    /// What a check or a preview reports.
+    fn report(&self) -> Report {
+        self.judge(None)
+    }
+
+    /// What `up --yes --allow …` reports.
+    fn report_for(&self, allow: &[&str]) -> Report {
+        self.judge(Some(allow))
+    }
+
+    fn judge(&self, allow: Option<&[&str]>) -> Report {
+        let declared = self.declared().unwrap();
+        let (state, live, none) = (self.state.as_ref(), &self.live, BTreeSet::new());
+        let comparison = diff(DiffInput {
+            declared: &declared,
+            state,
+            live,
+            now: NOW,
+        });
+        let plan = plan(PlanInput {
+            declared: &declared,
+            state,
+            live,
+            comparison: &comparison,
+            overrides: &none,
+        });
+        let seen = BTreeMap::new();
+        let names = allow
+            .unwrap_or_default()
+            .iter()
+            .map(|name| (*name).to_owned());
+        let (allowed, policy_allowed) = resolve_allowed(&plan, &names.collect::<Vec<_>>()).unwrap();
+        let authority = match allow {
+            None => Authority::Policy {
+                seen: &seen,
+                automatic: &[],
+                now: NOW,
+            },
+            Some(_) => Authority::Person {
+                allowed: &allowed,
+                policy_allowed,
+                name_typed: false,
+            },
+        };
+        let decided = authorise(&plan, authority);
+        Report {
+            declared,
+            comparison,
+            plan,
+            decided,
+            read_at: NOW,
+            last_good_read_at: Some(NOW.plus_ms(-300_000)),
+        }
+    }
+}
+
+fn topic(name: &str) -> ResourceKey {
+    ResourceKey::kafka_topic("acme-aiven", "kafka", name)
+}
+
+fn mail_topic() -> ResourceKey {
+    ResourceKey::pubsub_topic("acme-google", "dev-mail")
+}
+
+fn mail_sub() -> ResourceKey {
+    ResourceKey::pubsub_subscription("acme-google", "dev-mail-sub")
+}
+
+fn mail_binding() -> ResourceKey {
+    ResourceKey::pubsub_binding("acme-google", "dev-mail", "roles/pubsub.publisher")
+}
+
+fn node(name: &str) -> ResourceKey {
+    ResourceKey::dns_record_set("c1a57e4a000000000000000000000001", name, "A")
+}
+
+/// The demo's story: eight things a person did by hand.
+fn eight_changes() -> World {
+    let mut world = World::in_sync();
+    world.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
+    world.set(&topic("dev-b"), "partitions", Value::Int(6));
+    world.remove(&topic("dev-c-dlq"));
+    let three = Value::set(["192.0.2.1", "192.0.2.2", "192.0.2.66"]);
+    world.set(&node("one.example.com"), "addresses", three);
+    world.set(&node("two.example.com"), "proxied", Value::Bool(true));
+    let elsewhere = crate::model::SealedUrl::seal("https://elsewhere.example/?token=s3cret", &SALT);
+    world.set(&mail_sub(), "push_endpoint", Value::Url(elsewhere.unwrap()));
+    world.set(&mail_binding(), "members", Value::Set([].into()));
+    world.put(&topic("dev-shadow"), crate::model::Fields::new());
+    world
+}

@@ -1,0 +1,89 @@
+//! `kedge audit`: everything, with what nobody declared and what is overlooked.
+
+use std::collections::BTreeMap;
+
+use super::blocks::{self, Block, Label};
+use super::check::resources;
+use super::frame;
+use super::page::{Page, count};
+use crate::diff::Verdict;
+use crate::model::Kind;
+use crate::render::Around;
+use crate::render::view::{View, outside};
+use crate::report::Report;
+
+/// Everything that is known of a stack, as text.
+#[must_use]
+pub fn audit_text(report: &Report, around: &Around<'_>) -> String {
+    let view = View::new(report);
+    let mut page = Page::new(around.colour);
+    frame::head(&mut page, report, around);
+    let mut blocks = frame::stack_blocks(report);
+    blocks.extend(resources(&view, around));
+    blocks.extend(ignored_beside(&view));
+    blocks.extend(unmanaged(report));
+    blocks.extend(foreign(report));
+    blocks.extend(unused(report));
+    blocks::write(&mut page, &blocks::joined(blocks), usize::MAX);
+    frame::counts(&mut page, report);
+    frame::last(&mut page, report, around, None);
+    page.finish()
+}
+
+/// Fields that a rule overlooks on resources that differ besides.
+fn ignored_beside(view: &View<'_>) -> Vec<Block> {
+    let differences = view.report.comparison.differences.values();
+    differences
+        .filter(|one| one.verdict != Verdict::Ignored && !one.ignored.is_empty())
+        .map(|one| {
+            let tail = format!("{} {}", one.key.kind().label(), outside(one.key.name()));
+            let rows = super::rows::rows(one.key.kind(), &one.ignored, blocks::INDENT);
+            Block::said(Label::Ignored, tail, rows)
+        })
+        .collect()
+}
+
+fn unmanaged(report: &Report) -> Vec<Block> {
+    let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    for key in &report.comparison.unmanaged {
+        kinds
+            .entry(key.kind())
+            .or_default()
+            .push(outside(key.name()));
+    }
+    let block = |(kind, names): (Kind, Vec<String>)| {
+        let number = count(names.len(), kind.label());
+        let tail = format!("{number} · neither declared nor recorded; never touched");
+        Block::said(Label::Unmanaged, tail, blocks::listed(&names))
+    };
+    kinds.into_iter().map(block).collect()
+}
+
+fn foreign(report: &Report) -> Vec<Block> {
+    let differences = report.comparison.differences.values();
+    differences
+        .filter(|one| !one.foreign.is_empty())
+        .map(|one| {
+            let tail = format!(
+                "binding {} · members that nobody declared; left alone",
+                outside(one.key.name())
+            );
+            let names: Vec<String> = one.foreign.iter().map(|member| outside(member)).collect();
+            Block::said(Label::Foreign, tail, blocks::listed(&names))
+        })
+        .collect()
+}
+
+fn unused(report: &Report) -> Option<Block> {
+    let names: Vec<String> = report
+        .declared
+        .unused
+        .iter()
+        .map(|key| outside(key))
+        .collect();
+    let tail = format!(
+        "{} of the definitions · accepted, and mean nothing here",
+        count(names.len(), "key")
+    );
+    (!names.is_empty()).then(|| Block::said(Label::Unused, tail, blocks::listed(&names)))
+}

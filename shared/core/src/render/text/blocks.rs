@@ -1,0 +1,379 @@
+//! Blocks: a label, a name, and what there is to say of it. Resources of which the same is to be
+//! said share one block (semantics 5.4).
+
+use std::collections::BTreeSet;
+
+use super::page::{Page, Tone, WIDTH, columns, count, flow};
+use super::rows::rows;
+use super::sentences::sentences;
+use crate::diff::{Cause, Difference, FieldDifference, Verdict};
+use crate::live::ReadFailure;
+use crate::model::{Declared, Kind, Origin, ResourceKey};
+use crate::render::Around;
+use crate::render::view::{View, outside};
+
+/// Lines below a label stand this much further in than the names beside it.
+const BODY: usize = 2;
+/// Where rows begin at the latest: behind the widest label. Rows are broken for this, so that they
+/// do not depend on which blocks stand beside them.
+pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
+
+/// What a block is about. The order is the order on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Label {
+    Guard,
+    NotAdoptedStack,
+    Drift,
+    Blocked,
+    Pending,
+    Policy,
+    NotAdopted,
+    Orphan,
+    Unknown,
+    Ignored,
+    Settling,
+    Unmanaged,
+    Foreign,
+    Unused,
+}
+
+impl Label {
+    fn text(self) -> (&'static str, Tone) {
+        match self {
+            Self::Guard => ("GUARD", Tone::Bad),
+            Self::Drift => ("DRIFT", Tone::Bad),
+            Self::Blocked => ("BLOCKED", Tone::Warn),
+            Self::Pending => ("PENDING", Tone::Warn),
+            Self::Policy => ("POLICY", Tone::Warn),
+            Self::NotAdoptedStack | Self::NotAdopted => ("NOT ADOPTED", Tone::Warn),
+            Self::Orphan => ("ORPHAN", Tone::Warn),
+            Self::Unknown => ("UNKNOWN", Tone::Warn),
+            Self::Ignored => ("IGNORED", Tone::Faint),
+            Self::Settling => ("SETTLING", Tone::Faint),
+            Self::Unmanaged => ("UNMANAGED", Tone::Faint),
+            Self::Foreign => ("FOREIGN", Tone::Faint),
+            Self::Unused => ("UNUSED", Tone::Faint),
+        }
+    }
+}
+
+/// What a block is about, if it is about several resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Kind(Kind),
+    Provider(&'static str),
+}
+
+/// One block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) label: Label,
+    /// Blocks that say the same of the same class of things are one.
+    class: Option<Class>,
+    names: Vec<(Kind, String)>,
+    /// What stands behind the name.
+    tail: String,
+    rows: Vec<String>,
+    origins: BTreeSet<String>,
+    /// Each line's parts.
+    lines: Vec<Vec<String>>,
+}
+
+impl Block {
+    /// A block that is not about a resource.
+    pub(super) fn said(label: Label, tail: String, rows: Vec<String>) -> Self {
+        Self {
+            label,
+            class: None,
+            names: Vec::new(),
+            tail,
+            rows,
+            origins: BTreeSet::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    pub(super) fn with_lines(self, lines: Vec<Vec<String>>) -> Self {
+        Self { lines, ..self }
+    }
+
+    fn says_as(&self, other: &Self) -> bool {
+        self.class.is_some()
+            && self.class == other.class
+            && self.label == other.label
+            && self.tail == other.tail
+            && self.rows == other.rows
+            && self.lines == other.lines
+    }
+
+    fn head(&self) -> String {
+        let name = match (self.names.as_slice(), self.class) {
+            ([], _) => String::new(),
+            ([(kind, name)], _) => format!("{} {name}", kind.label()),
+            (names, Some(Class::Provider(provider))) => {
+                format!("{provider}, {} resources", names.len())
+            }
+            (names, _) => {
+                let label = names.first().map_or("resource", |(kind, _)| kind.label());
+                count(names.len(), label)
+            }
+        };
+        match (name.is_empty(), self.tail.is_empty()) {
+            (_, true) => name,
+            (true, false) => self.tail.clone(),
+            (false, false) => format!("{name} · {}", self.tail),
+        }
+    }
+
+    fn name_list(&self, most: usize) -> Vec<String> {
+        if self.names.len() < 2 {
+            return Vec::new();
+        }
+        let is_mixed = matches!(self.class, Some(Class::Provider(_)));
+        let name = |(kind, name): &(Kind, String)| match is_mixed {
+            true => format!("{} {name}", kind.label()),
+            false => name.clone(),
+        };
+        cut(
+            self.names.iter().map(name),
+            self.names.len(),
+            most,
+            "kedge preview",
+        )
+    }
+}
+
+/// The first `most` of some names, and how many more there are.
+pub(super) fn cut(
+    names: impl Iterator<Item = String>,
+    all: usize,
+    most: usize,
+    command: &str,
+) -> Vec<String> {
+    let mut list: Vec<String> = names.take(most).collect();
+    if all > most {
+        list.push(format!("and {} more ({command})", all - most));
+    }
+    list
+}
+
+/// Names as rows.
+pub(super) fn listed(names: &[String]) -> Vec<String> {
+    flow(names, ", ", WIDTH.saturating_sub(INDENT))
+}
+
+/// Makes one block of all that say the same; keeps the order of the first of each.
+pub(super) fn joined(blocks: Vec<Block>) -> Vec<Block> {
+    let mut joined: Vec<Block> = Vec::new();
+    // Equal blocks meet when they are sorted by what they say; the order of names stays.
+    let mut sorted: Vec<(usize, Block)> = blocks.into_iter().enumerate().collect();
+    sorted.sort_by(|(_, a), (_, b)| said(a).cmp(&said(b)));
+    let mut firsts: Vec<usize> = Vec::new();
+    for (number, block) in sorted {
+        match joined.last_mut() {
+            Some(last) if last.says_as(&block) => {
+                last.names.extend(block.names);
+                last.origins.extend(block.origins);
+            }
+            _ => {
+                joined.push(block);
+                firsts.push(number);
+            }
+        }
+    }
+    let mut ordered: Vec<(usize, Block)> = firsts.into_iter().zip(joined).collect();
+    ordered.sort_by_key(|(number, block)| (block.label, *number));
+    ordered.into_iter().map(|(_, block)| block).collect()
+}
+
+type Said<'a> = (
+    Label,
+    Option<Class>,
+    &'a str,
+    &'a [String],
+    &'a [Vec<String>],
+);
+
+fn said(block: &Block) -> Said<'_> {
+    (
+        block.label,
+        block.class,
+        &block.tail,
+        &block.rows,
+        &block.lines,
+    )
+}
+
+/// Writes blocks under each other, names in one column; at most `most` names of each.
+pub(super) fn write(page: &mut Page, blocks: &[Block], most: usize) {
+    let widest = blocks
+        .iter()
+        .map(|block| columns(block.label.text().0))
+        .max();
+    let margin = widest.unwrap_or(0) + 2;
+    let indent = margin + BODY;
+    let room = WIDTH.saturating_sub(indent);
+    for block in blocks {
+        let (label, tone) = block.label.text();
+        let pad = " ".repeat(margin.saturating_sub(columns(label)));
+        let parts: Vec<String> = block.head().split(" · ").map(str::to_owned).collect();
+        for (number, part) in flow(&parts, " · ", room).iter().enumerate() {
+            match number {
+                0 => page.spans(&[(tone, label), (Tone::Plain, &pad), (Tone::Strong, part)]),
+                _ => page.line(&format!("{}{part}", " ".repeat(indent))),
+            }
+        }
+        let mut put = |tone, text: &str| {
+            page.spans(&[(Tone::Plain, &" ".repeat(indent)), (tone, text)]);
+        };
+        for line in flow(&block.name_list(most), ", ", room) {
+            put(Tone::Plain, &line);
+        }
+        for line in &block.rows {
+            put(Tone::Plain, line);
+        }
+        if let Some(text) = origins_text(&block.origins) {
+            put(Tone::Faint, &text);
+        }
+        for line in block
+            .lines
+            .iter()
+            .flat_map(|parts| flow(parts, " · ", room))
+        {
+            put(Tone::Plain, &line);
+        }
+    }
+}
+
+fn origins_text(origins: &BTreeSet<String>) -> Option<String> {
+    const SHOWN: usize = 3;
+    let first: Vec<&str> = origins.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match origins.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more places"),
+    };
+    (!first.is_empty()).then(|| format!("declared in {}{more}", first.join(", ")))
+}
+
+/// The blocks of every declared or recorded resource that has something to say.
+pub(super) fn of_resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
+    let differences = view.report.comparison.differences.values();
+    differences
+        .filter_map(|difference| of_resource(view, around, difference))
+        .collect()
+}
+
+/// The block of one resource; none if there is nothing to say.
+pub(super) fn of_resource(
+    view: &View<'_>,
+    around: &Around<'_>,
+    difference: &Difference,
+) -> Option<Block> {
+    if let Some(failure) = &difference.failure {
+        return Some(unknown(&difference.key, failure));
+    }
+    let key = &difference.key;
+    let label = match difference.verdict {
+        Verdict::Unknown => Label::Unknown,
+        Verdict::InSync if difference.blocked.is_some() => Label::Blocked,
+        Verdict::InSync => return None,
+        Verdict::Settling => Label::Settling,
+        Verdict::Ignored => Label::Ignored,
+        Verdict::Orphan => Label::Orphan,
+        Verdict::NotAdopted => Label::NotAdopted,
+        Verdict::Pending => Label::Pending,
+        Verdict::Drifted | Verdict::DriftedAndPending => Label::Drift,
+    };
+    let fields = match label {
+        Label::Ignored => &difference.ignored,
+        _ => &difference.fields,
+    };
+    let mut block = Block {
+        rows: rows(key.kind(), fields, INDENT),
+        origins: origins(&view.report.declared, key, fields, label),
+        lines: sentences(view, difference),
+        ..Block::said(label, tail(view, around, difference), Vec::new())
+    };
+    if label == Label::Settling {
+        let text = "changed by us a moment ago; the provider may still show the old value";
+        block.lines.push(vec![text.to_owned()]);
+    }
+    block.class = Some(Class::Kind(key.kind()));
+    block.names.push((key.kind(), outside(key.name())));
+    Some(block)
+}
+
+fn tail(view: &View<'_>, around: &Around<'_>, difference: &Difference) -> String {
+    let mut parts = Vec::new();
+    match difference.whole {
+        Some(Cause::Missing) => parts.push("missing: recorded and gone".to_owned()),
+        Some(Cause::Interrupted) => {
+            parts.push("missing: a replacement was begun and not ended".to_owned());
+        }
+        Some(Cause::New) => parts.push("new: declared, and not there yet".to_owned()),
+        _ => {}
+    }
+    if difference.verdict == Verdict::DriftedAndPending {
+        parts.push("drifted, and its definition was edited".to_owned());
+    }
+    let report = view.report;
+    if difference.is_drift()
+        && let (true, Some(then)) = (around.verbose, report.last_good_read_at)
+    {
+        parts.push(format!("changed between {then} and {}", report.read_at));
+    }
+    parts.join(" · ")
+}
+
+/// Where the fields that differ were declared, or the resource itself.
+fn origins(
+    declared: &Declared,
+    key: &ResourceKey,
+    fields: &[FieldDifference],
+    label: Label,
+) -> BTreeSet<String> {
+    let of_fields: Vec<(&FieldDifference, &Origin)> = fields
+        .iter()
+        .filter_map(|field| Some((field, field.origin.as_ref()?)))
+        .collect();
+    let places: BTreeSet<&Origin> = of_fields.iter().map(|(_, origin)| *origin).collect();
+    if places.is_empty() && label != Label::Settling {
+        let resource = declared.resources.get(key);
+        return resource
+            .map(|resource| resource.origin.to_string())
+            .into_iter()
+            .collect();
+    }
+    let is_one = places.len() == 1;
+    let text = |place: &Origin| {
+        let here = of_fields.iter().filter(|(_, origin)| *origin == place);
+        let names: Vec<&str> = here.map(|(field, _)| field.field.as_str()).collect();
+        match is_one {
+            true => place.to_string(),
+            false => format!("{place} ({})", outside(&names.join(", "))),
+        }
+    };
+    places.into_iter().map(text).collect()
+}
+
+fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
+    let reason = match failure.reason.as_str() {
+        "" => failure.code.as_str().replace('-', " "),
+        reason => outside(reason),
+    };
+    let permission = failure
+        .permission
+        .as_ref()
+        .filter(|permission| !reason.contains(permission.as_str()))
+        .map(|permission| format!("; needs {}", outside(permission)));
+    let text = format!(
+        "{reason}{}. Not checked, not clean.",
+        permission.unwrap_or_default()
+    );
+    Block {
+        class: Some(Class::Provider(key.scope().provider())),
+        names: vec![(key.kind(), outside(key.name()))],
+        lines: vec![vec![text]],
+        ..Block::said(Label::Unknown, String::new(), Vec::new())
+    }
+}

@@ -1,0 +1,257 @@
+//! `kedge up`: what was done, what was not, and why.
+
+use std::collections::BTreeMap;
+
+use super::blocks;
+use super::frame;
+use super::page::{Page, Tone, WIDTH, columns, flow};
+use super::sentences::finding_text;
+use super::values::value_text;
+use crate::change::{Edit, Verb};
+use crate::model::{FieldName, Kind, ResourceKey};
+use crate::plan::{Approved, Left};
+use crate::render::Around;
+use crate::render::view::{View, outside};
+use crate::report::{Carried, Changed, Outcome, Report, StackVerdict};
+
+/// Where the text behind a label begins.
+const INDENT: usize = 11;
+
+/// What a run did, as text.
+#[must_use]
+pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> String {
+    let mut page = Page::new(around.colour);
+    frame::head(&mut page, report, around);
+    let groups = carried_groups(changed);
+    groups
+        .iter()
+        .for_each(|group| write_group(&mut page, group));
+    left(&mut page, report);
+    findings(&mut page, report);
+    let mut rest = frame::stack_blocks(report);
+    if report.decided.policy_granted {
+        rest.retain(|block| block.label != blocks::Label::Policy);
+        let tail = report.plan.policy_change.loosened.join(", ");
+        rest.push(blocks::Block::said(
+            blocks::Label::Policy,
+            format!("now: {tail}"),
+            Vec::new(),
+        ));
+    }
+    let view = View::new(report);
+    let unknown = blocks::of_resources(&view, around).into_iter();
+    rest.extend(unknown.filter(|block| block.label == blocks::Label::Unknown));
+    blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
+    counts(&mut page, report, changed);
+    last(&mut page, report, changed, around);
+    page.finish()
+}
+
+/// Changes that ended alike.
+struct Group<'a> {
+    outcome: &'a Outcome,
+    verb: Verb,
+    kind: Kind,
+    names: Vec<String>,
+    what: Vec<String>,
+}
+
+fn carried_groups(changed: &Changed) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut carried: Vec<&Carried> = changed.carried.iter().collect();
+    // What was done comes first; the order among the done depends on who answered first.
+    carried.sort_by_key(|one| (rank(&one.outcome), one.approved.change.key.clone()));
+    for one in carried {
+        let change = &one.approved.change;
+        let (verb, kind, what) = (change.verb, change.key.kind(), edits(&one.approved));
+        let name = outside(change.key.name());
+        match groups.last_mut() {
+            Some(last)
+                if (last.outcome, last.verb, last.kind, &last.what)
+                    == (&one.outcome, verb, kind, &what) =>
+            {
+                last.names.push(name);
+            }
+            _ => groups.push(Group {
+                outcome: &one.outcome,
+                verb,
+                kind,
+                names: vec![name],
+                what,
+            }),
+        }
+    }
+    groups
+}
+
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Done => 0,
+        Outcome::Failed { .. } => 1,
+        Outcome::Blocked { .. } => 2,
+        Outcome::Unknown { .. } => 3,
+        Outcome::NotBegun { .. } => 4,
+    }
+}
+
+fn edits(approved: &Approved) -> Vec<String> {
+    let change = &approved.change;
+    let live = |field: &FieldName| change.live.as_ref()?.fields.get(field);
+    let text = |edit: &Edit| match edit {
+        Edit::Set { field, to } => format!(
+            "{}  {} → {}",
+            outside(field.as_str()),
+            value_text(change.key.kind(), field, live(field)),
+            value_text(change.key.kind(), field, Some(to))
+        ),
+        Edit::Add { field, item } => {
+            format!("{}  added {}", outside(field.as_str()), outside(item))
+        }
+        Edit::Remove { field, item } => {
+            format!("{}  removed {}", outside(field.as_str()), outside(item))
+        }
+    };
+    change.edits.iter().map(text).collect()
+}
+
+fn write_group(page: &mut Page, group: &Group<'_>) {
+    let (label, tone) = match group.outcome {
+        Outcome::Done => ("done", Tone::Good),
+        Outcome::Failed { .. } => ("FAILED", Tone::Bad),
+        Outcome::Blocked { .. } => ("BLOCKED", Tone::Warn),
+        Outcome::Unknown { .. } => ("UNKNOWN", Tone::Warn),
+        Outcome::NotBegun { .. } => ("NOT BEGUN", Tone::Warn),
+    };
+    let label = format!("{label:INDENT$}");
+    let what = match group.names.as_slice() {
+        [one] => format!("{} {} {one}", group.verb.as_str(), group.kind.label()),
+        names => format!(
+            "{} {}",
+            group.verb.as_str(),
+            super::page::count(names.len(), group.kind.label())
+        ),
+    };
+    page.spans(&[(tone, &label), (Tone::Strong, &what)]);
+    let room = WIDTH - INDENT - 2;
+    let mut put = |text: &str| page.line(&format!("{}{text}", " ".repeat(INDENT + 2)));
+    if group.names.len() > 1 {
+        flow(&group.names, ", ", room)
+            .iter()
+            .for_each(|line| put(line));
+    }
+    group.what.iter().for_each(|line| put(line));
+    if let Some(reason) = group.outcome.reason() {
+        put(&outside(reason));
+    }
+    match group.outcome {
+        Outcome::Blocked { fix: Some(fix), .. } => put(&format!("fix: {}", outside(fix))),
+        Outcome::Unknown { .. } => put("the next run finds out by reading"),
+        _ => {}
+    }
+}
+
+/// What was not begun on purpose, by reason.
+fn left(page: &mut Page, report: &Report) {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for one in &report.decided.left {
+        reasons
+            .entry(one.reason.to_string())
+            .or_default()
+            .push(left_name(one));
+    }
+    for (reason, names) in &reasons {
+        let label = format!("{:INDENT$}", "LEFT");
+        let mut names = names.clone();
+        names.dedup();
+        let head = flow(&names, ", ", WIDTH - INDENT);
+        for (number, line) in head.iter().enumerate() {
+            match number {
+                0 => page.spans(&[(Tone::Warn, &label), (Tone::Strong, line)]),
+                _ => page.line(&format!("{}{line}", " ".repeat(INDENT))),
+            }
+        }
+        page.line(&format!("{}{}", " ".repeat(INDENT + 2), outside(reason)));
+    }
+}
+
+fn name(key: &ResourceKey) -> String {
+    format!("{} {}", key.kind().label(), outside(key.name()))
+}
+
+fn left_name(left: &Left) -> String {
+    match &left.field {
+        Some(field) => format!("{} ({})", name(&left.key), outside(field.as_str())),
+        None => name(&left.key),
+    }
+}
+
+/// What nobody can do.
+fn findings(page: &mut Page, report: &Report) {
+    for finding in &report.plan.findings {
+        let Some(text) = finding_text(finding) else {
+            continue;
+        };
+        let label = format!("{:INDENT$}", "NOT DONE");
+        let field = finding
+            .field
+            .as_ref()
+            .map(|field| format!(" ({})", outside(field.as_str())));
+        let head = format!("{}{}", name(&finding.key), field.unwrap_or_default());
+        page.spans(&[(Tone::Warn, &label), (Tone::Strong, &head)]);
+        page.line(&format!("{}{text}", " ".repeat(INDENT + 2)));
+    }
+}
+
+/// `3 of 5 changes made · 1 blocked · 2 left · 4 recorded`.
+fn counts(page: &mut Page, report: &Report, changed: &Changed) {
+    let all = changed.carried.len();
+    let mut parts = vec![match all {
+        0 => "nothing to change".to_owned(),
+        _ => format!("{} of {all} changes made", changed.done()),
+    }];
+    let mut part = |number: usize, what: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    };
+    let ended = |word: &str| {
+        let alike = changed
+            .carried
+            .iter()
+            .filter(|one| one.outcome.as_str() == word);
+        alike.count()
+    };
+    part(ended("failed"), "failed");
+    part(ended("blocked"), "blocked");
+    part(ended("unknown"), "unknown");
+    part(ended("not-begun"), "not begun");
+    let mut keys: Vec<&ResourceKey> = report.decided.left.iter().map(|left| &left.key).collect();
+    keys.dedup();
+    part(keys.len(), "left");
+    part(report.plan.findings.len(), "cannot be done");
+    part(changed.recorded, "recorded without a change");
+    part(changed.forgotten, "forgotten");
+    page.line(&parts.join(" · "));
+}
+
+/// The verdict of the report is older than the changes, so it is not repeated here.
+fn last(page: &mut Page, report: &Report, changed: &Changed, around: &Around<'_>) {
+    let mut parts: Vec<String> = around
+        .traffic
+        .map(frame::traffic_text)
+        .into_iter()
+        .collect();
+    let needs_person = !report.decided.left.is_empty();
+    if needs_person || !changed.is_complete() {
+        parts.push(format!(
+            "next: {}",
+            frame::command(report, around, "preview")
+        ));
+    } else if !changed.carried.is_empty() || report.verdict() != StackVerdict::Clean {
+        parts.push(format!("next: {}", frame::command(report, around, "check")));
+    }
+    let text = parts.join(" · ");
+    if columns(&text) > 0 {
+        page.line(&text);
+    }
+}

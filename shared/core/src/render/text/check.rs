@@ -1,0 +1,95 @@
+//! `kedge check`: is something wrong?
+
+use super::blocks::{self, Block, Label};
+use super::frame;
+use super::page::Page;
+use crate::diff::Verdict;
+use crate::model::Kind;
+use crate::render::Around;
+use crate::render::view::{View, outside};
+use crate::report::{Report, StackVerdict};
+
+/// The most names of one block; the rest is in `kedge preview`.
+const NAMES_MAX: usize = 20;
+/// The most unmanaged names (semantics 9.5); the rest is in `kedge audit`.
+const UNMANAGED_MAX: usize = 10;
+
+/// What is wrong with a stack, as text.
+#[must_use]
+pub fn check_text(report: &Report, around: &Around<'_>) -> String {
+    let view = View::new(report);
+    let mut page = Page::new(around.colour);
+    frame::head(&mut page, report, around);
+    let mut blocks = frame::stack_blocks(report);
+    blocks.extend(resources(&view, around));
+    blocks.extend(unmanaged(report, around));
+    let most = if around.verbose {
+        usize::MAX
+    } else {
+        NAMES_MAX
+    };
+    blocks::write(&mut page, &blocks::joined(blocks), most);
+    frame::counts(&mut page, report);
+    frame::last(&mut page, report, around, next(report, around).as_deref());
+    page.finish()
+}
+
+/// The blocks of the resources; of a stack without state only what could not be read.
+pub(super) fn resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
+    let all = blocks::of_resources(view, around);
+    if view.report.comparison.has_state {
+        return all;
+    }
+    let mut blocks = vec![frame::not_adopted(view)];
+    blocks.extend(
+        all.into_iter()
+            .filter(|block| block.label == Label::Unknown),
+    );
+    blocks
+}
+
+fn unmanaged(report: &Report, around: &Around<'_>) -> Option<Block> {
+    let keys = &report.comparison.unmanaged;
+    let most = if around.verbose {
+        usize::MAX
+    } else {
+        UNMANAGED_MAX
+    };
+    let name = |kind: Kind, name: &str| format!("{} {}", kind.label(), outside(name));
+    let names = keys.iter().map(|key| name(key.kind(), key.name()));
+    let tail = "neither declared nor recorded; never touched";
+    match keys.as_slice() {
+        [] => None,
+        [one] => {
+            let tail = format!("{} · {tail}", name(one.kind(), one.name()));
+            Some(Block::said(Label::Unmanaged, tail, Vec::new()))
+        }
+        _ => {
+            let tail = format!("{} resources · {tail}", keys.len());
+            let list = blocks::cut(names, keys.len(), most, "kedge audit");
+            Some(Block::said(Label::Unmanaged, tail, blocks::listed(&list)))
+        }
+    }
+}
+
+/// What to do next, if anything.
+fn next(report: &Report, around: &Around<'_>) -> Option<String> {
+    if report.verdict() == StackVerdict::Clean {
+        return None;
+    }
+    let is_loosened = !report.plan.policy_change.loosened.is_empty();
+    if !report.plan.changes.is_empty() || is_loosened {
+        return Some(frame::command(report, around, "preview"));
+    }
+    if !report.comparison.has_state && !report.comparison.records.is_empty() {
+        return Some(frame::command(report, around, "up"));
+    }
+    // What nobody can put back is settled by what the definitions say (semantics 7.2).
+    let differs = report.count(&[
+        Verdict::Drifted,
+        Verdict::DriftedAndPending,
+        Verdict::Pending,
+        Verdict::NotAdopted,
+    ]);
+    (differs > 0).then(|| "edit the definitions, or add an ignore rule".to_owned())
+}

@@ -1,0 +1,192 @@
+//! What stands above and below a page: whose it is, the counts, what to do next.
+
+use super::blocks::{Block, Label};
+use super::page::{Page, Tone, count};
+use super::values::span_text;
+use crate::diff::{Cause, Verdict};
+use crate::model::{Allowance, Policy};
+use crate::render::view::{View, outside};
+use crate::render::{Around, Traffic};
+use crate::report::{Report, StackVerdict};
+
+/// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · unattended: …`.
+pub(super) fn head(page: &mut Page, report: &Report, around: &Around<'_>) {
+    let declared = &report.declared;
+    let rest = format!(
+        " (from {}) · {}, revision {} · unattended: {}",
+        outside(around.stack_origin),
+        outside(around.definitions),
+        declared.revision,
+        policy_text(&report.plan.policy),
+    );
+    page.spans(&[
+        (Tone::Strong, declared.stack.as_str()),
+        (Tone::Plain, &rest),
+    ]);
+}
+
+/// What automation may do, protection taken into account (semantics 6.4).
+fn policy_text(policy: &Policy) -> String {
+    let (correct, deploy, protected) = match policy.protected {
+        true => (
+            policy.correct.min(Allowance::Safe),
+            Allowance::None,
+            " (protected)",
+        ),
+        false => (policy.correct, policy.deploy, ""),
+    };
+    let after = match (correct, policy.correct_after_ms) {
+        (Allowance::None, _) | (_, 0) => String::new(),
+        (_, ms) => format!(" after {}", span_text(i128::from(ms) * 1_000_000)),
+    };
+    format!(
+        "correct {}{after}, deploy {}{protected}",
+        correct.as_str(),
+        deploy.as_str()
+    )
+}
+
+/// Guards, the policy's own changes, and a stack that has no state yet.
+pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for trip in &report.decided.refused {
+        let tail = format!("{trip}: the whole plan is refused");
+        blocks.push(Block::said(Label::Guard, tail, Vec::new()));
+    }
+    let change = &report.plan.policy_change;
+    if !change.loosened.is_empty() {
+        let lines = vec![vec![
+            "loosening is destructive: needs a person's consent to the key policy".to_owned(),
+        ]];
+        let tail = format!("would become looser: {}", change.loosened.join(", "));
+        blocks.push(Block::said(Label::Policy, tail, Vec::new()).with_lines(lines));
+    }
+    if !change.tightened.is_empty() {
+        let tail = format!("stricter from now on: {}", change.tightened.join(", "));
+        blocks.push(Block::said(Label::Policy, tail, Vec::new()));
+    }
+    blocks
+}
+
+/// A stack without state: one line with counts, never a list of drift (semantics 7.1).
+pub(super) fn not_adopted(view: &View<'_>) -> Block {
+    let report = view.report;
+    let differences = || report.comparison.differences.values();
+    let found = |with_fields: bool| {
+        differences()
+            .filter(|one| one.verdict == Verdict::NotAdopted && one.blocked.is_none())
+            .filter(|one| one.fields.is_empty() != with_fields)
+            .count()
+    };
+    let (equal, differing) = (found(false), found(true));
+    let absent = differences()
+        .filter(|one| one.whole == Some(Cause::New))
+        .count();
+    let blocked = differences().filter(|one| one.blocked.is_some()).count();
+    let ignored = report.count(&[Verdict::Ignored]);
+    let unknown = report.count(&[Verdict::Unknown]);
+    let parts = [
+        (equal, "live as declared"),
+        (differing, "live and different"),
+        (absent, "not there"),
+        (blocked, "blocked"),
+        (ignored, "ignored"),
+        (unknown, "unknown"),
+    ];
+    let counts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    let declared = report.declared.resources.len();
+    let tail = format!("no state yet: {declared} declared · {}", counts.join(" · "));
+    let line = match report.comparison.any_live {
+        true => {
+            "a tick changes nothing here; a person's `kedge up` records what is live as declared \
+             and changes the rest"
+        }
+        false => "none of it is live: a deploy may create it",
+    };
+    Block::said(Label::NotAdoptedStack, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
+}
+
+/// `41 of 44 checked · 1 drifted · 1 pending · …`.
+pub(super) fn counts(page: &mut Page, report: &Report) {
+    let all = report.comparison.differences.len();
+    let unknown = report.count(&[Verdict::Unknown]);
+    let mut parts = vec![format!("{} of {all} checked", all - unknown)];
+    let mut part = |number: usize, what: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    };
+    if report.comparison.has_state {
+        part(report.count(&[Verdict::Drifted]), "drifted");
+        part(
+            report.count(&[Verdict::DriftedAndPending]),
+            "drifted and pending",
+        );
+        part(report.count(&[Verdict::Pending]), "pending");
+        part(report.count(&[Verdict::NotAdopted]), "not adopted");
+    }
+    part(unknown, "unknown");
+    part(report.count(&[Verdict::Settling]), "settling");
+    part(report.count(&[Verdict::Ignored]), "ignored");
+    match report.count(&[Verdict::Orphan]) {
+        1 => part(1, "orphan"),
+        orphans => part(orphans, "orphans"),
+    }
+    part(report.comparison.unmanaged.len(), "unmanaged (kedge audit)");
+    let foreign: usize = report
+        .comparison
+        .differences
+        .values()
+        .map(|one| one.foreign.len())
+        .sum();
+    match foreign {
+        1 => part(1, "foreign member (kedge audit)"),
+        members => part(members, "foreign members (kedge audit)"),
+    }
+    page.line(&parts.join(" · "));
+}
+
+/// `9 reads, 0 writes · DRIFTED · next: kedge preview`.
+pub(super) fn last(page: &mut Page, report: &Report, around: &Around<'_>, next: Option<&str>) {
+    let verdict = report.verdict();
+    let tone = match verdict {
+        StackVerdict::Clean => Tone::Good,
+        StackVerdict::NotAdopted | StackVerdict::Pending | StackVerdict::Incomplete => Tone::Warn,
+        StackVerdict::Drifted | StackVerdict::Invalid => Tone::Bad,
+    };
+    let before = around
+        .traffic
+        .map(|traffic| format!("{} · ", traffic_text(traffic)));
+    let after = next.map(|next| format!(" · next: {next}"));
+    page.spans(&[
+        (Tone::Plain, &before.unwrap_or_default()),
+        (tone, &verdict.to_string()),
+        (Tone::Plain, &after.unwrap_or_default()),
+    ]);
+}
+
+/// `9 reads, 0 writes, 0.4 s`.
+pub(super) fn traffic_text(traffic: Traffic) -> String {
+    let number = |number: u64, noun| count(usize::try_from(number).unwrap_or(usize::MAX), noun);
+    let wall = traffic
+        .wall_ms
+        .map(|ms| format!(", {}.{} s", ms / 1000, ms % 1000 / 100))
+        .unwrap_or_default();
+    format!(
+        "{}, {}{wall}",
+        number(traffic.reads, "read"),
+        number(traffic.writes, "write")
+    )
+}
+
+/// A command for this stack; the stack is named where the shell does not remember it.
+pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
+    match around.stack_origin {
+        "--stack" => format!("kedge {verb} --stack {}", report.declared.stack),
+        _ => format!("kedge {verb}"),
+    }
+}

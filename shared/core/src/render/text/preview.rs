@@ -1,0 +1,341 @@
+//! `kedge preview`: what would `up` do, who may do it, and what it risks.
+
+use std::collections::BTreeMap;
+
+use super::blocks::{self, Label};
+use super::frame;
+use super::page::{Page, Tone, WIDTH, columns, count, flow};
+use super::sentences::{cause_text, finding_text, left_text, risk_and_says};
+use super::values::{plain_text, value_text};
+use crate::change::{Edit, Verb};
+use crate::diff::Cause;
+use crate::model::{FieldName, Kind};
+use crate::plan::{LeftReason, PlannedChange, Step};
+use crate::render::Around;
+use crate::render::consent::{Commands, Who, commands, person, whos};
+use crate::render::view::{Fates, View, outside};
+use crate::report::Report;
+
+/// Where the lines of a change begin.
+const INDENT: usize = 11;
+
+/// The plan of a stack, as text.
+#[must_use]
+pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
+    let view = View::new(report);
+    let commands = commands(report);
+    let mut page = Page::new(around.colour);
+    frame::head(&mut page, report, around);
+    plan_line(&mut page, report);
+    sections(&mut page, &view, &commands);
+    not_done(&mut page, report);
+    let said = [Label::Unknown, Label::Blocked];
+    let mut rest = frame::stack_blocks(report);
+    rest.extend(
+        blocks::of_resources(&view, around)
+            .into_iter()
+            .filter(|b| said.contains(&b.label)),
+    );
+    if !rest.is_empty() {
+        page.gap();
+        blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
+    }
+    page.gap();
+    recorded(&mut page, report);
+    frame::counts(&mut page, report);
+    let next = [
+        commands.person,
+        commands.named,
+        commands.typed,
+        commands.overriding,
+    ];
+    frame::last(
+        &mut page,
+        report,
+        around,
+        next.into_iter().flatten().next().as_deref(),
+    );
+    page.finish()
+}
+
+/// `plan 0123456789abcdef: 3 changes: 1 create, 2 update · 1 safe, 2 disruptive`.
+fn plan_line(page: &mut Page, report: &Report) {
+    let plan = &report.plan;
+    let tally = |words: [&'static str; 4], of: &dyn Fn(&PlannedChange) -> &'static str| {
+        let number = |word| {
+            plan.changes
+                .iter()
+                .filter(|planned| of(planned) == word)
+                .count()
+        };
+        let parts = words.into_iter().map(|word| (number(word), word));
+        let some: Vec<String> = parts
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        some.join(", ")
+    };
+    if plan.changes.is_empty() {
+        page.line(&format!("plan {}: nothing to change", plan.digest));
+        return;
+    }
+    let verbs = tally(["create", "update", "replace", "delete"], &|planned| {
+        planned.change.verb.as_str()
+    });
+    let risks = tally(["safe", "disruptive", "destructive", ""], &|planned| {
+        planned.risk().as_str()
+    });
+    let number = count(plan.changes.len(), "change");
+    page.line(&format!(
+        "plan {}: {number} ({verbs}) · {risks}",
+        plan.digest
+    ));
+}
+
+/// One change, or many of which the same is to be said.
+struct Entry {
+    verb: Verb,
+    kind: Kind,
+    names: Vec<String>,
+    lines: Vec<String>,
+}
+
+fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
+    let decided = person(&view.report.plan);
+    let fates = Fates::new(&decided);
+    let mut sections: BTreeMap<Who, Vec<Entry>> = BTreeMap::new();
+    for planned in &view.report.plan.changes {
+        let steps = view.steps(planned);
+        let whos = whos(view.report, &fates, &steps, planned);
+        let mut by_who: BTreeMap<Who, Vec<(&Step, Option<&LeftReason>)>> = BTreeMap::new();
+        for (who, step) in whos.into_iter().zip(steps) {
+            by_who.entry(who).or_default().push(step);
+        }
+        for (who, steps) in by_who {
+            let lines = change_lines(view, planned, &steps);
+            push(sections.entry(who).or_default(), planned, lines);
+        }
+    }
+    if commands.named.is_some() && !view.report.plan.policy_change.loosened.is_empty() {
+        sections.entry(Who::Named).or_default();
+    }
+    for (who, entries) in &sections {
+        page.gap();
+        let (title, command) = match who {
+            Who::Tick => ("BY A TICK, or now", &commands.unattended),
+            Who::Person => ("BY A PERSON", &commands.person),
+            Who::Named => ("DESTRUCTIVE, only where the key is named", &commands.named),
+            Who::Typed => (
+                "DESTRUCTIVE, on a terminal, with the stack's name typed",
+                &commands.typed,
+            ),
+            Who::Guarded => (
+                "REFUSED BY A GUARD; a person passes it",
+                &commands.overriding,
+            ),
+        };
+        let command = command.as_ref().map(|command| format!(": {command}"));
+        page.spans(&[
+            (Tone::Strong, title),
+            (Tone::Plain, &command.unwrap_or_default()),
+        ]);
+        entries.iter().for_each(|entry| write_entry(page, entry));
+    }
+}
+
+/// Adds a change to the entries; one that says the same as another joins it.
+fn push(entries: &mut Vec<Entry>, planned: &PlannedChange, lines: Vec<String>) {
+    let change = &planned.change;
+    let name = outside(change.key.name());
+    // Neighbours only: changes of one kind stand together, and the order of the plan stays visible.
+    match entries.last_mut() {
+        Some(last)
+            if last.verb == change.verb
+                && last.kind == change.key.kind()
+                && last.lines == lines =>
+        {
+            last.names.push(name);
+        }
+        _ => entries.push(Entry {
+            verb: change.verb,
+            kind: change.key.kind(),
+            names: vec![name],
+            lines,
+        }),
+    }
+}
+
+fn write_entry(page: &mut Page, entry: &Entry) {
+    let verb = format!("  {:INDENT$}", entry.verb.as_str(), INDENT = INDENT - 4);
+    let tone = match entry.verb {
+        Verb::Create => Tone::Good,
+        Verb::Update => Tone::Warn,
+        Verb::Replace | Verb::Delete => Tone::Bad,
+    };
+    let pad = " ".repeat(INDENT);
+    let what = match entry.names.as_slice() {
+        [one] => format!("{} {one}", entry.kind.label()),
+        names => count(names.len(), entry.kind.label()),
+    };
+    page.spans(&[(tone, &verb), (Tone::Plain, "  "), (Tone::Strong, &what)]);
+    if entry.names.len() > 1 {
+        for line in flow(&entry.names, ", ", WIDTH - INDENT) {
+            page.line(&format!("{pad}{line}"));
+        }
+    }
+    for line in &entry.lines {
+        page.line(&format!("{pad}{line}"));
+    }
+}
+
+/// What some steps of a change do, why, what they risk, and why a tick leaves them.
+fn change_lines(
+    view: &View<'_>,
+    planned: &PlannedChange,
+    steps: &[(&Step, Option<&LeftReason>)],
+) -> Vec<String> {
+    let room = WIDTH - INDENT;
+    let mut lines = Vec::new();
+    let mut reasons: Vec<Vec<String>> = Vec::new();
+    for (step, left) in steps {
+        match &step.edit {
+            Some(edit) => lines.extend(flow(&edit_parts(planned, step, edit), " ", room)),
+            None if planned.change.verb == Verb::Create => {
+                lines.extend(declared_lines(planned, room))
+            }
+            None => {}
+        }
+        let mut parts = vec![cause_text(step.cause).to_owned(), risk_and_says(step)];
+        parts.extend(left.map(left_text));
+        if steps.len() == 1 {
+            reasons.push(parts);
+        } else {
+            // Several steps, each with a reason of its own, unless the next says the same.
+            lines.extend(
+                flow(&parts, " · ", room - 2)
+                    .into_iter()
+                    .map(|line| format!("  {line}")),
+            );
+        }
+    }
+    lines.extend(reasons.iter().flat_map(|parts| flow(parts, " · ", room)));
+    let name =
+        |key: &crate::model::ResourceKey| format!("{} {}", key.kind().label(), outside(key.name()));
+    if !planned.needs.is_empty() {
+        let needs: Vec<String> = planned.needs.iter().map(name).collect();
+        lines.push(format!("after {}", needs.join(", ")));
+    }
+    if let Some(topic) = planned
+        .composite
+        .as_ref()
+        .filter(|topic| **topic != planned.change.key)
+    {
+        lines.push(format!("all or none with {}", name(topic)));
+    }
+    let notes = view.report.comparison.differences.get(&planned.change.key);
+    lines.extend(
+        notes
+            .into_iter()
+            .flat_map(|one| &one.notes)
+            .map(|note| outside(note)),
+    );
+    lines
+}
+
+/// `retention_ms  3600000 (1h) → 604800000 (7d)`.
+fn edit_parts(planned: &PlannedChange, step: &Step, edit: &Edit) -> Vec<String> {
+    let kind = planned.change.key.kind();
+    let field = edit.field();
+    let name = outside(field.as_str());
+    match edit {
+        Edit::Set { to, .. } => {
+            let live = planned
+                .change
+                .live
+                .as_ref()
+                .and_then(|live| live.fields.get(field));
+            let recorded = planned.change.recorded.get(field);
+            let mut parts = vec![
+                format!("{name}  {}", value_text(kind, field, live)),
+                format!("→ {}", value_text(kind, field, Some(to))),
+            ];
+            // Both drifted and edited: all three truths are shown (semantics 5.2).
+            if let (Cause::EditedAndDrifted, Some(recorded)) = (step.cause, recorded) {
+                parts.push(format!("(recorded {})", plain_text(kind, field, recorded)));
+            }
+            parts
+        }
+        Edit::Add { item, .. } => vec![format!("{name}  add {}", outside(item))],
+        Edit::Remove { item, .. } => vec![format!("{name}  remove {}", outside(item))],
+    }
+}
+
+/// What is made: every declared field.
+fn declared_lines(planned: &PlannedChange, room: usize) -> Vec<String> {
+    let change = &planned.change;
+    let text = |(field, value): (&FieldName, &crate::model::Value)| {
+        let value = value_text(change.key.kind(), field, Some(value));
+        format!("{} {value}", outside(field.as_str()))
+    };
+    let parts: Vec<String> = change.declared.iter().map(text).collect();
+    flow(&parts, ", ", room)
+}
+
+/// What nobody can do, or may not.
+fn not_done(page: &mut Page, report: &Report) {
+    let said: Vec<(String, String)> = report
+        .plan
+        .findings
+        .iter()
+        .filter_map(|finding| {
+            let text = finding_text(finding)?;
+            let key = &finding.key;
+            let name = format!("{} {}", key.kind().label(), outside(key.name()));
+            let field = finding
+                .field
+                .as_ref()
+                .map(|field| format!("{}: ", outside(field.as_str())));
+            Some((name, format!("{}{text}", field.unwrap_or_default())))
+        })
+        .collect();
+    if said.is_empty() {
+        return;
+    }
+    page.gap();
+    page.spans(&[(Tone::Strong, "NOT DONE, whoever asks")]);
+    let widest = said
+        .iter()
+        .map(|(name, _)| columns(name))
+        .max()
+        .unwrap_or(0);
+    for (name, text) in &said {
+        let is_long = widest + 4 + columns(text) > WIDTH;
+        if is_long {
+            page.line(&format!("  {name}"));
+            page.line(&format!("    {text}"));
+        } else {
+            page.line(&format!("  {name:widest$}  {text}"));
+        }
+    }
+}
+
+/// What `up` writes into state only.
+fn recorded(page: &mut Page, report: &Report) {
+    let records = &report.comparison.records;
+    let forgotten = records.values().filter(|record| record.is_none()).count();
+    let kept = records.len() - forgotten;
+    let parts: Vec<String> = [
+        (kept, "recorded as it is live"),
+        (forgotten, "forgotten, gone and withdrawn"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{number} {what}"))
+    .collect();
+    if !parts.is_empty() {
+        page.line(&format!(
+            "state only, no change to a provider: {}",
+            parts.join(", ")
+        ));
+    }
+}

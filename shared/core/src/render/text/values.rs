@@ -1,0 +1,289 @@
+//! Values as people read them: the number as it is stored, and what it means.
+
+use crate::model::{FieldName, Kind, Unit, Value, field_spec};
+use crate::render::view::outside;
+
+const NS_PER_MS: i128 = 1_000_000;
+const NS_PER_S: i128 = 1_000_000_000;
+
+/// A field's value: `604800000 (7d)`, `26214400 (25 MiB)`, `-1 (no limit)`, `not set`.
+#[must_use]
+pub fn value_text(kind: Kind, field: &FieldName, value: Option<&Value>) -> String {
+    let Some(value) = value else {
+        return "not set".to_owned();
+    };
+    let plain = plain_text(kind, field, value);
+    match meaning(kind, field, value) {
+        Some(meaning) if meaning != plain => format!("{plain} ({meaning})"),
+        _ => plain,
+    }
+}
+
+/// The value alone, for where its meaning stands beside it already.
+pub(super) fn plain_text(kind: Kind, field: &FieldName, value: &Value) -> String {
+    match value {
+        Value::Text(text) => text_text(text),
+        Value::Set(set) if set.is_empty() => "none".to_owned(),
+        Value::Set(set) => {
+            let items: Vec<String> = set.iter().map(|item| text_text(item)).collect();
+            items.join(", ")
+        }
+        Value::Mixed(parts) => {
+            let of = |(at, value): (&String, &Value)| {
+                format!("{at}: {}", value_text(kind, field, Some(value)))
+            };
+            parts.iter().map(of).collect::<Vec<_>>().join(", ")
+        }
+        Value::Int(_) | Value::Bool(_) | Value::Ratio(_) | Value::Duration(_) | Value::Url(_) => {
+            value.to_string()
+        }
+    }
+}
+
+/// A word as it is; anything that could be taken for something else in quotes.
+fn text_text(text: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "-_.:/@+,*%".contains(c);
+    let text = outside(text);
+    if !text.is_empty() && text.chars().all(is_word) {
+        text
+    } else {
+        format!("\"{}\"", text.replace('"', "\\\""))
+    }
+}
+
+/// What a number means.
+fn meaning(kind: Kind, field: &FieldName, value: &Value) -> Option<String> {
+    if let Value::Duration(nanos) = value {
+        return Some(span_text(i128::from(*nanos)));
+    }
+    let number = value.as_int()?;
+    let unit = field_spec(kind, field)?.unit;
+    let special = match (unit, number) {
+        (Unit::Plain, _) | (_, 0) => return None,
+        (_, i64::MAX) => Some("the largest number".to_owned()),
+        (Unit::Seconds, 1) if kind == Kind::DnsRecordSet => Some("automatic".to_owned()),
+        (_, -1) => Some("no limit".to_owned()),
+        (_, -2) => Some(format!(
+            "as {}",
+            field.as_str().trim_start_matches("local_")
+        )),
+        _ => None,
+    };
+    Some(special.unwrap_or_else(|| match unit {
+        Unit::Milliseconds => span_text(i128::from(number) * NS_PER_MS),
+        Unit::Seconds => span_text(i128::from(number) * NS_PER_S),
+        Unit::Bytes | Unit::Plain => bytes_text(i128::from(number)),
+    }))
+}
+
+/// `7d`, `1d 12h`, `about 6d 23h`: at most two units.
+pub(super) fn span_text(nanos: i128) -> String {
+    const UNITS: [(&str, i128); 6] = [
+        ("d", 86_400 * NS_PER_S),
+        ("h", 3_600 * NS_PER_S),
+        ("m", 60 * NS_PER_S),
+        ("s", NS_PER_S),
+        ("ms", NS_PER_MS),
+        ("ns", 1),
+    ];
+    let sign = if nanos < 0 { "-" } else { "" };
+    let mut rest = nanos.abs();
+    let mut parts = Vec::new();
+    for (name, size) in UNITS {
+        let whole = rest / size;
+        if whole > 0 {
+            parts.push(format!("{whole}{name}"));
+        }
+        if whole > 0 || !parts.is_empty() {
+            rest %= size;
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    let about = if rest == 0 { "" } else { "about " };
+    match parts.as_slice() {
+        [] => "0s".to_owned(),
+        parts => format!("{about}{sign}{}", parts.join(" ")),
+    }
+}
+
+/// `25 MiB`, `1.5 GiB`, `about 23.8 MiB`, `512 B`.
+fn bytes_text(bytes: i128) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let sign = if bytes < 0 { "-" } else { "" };
+    let (mut size, mut name) = (1, "B");
+    for (power, unit) in (0_u32..).zip(UNITS) {
+        let candidate = 1024_i128.pow(power);
+        if bytes.abs() >= candidate {
+            (size, name) = (candidate, unit);
+        }
+    }
+    let (whole, rest) = (bytes.abs() / size, bytes.abs() % size);
+    let (tenths, beyond) = (rest * 10 / size, rest * 10 % size);
+    let about = if beyond == 0 { "" } else { "about " };
+    match tenths {
+        0 => format!("{about}{sign}{whole} {name}"),
+        _ => format!("{about}{sign}{whole}.{tenths} {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Salt, SealedUrl};
+
+    #[test]
+    fn what_people_read() {
+        use Kind::{DnsRecordSet, KafkaTopic, PubsubSubscription};
+        let url = SealedUrl::seal("https://h.example/p?token=abc", &Salt([1; 16])).unwrap();
+        let hidden = url.to_string();
+        let rows = [
+            (
+                KafkaTopic,
+                "retention_ms",
+                Value::Int(604_800_000),
+                "604800000 (7d)",
+            ),
+            (
+                KafkaTopic,
+                "retention_ms",
+                Value::Int(129_600_000),
+                "129600000 (1d 12h)",
+            ),
+            (
+                KafkaTopic,
+                "retention_ms",
+                Value::Int(604_799_999),
+                "604799999 (about 6d 23h)",
+            ),
+            (KafkaTopic, "retention_ms", Value::Int(-1), "-1 (no limit)"),
+            (KafkaTopic, "retention_ms", Value::Int(0), "0"),
+            (KafkaTopic, "segment_ms", Value::Int(500), "500 (500ms)"),
+            (
+                KafkaTopic,
+                "local_retention_ms",
+                Value::Int(-2),
+                "-2 (as retention_ms)",
+            ),
+            (
+                KafkaTopic,
+                "flush_ms",
+                Value::Int(i64::MAX),
+                "9223372036854775807 (the largest number)",
+            ),
+            (
+                KafkaTopic,
+                "max_message_bytes",
+                Value::Int(26_214_400),
+                "26214400 (25 MiB)",
+            ),
+            (
+                KafkaTopic,
+                "max_message_bytes",
+                Value::Int(25_000_000),
+                "25000000 (about 23.8 MiB)",
+            ),
+            (
+                KafkaTopic,
+                "segment_bytes",
+                Value::Int(1_610_612_736),
+                "1610612736 (1.5 GiB)",
+            ),
+            (
+                KafkaTopic,
+                "max_message_bytes",
+                Value::Int(512),
+                "512 (512 B)",
+            ),
+            (KafkaTopic, "partitions", Value::Int(10), "10"),
+            (
+                KafkaTopic,
+                "min_cleanable_dirty_ratio",
+                Value::Ratio(500_000_000),
+                "0.5",
+            ),
+            (
+                KafkaTopic,
+                "cleanup_policy",
+                Value::text("compact,delete"),
+                "compact,delete",
+            ),
+            (
+                KafkaTopic,
+                "description",
+                Value::text("not set"),
+                "\"not set\"",
+            ),
+            (
+                KafkaTopic,
+                "description",
+                Value::text("a\u{1b}[2J\nb"),
+                "\"a\u{fffd}[2J\u{fffd}b\"",
+            ),
+            (KafkaTopic, "description", Value::text(""), "\"\""),
+            (
+                PubsubSubscription,
+                "push_endpoint",
+                Value::text("pull"),
+                "pull",
+            ),
+            (
+                PubsubSubscription,
+                "push_endpoint",
+                Value::Url(url),
+                hidden.as_str(),
+            ),
+            (
+                PubsubSubscription,
+                "push_audience",
+                Value::text("https://h/p?t=1"),
+                "\"https://h/p?[hidden]\"",
+            ),
+            (
+                PubsubSubscription,
+                "message_retention",
+                Value::seconds(604_800),
+                "604800s (7d)",
+            ),
+            (
+                PubsubSubscription,
+                "minimum_backoff",
+                Value::seconds(10),
+                "10s",
+            ),
+            (
+                PubsubSubscription,
+                "ack_deadline_seconds",
+                Value::Int(60),
+                "60 (1m)",
+            ),
+            (DnsRecordSet, "ttl", Value::Int(1), "1 (automatic)"),
+            (DnsRecordSet, "ttl", Value::Int(300), "300 (5m)"),
+            (
+                DnsRecordSet,
+                "addresses",
+                Value::set(["192.0.2.2", "192.0.2.1"]),
+                "192.0.2.1, 192.0.2.2",
+            ),
+            (DnsRecordSet, "addresses", Value::Set([].into()), "none"),
+            (
+                DnsRecordSet,
+                "ttl",
+                Value::Mixed([("192.0.2.1".to_owned(), Value::Int(60))].into()),
+                "192.0.2.1: 60 (1m)",
+            ),
+        ];
+        for (kind, field, value, text) in rows {
+            assert_eq!(
+                value_text(kind, &FieldName::known(field), Some(&value)),
+                text
+            );
+        }
+        assert_eq!(
+            value_text(KafkaTopic, &FieldName::known("tags.a"), None),
+            "not set"
+        );
+        assert!(!hidden.contains("abc"));
+    }
+}
