@@ -218,9 +218,15 @@ impl Stack {
     }
 
     fn done(&self, authorisation: &Authorisation) -> (Report, Changed) {
-        match self.up(authorisation) {
-            Ok(Ok(done)) => done,
-            other => panic!("{other:?}"),
+        match (self.up(authorisation), authorisation) {
+            (Ok(Ok(done)), _) => done,
+            // A person looks at the plan of a protected stack and agrees to that.
+            (Ok(Err(RunError::NeedsDigest { now, .. })), Authorisation::Person(consent)) => {
+                let digest = Some(now);
+                let consent = consent.clone();
+                self.done(&Authorisation::Person(Consent { digest, ..consent }))
+            }
+            (other, _) => panic!("{other:?}"),
         }
     }
 
