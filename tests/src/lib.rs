@@ -6,3 +6,4 @@
 
 pub mod executor;
 pub mod ports;
+pub mod stack;

@@ -180,6 +180,9 @@ impl SimPorts {
         } else {
             self.executor.sleep(wait_ms).await;
             match reply.outcome {
+                Outcome::Response(response) if is_cut(&response) => {
+                    Err(HttpError::Broken("the body ended early".to_owned()))
+                }
                 Outcome::Response(response) => Ok(response),
                 Outcome::Lost => Err(HttpError::Broken("connection reset".to_owned())),
             }
@@ -201,6 +204,14 @@ impl SimPorts {
         });
         result
     }
+}
+
+/// Whether fewer bytes came than `content-length` says: a real client takes that for a broken
+/// connection, not for an answer.
+fn is_cut(response: &Response<Bytes>) -> bool {
+    let length = response.headers().get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    length.is_some_and(|length| length != response.body().len())
 }
 
 impl HttpRead for SimPorts {

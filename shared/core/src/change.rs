@@ -3,7 +3,7 @@
 //! A change is specific enough that carrying it out leaves nothing to decide: the provider gets
 //! the edits, the values behind them and what was live when the plan was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::live::Live;
 use crate::model::{FieldName, Fields, ResourceKey, SecretText, StackName, Value};
@@ -68,6 +68,24 @@ impl Edit {
             Self::Set { field, .. } | Self::Add { field, .. } | Self::Remove { field, .. } => field,
         }
     }
+}
+
+/// The value a set has once a change's adds and removes are done, and nothing else changed.
+#[must_use]
+pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName) -> Value {
+    let mut set = current.clone();
+    for edit in edits.iter().filter(|edit| edit.field() == field) {
+        match edit {
+            Edit::Add { item, .. } => {
+                set.insert(item.clone());
+            }
+            Edit::Remove { item, .. } => {
+                set.remove(item);
+            }
+            Edit::Set { .. } => {}
+        }
+    }
+    Value::Set(set)
 }
 
 /// One change of one resource.

@@ -2,10 +2,10 @@
 //!
 //! Pure: `apply` calls these and stores what they make.
 
-use crate::change::{Applied, Edit, Verb};
+use crate::change::{Applied, Edit, Verb, edited_set};
 use crate::diff::Cause;
 use crate::model::{FieldName, Fields, Recorded, Settling, Timestamp, Value};
-use crate::plan::{Approved, edited_set};
+use crate::plan::Approved;
 use crate::state::{AutomaticChange, Intent, State};
 
 /// What state says of a change that begins (semantics 8.1).
@@ -106,7 +106,11 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         .retain(|name, _| !edited.contains(name));
     let from = live_fields(approved).map(|mut from| {
         from.retain(|name, _| edited.contains(name));
-        from
+        // What an earlier write of ours changed may settle still.
+        let earlier = record.settling.take().filter(|earlier| now < earlier.until);
+        let mut all = earlier.and_then(|earlier| earlier.from).unwrap_or_default();
+        all.extend(from);
+        all
     });
     let until = now.plus_ms(applied.settle_ms);
     record.settling = Some(Settling {
@@ -130,7 +134,7 @@ fn first_record(approved: &Approved) -> Recorded {
 
 /// Whether this change does again what an earlier one of ours did in vain (semantics 3.6).
 fn is_retry(settling: &Settling, approved: &Approved, now: Timestamp) -> bool {
-    if now < settling.until {
+    if !settling.is_blamed(now) {
         return false;
     }
     match (&settling.from, live_fields(approved)) {

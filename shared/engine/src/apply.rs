@@ -17,6 +17,7 @@
 
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError, Verb};
+use kedge_core::diff::Cause;
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::record;
@@ -66,7 +67,8 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
             report.plan.policy.clone(),
         )
     });
-    let writer = StateWriter::begin(store, &state, begun.memory.etag).await?;
+    let etag = begun.memory.etag;
+    let writer = StateWriter::begin(store, &mut state, etag, cx.ports, cx.ports.now()).await?;
     prepare(&mut state, report, &run, &mut changed, cx.ports.now());
     let progress = begun.progress;
     progress(Progress::Applying(report.decided.approved.len()));
@@ -99,7 +101,7 @@ fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
         // Nothing of a stack that is not adopted is recorded behind a person's back.
         return !is_unattended && !report.comparison.records.is_empty();
     };
-    let settled = |key: &ResourceKey| !is_unread(report, key);
+    let settled = |key: &ResourceKey| !is_open(report, key);
     !report.comparison.records.is_empty()
         || decided.policy_granted
         || state.policy != report.plan.policy
@@ -110,9 +112,13 @@ fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
             .any(settled)
 }
 
-fn is_unread(report: &Report, key: &ResourceKey) -> bool {
+/// Whether it is still open how a change that was begun ended: its resource could not be read, or
+/// the second half of a replacement is still to do, under the consent to the first.
+fn is_open(report: &Report, key: &ResourceKey) -> bool {
     let difference = report.comparison.differences.get(key);
-    difference.is_some_and(|difference| difference.failure.is_some())
+    difference.is_some_and(|difference| {
+        difference.failure.is_some() || difference.whole == Some(Cause::Interrupted)
+    })
 }
 
 /// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
@@ -144,7 +150,7 @@ fn prepare(
     };
     state.trim_automatic(now);
     record::drop_settled(state, |key| report.differs(key), now);
-    // What could not be read keeps its unknown outcome; the rest was settled by the comparison.
+    // What is open stays so; the rest was settled by the comparison.
     let before = state
         .applying
         .take()
@@ -152,7 +158,7 @@ fn prepare(
         .unwrap_or_default();
     let mut intents: std::collections::BTreeMap<_, _> = before
         .into_iter()
-        .filter(|(key, _)| is_unread(report, key))
+        .filter(|(key, _)| is_open(report, key))
         .collect();
     for approved in &decided.approved {
         intents.insert(approved.change.key.clone(), record::intent(approved));
@@ -250,10 +256,13 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
     }
 
     /// Notes how a change ended. Only an unknown outcome stays in `applying`, and a replacement of
-    /// which nobody can say whether its first half was done.
+    /// which the second half is not done, or nobody can say whether the first is.
     fn end(&mut self, approved: &Approved, outcome: Outcome) {
-        let half_done = approved.change.verb == Verb::Replace
-            && !matches!(outcome, Outcome::Done | Outcome::NotBegun { .. });
+        let half_done = match outcome {
+            Outcome::Done => false,
+            Outcome::NotBegun { .. } => approved.cause == Cause::Interrupted,
+            _ => approved.change.verb == Verb::Replace || approved.cause == Cause::Interrupted,
+        };
         let keeps = matches!(outcome, Outcome::Unknown { .. }) || half_done;
         if let Some(applying) = self.state.applying.as_mut().filter(|_| !keeps) {
             applying.intents.remove(&approved.change.key);

@@ -129,15 +129,16 @@ pub(crate) async fn read_watch<S: Store>(
     })
 }
 
-/// Writes what checks remember, if it is news. Who loses a race says nothing (semantics 8.5): the
+/// Writes what checks remember, if it is due or news. Who loses a race says nothing (semantics 8.5): the
 /// other check saw the same world.
 pub(crate) async fn write_watch<S: Store>(
     store: &S,
     stack: &StackName,
     before: ReadWatch,
     watch: &Watch,
+    is_due: bool,
 ) -> Result<(), MemoryError> {
-    if watch.is_news_after(&before.watch) {
+    if is_due || watch.is_news_after(&before.watch) {
         let bytes = Bytes::from(watch.encode()?);
         store
             .put(&Keys::of(stack).watch, bytes, before.condition)
@@ -159,25 +160,32 @@ pub(crate) struct StateWriter<'a, S> {
 
 impl<'a, S: Store> StateWriter<'a, S> {
     /// Begins a run: keeps a copy of the state it begins from. A first run begins from an empty
-    /// state, which is its copy 0.
+    /// state, which is its copy 0. That state is written before its copy, since a copy with no
+    /// state beside it is what a lost state looks like.
     pub(crate) async fn begin(
         store: &'a S,
-        state: &State,
+        state: &mut State,
         etag: Option<ETag>,
+        random: &impl Random,
+        now: Timestamp,
     ) -> Result<Self, MemoryError> {
         let keys = Keys::of(&state.stack);
+        let is_first = etag.is_none();
+        let mut writer = Self {
+            store,
+            keys,
+            condition: etag.map_or(Condition::Absent, Condition::Is),
+            written_at: None,
+        };
+        if is_first {
+            writer.write(state, random, now).await?;
+        }
         let copy = Bytes::from(state::encode(state)?);
         // A copy that is there already is that of a run that crashed right after making it.
         store
-            .put(&keys.copy(state.serial), copy, Condition::Absent)
+            .put(&writer.keys.copy(state.serial), copy, Condition::Absent)
             .await?;
-        let condition = etag.map_or(Condition::Absent, Condition::Is);
-        Ok(Self {
-            store,
-            keys,
-            condition,
-            written_at: None,
-        })
+        Ok(writer)
     }
 
     /// Writes the state as it is now.

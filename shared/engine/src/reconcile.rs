@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
-use kedge_core::diff::{DiffInput, Verdict, diff};
+use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, ResourceKey, Salt, Scope, StackName, Timestamp};
 use kedge_core::plan::{
     Authority, GuardName, PlanInput, PlanSummary, authorise, drift_fingerprint, plan,
     resolve_allowed,
 };
-use kedge_core::report::{Carried, Changed, Report, StackVerdict};
+use kedge_core::report::{Carried, Changed, Outcome, Report, StackVerdict};
 use kedge_core::state::{State, Watch};
 use thiserror::Error;
 
@@ -164,7 +164,10 @@ pub async fn check<P: ReadPorts, S: Store>(
         report = judge(ports, &look, &Authorisation::Unattended)?;
     }
     if job.remember {
-        remember(store, job.stack, look.watch, &report).await?;
+        let before = look.watch.watch.last_good_read_at;
+        let state = look.memory.state.as_ref();
+        let is_due = state.is_some_and(|state| state.settles_between(before, look.read_at));
+        remember(store, job.stack, look.watch, &report, &[], is_due).await?;
     }
     Ok(report)
 }
@@ -196,7 +199,15 @@ pub async fn up<P: WritePorts, S: Store>(
         progress: job.progress,
     };
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(store, job.stack, look.watch, &report).await?;
+    remember(
+        store,
+        job.stack,
+        look.watch,
+        &report,
+        &changed.carried,
+        false,
+    )
+    .await?;
     Ok((report, changed))
 }
 
@@ -318,7 +329,13 @@ fn judge<P: ReadPorts>(
     look: &Look,
     authorisation: &Authorisation,
 ) -> Result<Report, RunError> {
-    let state = look.memory.state.as_ref();
+    let watch = &look.watch.watch;
+    let state = look
+        .memory
+        .state
+        .as_ref()
+        .map(|state| state.without_taken(watch));
+    let state = state.as_ref();
     let (declared, live) = (&look.declared, &look.live);
     let comparison = diff(DiffInput {
         declared,
@@ -377,18 +394,31 @@ fn judge<P: ReadPorts>(
     })
 }
 
-/// Keeps since when each drift is known.
+/// Keeps since when each drift is known, less what this run made an end of.
 async fn remember<S: Store>(
     store: &S,
     stack: &StackName,
     before: ReadWatch,
     report: &Report,
+    carried: &[Carried],
+    is_due: bool,
 ) -> Result<(), RunError> {
     let differences = &report.comparison.differences;
+    let stands = |difference: &Difference| {
+        let done = carried.iter().find(|carried| {
+            carried.outcome == Outcome::Done && carried.approved.change.key == difference.key
+        });
+        match done {
+            Some(done) => difference.after(&done.approved.change.edits),
+            None => Some(difference.clone()),
+        }
+    };
     let drifts = differences
         .values()
-        .filter(|difference| difference.is_drift() && report.comparison.has_state)
-        .map(|difference| (difference.key.clone(), drift_fingerprint(difference)))
+        .filter(|_| report.comparison.has_state)
+        .filter_map(stands)
+        .filter(Difference::is_drift)
+        .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
         .collect();
     let is_unread = |key: &ResourceKey| {
         differences
@@ -399,6 +429,6 @@ async fn remember<S: Store>(
     let watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    memory::write_watch(store, stack, before, &watch).await?;
+    memory::write_watch(store, stack, before, &watch, is_due).await?;
     Ok(())
 }

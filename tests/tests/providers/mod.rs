@@ -1,4 +1,4 @@
-//! Each provider against the sandbox, in virtual time.
+//! Each provider against the sandbox.
 
 mod aiven_kafka;
 mod cloudflare_dns;

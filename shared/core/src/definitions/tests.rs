@@ -2,6 +2,7 @@
 
 mod bad;
 mod chaos;
+mod documented;
 mod rules;
 mod shipped;
 

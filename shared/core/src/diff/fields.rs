@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cause, FieldDifference, ItemDifference, Verdict};
+use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
+use crate::change::{Edit, edited_set};
 use crate::live::Live;
 use crate::model::{
     DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Shape, Value, field_spec,
@@ -180,6 +181,52 @@ fn items_cause(items: &[ItemDifference]) -> Cause {
         (false, true, true) => Cause::EditedAndDrifted,
         (false, true, false) => Cause::Drifted,
         (false, false, _) => Cause::Edited,
+    }
+}
+
+impl Difference {
+    /// What is left of it once these edits of it were made; none if nothing is. A resource that
+    /// differs as a whole is whole again after any change.
+    #[must_use]
+    pub fn after(&self, edits: &[Edit]) -> Option<Self> {
+        let is_set = |name: &FieldName| {
+            let sets = |edit: &&Edit| edit.field() == name && matches!(edit, Edit::Set { .. });
+            edits.iter().any(|edit| sets(&edit))
+        };
+        let is_edited = |name: &FieldName, item: &ItemDifference| {
+            edits.iter().any(|edit| match edit {
+                Edit::Add { field, item: added } => {
+                    item.lacking && field == name && *added == item.item
+                }
+                Edit::Remove { field, item: gone } => {
+                    !item.lacking && field == name && *gone == item.item
+                }
+                Edit::Set { .. } => false,
+            })
+        };
+        let mut left = self.clone();
+        left.fields.retain(|field| !is_set(&field.field));
+        left.fields.retain_mut(|field| {
+            let had_items = !field.items.is_empty();
+            let FieldDifference {
+                field: name,
+                items,
+                live,
+                cause,
+                ..
+            } = field;
+            items.retain(|item| !is_edited(name, item));
+            if let (true, Some(set)) = (had_items, live.as_ref().and_then(Value::as_set)) {
+                *live = Some(edited_set(set, edits, name));
+                *cause = items_cause(items);
+            }
+            !had_items || !items.is_empty()
+        });
+        if self.whole.is_some() || left.fields.is_empty() {
+            return None;
+        }
+        left.verdict = verdict(&left.fields, false);
+        Some(left)
     }
 }
 

@@ -353,7 +353,7 @@ impl One<'_> {
             Some(settling) if settling.from.is_none() && self.input.now < settling.until => {
                 self.difference(Verdict::Settling)
             }
-            Some(settling) if settling.from.is_none() => {
+            Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
                 difference
                     .notes

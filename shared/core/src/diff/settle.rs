@@ -106,6 +106,9 @@ pub(super) fn set_aside(
         aside.any = fields.len() < before;
         return aside;
     }
+    if !settling.is_blamed(now) {
+        return aside;
+    }
     for field in fields.iter_mut().filter(|field| still_old(field)) {
         field.stuck = settling.retried;
         aside

@@ -31,3 +31,16 @@ pub struct Settling {
     /// Whether this write was the one retry after a first that did not take.
     pub retried: bool,
 }
+
+impl Settling {
+    /// How long after [`Settling::until`] an old value is still taken for a write that did not take.
+    /// Later it is somebody's: the record of a write may stand for months, since nothing is written
+    /// while nothing changes. Long enough for one check, an announcement and the one retry.
+    pub const BLAMED_MS: i64 = 60 * 60 * 1000;
+
+    /// Whether an old value seen now may be a write that did not take.
+    #[must_use]
+    pub fn is_blamed(&self, now: Timestamp) -> bool {
+        now >= self.until && now < self.until.plus_ms(Self::BLAMED_MS)
+    }
+}

@@ -214,19 +214,8 @@ pub fn resolve_allowed(
 /// Decides what of the plan may be done now.
 #[must_use]
 pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
-    let mut decided = Decided {
-        refused: plan.tripped.clone(),
-        ..Decided::default()
-    };
-    decided.refused.extend(daily_trip(plan, authority));
-    if let Some(trip) = decided.refused.first() {
-        let reason = LeftReason::Guard(trip.guard);
-        decided.left = plan
-            .changes
-            .iter()
-            .flat_map(|planned| leave(planned, &reason))
-            .collect();
-        return decided;
+    if !plan.tripped.is_empty() {
+        return refused(plan, plan.tripped.clone());
     }
     let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
         .changes
@@ -240,11 +229,28 @@ pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
         })
         .collect();
     hold_together(&plan.changes, &mut verdicts);
+    let mut decided = Decided::default();
     for (planned, verdicts) in plan.changes.iter().zip(&verdicts) {
         settle(planned, verdicts, &mut decided);
     }
+    if let Some(trip) = daily_trip(plan, authority, &decided.approved) {
+        return refused(plan, vec![trip]);
+    }
     decided.policy_granted = grants_policy(plan, authority);
     decided
+}
+
+/// Guards refuse the whole plan.
+fn refused(plan: &Plan, trips: Vec<GuardTrip>) -> Decided {
+    let reason = trips.first().map(|trip| LeftReason::Guard(trip.guard));
+    let left = plan.changes.iter().zip(reason.iter().cycle());
+    Decided {
+        left: left
+            .flat_map(|(planned, reason)| leave(planned, reason))
+            .collect(),
+        refused: trips,
+        ..Decided::default()
+    }
 }
 
 /// Loosening the policy is destructive (semantics 4.4).
@@ -260,7 +266,8 @@ fn grants_policy(plan: &Plan, authority: Authority<'_>) -> bool {
     }
 }
 
-fn daily_trip(plan: &Plan, authority: Authority<'_>) -> Option<GuardTrip> {
+/// Automation stops before the change that would be one too many in a day, not after it.
+fn daily_trip(plan: &Plan, authority: Authority<'_>, approved: &[Approved]) -> Option<GuardTrip> {
     let Authority::Policy { automatic, now, .. } = authority else {
         return None;
     };
@@ -269,9 +276,15 @@ fn daily_trip(plan: &Plan, authority: Authority<'_>) -> Option<GuardTrip> {
     };
     let most = plan.policy.guards.daily_automatic_max;
     let done = automatic.iter().filter(recent).count();
-    (done >= most as usize && !plan.changes.is_empty()).then(|| GuardTrip {
+    let more = approved
+        .iter()
+        .filter(|approved| !approved.first_create)
+        .count();
+    (more > 0 && done + more > most as usize).then(|| GuardTrip {
         guard: GuardName::DailyAutomatic,
-        message: format!("{done} automatic changes in 24 hours, and at most {most} are allowed"),
+        message: format!(
+            "{done} automatic changes in 24 hours and {more} more, and at most {most} are allowed"
+        ),
     })
 }
 
@@ -333,6 +346,7 @@ fn policy_objection(
     );
     let stricter = policy.correct.min(policy.deploy);
     let (rule, allowance) = match step.cause {
+        Cause::Interrupted if !planned.scope_read => return Some(LeftReason::ScopeUnread),
         // Its deletion was consented to, and only the second half is left to do.
         Cause::Interrupted => return None,
         _ if step.risk == Risk::Destructive => return Some(LeftReason::NeedsGrant),

@@ -54,10 +54,11 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
         on_missing: stricter(
             &mut change,
             "on_missing",
-            was.on_missing,
-            *on_missing,
-            |v| v.map_or("by name", OnMissing::as_str).to_owned(),
-        ),
+            MissingScale::of(was.on_missing),
+            MissingScale::of(*on_missing),
+            |v| v.rule().map_or("by name", OnMissing::as_str).to_owned(),
+        )
+        .rule(),
         protected: !stricter(&mut change, "protected", !was.protected, !protected, |v| {
             (!v).to_string()
         }),
@@ -90,6 +91,32 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
         },
     };
     (policy, change)
+}
+
+/// `on_missing` from strict to loose: by name, which recreates some, stands between the two rules.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum MissingScale {
+    Alert,
+    ByName,
+    Recreate,
+}
+
+impl MissingScale {
+    fn of(rule: Option<OnMissing>) -> Self {
+        match rule {
+            Some(OnMissing::Alert) => Self::Alert,
+            None => Self::ByName,
+            Some(OnMissing::Recreate) => Self::Recreate,
+        }
+    }
+
+    fn rule(self) -> Option<OnMissing> {
+        match self {
+            Self::Alert => Some(OnMissing::Alert),
+            Self::ByName => None,
+            Self::Recreate => Some(OnMissing::Recreate),
+        }
+    }
 }
 
 /// The smaller of two values of a scale from strict to loose, noting which way it went.
@@ -154,5 +181,22 @@ mod tests {
         );
         let (policy, change) = policy_in_force(None, &asked);
         assert_eq!((policy, change), (asked, PolicyChange::default()));
+    }
+
+    #[test]
+    fn on_missing_by_name_stands_between_alert_and_recreate() {
+        let rules = [Some(OnMissing::Alert), None, Some(OnMissing::Recreate)];
+        for (was, recorded) in rules.iter().enumerate() {
+            for (now, asked) in rules.iter().enumerate() {
+                let policy = |on_missing| Policy {
+                    on_missing,
+                    ..Policy::default()
+                };
+                let (policy, change) = policy_in_force(Some(&policy(*recorded)), &policy(*asked));
+                assert_eq!(policy.on_missing, rules[was.min(now)]);
+                assert_eq!(change.loosened.len(), usize::from(now > was));
+                assert_eq!(change.tightened.len(), usize::from(now < was));
+            }
+        }
     }
 }

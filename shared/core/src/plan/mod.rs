@@ -22,7 +22,7 @@ pub use in_force::{PolicyChange, policy_in_force};
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::live::{Live, LiveWorld, Reading};
-use crate::model::{Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Value};
+use crate::model::{Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey};
 use crate::risk::Risk;
 use crate::state::State;
 
@@ -194,8 +194,14 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         findings,
         tripped,
         summary,
-        not_adopted: !comparison.has_state && comparison.any_live,
+        not_adopted: !comparison.has_state && may_be_live(comparison),
     }
+}
+
+/// Whether anything declared is live, or could be: what was not read is not absent.
+fn may_be_live(comparison: &Comparison) -> bool {
+    let unknown = |difference: &Difference| difference.verdict == Verdict::Unknown;
+    comparison.any_live || comparison.differences.values().any(unknown)
 }
 
 /// What others need comes first, deletes come last and backwards, then by key (semantics 8.3).
@@ -374,22 +380,4 @@ fn join_composites(input: PlanInput<'_>, changes: &mut [PlannedChange]) {
             .into_iter()
             .find(|key| replaced.contains(key) && created.contains_key(key));
     }
-}
-
-/// The value a set has once a change's adds and removes are done, and nothing else changed.
-#[must_use]
-pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName) -> Value {
-    let mut set = current.clone();
-    for edit in edits.iter().filter(|edit| edit.field() == field) {
-        match edit {
-            Edit::Add { item, .. } => {
-                set.insert(item.clone());
-            }
-            Edit::Remove { item, .. } => {
-                set.remove(item);
-            }
-            Edit::Set { .. } => {}
-        }
-    }
-    Value::Set(set)
 }

@@ -92,7 +92,11 @@ fn no_failure_looks_like_absence() {
         ),
         (slow, FailureCode::Network, "no answer within"),
         (lost, FailureCode::Network, "the connection broke"),
-        (Effect::CutBody, FailureCode::StrangeAnswer, "was cut off"),
+        (
+            Effect::CutBody,
+            FailureCode::Network,
+            "the connection broke",
+        ),
         (
             Effect::HtmlBody { code: 200 },
             FailureCode::StrangeAnswer,

@@ -134,7 +134,7 @@ fn a_failed_read_is_never_an_absence() {
             "connection reset",
             5,
         ),
-        (Effect::CutBody, StrangeAnswer, "the answer is cut off", 1),
+        (Effect::CutBody, Network, "the connection broke", 5),
         (
             Effect::HtmlBody { code: 200 },
             StrangeAnswer,

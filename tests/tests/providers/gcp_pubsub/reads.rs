@@ -107,7 +107,7 @@ fn failures() -> Vec<(Effect, &'static str)> {
         (status(503), "provider-error"),
         (Effect::Latency { ms: 20_000 }, "network"),
         (Effect::LoseAnswer { applied: false }, "network"),
-        (Effect::CutBody, "strange-answer"),
+        (Effect::CutBody, "network"),
         (Effect::WrongTypes, "strange-answer"),
         (Effect::HtmlBody { code: 200 }, "strange-answer"),
         (Effect::HtmlBody { code: 404 }, "strange-answer"),

@@ -61,6 +61,8 @@ pub(super) struct Survey<'a> {
     listed: BTreeSet<String>,
     /// Recorded and not in the list.
     missing: Vec<String>,
+    /// Never recorded, wanted, and in a list that is empty: absent if the service is running.
+    unlisted: Vec<String>,
     extra_reads_left: usize,
     reading: ScopeReading,
 }
@@ -78,6 +80,7 @@ impl<'a> Survey<'a> {
             service,
             listed: list.iter().map(|topic| topic.topic_name.clone()).collect(),
             missing: Vec::new(),
+            unlisted: Vec::new(),
             extra_reads_left: EXTRA_READS_MAX,
             reading: ScopeReading::default(),
         };
@@ -108,7 +111,14 @@ impl<'a> Survey<'a> {
             .chunks(BULK_NAMES_MAX)
             .map(|names| Ask::Bulk(names.to_vec()))
             .collect();
-        if !survey.missing.is_empty() {
+        // A service that is switched off lists nothing, which would look like a new one.
+        if survey.listed.is_empty() {
+            for name in asked_for.difference(&recorded) {
+                survey.unknown(name, unanswered());
+                survey.unlisted.push(name.clone());
+            }
+        }
+        if !survey.missing.is_empty() || !survey.unlisted.is_empty() {
             asks.push(Ask::Service);
         }
         (survey, asks)
@@ -227,6 +237,10 @@ impl<'a> Survey<'a> {
     fn prove_absences(&mut self) -> Vec<Ask> {
         let reason =
             format!("more than {EXTRA_READS_MAX} reads would be needed to prove what is gone");
+        for name in std::mem::take(&mut self.unlisted) {
+            let key = self.key(&name);
+            self.reading.unknown.remove(&key);
+        }
         let missing = std::mem::take(&mut self.missing);
         self.one_by_one(missing, &inconsistent(&reason))
     }
@@ -234,8 +248,9 @@ impl<'a> Survey<'a> {
     /// What is not listed is unknown: a powered-off service lists nothing (tf#1004, tf#700). A
     /// guard that could not be read leaves open only what it was asked about.
     fn service_failed(&mut self, failure: ReadFailure) {
-        for name in std::mem::take(&mut self.missing) {
-            self.unknown(&name, failure.clone());
+        let missing = std::mem::take(&mut self.missing);
+        for name in missing.iter().chain(&std::mem::take(&mut self.unlisted)) {
+            self.unknown(name, failure.clone());
         }
         if matches!(
             failure.code,

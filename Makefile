@@ -1,0 +1,82 @@
+# The daily verbs. `make` alone lists them.
+#
+#   make preview STACK=staging     another stack than the selected one
+#   make outputs ARGS=--json       further flags of kedge
+#
+# Every verb runs kedge as it is in this checkout. Exit codes with a meaning (0, 1, 2, 3) are
+# kedge's own: make turns each failure into 2, so scripts should call kedge itself.
+
+CARGO ?= cargo
+# Taken from the command line only: a variable of that name in the environment may mean anything.
+STACK =
+ARGS =
+# Where `make install` puts bin/kedge; empty: cargo's own folder, ~/.cargo, whose bin is on PATH.
+ROOT =
+
+export CARGO
+export CARGO_NET_RETRY ?= 5
+
+# The first build shows its progress; later ones are quiet.
+BUILT = $(or $(CARGO_TARGET_DIR),target)/debug/kedge
+KEDGE = $(CARGO) run --quiet --locked -p kedge --
+FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test install init preview up outputs refresh \
+	select-dev select-staging select-prod fmt lint
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(BUILT):
+	@.ci/prerequisites build
+	@$(CARGO) build --locked -p kedge
+
+demo: ## The whole job against built-in providers: deploy, drift, check, correct
+	@.ci/prerequisites build
+	@$(CARGO) build --locked -p kedge
+	@$(KEDGE) demo
+
+test: ## Format, lints, the wasm32 check and all tests
+	@.ci/prerequisites test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	.ci/wasm
+	$(CARGO) test --locked --workspace --all-features
+
+install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
+	@.ci/prerequisites build
+	$(CARGO) install --locked --path functions/cli $(if $(ROOT),--root $(ROOT))
+
+init: $(BUILT) ## Prepare this checkout: .env, the folder of the state, the stack
+	@$(KEDGE) init $(FLAGS)
+
+# Differences (kedge's 2) are what a preview is for, and no failure of make.
+preview: $(BUILT) ## What `make up` would do
+	@$(KEDGE) preview $(FLAGS) || [ $$? -eq 2 ]
+
+up: $(BUILT) ## Show the plan, ask, carry it out
+	@$(KEDGE) up $(FLAGS)
+
+outputs: $(BUILT) ## Names and addresses of what the stack declares
+	@$(KEDGE) outputs $(FLAGS)
+
+refresh: ## Not there yet: comes with the stored state in R2
+	@echo "refresh is not there yet: it comes with the stored state in R2." >&2
+	@echo "make preview reads the providers anew each time." >&2
+	@exit 1
+
+select-dev: $(BUILT) ## Work on development
+	@$(KEDGE) select development
+
+select-staging: $(BUILT) ## Work on staging
+	@$(KEDGE) select staging
+
+select-prod: $(BUILT) ## Work on prod
+	@$(KEDGE) select prod
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+lint: ## Lints alone
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings

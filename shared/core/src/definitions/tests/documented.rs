@@ -1,0 +1,125 @@
+//! What `docs/definitions.md` says of fields is what the table in `model::fields` says.
+
+use std::fs;
+
+use crate::definitions::{nodes, policy, project, pubsub, stack};
+use crate::model::{FieldSpec, Kind, RiskRule, Shape, Unit, field_specs};
+
+fn takes(spec: &FieldSpec) -> String {
+    match spec.shape {
+        Shape::Int { min, max } => {
+            let unit = match spec.unit {
+                Unit::Plain => "",
+                Unit::Milliseconds => " ms (or `7d`)",
+                Unit::Bytes => " bytes (or `25MiB`)",
+                Unit::Seconds => " seconds",
+            };
+            match max {
+                i64::MAX => format!("at least {min}{unit}"),
+                _ => format!("{min} to {max}{unit}"),
+            }
+        }
+        Shape::Bool => "`true`, `false`".to_owned(),
+        Shape::Choice(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            words.join(", ")
+        }
+        Shape::Ratio => "0 to 1".to_owned(),
+        Shape::Text { chars_max } => format!("text, at most {chars_max} characters"),
+        Shape::Duration { min_s, max_s } => format!("`{}` to `{}`", time(min_s), time(max_s)),
+        Shape::Expiration { min_s } => format!("at least `{}`, or `never`", time(min_s)),
+        Shape::PushEndpoint => "an `https://` URL, or `pull`".to_owned(),
+        Shape::PubsubTopic => "a topic's name".to_owned(),
+        Shape::Addresses => "IP addresses".to_owned(),
+        Shape::Members => "list of members".to_owned(),
+        Shape::Texts => "list of texts".to_owned(),
+        Shape::TextMap { entries_max, .. } => format!("map, at most {entries_max} entries"),
+    }
+}
+
+fn time(seconds: i64) -> String {
+    match seconds % 86_400 {
+        0 if seconds > 0 => format!("{}d", seconds / 86_400),
+        _ => format!("{seconds}s"),
+    }
+}
+
+fn rule(rule: RiskRule) -> String {
+    match rule {
+        RiskRule::Safe => "safe".to_owned(),
+        RiskRule::SafeBut(says) => format!("safe ({says})"),
+        RiskRule::Disruptive(says) => format!("disruptive ({says})"),
+        RiskRule::Destructive(says) => format!("destructive ({says})"),
+        RiskRule::Impossible(says) => format!("impossible ({says})"),
+        RiskRule::Replace(says) => format!("destructive ({says})"),
+    }
+}
+
+fn risk(spec: &FieldSpec) -> String {
+    // Their items are decided one by one (`plan::steps`), not by the table.
+    if matches!(spec.shape, Shape::Addresses | Shape::Members) {
+        return "by item, see below".to_owned();
+    }
+    if spec.raised == spec.lowered {
+        return rule(spec.raised);
+    }
+    let (up, down) = match spec.shape {
+        Shape::Bool => ("turned on", "turned off"),
+        _ => ("raised", "lowered"),
+    };
+    format!(
+        "{up}: {}; {down}: {}",
+        rule(spec.raised),
+        rule(spec.lowered)
+    )
+}
+
+fn table(kind: Kind) -> String {
+    let mut table = "| field | takes | what it is | a change is |\n|---|---|---|---|\n".to_owned();
+    for spec in field_specs(kind) {
+        let (takes, risk) = (takes(spec), risk(spec));
+        table += &format!("| `{}` | {takes} | {} | {risk} |\n", spec.name, spec.doc);
+    }
+    table
+}
+
+fn page() -> String {
+    fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/definitions.md"
+    ))
+    .unwrap()
+}
+
+#[test]
+fn the_tables_of_fields() {
+    let page = page();
+    for kind in Kind::ALL {
+        let table = table(kind);
+        assert!(
+            page.contains(&table),
+            "docs/definitions.md lacks:\n\n{table}"
+        );
+    }
+}
+
+#[test]
+fn every_key_is_named() {
+    let page = page();
+    let lists: [&[&str]; 8] = [
+        &project::KEYS,
+        &project::AREA_KEYS,
+        &project::IGNORE_KEYS,
+        &policy::KEYS,
+        &policy::GUARDS,
+        &nodes::KEYS,
+        &stack::CONFIG_KEYS,
+        &pubsub::BINDING_OWN,
+    ];
+    for key in lists.into_iter().flatten() {
+        assert!(
+            page.contains(&format!("`{key}`")),
+            "docs/definitions.md lacks `{key}`"
+        );
+    }
+}

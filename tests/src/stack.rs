@@ -1,0 +1,507 @@
+//! A stack in a simulated world: definition files, runs of `check` and `up`, and the assertion that
+//! every scenario ends with: again, and nothing changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::definitions::DefinitionSet;
+use kedge_core::diff::{Difference, Verdict};
+use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::plan::GuardName;
+use kedge_core::report::{Changed, Report, StackVerdict};
+use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, check, up};
+use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
+
+use crate::executor::Crashed;
+use crate::ports::{CrashPoint, SimPorts, endpoints, sim};
+
+/// The Aiven project of the sandbox's default world.
+pub const AIVEN_PROJECT: &str = "clustera-creators";
+/// Its Kafka service.
+pub const KAFKA_SERVICE: &str = "kafka-clustera";
+/// Its Google project.
+pub const GCP_PROJECT: &str = "clustera-control-plane";
+/// Its DNS zone.
+pub const ZONE: &str = "c1a57e4a000000000000000000000001";
+/// Texts that must not be found in anything that is stored or shown.
+pub const SECRETS: [&str; 2] = ["s3cret", CANARY_SECRET];
+/// How long a run may last.
+const RUN_MS: i64 = 120_000;
+
+/// What one run of `up` gave back.
+pub type Upped = Result<(Report, Changed), RunError>;
+
+/// One stack, `dev`, and its world.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// The stack.
+    pub name: StackName,
+    /// Its definition files by path.
+    pub files: BTreeMap<String, String>,
+    /// Its world.
+    pub ports: SimPorts,
+}
+
+impl Stack {
+    /// A stack `dev` of which nothing is declared yet, in an empty world.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::seeded(1)
+    }
+
+    /// The same with its own seed.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        let options = Options {
+            seed,
+            ..Options::default()
+        };
+        let mut stack = Self {
+            name: stack_name("dev"),
+            files: BTreeMap::new(),
+            ports: sim(seed, Sandbox::new(options)),
+        };
+        stack.policy("correct: safe, deploy: disruptive, correct_after: 0");
+        stack.config("");
+        stack
+    }
+
+    /// A stack over definition files of its own.
+    #[must_use]
+    pub fn of(name: &str, files: BTreeMap<String, String>) -> Self {
+        Self {
+            name: stack_name(name),
+            files,
+            ports: sim(1, Sandbox::new(Options::default())),
+        }
+    }
+
+    /// Writes a definition file.
+    pub fn file(&mut self, path: &str, text: impl Into<String>) {
+        self.files.insert(path.to_owned(), text.into());
+    }
+
+    /// Says the policy, as the inside of a YAML map.
+    pub fn policy(&mut self, policy: &str) {
+        self.project(policy, "{}", "[]");
+    }
+
+    /// Says policy, guards and ignore rules, as YAML.
+    pub fn project(&mut self, policy: &str, guards: &str, ignore: &str) {
+        let text = format!(
+            "project: test\npolicy: {{{policy}}}\nguards: {guards}\nignore: {ignore}\n\
+             areas: {{area: {{kafka_topics: {{partitions: 1, replication: 2}}}}}}\n"
+        );
+        self.file("kedge.yaml", text);
+    }
+
+    /// Says the stack's config besides projects, service and zone: lines of YAML.
+    pub fn config(&mut self, more: &str) {
+        let text = format!(
+            "config:\n  test:aiven_project: {AIVEN_PROJECT}\n  test:kafka_service: {KAFKA_SERVICE}\n  \
+             test:gcp_project: {GCP_PROJECT}\n  test:cloudflare_zone_id: {ZONE}\n{more}"
+        );
+        self.file(&format!("stacks/{}.yaml", self.name), text);
+    }
+
+    /// Declares Kafka topics, each as the inside of a YAML map after its name: `("a", "partitions: 3")`.
+    pub fn topics(&mut self, topics: &[(&str, &str)]) {
+        let lines: Vec<String> = topics.iter().map(|topic| topic_line(*topic)).collect();
+        self.file("area/kafka-topics.yaml", listed("topics", &lines));
+    }
+
+    /// Declares so many Kafka topics, `t000` and on.
+    pub fn many_topics(&mut self, count: usize, fields: &str) {
+        let name = |number| format!("t{number:03}");
+        let lines: Vec<String> = (0..count)
+            .map(|number| topic_line((&name(number), fields)))
+            .collect();
+        self.file("area/kafka-topics.yaml", listed("topics", &lines));
+    }
+
+    /// Declares what Gmail needs of Pub/Sub: a topic `mail`, a publisher, and a subscription with
+    /// these further fields.
+    pub fn mail(&mut self, subscription: &str) {
+        let text = format!(
+            "topics: [{{name: \"{{stack}}-mail\"}}]\n\
+             subscriptions: [{{name: \"{{stack}}-mail-sub\", topic: \"{{stack}}-mail\"{}}}]\n\
+             bindings: [{{topic: \"{{stack}}-mail\", role: roles/pubsub.publisher, members: [\"{GMAIL}\"]}}]\n",
+            after_comma(subscription)
+        );
+        self.file("area/pubsub.yaml", text);
+    }
+
+    /// Declares DNS nodes, each as the inside of a YAML map.
+    pub fn nodes(&mut self, nodes: &[&str]) {
+        let lines: Vec<String> = nodes
+            .iter()
+            .map(|node| format!("    - {{{node}}}\n"))
+            .collect();
+        let nodes = if lines.is_empty() { " []\n" } else { "\n" };
+        self.config(&format!("  test:nodes:{nodes}{}", lines.concat()));
+    }
+
+    /// Something of each provider: topics `a`, `b` and `b-dlq`, Gmail's Pub/Sub with a secret in its
+    /// push endpoint, and a node with two addresses.
+    #[must_use]
+    pub fn small() -> Self {
+        Self::new().with_small()
+    }
+
+    /// The same on this stack.
+    #[must_use]
+    pub fn with_small(mut self) -> Self {
+        self.topics(&[
+            ("a", "retention_ms: 3600000"),
+            ("b", "partitions: 2"),
+            ("b-dlq", ""),
+        ]);
+        self.mail("push_endpoint: \"https://hooks.example/mail?token=push-s3cret\"");
+        self.nodes(&[NODE]);
+        self
+    }
+
+    /// Looks and decides what a tick would do.
+    ///
+    /// # Panics
+    /// When the check fails.
+    #[must_use]
+    pub fn check(&self) -> Report {
+        match self.try_check() {
+            Ok(report) => report,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// The same with its error.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes or shows a secret.
+    pub fn try_check(&self) -> Result<Report, RunError> {
+        let set = self.set();
+        let none = BTreeMap::new();
+        let endpoints = endpoints();
+        let run = check(&self.ports, &self.ports, self.job(&set, &none, &endpoints));
+        let result = self.ports.executor.run(run).expect("no crash point is set");
+        self.assert_no_secret(&format!("{result:?}"));
+        result
+    }
+
+    /// What a tick does: policy alone.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub fn unattended(&self) -> (Report, Changed) {
+        self.done(&Authorisation::Unattended)
+    }
+
+    /// What a person does who agrees to the plan and names these destructive keys.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub fn person(&self, allow: &[&str]) -> (Report, Changed) {
+        self.done(&person(allow))
+    }
+
+    /// What a person does who overrides guards.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub fn overriding(&self, guards: &[GuardName]) -> (Report, Changed) {
+        let overrides: BTreeSet<GuardName> = guards.iter().copied().collect();
+        self.done(&Authorisation::Person(Consent {
+            overrides,
+            ..Consent::default()
+        }))
+    }
+
+    fn done(&self, authorisation: &Authorisation) -> (Report, Changed) {
+        match self.up(authorisation) {
+            Ok(Ok(done)) => done,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One run of `up`.
+    ///
+    /// # Errors
+    /// When it crashed; within, those of the engine.
+    pub fn up(&self, authorisation: &Authorisation) -> Result<Upped, Crashed> {
+        let set = self.set();
+        let none = BTreeMap::new();
+        let endpoints = endpoints();
+        let job = self.job(&set, &none, &endpoints);
+        let result = self
+            .ports
+            .executor
+            .run(up(&self.ports, &self.ports, job, authorisation));
+        self.assert_no_secret(&format!("{result:?}"));
+        result
+    }
+
+    /// The set of definitions as it is now.
+    ///
+    /// # Panics
+    /// When the files are no set.
+    #[must_use]
+    pub fn set(&self) -> DefinitionSet {
+        DefinitionSet::new(self.files.clone()).expect("a set")
+    }
+
+    /// What a run is asked.
+    #[must_use]
+    pub fn job<'a>(
+        &'a self,
+        set: &'a DefinitionSet,
+        overrides: &'a BTreeMap<String, String>,
+        endpoints: &'a kedge_engine::session::Endpoints,
+    ) -> Job<'a> {
+        Job {
+            stack: &self.name,
+            set,
+            overrides,
+            endpoints,
+            deadline: Timestamp(self.ports.executor.now_ms() + RUN_MS),
+            every_dns_name: false,
+            remember: true,
+            progress: &|_| {},
+        }
+    }
+
+    /// Sets or takes away the place of a crash, and counts port calls anew.
+    pub fn crash_at(&self, point: Option<CrashPoint>) {
+        self.ports.clear_sent();
+        self.ports.crash_point.set(point);
+    }
+
+    /// A person changes something in a console.
+    ///
+    /// # Panics
+    /// When the sandbox refuses the deed.
+    pub fn act(&self, deed: &Deed) {
+        let done = self.ports.sandbox.act(deed, self.ports.executor.now_ms());
+        assert_eq!(done, Ok(()), "{deed:?}");
+    }
+
+    /// Lets time pass.
+    pub fn wait_minutes(&self, minutes: i64) {
+        self.ports.executor.advance_ms(minutes * 60_000);
+    }
+
+    /// Trouble with requests of one provider that hold this text.
+    pub fn trouble(&self, provider: Provider, path: &str, effect: Effect) {
+        let matches = Matches {
+            provider: Some(provider),
+            path: (!path.is_empty()).then(|| path.to_owned()),
+            ..Matches::default()
+        };
+        self.ports.sandbox.add_fault(Fault {
+            matches,
+            effect,
+            times: None,
+        });
+    }
+
+    /// Again, and nothing changes: neither a tick nor a person writes anything to a provider or to
+    /// the store, and the check after that is clean.
+    ///
+    /// # Panics
+    /// When something does.
+    pub fn assert_settled(&self) {
+        self.assert_idle();
+        let report = self.check();
+        assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    }
+
+    /// Again, and nothing changes, whatever the verdict.
+    ///
+    /// # Panics
+    /// When something does.
+    pub fn assert_idle(&self) {
+        self.assert_idle_as(&[Authorisation::Unattended, person(&[])]);
+    }
+
+    /// Again, and a tick changes nothing, though a person might.
+    ///
+    /// # Panics
+    /// When it does.
+    pub fn assert_idle_unattended(&self) {
+        self.assert_idle_as(&[Authorisation::Unattended]);
+    }
+
+    fn assert_idle_as(&self, authorisations: &[Authorisation]) {
+        let world = self.ports.sandbox.world();
+        for authorisation in authorisations {
+            let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
+            let (report, changed) = self.done(authorisation);
+            assert_eq!(changed.carried, [], "{}", shown(&report));
+            let shown = format!("{authorisation:?}\n{}", shown(&report));
+            assert_eq!(self.ports.writes(), writes, "{shown}");
+            assert_eq!(self.ports.store.writes.get(), stored, "{shown}");
+        }
+        let stored = self.ports.store.writes.get();
+        let _ = self.check();
+        assert_eq!(self.ports.store.writes.get(), stored);
+        assert_eq!(self.ports.sandbox.world(), world);
+    }
+
+    /// The stored state as text; empty if there is none.
+    #[must_use]
+    pub fn state_text(&self) -> String {
+        self.ports
+            .store
+            .text(&format!("stacks/{}/state.json", self.name))
+    }
+
+    /// No secret is in what a run gave back or in any stored object.
+    fn assert_no_secret(&self, shown: &str) {
+        for secret in SECRETS {
+            assert!(!shown.contains(secret), "{secret} is shown");
+            for key in self.ports.store.keys() {
+                let text = self.ports.store.text(&key);
+                assert!(!text.contains(secret), "{secret} is stored in {key}");
+            }
+        }
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Gmail's service account.
+pub const GMAIL: &str = "serviceAccount:gmail-api-push@system.gserviceaccount.com";
+
+/// The role it needs.
+pub const PUBLISHER: &str = "roles/pubsub.publisher";
+
+/// The node of [`Stack::small`].
+pub const NODE: &str = "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io";
+
+/// A person who agrees to whatever the plan is and names these destructive keys.
+#[must_use]
+pub fn person(allow: &[&str]) -> Authorisation {
+    Authorisation::Person(Consent {
+        allow: allow.iter().map(|&key| key.to_owned()).collect(),
+        ..Consent::default()
+    })
+}
+
+/// A stack's name.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn stack_name(text: &str) -> StackName {
+    StackName::new(text).expect("a stack name")
+}
+
+/// The key of one of the stack's Kafka topics.
+#[must_use]
+pub fn topic(name: &str) -> ResourceKey {
+    ResourceKey::kafka_topic(AIVEN_PROJECT, KAFKA_SERVICE, &format!("dev-{name}"))
+}
+
+/// What differs of a resource.
+///
+/// # Panics
+/// When the report does not know it.
+#[must_use]
+pub fn difference<'a>(report: &'a Report, short: &str) -> &'a Difference {
+    let mut found = report
+        .comparison
+        .differences
+        .values()
+        .filter(|difference| difference.key.answers_to(short));
+    match (found.next(), found.next()) {
+        (Some(one), None) => one,
+        other => panic!("{short}: {other:?}"),
+    }
+}
+
+/// How a resource stands.
+#[must_use]
+pub fn verdict(report: &Report, short: &str) -> Verdict {
+    difference(report, short).verdict
+}
+
+/// Why steps on a resource are left, as words.
+#[must_use]
+pub fn left(report: &Report, short: &str) -> Vec<&'static str> {
+    let all = report.decided.left.iter();
+    all.filter(|left| left.key.answers_to(short))
+        .map(|left| left.reason.code())
+        .collect()
+}
+
+/// What was made, as sorted lines of verb, name and outcome.
+#[must_use]
+pub fn carried(changed: &Changed) -> Vec<String> {
+    let mut lines = carried_in_order(changed);
+    lines.sort_unstable();
+    lines
+}
+
+/// The same in the order in which they ended.
+#[must_use]
+pub fn carried_in_order(changed: &Changed) -> Vec<String> {
+    let line = |carried: &kedge_core::report::Carried| {
+        let change = &carried.approved.change;
+        let (verb, outcome) = (change.verb.as_str(), carried.outcome.as_str());
+        format!("{verb} {} {outcome}", change.key.name())
+    };
+    changed.carried.iter().map(line).collect()
+}
+
+/// What differs and what is left, for a failed assertion.
+#[must_use]
+pub fn shown(report: &Report) -> String {
+    let mut lines = vec![report.verdict().to_string()];
+    for difference in report.comparison.differences.values() {
+        if difference.verdict != Verdict::InSync {
+            lines.push(format!("{difference:?}"));
+        }
+    }
+    lines.extend(
+        report
+            .decided
+            .left
+            .iter()
+            .map(|left| format!("left {} {}", left.key, left.reason)),
+    );
+    lines.extend(
+        report
+            .plan
+            .findings
+            .iter()
+            .map(|finding| format!("{finding:?}")),
+    );
+    lines.join("\n")
+}
+
+fn topic_line((name, fields): (&str, &str)) -> String {
+    format!(
+        "  - {{name: \"{{stack}}-{name}\"{}}}\n",
+        after_comma(fields)
+    )
+}
+
+fn after_comma(fields: &str) -> String {
+    if fields.is_empty() {
+        String::new()
+    } else {
+        format!(", {fields}")
+    }
+}
+
+fn listed(name: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        format!("{name}: []\n")
+    } else {
+        format!("{name}:\n{}", lines.concat())
+    }
+}

@@ -1,0 +1,156 @@
+//! A crash before and after every port call of a run: the next `up` heals it.
+
+use kedge_core::report::StackVerdict;
+use kedge_tests::ports::CrashPoint;
+use kedge_tests::stack::{Stack, person, shown};
+use serde_json::{Value, json};
+
+use super::{deed, set_config};
+
+/// Crashes the run at each of its calls in worlds made alike, heals it, and compares what comes of
+/// it with the world of a run that never crashed.
+fn crash_everywhere(allow: &[&str], world: impl Fn() -> Stack) {
+    let calm = world();
+    calm.crash_at(None);
+    calm.person(allow);
+    let calls = calm.ports.calls.get();
+    assert!(calls > 5, "{calls} calls");
+    calm.assert_settled();
+    let expected = names(&calm.ports.sandbox.world());
+    for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
+        let stack = world();
+        stack.crash_at(Some(point));
+        let crashed = stack.up(&person(allow));
+        assert!(crashed.is_err(), "{point:?}: no crash");
+        stack.crash_at(None);
+        heal(&stack, allow, point);
+        stack.assert_settled();
+        assert_eq!(names(&stack.ports.sandbox.world()), expected, "{point:?}");
+    }
+}
+
+/// The `up` after the crash, by the same person. A key that is done already is no longer in the plan.
+fn heal(stack: &Stack, allow: &[&str], point: CrashPoint) {
+    let plan = stack.check().plan;
+    let allow: Vec<&str> = allow
+        .iter()
+        .copied()
+        .filter(|key| {
+            plan.changes
+                .iter()
+                .any(|planned| planned.change.key.answers_to(key))
+        })
+        .collect();
+    let (report, changed) = stack.person(&allow);
+    assert!(changed.is_complete(), "{point:?}: {:?}", changed.carried);
+    let blocked = report
+        .comparison
+        .differences
+        .values()
+        .any(|difference| difference.blocked.is_some());
+    assert!(!blocked, "{point:?}: {}", shown(&report));
+    assert!(report.verdict() < StackVerdict::Incomplete, "{point:?}");
+}
+
+/// The world without what two runs never share: ids, times and etags.
+fn names(world: &Value) -> Value {
+    let is_own = |key: &str| key.ends_with("_ms") || key == "etag" || key == "history";
+    match world {
+        Value::Object(object) => object
+            .iter()
+            .filter(|(key, _)| !is_own(key))
+            .map(|(key, value)| match (key.as_str(), value) {
+                ("records", Value::Object(records)) => (key.clone(), texts(records.values())),
+                _ => (key.clone(), names(value)),
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(names).collect(),
+        other => other.clone(),
+    }
+}
+
+fn texts<'a>(records: impl Iterator<Item = &'a Value>) -> Value {
+    let mut texts: Vec<String> = records.map(|record| names(record).to_string()).collect();
+    texts.sort_unstable();
+    texts.into()
+}
+
+fn standing() -> Stack {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack
+}
+
+#[test]
+fn while_creating() {
+    crash_everywhere(&[], Stack::small);
+}
+
+#[test]
+fn while_updating() {
+    crash_everywhere(&[], || {
+        let mut stack = standing();
+        set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+        stack.topics(&[
+            ("a", "retention_ms: 3600000"),
+            ("b", "partitions: 4"),
+            ("b-dlq", ""),
+        ]);
+        deed(
+            &stack,
+            json!({"do": "set_push_endpoint", "subscription": "dev-mail-sub", "endpoint": null}),
+        );
+        stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
+        stack
+    });
+}
+
+#[test]
+fn while_deleting() {
+    let keys = [
+        "dev-b-dlq",
+        "dev-mail-sub",
+        "dev-mail/roles/pubsub.publisher",
+        "pubsub-topic/dev-mail",
+        "n1.clustera.io",
+    ];
+    crash_everywhere(&keys, || {
+        let mut stack = Stack::new();
+        stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
+        let mut stack = stack.with_small();
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.topics(&[("a", "retention_ms: 3600000"), ("b", "partitions: 2")]);
+        stack.files.remove("area/pubsub.yaml");
+        stack.nodes(&[]);
+        stack
+    });
+}
+
+#[test]
+fn while_replacing() {
+    crash_everywhere(&["dev-mail-sub"], || {
+        let mut stack = standing();
+        stack.mail("filter: 'attributes.x = \"1\"'");
+        stack
+    });
+}
+
+#[test]
+fn while_recreating_what_is_gone() {
+    crash_everywhere(&["dev-mail-sub"], || {
+        let stack = standing();
+        deed(&stack, json!({"do": "delete_topic", "topic": "dev-a"}));
+        deed(
+            &stack,
+            json!({"do": "delete_pubsub_topic", "topic": "dev-mail"}),
+        );
+        deed(
+            &stack,
+            json!({"do": "remove_record", "name": "n1.clustera.io"}),
+        );
+        stack
+    });
+}

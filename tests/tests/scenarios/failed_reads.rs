@@ -1,0 +1,343 @@
+//! What could not be read is unknown: never missing, never created, never deleted, and the rest of
+//! the check stands.
+
+use kedge_core::diff::{Cause, Verdict};
+use kedge_core::live::FailureCode;
+use kedge_core::model::ResourceKey;
+use kedge_core::report::{Report, StackVerdict};
+use kedge_sandbox::{Effect, Provider};
+use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
+use serde_json::json;
+
+use super::{deed, set_config, status};
+
+/// A stack of each provider with something to create, delete, replace and correct in each.
+fn troubled(prune: bool) -> Stack {
+    let mut stack = Stack::new();
+    let policy = "correct: safe, deploy: disruptive, correct_after: 0, on_missing: recreate";
+    stack.policy(&format!("{policy}, prune: {prune}"));
+    let mut stack = stack.with_small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.topics(&[
+        ("a", "retention_ms: 3600000"),
+        ("b", "partitions: 2"),
+        ("new", ""),
+    ]);
+    deed(&stack, json!({"do": "delete_topic", "topic": "dev-b"}));
+    deed(
+        &stack,
+        json!({"do": "delete_subscription", "subscription": "dev-mail-sub"}),
+    );
+    deed(
+        &stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io"}),
+    );
+    // Somebody's: a list that is empty has nothing in it to be of the wrong type.
+    deed(
+        &stack,
+        json!({"do": "create_subscription", "subscription": "other", "topic": "dev-mail"}),
+    );
+    stack
+}
+
+/// The failures of the issue, each with the word for machines.
+fn failures() -> Vec<(&'static str, Effect, FailureCode)> {
+    vec![
+        ("401", status(401), FailureCode::Unauthenticated),
+        ("403", status(403), FailureCode::Forbidden),
+        ("404", status(404), FailureCode::ScopeNotFound),
+        ("429", status(429), FailureCode::RateLimited),
+        ("500", status(500), FailureCode::ProviderError),
+        (
+            "timeout",
+            Effect::Latency { ms: 20_000 },
+            FailureCode::Network,
+        ),
+        ("cut", Effect::CutBody, FailureCode::Network),
+        (
+            "html",
+            Effect::HtmlBody { code: 200 },
+            FailureCode::StrangeAnswer,
+        ),
+        ("types", Effect::WrongTypes, FailureCode::StrangeAnswer),
+        (
+            "lost",
+            Effect::LoseAnswer { applied: false },
+            FailureCode::Network,
+        ),
+    ]
+}
+
+/// Every resource of the provider is unknown, and no other.
+fn assert_unknown(report: &Report, provider: &str, code: FailureCode, name: &str) {
+    for (key, difference) in &report.comparison.differences {
+        let expected = key.scope().provider() == provider;
+        assert_eq!(
+            difference.verdict == Verdict::Unknown,
+            expected,
+            "{name} {difference:?}"
+        );
+        if expected {
+            let failure = difference.failure.as_ref();
+            assert!(
+                failure.is_some_and(|one| one.code == code && !one.reason.is_empty()),
+                "{name} {failure:?}"
+            );
+            assert!(
+                !difference.is_missing() && difference.whole.is_none(),
+                "{name}"
+            );
+        }
+    }
+}
+
+fn write_paths(stack: &Stack) -> Vec<String> {
+    let sent = stack.ports.sent.borrow();
+    let writes = sent.iter().filter(|sent| sent.write);
+    writes
+        .map(|sent| format!("{} {}", sent.method, sent.path))
+        .collect()
+}
+
+#[test]
+fn nothing_is_made_or_deleted_where_nothing_was_read() {
+    let names = [
+        (Provider::Aiven, "aiven", "/project/clustera-creators/"),
+        (Provider::Pubsub, "pubsub", "/projects/"),
+        (Provider::Cloudflare, "cloudflare", "/zones/"),
+    ];
+    for (provider, name, path) in names {
+        for (word, effect, code) in failures() {
+            let word = format!("{name} {word}");
+            let stack = troubled(true);
+            let calm = stack.check().comparison;
+            stack.trouble(provider, "", effect);
+            let report = stack.check();
+            assert_eq!(report.verdict(), StackVerdict::Incomplete, "{word}");
+            // Cloudflare says 403 of a token that it does not know, too.
+            let code = match (provider, code) {
+                (Provider::Cloudflare, FailureCode::Forbidden) => FailureCode::Unauthenticated,
+                (_, code) => code,
+            };
+            assert_unknown(&report, name, code, &word);
+            for (key, difference) in &report.comparison.differences {
+                if key.scope().provider() != name {
+                    assert_eq!(Some(difference), calm.differences.get(key), "{word}");
+                }
+            }
+            let world = stack.ports.sandbox.world();
+            let before = world.get(name).cloned();
+            stack.ports.clear_sent();
+            stack.unattended();
+            stack.person(&[]);
+            let writes = write_paths(&stack);
+            assert!(
+                !writes.iter().any(|line| line.contains(path)),
+                "{word} {writes:?}"
+            );
+            assert_eq!(
+                stack.ports.sandbox.world().get(name).cloned(),
+                before,
+                "{word}"
+            );
+            stack.assert_idle();
+            // What was recorded is recorded still, and heals once it can be read.
+            stack.ports.sandbox.clear_faults();
+            stack.unattended();
+            stack.person(&["dev-b-dlq"]);
+            stack.assert_settled();
+        }
+    }
+}
+
+#[test]
+fn one_failed_read_of_pubsub_hides_its_own_kind_only() {
+    for (path, kind) in [
+        ("/topics?", "pubsub-topic"),
+        ("/subscriptions?", "pubsub-subscription"),
+        (":getIamPolicy", "pubsub-binding"),
+    ] {
+        let stack = troubled(false);
+        stack.trouble(Provider::Pubsub, path, status(403));
+        let report = stack.check();
+        assert_eq!(report.verdict(), StackVerdict::Incomplete);
+        let unknown: Vec<&ResourceKey> = report
+            .comparison
+            .differences
+            .values()
+            .filter(|difference| difference.verdict == Verdict::Unknown)
+            .map(|difference| &difference.key)
+            .collect();
+        assert!(
+            unknown.iter().any(|key| key.kind().as_str() == kind),
+            "{path} {unknown:?}"
+        );
+        // Automation makes nothing in a scope that was not read whole.
+        stack.ports.clear_sent();
+        stack.unattended();
+        let writes = write_paths(&stack);
+        assert!(
+            !writes.iter().any(|line| line.contains("/projects/")),
+            "{writes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_powered_off_service_says_nothing_of_its_topics() {
+    let stack = troubled(true);
+    deed(
+        &stack,
+        json!({"do": "set_service_state", "state": "POWEROFF"}),
+    );
+    let report = stack.check();
+    assert_unknown(&report, "aiven", FailureCode::NotRunning, "power");
+    assert_eq!(report.verdict(), StackVerdict::Incomplete);
+    stack.ports.clear_sent();
+    stack.unattended();
+    stack.person(&[]);
+    let writes = write_paths(&stack);
+    assert!(
+        !writes.iter().any(|line| line.contains("clustera-creators")),
+        "{writes:?}"
+    );
+    deed(
+        &stack,
+        json!({"do": "set_service_state", "state": "RUNNING"}),
+    );
+    stack.unattended();
+    stack.person(&["dev-b-dlq"]);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_new_stack_in_a_powered_off_service_is_not_made() {
+    let stack = Stack::small();
+    deed(
+        &stack,
+        json!({"do": "set_service_state", "state": "POWEROFF"}),
+    );
+    let report = stack.check();
+    assert_unknown(&report, "aiven", FailureCode::NotRunning, "power");
+    // Nobody knows whether anything of it is live, so automation does not take it for new.
+    let (_, changed) = stack.unattended();
+    assert_eq!(changed.carried, []);
+    stack.assert_idle_unattended();
+    deed(
+        &stack,
+        json!({"do": "set_service_state", "state": "RUNNING"}),
+    );
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_third_of_the_names_gone_at_once_is_not_believed() {
+    let mut stack = Stack::new();
+    stack.policy("correct: safe, deploy: disruptive, correct_after: 0, on_missing: recreate");
+    stack.many_topics(12, "");
+    stack.mail("");
+    stack.unattended();
+    stack.wait_minutes(10);
+    deed(
+        &stack,
+        json!({"do": "remove_topics", "prefix": "dev-t", "one_in": 3}),
+    );
+    let report = stack.check();
+    assert_eq!(report.verdict(), StackVerdict::Incomplete);
+    let gone = difference(&report, "dev-t000");
+    let code = gone.failure.as_ref().map(|failure| failure.code);
+    assert_eq!(
+        (gone.verdict, code),
+        (Verdict::Unknown, Some(FailureCode::MassAbsence))
+    );
+    assert_eq!(verdict(&report, "dev-t001"), Verdict::InSync);
+    // Nor by a person, until they say so; what is there may still be corrected.
+    stack.assert_idle();
+    set_config(&stack, "dev-t001", json!({"retention_ms": 1000}));
+    let (_, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "retention is not declared");
+    assert_eq!(stack.person(&[]).1.carried, []);
+}
+
+#[test]
+fn less_than_a_third_is_missing() {
+    let mut stack = Stack::new();
+    stack.policy("correct: safe, deploy: none, correct_after: 0, on_missing: recreate");
+    stack.many_topics(12, "");
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    deed(
+        &stack,
+        json!({"do": "remove_topics", "prefix": "dev-t", "one_in": 4}),
+    );
+    let report = stack.check();
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Drifted,
+        "{}",
+        shown(&report)
+    );
+    assert_eq!(difference(&report, "dev-t000").whole, Some(Cause::Missing));
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_missing_token_is_incomplete_and_never_clean() {
+    for (token, provider) in [
+        ("AIVEN_TOKEN", "aiven"),
+        ("CLOUDFLARE_API_TOKEN", "cloudflare"),
+    ] {
+        let stack = troubled(true);
+        let text = stack.ports.secrets.borrow_mut().remove(token);
+        let report = stack.check();
+        assert_unknown(&report, provider, FailureCode::NoCredentials, token);
+        assert_eq!(report.verdict(), StackVerdict::Incomplete);
+        stack.unattended();
+        stack.assert_idle();
+        if let Some(text) = text {
+            stack
+                .ports
+                .secrets
+                .borrow_mut()
+                .insert(token.to_owned(), text);
+        }
+        stack.unattended();
+        stack.person(&["dev-b-dlq"]);
+        stack.assert_settled();
+    }
+}
+
+#[test]
+fn a_topic_that_is_listed_no_more_but_read_is_there() {
+    let stack = troubled(false);
+    // The bulk read leaves names out, the list lags: neither is proof.
+    for effect in [
+        Effect::ShortAnswer { by: 1 },
+        Effect::BulkLag { ms: 86_400_000 },
+    ] {
+        stack.trouble(Provider::Aiven, "", effect);
+        let report = stack.check();
+        let a = &report.comparison.differences[&topic("a")];
+        assert!(!a.is_missing(), "{a:?}");
+        stack.ports.sandbox.clear_faults();
+    }
+}
+
+#[test]
+fn the_same_failure_is_told_once_and_state_stays() {
+    let stack = troubled(true);
+    let text = stack.state_text();
+    for (_, effect, _) in failures() {
+        for provider in [Provider::Aiven, Provider::Pubsub, Provider::Cloudflare] {
+            stack.trouble(provider, "", effect.clone());
+        }
+        let report = stack.check();
+        assert_eq!(report.verdict(), StackVerdict::Incomplete);
+        assert!(matches!(stack.up(&person(&[])), Ok(Ok(_))));
+        assert_eq!(stack.state_text(), text, "{effect:?}");
+        stack.ports.sandbox.clear_faults();
+    }
+}

@@ -1,0 +1,39 @@
+//! A stack from its definitions to a world in which nothing is left to do, in virtual time.
+//!
+//! Every scenario ends with a second run that changes nothing.
+#![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
+
+mod crashes;
+mod failed_reads;
+mod verbs;
+
+use kedge_sandbox::{Deed, Effect};
+use kedge_tests::stack::Stack;
+use serde_json::{Value, json};
+
+/// A person sets config keys of one of the stack's Kafka topics.
+fn set_config(stack: &Stack, topic: &str, config: Value) {
+    deed(
+        stack,
+        json!({"do": "set_topic_config", "topic": topic, "config": config}),
+    );
+}
+
+/// A person does what this JSON says.
+fn deed(stack: &Stack, deed: Value) {
+    match serde_json::from_value::<Deed>(deed) {
+        Ok(deed) => stack.act(&deed),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A refusal with this status, in the provider's own words.
+fn status(code: u16) -> Effect {
+    Effect::Status {
+        code,
+        retry_after_s: None,
+        try_again_s: None,
+        message: None,
+        error_code: None,
+    }
+}
