@@ -73,7 +73,11 @@ impl Executor {
         let number = self.timers_made.get();
         self.timers_made.set(number + 1);
         let key = (at_ms, self.next_u64(), number);
-        Sleep { executor: Rc::clone(self), key, fired: Rc::default() }
+        Sleep {
+            executor: Rc::clone(self),
+            key,
+            fired: Rc::default(),
+        }
     }
 
     /// Ends the run that is under way, as a killed process would: the caller waits for ever.

@@ -1,1 +1,66 @@
-fn main() {}
+//! `kedge`: the engine on a person's machine.
+//!
+//! Holds no logic of its own: it finds out which stack, definitions, store and credentials are
+//! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
+//! `verbs` (or `demo`, `sandbox`).
+
+mod args;
+mod confirm;
+mod definitions;
+mod demo;
+mod error;
+mod init;
+mod outputs;
+mod progress;
+mod sandbox;
+mod screen;
+mod seen;
+mod setup;
+mod stack;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Verb};
+use crate::error::CliError;
+
+fn main() -> ExitCode {
+    kedge_native::install_tls();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // The parser's own code for a usage error is 2, which would read as drift.
+            let code = u8::from(error.use_stderr());
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(source) => return error::print(&CliError::Runtime(source), &args),
+    };
+    match runtime.block_on(dispatch(&args)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => error::print(&error, &args),
+    }
+}
+
+async fn dispatch(args: &Args) -> Result<u8, CliError> {
+    match &args.verb {
+        Verb::Check(options) => verbs::check(args, options).await,
+        Verb::Preview => verbs::preview(args).await,
+        Verb::Up(options) => verbs::up(args, options).await,
+        Verb::Audit => verbs::audit(args).await,
+        Verb::Outputs => outputs::outputs(args).await,
+        Verb::Init(options) => init::init(args, options),
+        Verb::Select { stack } => stack::select(args, stack),
+        Verb::Schema { write } => definitions::schema(write.as_deref()),
+        Verb::Sandbox(options) => sandbox::serve(options).await,
+        Verb::Demo => demo::run().await,
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diff::{Comparison, Verdict};
+use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, Plan};
 
@@ -212,5 +212,45 @@ impl Report {
             .differences
             .get(key)
             .is_some_and(|difference| difference.verdict > Verdict::Ignored)
+    }
+
+    /// Whether a declared resource is there, as far as it could be read.
+    #[must_use]
+    pub fn is_live(&self, key: &ResourceKey) -> bool {
+        self.comparison
+            .differences
+            .get(key)
+            .is_some_and(|difference| {
+                difference.verdict != Verdict::Unknown
+                    && !matches!(
+                        difference.whole,
+                        Some(Cause::New | Cause::Missing | Cause::Interrupted)
+                    )
+            })
+    }
+
+    /// Whether an `up` with every consent would do anything.
+    #[must_use]
+    pub fn has_something_to_do(&self) -> bool {
+        !self.plan.changes.is_empty()
+            || !self.comparison.records.is_empty()
+            || !self.plan.policy_change.loosened.is_empty()
+            || !self.plan.policy_change.tightened.is_empty()
+    }
+
+    /// The exit code of an `up`: how the stack stands after it. A change that was begun and not made
+    /// is an error, whatever the rest says.
+    #[must_use]
+    pub fn exit_code_after(&self, changed: &Changed) -> u8 {
+        if !changed.is_complete() {
+            return 1;
+        }
+        let left = !self.decided.left.is_empty() || !self.plan.findings.is_empty();
+        match self.verdict() {
+            StackVerdict::Incomplete | StackVerdict::Invalid => 3,
+            StackVerdict::Clean => 0,
+            _ if left => 2,
+            _ => 0,
+        }
     }
 }

@@ -164,7 +164,10 @@ pub async fn check<P: ReadPorts, S: Store>(
         report = judge(ports, &look, &Authorisation::Unattended)?;
     }
     if job.remember {
-        remember(store, job.stack, look.watch, &report, &[]).await?;
+        let before = look.watch.watch.last_good_read_at;
+        let state = look.memory.state.as_ref();
+        let is_due = state.is_some_and(|state| state.settles_between(before, look.read_at));
+        remember(store, job.stack, look.watch, &report, &[], is_due).await?;
     }
     Ok(report)
 }
@@ -196,7 +199,15 @@ pub async fn up<P: WritePorts, S: Store>(
         progress: job.progress,
     };
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(store, job.stack, look.watch, &report, &changed.carried).await?;
+    remember(
+        store,
+        job.stack,
+        look.watch,
+        &report,
+        &changed.carried,
+        false,
+    )
+    .await?;
     Ok((report, changed))
 }
 
@@ -318,7 +329,13 @@ fn judge<P: ReadPorts>(
     look: &Look,
     authorisation: &Authorisation,
 ) -> Result<Report, RunError> {
-    let state = look.memory.state.as_ref();
+    let watch = &look.watch.watch;
+    let state = look
+        .memory
+        .state
+        .as_ref()
+        .map(|state| state.without_taken(watch));
+    let state = state.as_ref();
     let (declared, live) = (&look.declared, &look.live);
     let comparison = diff(DiffInput {
         declared,
@@ -384,6 +401,7 @@ async fn remember<S: Store>(
     before: ReadWatch,
     report: &Report,
     carried: &[Carried],
+    is_due: bool,
 ) -> Result<(), RunError> {
     let differences = &report.comparison.differences;
     let stands = |difference: &Difference| {
@@ -411,6 +429,6 @@ async fn remember<S: Store>(
     let watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    memory::write_watch(store, stack, before, &watch).await?;
+    memory::write_watch(store, stack, before, &watch, is_due).await?;
     Ok(())
 }

@@ -1,13 +1,18 @@
 //! The system's clock.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::Clock;
 
 /// Wall time of this machine; waiting by tokio's timer.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    /// How far this clock is ahead of the machine's, in milliseconds. Only the demo moves it, to
+    /// tell of a day in seconds.
+    pub ahead_ms: Cell<i64>,
+}
 
 impl Clock for SystemClock {
     #[expect(
@@ -15,7 +20,7 @@ impl Clock for SystemClock {
         reason = "this is the clock port; nothing else asks the system for the time"
     )]
     fn now(&self) -> Timestamp {
-        timestamp(SystemTime::now())
+        timestamp(SystemTime::now()).plus_ms(self.ahead_ms.get())
     }
 
     async fn sleep_ms(&self, ms: u64) {
@@ -45,9 +50,12 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn sleeping_takes_time() {
-        let before = SystemClock.now();
-        SystemClock.sleep_ms(5).await;
-        assert!(SystemClock.now().ms_since(before) >= 4);
+        let clock = SystemClock::default();
+        let before = clock.now();
+        clock.sleep_ms(5).await;
+        assert!(clock.now().ms_since(before) >= 4);
         assert!(before.0 > 1_700_000_000_000);
+        clock.ahead_ms.set(3_600_000);
+        assert!(clock.now().ms_since(before) >= 3_600_000);
     }
 }

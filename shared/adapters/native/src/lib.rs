@@ -53,7 +53,7 @@ impl NativePorts {
     pub fn new(http: NativeHttp, secrets: NativeSecrets) -> Self {
         Self {
             http: Metered::new(http),
-            clock: SystemClock,
+            clock: SystemClock::default(),
             random: SystemRandom::new(),
             signer: RingSigner::new(),
             secrets,

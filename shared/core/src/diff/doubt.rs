@@ -1,6 +1,7 @@
 //! Too much gone at once is not believed (semantics 3.2).
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::DiffInput;
 use crate::live::{FailureCode, LiveWorld, ReadFailure, Reading};
@@ -63,8 +64,8 @@ pub(super) fn believed<'a>(
 }
 
 /// A scope that the run never asked for: a fault of ours, and still not an absence.
-static NOT_ASKED: ReadFailure = ReadFailure {
-    reason: String::new(),
+static NOT_ASKED: LazyLock<ReadFailure> = LazyLock::new(|| ReadFailure {
+    reason: "its scope was not read".to_owned(),
     permission: None,
     code: FailureCode::Inconsistent,
-};
+});

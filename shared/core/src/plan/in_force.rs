@@ -68,21 +68,21 @@ fn guards_in_force(change: &mut PolicyChange, was: &Guards, asked: &Guards) -> G
         share_percent_max,
         creates_max,
         daily_automatic_max,
-    } = asked;
+    } = *asked;
+    let mut limit =
+        |name, was: u32, asked: u32| stricter(change, name, was, asked, |value| value.to_string());
     Guards {
-        changes_max: limit(change, "changes_max", was.changes_max, *changes_max),
+        changes_max: limit("changes_max", was.changes_max, changes_max),
         share_percent_max: limit(
-            change,
             "share_percent_max",
             was.share_percent_max,
-            *share_percent_max,
+            share_percent_max,
         ),
-        creates_max: limit(change, "creates_max", was.creates_max, *creates_max),
+        creates_max: limit("creates_max", was.creates_max, creates_max),
         daily_automatic_max: limit(
-            change,
             "daily_automatic_max",
             was.daily_automatic_max,
-            *daily_automatic_max,
+            daily_automatic_max,
         ),
     }
 }
@@ -131,10 +131,6 @@ fn stricter<T: PartialOrd + Copy>(
         }
         asked
     }
-}
-
-fn limit(change: &mut PolicyChange, name: &str, recorded: u32, asked: u32) -> u32 {
-    stricter(change, name, recorded, asked, |value| value.to_string())
 }
 
 #[cfg(test)]

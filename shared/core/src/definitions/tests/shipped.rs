@@ -181,16 +181,6 @@ fn committed_schemas_are_the_generated_ones() {
     }
 }
 
-/// For when `kedge` itself does not build: `cargo test -p kedge-core write_schemas -- --ignored`.
-#[test]
-#[ignore = "it writes the files that the test above compares"]
-fn write_schemas() {
-    for (name, schema) in json_schemas() {
-        let path = folder().join("schema").join(name);
-        fs::write(path, json_schema_text(&schema)).unwrap();
-    }
-}
-
 #[test]
 fn every_file_names_its_schema_and_keeps_to_it() {
     let schemas = json_schemas();

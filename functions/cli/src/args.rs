@@ -1,0 +1,155 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
+///
+/// Exit codes: 0 clean or settling · 1 error or usage · 2 drifted, pending or not adopted ·
+/// 3 incomplete or invalid.
+#[derive(Debug, Parser)]
+#[command(name = "kedge", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The stack. Without it: KEDGE_STACK, then `kedge select`, then the git branch.
+    #[arg(long, global = true)]
+    pub(crate) stack: Option<String>,
+    /// The folder of definitions.
+    #[arg(long, global = true, default_value = "definitions")]
+    pub(crate) definitions: PathBuf,
+    /// Where state is kept: file://FOLDER.
+    #[arg(long, global = true, default_value = "file://.kedge/store")]
+    pub(crate) store: String,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show requests and bytes per provider, and wall time.
+    #[arg(long, global = true)]
+    pub(crate) stats: bool,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(crate) colour: Colour,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Is something wrong? Reads, compares, changes nothing.
+    Check(CheckOptions),
+    /// What would `up` do?
+    Preview,
+    /// Make the stack what the definitions say.
+    Up(UpOptions),
+    /// Show everything there is in the stack's scopes, managed or not.
+    Audit,
+    /// Show what the stack consists of: topics, subscriptions, record sets.
+    Outputs,
+    /// Set up this folder: .env, the stack's file, the selected stack.
+    Init(InitOptions),
+    /// Select the stack that is meant when none is named.
+    Select {
+        /// The stack.
+        stack: String,
+    },
+    /// Print the JSON Schemas of the definition files.
+    Schema {
+        /// Write them into this folder instead.
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
+    /// Serve Aiven's, Google's and Cloudflare's APIs from one remembered world, for trying things out.
+    Sandbox(SandboxOptions),
+    /// Show the main job on a world of its own: deploy, drift, detect, correct.
+    Demo,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct CheckOptions {
+    /// Which verdicts exit with 2.
+    #[arg(long, value_enum, default_value_t = FailOn::Any)]
+    pub(crate) fail_on: FailOn,
+}
+
+/// Which verdicts exit with 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Drifted, pending or not adopted.
+    Any,
+    /// Drifted only.
+    Drift,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpOptions {
+    /// Agree to the plan, whatever it is: safe and disruptive changes.
+    #[arg(long, conflicts_with = "unattended")]
+    pub(crate) yes: bool,
+    /// Agree to this plan only, as `kedge preview` showed it.
+    #[arg(long, value_name = "DIGEST", conflicts_with = "unattended")]
+    pub(crate) plan: Option<String>,
+    /// Agree to what can't be taken back, by key (a short form will do), or `policy`.
+    #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with = "unattended")]
+    pub(crate) allow: Vec<String>,
+    /// Override a guard: changes, share or creates.
+    #[arg(long = "override", value_name = "GUARD", conflicts_with = "unattended")]
+    pub(crate) overrides: Vec<String>,
+    /// Do what a tick does: what the policy allows, and nothing else.
+    #[arg(long)]
+    pub(crate) unattended: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitOptions {
+    /// The stack whose settings a new stack begins with.
+    #[arg(long, default_value = "development")]
+    pub(crate) like: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxOptions {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// How long each answer takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) latency_ms: u64,
+    /// A random part on top of it, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) jitter_ms: u64,
+    /// The seed of everything random in it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// A fault, as JSON; may be given several times (docs/sandbox.md).
+    #[arg(long, value_name = "JSON")]
+    pub(crate) fault: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn consent_and_unattended_exclude_each_other() {
+        for consent in ["--yes", "--plan=x", "--allow=x", "--override=share"] {
+            assert!(Args::try_parse_from(["kedge", "up", "--unattended", consent]).is_err());
+        }
+    }
+}

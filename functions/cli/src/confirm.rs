@@ -1,0 +1,82 @@
+//! Asking a person: consent to a plan they were shown.
+
+use std::collections::BTreeSet;
+
+use kedge_core::plan::GuardName;
+use kedge_core::report::Report;
+use kedge_core::risk::Risk;
+use kedge_engine::reconcile::{Authorisation, Consent};
+
+use crate::args::UpOptions;
+use crate::error::CliError;
+use crate::{screen, seen};
+
+/// What the options alone agree to; none if a person must be asked.
+pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
+    if options.unattended {
+        return Ok(Some(Authorisation::Unattended));
+    }
+    if !options.yes && options.plan.is_none() {
+        if screen::can_ask() {
+            return Ok(None);
+        }
+        return Err(CliError::Usage(
+            "nobody can be asked here: agree with --plan DIGEST (from `kedge preview`) or --yes, \
+             or do what a tick does with --unattended"
+                .to_owned(),
+        ));
+    }
+    Ok(Some(Authorisation::Person(Consent {
+        allow: options.allow.clone(),
+        name_typed: false,
+        overrides: guards(options)?,
+        seen: options.plan.as_deref().and_then(seen::find),
+        digest: options.plan.clone(),
+    })))
+}
+
+/// The guards to override, by name.
+pub(crate) fn guards(options: &UpOptions) -> Result<BTreeSet<GuardName>, CliError> {
+    let parse = |name: &String| {
+        GuardName::parse(name)
+            .filter(|guard| *guard != GuardName::DailyAutomatic)
+            .ok_or_else(|| {
+                CliError::Usage(format!(
+                    "there is no guard `{name}`: changes, share or creates"
+                ))
+            })
+    };
+    options.overrides.iter().map(parse).collect()
+}
+
+/// Asks for consent to the plan that was just shown. None: they said no.
+pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authorisation>, CliError> {
+    let plan = &report.plan;
+    let stack = report.declared.stack.as_str();
+    let is_destructive = plan
+        .changes
+        .iter()
+        .any(|planned| planned.risk() == Risk::Destructive)
+        || !plan.policy_change.loosened.is_empty();
+    let named = !options.allow.is_empty() && !plan.policy.protected;
+    let question = if is_destructive && !named {
+        format!(
+            "Some of this can't be taken back. Type `{stack}` to do all of it, `yes` to do the \
+             rest, anything else to do nothing: "
+        )
+    } else {
+        "Type `yes` to do it, anything else to do nothing: ".to_owned()
+    };
+    let answer = screen::ask(&question)?;
+    let name_typed = is_destructive && answer == stack;
+    if answer != "yes" && !name_typed {
+        return Ok(None);
+    }
+    Ok(Some(Authorisation::Person(Consent {
+        allow: options.allow.clone(),
+        name_typed,
+        overrides: guards(options)?,
+        digest: Some(plan.digest.clone()),
+        seen: Some(plan.summary.clone()),
+    })))
+}

@@ -1,0 +1,72 @@
+//! Definition files from a folder, and the schemas of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use kedge_core::definitions::{DefinitionSet, json_schema_text, json_schemas};
+
+use crate::error::CliError;
+use crate::screen;
+
+/// How deep folders are followed; definitions are three levels deep.
+const DEPTH_MAX: usize = 8;
+
+/// Reads all definition files of a folder. Links to folders are not followed: they could lead
+/// round in a circle, or out.
+pub(crate) fn load(folder: &Path) -> Result<DefinitionSet, CliError> {
+    if !folder.is_dir() {
+        return Err(CliError::Usage(format!(
+            "there is no folder of definitions at {}; run in the folder that has it, or name it \
+             with --definitions",
+            folder.display()
+        )));
+    }
+    let mut files = BTreeMap::new();
+    gather(folder, "", 0, &mut files)?;
+    Ok(DefinitionSet::new(files)?)
+}
+
+fn gather(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), CliError> {
+    let read = |source| CliError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(folder).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type().map_err(read)?;
+        let path = format!("{prefix}{name}");
+        if kind.is_dir() && depth < DEPTH_MAX && !name.starts_with('.') {
+            gather(&entry.path(), &format!("{path}/"), depth + 1, files)?;
+        } else if !kind.is_dir() && DefinitionSet::wants(&path) {
+            let bytes = fs::read(entry.path()).map_err(|source| CliError::Read {
+                path: entry.path(),
+                source,
+            })?;
+            // What is not UTF-8 is no YAML either; the parser then says so with its place.
+            files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// `kedge schema`.
+pub(crate) fn schema(folder: Option<&Path>) -> Result<u8, CliError> {
+    for (name, schema) in json_schemas() {
+        let text = json_schema_text(&schema);
+        match folder {
+            None => screen::out(&text)?,
+            Some(folder) => {
+                let path = folder.join(name);
+                fs::write(&path, text).map_err(|source| CliError::Write { path, source })?;
+            }
+        }
+    }
+    Ok(0)
+}

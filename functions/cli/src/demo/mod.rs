@@ -1,0 +1,163 @@
+//! `kedge demo`: the main job, told on a world of its own.
+//!
+//! The same verbs as on the command line, over real HTTP against the sandbox on a free port, with
+//! Clustera's definitions and one stack more. Nothing outside a temporary folder is touched, and
+//! the text is the same on every run.
+
+mod files;
+mod story;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use kedge_core::definitions::DefinitionSet;
+use kedge_core::model::StackName;
+use kedge_core::render::{Around, Traffic};
+use kedge_engine::ports::Clock as _;
+use kedge_engine::reconcile::{self, Authorisation, Job, Progress};
+use kedge_engine::session::Endpoints;
+use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_sandbox::{Deed, Options, Sandbox};
+use tokio::sync::oneshot;
+
+use crate::error::CliError;
+use crate::sandbox::listen;
+use crate::screen;
+
+/// How long one verb of the demo may take.
+const DEADLINE_MS: i64 = 60_000;
+
+/// Runs the demo. Exits with 0 only if everything went as it is told.
+pub(crate) async fn run() -> Result<u8, CliError> {
+    let sandbox = Rc::new(Sandbox::new(Options::default()));
+    let listener = listen(0).await?;
+    let at = listener.local_addr().map_err(CliError::Serve)?.to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = kedge_sandbox::serve(Rc::clone(&sandbox), listener, async {
+        let _ = stopped.await;
+    });
+    let telling = async {
+        let told = match World::new(sandbox, &at) {
+            Ok(world) => story::tell(&world).await,
+            Err(error) => Err(error),
+        };
+        let _ = stop.send(());
+        told
+    };
+    let (served, told) = tokio::join!(serving, telling);
+    told?;
+    served.map_err(CliError::Serve)?;
+    Ok(0)
+}
+
+/// The demo's world: the sandbox on a port, a store in a temporary folder, and ports to both.
+struct World {
+    sandbox: Rc<Sandbox>,
+    ports: NativePorts,
+    store: FolderStore,
+    set: DefinitionSet,
+    stack: StackName,
+    endpoints: Endpoints,
+    reads_before: RefCell<(u64, u64)>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(sandbox: Rc<Sandbox>, at: &str) -> Result<Self, CliError> {
+        let folder = tempfile::tempdir().map_err(|source| CliError::Write {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        // The settings of this machine have no part in the demo, only these.
+        let settings = [
+            ("AIVEN_WEB_URL", format!("http://{at}")),
+            ("AIVEN_TOKEN", "demo".to_owned()),
+            ("PUBSUB_EMULATOR_HOST", at.to_owned()),
+            ("CLOUDFLARE_BASE_URL", format!("http://{at}/client/v4")),
+            ("CLOUDFLARE_API_TOKEN", "demo".to_owned()),
+        ];
+        let settings = settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        let settings = Settings::merge(settings, folder.path())?;
+        let secrets = settings.secrets(folder.path())?;
+        let stack = StackName::new("demo").map_err(|error| CliError::Demo(error.to_string()))?;
+        Ok(Self {
+            sandbox,
+            ports: NativePorts::new(NativeHttp::new(HttpOptions::default())?, secrets),
+            store: FolderStore::create(folder.path().join("store")).map_err(CliError::Store)?,
+            set: DefinitionSet::new(files::demo_files())?,
+            stack,
+            endpoints: settings.endpoints()?,
+            reads_before: RefCell::default(),
+            _folder: folder,
+        })
+    }
+
+    /// A person in a console, at the sandbox's time, which is the machine's.
+    fn person(&self, deed: &Deed) -> Result<(), CliError> {
+        let now_ms = self.ports.now().0 - self.ports.clock.ahead_ms.get();
+        self.sandbox.act(deed, now_ms).map_err(CliError::Demo)
+    }
+
+    /// Lets time pass for Kedge, so that what it did itself has settled.
+    fn an_hour_passes(&self) {
+        let clock = &self.ports.clock.ahead_ms;
+        clock.set(clock.get() + 3_600_000);
+    }
+
+    /// Looks, or acts, and shows what comes back.
+    async fn check(&self) -> Result<kedge_core::report::Report, CliError> {
+        self.begin();
+        Ok(reconcile::check(&self.ports, &self.store, self.job()).await?)
+    }
+
+    async fn up(
+        &self,
+        authorisation: &Authorisation,
+    ) -> Result<(kedge_core::report::Report, kedge_core::report::Changed), CliError> {
+        self.begin();
+        Ok(reconcile::up(&self.ports, &self.store, self.job(), authorisation).await?)
+    }
+
+    fn job(&self) -> Job<'_> {
+        static NO_OVERRIDES: std::collections::BTreeMap<String, String> =
+            std::collections::BTreeMap::new();
+        Job {
+            stack: &self.stack,
+            set: &self.set,
+            overrides: &NO_OVERRIDES,
+            endpoints: &self.endpoints,
+            deadline: self.ports.now().plus_ms(DEADLINE_MS),
+            every_dns_name: false,
+            remember: true,
+            progress: &|_: Progress<'_>| {},
+        }
+    }
+
+    fn begin(&self) {
+        *self.reads_before.borrow_mut() = self.totals();
+    }
+
+    fn totals(&self) -> (u64, u64) {
+        let stats = self.ports.http.stats();
+        let reads = stats.values().map(|traffic| traffic.reads).sum();
+        (reads, stats.values().map(|traffic| traffic.writes).sum())
+    }
+
+    /// What surrounds a report: no times, since the text is to be the same on every run.
+    fn around(&self) -> Around<'static> {
+        let (before, now) = (*self.reads_before.borrow(), self.totals());
+        Around {
+            stack_origin: "demo",
+            definitions: "definitions (built in)",
+            colour: screen::stdout_colour(crate::args::Colour::Auto),
+            traffic: Some(Traffic {
+                reads: now.0 - before.0,
+                writes: now.1 - before.1,
+                wall_ms: None,
+            }),
+            verbose: false,
+        }
+    }
+}

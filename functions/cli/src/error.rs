@@ -1,0 +1,80 @@
+//! Errors, printed once, here.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kedge_core::definitions::SetError;
+use kedge_core::render;
+use kedge_engine::ports::StoreError;
+use kedge_engine::reconcile::RunError;
+use kedge_native::{HttpBuildError, SettingsError};
+use thiserror::Error;
+
+use crate::args::Args;
+use crate::screen;
+
+/// A command could not be carried out. The cause is printed after it.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    #[error("could not start")]
+    Runtime(#[source] io::Error),
+    #[error("could not find out the current folder")]
+    CurrentFolder(#[source] io::Error),
+    #[error("a setting can't be used")]
+    Settings(#[from] SettingsError),
+    #[error("could not read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("could not write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("could not write to the terminal")]
+    Print(#[source] io::Error),
+    #[error("the definitions can't be taken in")]
+    Set(#[from] SetError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("the store can't be opened")]
+    Store(#[source] StoreError),
+    #[error("could not set up HTTP")]
+    Http(#[from] HttpBuildError),
+    #[error("could not encode JSON")]
+    Json(#[from] serde_json::Error),
+    #[error("the sandbox could not listen on 127.0.0.1:{port}")]
+    Listen { port: u16, source: io::Error },
+    #[error("the sandbox stopped")]
+    Serve(#[source] io::Error),
+    /// What was typed, or is missing, makes no sense; the text says what to do.
+    #[error("{0}")]
+    Usage(String),
+    /// The demo did not go as it is told.
+    #[error("the demo went wrong: {0}")]
+    Demo(String),
+}
+
+/// Prints an error with its causes and gives the exit code: 3 for definitions that can't be used,
+/// else 1 (semantics 9.5).
+pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
+    if let CliError::Run(RunError::Definitions(problems)) = error {
+        let text = if args.json {
+            format!("{:#}\n", render::problems_json(problems))
+        } else {
+            render::problems_text(problems, screen::stderr_colour(args.colour))
+        };
+        // A report in JSON is the answer and goes where answers go.
+        let _ = if args.json {
+            screen::out(&text)
+        } else {
+            screen::err(&text)
+        };
+        return ExitCode::from(3);
+    }
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!("\n  because {next}"));
+        cause = next.source();
+    }
+    let _ = screen::err(&format!("{text}\n"));
+    ExitCode::from(1)
+}

@@ -1,0 +1,87 @@
+//! `kedge init`: makes a folder ready for a stack.
+
+use std::fs;
+use std::path::Path;
+
+use kedge_core::model::StackName;
+use kedge_engine::ports::Secrets as _;
+use kedge_native::Settings;
+
+use crate::args::{Args, InitOptions};
+use crate::error::CliError;
+use crate::{definitions, screen, stack};
+
+/// The template of `.env`, the same file as in the repository.
+const ENV_EXAMPLE: &str = include_str!("../../../.env.example");
+
+/// Writes `.env` if there is none, the stack's file if there is none, selects the stack, and says
+/// which credentials are still missing. Never overwrites a file.
+pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
+    let set = definitions::load(&args.definitions)?;
+    let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
+    let settings = Settings::load(&folder)?;
+    let name = match &args.stack {
+        Some(name) => name.clone(),
+        None if screen::can_ask() => {
+            screen::ask("Stack (an existing one, or the name of a new one): ")?
+        }
+        None => stack::choose(args, &settings, &set)?.stack.to_string(),
+    };
+    let name = StackName::new(&name).map_err(|error| CliError::Usage(error.to_string()))?;
+    write_new(Path::new(".env"), ENV_EXAMPLE)?;
+    let file = args.definitions.join(format!("stacks/{name}.yaml"));
+    if !file.exists() {
+        let like = format!("stacks/{}.yaml", options.like);
+        let Some(text) = set.text(&like) else {
+            return Err(CliError::Usage(format!(
+                "there is no {like} to begin from; name another stack with --like"
+            )));
+        };
+        write_new(&file, &without_own_values(text, &name))?;
+    }
+    stack::write_selected(name.as_str())?;
+    screen::out(&format!("selected {name}\n"))?;
+    let secrets = settings.secrets(&folder);
+    for variable in ["AIVEN_TOKEN", "GOOGLE_CREDENTIALS", "CLOUDFLARE_API_TOKEN"] {
+        let is_set = secrets
+            .as_ref()
+            .is_ok_and(|secrets| secrets.secret(variable).is_some());
+        if !is_set {
+            screen::out(&format!("{variable} is not set: fill it in in .env\n"))?;
+        }
+    }
+    screen::out(&format!("next: kedge preview --stack {name}\n"))?;
+    Ok(0)
+}
+
+/// The settings that stacks share: no nodes and no webhook, which are one stack's own.
+fn without_own_values(text: &str, name: &StackName) -> String {
+    let schema = "# yaml-language-server: $schema=../schema/stack.schema.json\n";
+    let mut lines = format!("{schema}# {name}\nconfig:\n");
+    let shared = [
+        "aiven_project",
+        "kafka_service",
+        "gcp_project",
+        "gcp:project",
+        "gcp:region",
+    ];
+    for line in text.lines() {
+        let key = line.trim_start().split(": ").next().unwrap_or_default();
+        if shared.iter().any(|end| key.ends_with(end)) {
+            lines.push_str(&format!("  {}\n", line.trim()));
+        }
+    }
+    lines
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    if path.exists() {
+        return screen::out(&format!("kept {}\n", path.display()));
+    }
+    let write = |source| CliError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    fs::write(path, text).map_err(write)?;
+    screen::out(&format!("wrote {}\n", path.display()))
+}

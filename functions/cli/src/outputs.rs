@@ -1,0 +1,95 @@
+//! `kedge outputs`: what the stack consists of, for whoever uses it.
+
+use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
+use kedge_core::report::Report;
+use kedge_engine::reconcile;
+
+use crate::args::Args;
+use crate::error::CliError;
+use crate::progress::Watcher;
+use crate::screen;
+use crate::setup::Setup;
+
+/// Prints the names that other programs need. Reads the world, so that what is not there is said.
+pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
+    let setup = Setup::of(args)?;
+    let watcher = Watcher::new(args.json);
+    let see = |progress: reconcile::Progress<'_>| watcher.see(progress);
+    let report = reconcile::check(&setup.ports, &setup.store, setup.job(&see)).await;
+    watcher.end();
+    let report = report?;
+    if args.json {
+        let json: serde_json::Map<String, serde_json::Value> = Kind::ALL
+            .into_iter()
+            .map(|kind| (kind.as_str().to_owned(), of_kind(&report, kind).into()))
+            .collect();
+        screen::out(&format!("{:#}\n", serde_json::Value::Object(json)))?;
+        return Ok(0);
+    }
+    let mut text = format!("{} (from {})\n", setup.chosen.stack, setup.chosen.origin);
+    for resource in report.declared.resources.values() {
+        let key = &resource.key;
+        let there = if report.is_live(key) {
+            ""
+        } else {
+            "   (not there now)"
+        };
+        let label = key.kind().label();
+        text.push_str(&format!("{label:<13} {}{there}\n", full_name(resource)));
+    }
+    screen::out(&text)?;
+    Ok(0)
+}
+
+fn of_kind(report: &Report, kind: Kind) -> Vec<serde_json::Value> {
+    let resources = report.declared.resources.values();
+    resources
+        .filter(|resource| resource.key.kind() == kind)
+        .map(|resource| {
+            serde_json::json!({
+                "key": resource.key.to_string(),
+                "name": full_name(resource),
+                "live": report.is_live(&resource.key),
+            })
+        })
+        .collect()
+}
+
+/// The name under which others know it: a full Pub/Sub name, a domain with its addresses.
+fn full_name(resource: &DeclaredResource) -> String {
+    let key = &resource.key;
+    let name = key.name();
+    let set = |field: &'static str| {
+        let value = resource
+            .fields
+            .get(&FieldName::known(field))
+            .map(|field| &field.value);
+        let items = value.and_then(|value| value.as_set()).into_iter().flatten();
+        items.cloned().collect::<Vec<_>>().join(", ")
+    };
+    match (key.kind(), key.scope()) {
+        (Kind::PubsubTopic, Scope::GcpProject { project }) => {
+            format!("projects/{project}/topics/{name}")
+        }
+        (Kind::PubsubSubscription, Scope::GcpProject { project }) => {
+            format!("projects/{project}/subscriptions/{name}")
+        }
+        (Kind::PubsubBinding, _) => {
+            format!(
+                "{} on {}: {}",
+                key.name_tail(),
+                key.name_head(),
+                set("members")
+            )
+        }
+        (Kind::DnsRecordSet, _) => {
+            format!(
+                "{} {} {}",
+                key.name_head(),
+                key.name_tail(),
+                set("addresses")
+            )
+        }
+        _ => name.to_owned(),
+    }
+}

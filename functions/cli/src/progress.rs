@@ -1,0 +1,83 @@
+//! Progress: a bar on a terminal, plain lines otherwise.
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kedge_engine::reconcile::Progress;
+
+use crate::screen;
+
+/// Shows what a run is doing, on standard error.
+pub(crate) struct Watcher {
+    bar: Option<ProgressBar>,
+    under_way: RefCell<Vec<String>>,
+    quiet: bool,
+}
+
+impl Watcher {
+    /// A watcher that shows nothing but on a terminal, or, where changes are made, lines.
+    pub(crate) fn new(json: bool) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}{prefix}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self {
+            bar,
+            under_way: RefCell::default(),
+            quiet: json,
+        }
+    }
+
+    /// Takes note of one step.
+    pub(crate) fn see(&self, progress: Progress<'_>) {
+        match progress {
+            Progress::Reading(scope) => {
+                self.under_way.borrow_mut().push(scope.to_string());
+                self.show("reading");
+            }
+            Progress::HasRead(scope) => {
+                self.under_way
+                    .borrow_mut()
+                    .retain(|other| *other != scope.to_string());
+                self.show("reading");
+            }
+            Progress::Applying(changes) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(0);
+                    bar.set_prefix(format!("/{changes}"));
+                    bar.set_message("applying");
+                }
+            }
+            Progress::Carried(carried) => {
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                } else if !self.quiet {
+                    let change = &carried.approved.change;
+                    let (verb, key) = (change.verb.as_str(), &change.key);
+                    let outcome = carried.outcome.as_str();
+                    let (label, name) = (key.kind().label(), key.name());
+                    let _ = screen::err(&format!("{outcome}: {verb} {label} {name}\n"));
+                }
+            }
+        }
+    }
+
+    fn show(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            let under_way = self.under_way.borrow();
+            bar.set_message(format!("{what} {}", under_way.join(", ")));
+            bar.tick();
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

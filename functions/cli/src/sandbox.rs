@@ -1,0 +1,50 @@
+//! `kedge sandbox`: the providers as one small remembered world, on a port.
+
+use std::future::pending;
+use std::rc::Rc;
+
+use kedge_sandbox::{Fault, Options, Sandbox};
+use tokio::net::TcpListener;
+
+use crate::args::SandboxOptions;
+use crate::error::CliError;
+use crate::screen;
+
+/// Serves until the process is stopped.
+pub(crate) async fn serve(options: &SandboxOptions) -> Result<u8, CliError> {
+    let sandbox = Sandbox::new(Options {
+        seed: options.seed,
+        latency_ms: options.latency_ms,
+        jitter_ms: options.jitter_ms,
+        ..Options::default()
+    });
+    for text in &options.fault {
+        let fault: Fault = serde_json::from_str(text)
+            .map_err(|error| CliError::Usage(format!("--fault {text}: {error}")))?;
+        sandbox.add_fault(fault);
+    }
+    let listener = listen(options.port).await?;
+    screen::out(&environment(&listener)?)?;
+    kedge_sandbox::serve(Rc::new(sandbox), listener, pending())
+        .await
+        .map_err(CliError::Serve)?;
+    Ok(0)
+}
+
+/// Listens on this machine only.
+pub(crate) async fn listen(port: u16) -> Result<TcpListener, CliError> {
+    TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(|source| CliError::Listen { port, source })
+}
+
+/// The lines to put into the environment of a client.
+fn environment(listener: &TcpListener) -> Result<String, CliError> {
+    let at = listener.local_addr().map_err(CliError::Serve)?;
+    Ok(format!(
+        "export AIVEN_WEB_URL=http://{at} AIVEN_TOKEN=sandbox\n\
+         export PUBSUB_EMULATOR_HOST={at}\n\
+         export CLOUDFLARE_BASE_URL=http://{at}/client/v4 CLOUDFLARE_API_TOKEN=sandbox\n\
+         # admin: http://{at}/_sandbox/world, stop with Ctrl-C\n"
+    ))
+}

@@ -1,0 +1,138 @@
+//! Which stack is meant, and how that is known.
+
+use std::fs;
+use std::path::Path;
+
+use kedge_core::definitions::{DefinitionSet, stack_names, stack_of_branch};
+use kedge_core::model::StackName;
+use kedge_native::Settings;
+
+use crate::args::Args;
+use crate::definitions;
+use crate::error::CliError;
+use crate::screen;
+
+/// Where `kedge select` keeps its answer.
+const SELECTED: &str = ".kedge/selected";
+
+/// A stack and how it was chosen, which is always printed.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) stack: StackName,
+    pub(crate) origin: String,
+}
+
+/// Finds the stack: `--stack`, `KEDGE_STACK`, `kedge select`, the git branch, in this order.
+pub(crate) fn choose(
+    args: &Args,
+    settings: &Settings,
+    set: &DefinitionSet,
+) -> Result<Chosen, CliError> {
+    let (name, origin) = if let Some(name) = &args.stack {
+        (name.clone(), "--stack".to_owned())
+    } else if let Some(name) = settings.get("KEDGE_STACK") {
+        (name.to_owned(), "KEDGE_STACK".to_owned())
+    } else if let Ok(name) = fs::read_to_string(SELECTED) {
+        (name.trim().to_owned(), "kedge select".to_owned())
+    } else if let Some((stack, branch)) = of_branch(Path::new("."), set) {
+        return Ok(Chosen {
+            stack,
+            origin: format!("branch {branch}"),
+        });
+    } else {
+        let known = known(set);
+        return Err(CliError::Usage(format!(
+            "no stack is chosen; name one with --stack, KEDGE_STACK or `kedge select` ({known})"
+        )));
+    };
+    let stack = StackName::new(&name)
+        .map_err(|error| CliError::Usage(format!("{error} (from {origin})")))?;
+    Ok(Chosen { stack, origin })
+}
+
+fn known(set: &DefinitionSet) -> String {
+    let names: Vec<String> = stack_names(set).iter().map(ToString::to_string).collect();
+    format!("there are {}", names.join(", "))
+}
+
+/// The stack of the branch that is checked out, if there is one.
+fn of_branch(folder: &Path, set: &DefinitionSet) -> Option<(StackName, String)> {
+    let folder = folder.canonicalize().ok()?;
+    let git = folder
+        .ancestors()
+        .map(|folder| folder.join(".git"))
+        .find(|git| git.exists())?;
+    let head = if git.is_file() {
+        // A worktree's .git is a file: `gitdir: <folder>`.
+        let text = fs::read_to_string(&git).ok()?;
+        Path::new(text.strip_prefix("gitdir:")?.trim()).join("HEAD")
+    } else {
+        git.join("HEAD")
+    };
+    let head = fs::read_to_string(head).ok()?;
+    let branch = head.strip_prefix("ref: refs/heads/")?.trim();
+    stack_of_branch(set, branch).map(|stack| (stack, branch.to_owned()))
+}
+
+/// `kedge select`.
+pub(crate) fn select(args: &Args, name: &str) -> Result<u8, CliError> {
+    let set = definitions::load(&args.definitions)?;
+    if !stack_names(&set).iter().any(|stack| stack.as_str() == name) {
+        let known = known(&set);
+        return Err(CliError::Usage(format!(
+            "there is no stack `{name}`; {known}"
+        )));
+    }
+    write_selected(name)?;
+    screen::out(&format!("selected {name}\n"))?;
+    Ok(0)
+}
+
+/// Keeps the selected stack for later commands in this folder.
+pub(crate) fn write_selected(name: &str) -> Result<(), CliError> {
+    let write = |source| CliError::Write {
+        path: SELECTED.into(),
+        source,
+    };
+    fs::create_dir_all(".kedge").map_err(write)?;
+    fs::write(SELECTED, format!("{name}\n")).map_err(write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_branch_of_a_repository_and_of_a_worktree() {
+        let files = [
+            ("kedge.yaml", "branches: {main: prod}\n"),
+            ("stacks/prod.yaml", ""),
+            ("stacks/dev.yaml", ""),
+        ];
+        let files = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        let set = DefinitionSet::new(files.collect()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let git = folder.path().join(".git");
+        fs::create_dir(&git).unwrap();
+        let inner = folder.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        let on = |head: &str| {
+            fs::write(git.join("HEAD"), head).unwrap();
+            of_branch(&inner, &set).map(|(stack, _)| stack.to_string())
+        };
+        assert_eq!(on("ref: refs/heads/main\n").as_deref(), Some("prod"));
+        assert_eq!(on("ref: refs/heads/dev\n").as_deref(), Some("dev"));
+        assert_eq!(on("ref: refs/heads/feature/x\n"), None);
+        assert_eq!(on("0123456789\n"), None);
+        let tree = tempfile::tempdir().unwrap();
+        fs::write(git.join("HEAD"), "ref: refs/heads/dev\n").unwrap();
+        fs::write(
+            tree.path().join(".git"),
+            format!("gitdir: {}\n", git.display()),
+        )
+        .unwrap();
+        assert_eq!(of_branch(tree.path(), &set).unwrap().0.as_str(), "dev");
+    }
+}

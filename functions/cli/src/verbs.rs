@@ -1,0 +1,206 @@
+//! `check`, `preview`, `up`, `audit`.
+
+use kedge_core::render::{self, Around, Traffic};
+use kedge_core::report::{Report, StackVerdict};
+use kedge_engine::ports::{Clock as _, ProviderName};
+use kedge_engine::reconcile::{self, Authorisation};
+
+use crate::args::{Args, CheckOptions, FailOn, UpOptions};
+use crate::error::CliError;
+use crate::progress::Watcher;
+use crate::setup::Setup;
+use crate::{confirm, screen, seen};
+
+/// A verb under way.
+struct Run<'a> {
+    args: &'a Args,
+    setup: Setup,
+    watcher: Watcher,
+    began_ms: i64,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a Args) -> Result<Self, CliError> {
+        let setup = Setup::of(args)?;
+        let began_ms = setup.ports.now().0;
+        Ok(Self {
+            args,
+            setup,
+            watcher: Watcher::new(args.json),
+            began_ms,
+        })
+    }
+
+    async fn look(&self, every_dns_name: bool) -> Result<Report, CliError> {
+        let see = |progress: reconcile::Progress<'_>| self.watcher.see(progress);
+        let job = reconcile::Job {
+            every_dns_name,
+            ..self.setup.job(&see)
+        };
+        let report = reconcile::check(&self.setup.ports, &self.setup.store, job).await;
+        self.watcher.end();
+        Ok(report?)
+    }
+
+    fn traffic(&self) -> Traffic {
+        let stats = self.setup.ports.http.stats();
+        let wall_ms = self.setup.ports.now().0 - self.began_ms;
+        Traffic {
+            reads: stats.values().map(|traffic| traffic.reads).sum(),
+            writes: stats.values().map(|traffic| traffic.writes).sum(),
+            wall_ms: u64::try_from(wall_ms).ok(),
+        }
+    }
+
+    /// Prints the text or the JSON of an answer, and the statistics if they are asked for.
+    fn answer(
+        &self,
+        text: impl FnOnce(&Around<'_>) -> String,
+        json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
+    ) -> Result<(), CliError> {
+        let traffic = self.traffic();
+        if self.args.json {
+            let mut json = json(Some(&traffic));
+            if self.args.stats
+                && let Some(object) = json.as_object_mut()
+            {
+                object.insert("stats".to_owned(), self.stats_json());
+            }
+            return screen::out(&format!("{json:#}\n"));
+        }
+        let mut text = text(&Around {
+            stack_origin: &self.setup.chosen.origin,
+            definitions: &self.setup.definitions,
+            colour: screen::stdout_colour(self.args.colour),
+            traffic: Some(traffic),
+            verbose: true,
+        });
+        if self.args.stats {
+            text.push_str(&self.stats_text());
+        }
+        screen::out(&text)
+    }
+
+    fn stats_text(&self) -> String {
+        let stats = self.setup.ports.http.stats();
+        let mut text = format!(
+            "{:<12} {:>6} {:>6} {:>12} {:>12}\n",
+            "provider", "reads", "writes", "bytes sent", "bytes taken"
+        );
+        for name in ProviderName::ALL {
+            let traffic = stats.get(&name).copied().unwrap_or_default();
+            text.push_str(&format!(
+                "{:<12} {:>6} {:>6} {:>12} {:>12}\n",
+                name.as_str(),
+                traffic.reads,
+                traffic.writes,
+                traffic.bytes_out,
+                traffic.bytes_in
+            ));
+        }
+        let wall_ms = self.traffic().wall_ms.unwrap_or_default();
+        text.push_str(&format!("wall time {wall_ms} ms\n"));
+        text
+    }
+
+    fn stats_json(&self) -> serde_json::Value {
+        let stats = self.setup.ports.http.stats();
+        let of = |name: &ProviderName| {
+            let traffic = stats.get(name).copied().unwrap_or_default();
+            let json = serde_json::json!({
+                "reads": traffic.reads,
+                "writes": traffic.writes,
+                "bytes_sent": traffic.bytes_out,
+                "bytes_received": traffic.bytes_in,
+            });
+            (name.as_str().to_owned(), json)
+        };
+        ProviderName::ALL
+            .iter()
+            .map(of)
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+}
+
+/// `kedge check`.
+pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
+    let run = Run::new(args)?;
+    let report = run.look(false).await?;
+    run.answer(
+        |around| render::check_text(&report, around),
+        |traffic| render::check_json(&report, traffic),
+    )?;
+    Ok(report.verdict().exit_code(options.fail_on == FailOn::Drift))
+}
+
+/// `kedge preview`.
+pub(crate) async fn preview(args: &Args) -> Result<u8, CliError> {
+    let run = Run::new(args)?;
+    let report = run.look(false).await?;
+    seen::keep(&report.plan.summary);
+    run.answer(
+        |around| render::preview_text(&report, around),
+        |traffic| render::preview_json(&report, traffic),
+    )?;
+    Ok(report.verdict().exit_code(false))
+}
+
+/// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
+pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
+    let run = Run::new(args)?;
+    let report = run.look(true).await?;
+    run.answer(
+        |around| render::audit_text(&report, around),
+        |traffic| render::check_json(&report, traffic),
+    )?;
+    Ok(if report.verdict() >= StackVerdict::Incomplete {
+        3
+    } else {
+        0
+    })
+}
+
+/// `kedge up`.
+pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
+    let run = Run::new(args)?;
+    if run.setup.read_only {
+        return Err(CliError::Usage(
+            "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
+        ));
+    }
+    let authorisation = match confirm::given(options)? {
+        Some(authorisation) => authorisation,
+        None => match ask(&run, options).await? {
+            Some(authorisation) => authorisation,
+            None => return Ok(0),
+        },
+    };
+    let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
+    let job = run.setup.job(&see);
+    let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
+    run.watcher.end();
+    let (report, changed) = ended?;
+    run.answer(
+        |around| render::changed_text(&report, &changed, around),
+        |traffic| render::changed_json(&report, &changed, traffic),
+    )?;
+    Ok(report.exit_code_after(&changed))
+}
+
+/// Shows the plan and asks. None: there is nothing to do, or they said no.
+async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
+    let report = run.look(false).await?;
+    run.answer(
+        |around| render::preview_text(&report, around),
+        |traffic| render::preview_json(&report, traffic),
+    )?;
+    if !report.has_something_to_do() {
+        return Ok(None);
+    }
+    let answer = confirm::ask(options, &report)?;
+    if answer.is_none() {
+        screen::err("nothing was changed\n")?;
+    }
+    Ok(answer)
+}

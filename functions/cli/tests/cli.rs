@@ -1,0 +1,340 @@
+//! The real `kedge` against the real sandbox, as two processes that talk over sockets.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test they help"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Tokens that must appear in no output.
+const TOKENS: [&str; 2] = ["aiven-s3cret-token", "cloudflare-s3cret-token"];
+
+/// A sandbox process and a folder with Clustera's definitions.
+struct Desk {
+    folder: TempDir,
+    sandbox: Child,
+    address: String,
+    variables: BTreeMap<String, String>,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.sandbox.kill();
+        let _ = self.sandbox.wait();
+    }
+}
+
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../definitions");
+        copy(&source, &folder.path().join("definitions"));
+        let mut sandbox = Command::new(env!("CARGO_BIN_EXE_kedge"))
+            .args(["sandbox", "--port", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = sandbox.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned();
+        let variables = [
+            ("AIVEN_WEB_URL", format!("http://{address}")),
+            ("AIVEN_TOKEN", TOKENS[0].to_owned()),
+            ("PUBSUB_EMULATOR_HOST", address.clone()),
+            ("CLOUDFLARE_BASE_URL", format!("http://{address}/client/v4")),
+            ("CLOUDFLARE_API_TOKEN", TOKENS[1].to_owned()),
+        ];
+        let variables = variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        Self {
+            folder,
+            sandbox,
+            address,
+            variables,
+        }
+    }
+
+    /// Runs `kedge` with the arguments, and checks that it gives no secret away.
+    fn kedge(&self, arguments: &str) -> Answer {
+        let output = Command::new(env!("CARGO_BIN_EXE_kedge"))
+            .args(arguments.split_whitespace())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        let answer = Answer {
+            code,
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
+        for token in TOKENS {
+            assert!(
+                !answer.out.contains(token) && !answer.err.contains(token),
+                "{arguments}"
+            );
+        }
+        answer
+    }
+
+    /// A person does something in a console.
+    fn person(&self, deed: &str) {
+        let (status, body) = self.request("POST", "/_sandbox/person", deed);
+        assert!(status.contains(" 200 "), "{status} {body}");
+    }
+
+    fn world(&self) -> String {
+        self.request("GET", "/_sandbox/world", "").1
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.folder.path().join(path), text).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[track_caller]
+fn expect(answer: &Answer, code: i32, parts: &[&str]) {
+    let text = format!("{}\n--- standard error\n{}", answer.out, answer.err);
+    assert_eq!(answer.code, code, "{text}");
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+}
+
+#[test]
+fn usage_errors_do_not_read_as_drift() {
+    let desk = Desk::new();
+    for arguments in [
+        "",
+        "chekc",
+        "check --nonsense",
+        "up --unattended --yes",
+        "check --fail-on x",
+    ] {
+        expect(&desk.kedge(arguments), 1, &["--help"]);
+    }
+    expect(&desk.kedge("--help"), 0, &["Exit codes"]);
+    expect(&desk.kedge("--version"), 0, &["kedge "]);
+    expect(&desk.kedge("check"), 1, &["no stack is chosen", "steve1"]);
+    expect(&desk.kedge("check --stack nowhere"), 3, &["nowhere"]);
+    expect(&desk.kedge("check --stack Bad_Name"), 1, &["lower-case"]);
+    expect(
+        &desk.kedge("check --stack steve1 --store s3://x"),
+        1,
+        &["file://"],
+    );
+    expect(
+        &desk.kedge("check --stack steve1 --store file://missing"),
+        1,
+        &["missing"],
+    );
+    expect(
+        &desk.kedge("check --stack steve1 --definitions nowhere"),
+        1,
+        &["nowhere"],
+    );
+}
+
+#[test]
+fn a_stack_from_nothing_to_clean_to_drifted_and_back() {
+    let desk = Desk::new();
+    let stack = "--stack development";
+    expect(&desk.kedge(&format!("check {stack}")), 2, &["NOT ADOPTED"]);
+    let preview = desk.kedge(&format!("preview {stack} --json"));
+    let json: serde_json::Value = serde_json::from_str(&preview.out).unwrap();
+    let digest = json["plan"]["digest"].as_str().unwrap().to_owned();
+    expect(&desk.kedge(&format!("up {stack}")), 1, &["--plan DIGEST"]);
+    expect(
+        &desk.kedge(&format!("up {stack} --plan {digest}")),
+        0,
+        &["done"],
+    );
+    expect(&desk.kedge(&format!("up {stack} --yes")), 0, &[]);
+    let check = desk.kedge(&format!("check {stack} --stats"));
+    expect(&check, 0, &["CLEAN", "bytes", "wall time"]);
+    let row = |name: &str| {
+        let line = check
+            .out
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap();
+        line.split_whitespace()
+            .skip(1)
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (row("aiven"), row("pubsub")),
+        (vec!["2".into(), "0".into()], vec!["3".into(), "0".into()])
+    );
+    assert_eq!(row("cloudflare"), ["1", "0"]);
+
+    desk.person(r#"{"do":"set_topic_config","topic":"development-runtime","config":{"max_message_bytes":1000}}"#);
+    let drifted = desk.kedge(&format!("check {stack} --fail-on drift"));
+    expect(
+        &drifted,
+        2,
+        &[
+            "DRIFT",
+            "max_message_bytes",
+            "declared 26214400",
+            "live 1000",
+        ],
+    );
+    expect(
+        &desk.kedge(&format!("up {stack} --plan {digest}")),
+        1,
+        &["the plan moved"],
+    );
+    expect(&desk.kedge(&format!("up {stack} --yes")), 0, &["done"]);
+    expect(&desk.kedge(&format!("check {stack}")), 0, &["CLEAN"]);
+    let before = desk.world();
+    expect(&desk.kedge(&format!("up {stack} --unattended")), 0, &[]);
+    assert_eq!(desk.world(), before);
+}
+
+#[test]
+fn incomplete_invalid_and_read_only() {
+    let mut desk = Desk::new();
+    let stack = "--stack testing";
+    desk.variables
+        .insert("KEDGE_READ_ONLY".to_owned(), "1".to_owned());
+    expect(
+        &desk.kedge(&format!("up {stack} --yes")),
+        1,
+        &["KEDGE_READ_ONLY"],
+    );
+    expect(&desk.kedge(&format!("check {stack}")), 2, &["NOT ADOPTED"]);
+    desk.variables.remove("KEDGE_READ_ONLY");
+    desk.variables.remove("CLOUDFLARE_API_TOKEN");
+    let answer = desk.kedge(&format!("check {stack}"));
+    expect(&answer, 3, &["INCOMPLETE", "CLOUDFLARE_API_TOKEN"]);
+    // .env stands in for the environment, and enters no other program's.
+    desk.write(".env", &format!("CLOUDFLARE_API_TOKEN={}\n", TOKENS[1]));
+    expect(&desk.kedge(&format!("check {stack}")), 2, &["NOT ADOPTED"]);
+    desk.write(
+        "definitions/data_plane/kafka-topics.yaml",
+        "topics:\n  - name: \"{stack}-x\"\n    partitons: 1\n",
+    );
+    expect(
+        &desk.kedge(&format!("check {stack}")),
+        3,
+        &["partitons", "did you mean", "kafka-topics.yaml:3:5"],
+    );
+    let json = desk.kedge(&format!("check {stack} --json"));
+    expect(&json, 3, &["partitons"]);
+    serde_json::from_str::<serde_json::Value>(&json.out).unwrap();
+    assert!(!desk.world().contains("testing-"));
+}
+
+#[test]
+fn init_and_select() {
+    let desk = Desk::new();
+    let answer = desk.kedge("init --stack juan1");
+    expect(
+        &answer,
+        0,
+        &[
+            "wrote .env",
+            "stacks/juan1.yaml",
+            "selected juan1",
+            "GOOGLE_CREDENTIALS is not set",
+        ],
+    );
+    expect(&desk.kedge("preview"), 2, &["juan1 (from kedge select)"]);
+    expect(&desk.kedge("up --yes"), 0, &["juan1"]);
+    let outputs = desk.kedge("outputs");
+    expect(
+        &outputs,
+        0,
+        &["juan1-runtime", "topics/juan1-integration-gmail-webhook"],
+    );
+    assert!(!outputs.out.contains("not there"));
+    expect(&desk.kedge("init --stack juan1"), 0, &["kept .env"]);
+    expect(&desk.kedge("select prod"), 0, &["selected prod"]);
+    expect(&desk.kedge("select nowhere"), 1, &["nowhere", "juan1"]);
+    desk.person(r#"{"do":"create_topic","topic":"juan1-scratch"}"#);
+    expect(&desk.kedge("audit --stack juan1"), 0, &["juan1-scratch"]);
+    // A protected stack takes consent to a plan that was seen.
+    expect(&desk.kedge("up --yes"), 1, &["protected", "--plan"]);
+    expect(&desk.kedge("schema"), 0, &["json-schema.org"]);
+}
+
+#[test]
+fn the_demo_tells_the_same_story_each_time() {
+    let desk = Desk::new();
+    let (first, second) = (desk.kedge("demo"), desk.kedge("demo"));
+    expect(&first, 0, &["demo-scratch", "Done:"]);
+    assert_eq!(first.out, second.out);
+    // What the README shows of it is so, line by line and in this order.
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let shown = readme
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let mut lines = first.out.lines();
+    for line in shown.lines().filter(|line| !matches!(*line, "" | "...")) {
+        assert!(
+            lines.any(|told| told == line),
+            "the demo does not print (here): {line}"
+        );
+    }
+}
