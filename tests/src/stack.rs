@@ -354,6 +354,8 @@ impl Stack {
             assert_eq!(self.ports.writes(), writes, "{shown}");
             assert_eq!(self.ports.store.writes.get(), stored, "{shown}");
         }
+        // The first check after a write has settled remembers that it took; no other writes.
+        let _ = self.check();
         let stored = self.ports.store.writes.get();
         let _ = self.check();
         assert_eq!(self.ports.store.writes.get(), stored);
