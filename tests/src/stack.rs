@@ -346,6 +346,8 @@ impl Stack {
 
     fn assert_idle_as(&self, authorisations: &[Authorisation]) {
         let world = self.ports.sandbox.world();
+        // A check may remember that what was written has taken; after it nothing is news.
+        let _ = self.check();
         for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
             let (report, changed) = self.done(authorisation);
