@@ -196,7 +196,7 @@ fn word(verb: Verb, response: Response<Bytes>, after_ambiguous: bool) -> &'stati
         response,
         after_ambiguous,
     };
-    match outcome(verb, Ok(answer)) {
+    match outcome(verb, false, Ok(answer)) {
         Ok(()) => "done",
         Err(ChangeError::Blocked { .. }) => "blocked",
         Err(ChangeError::Failed { .. }) => "failed",
@@ -409,7 +409,8 @@ fn after_a_lost_answer_only_a_proof_counts() {
 
 #[test]
 fn no_answer_to_a_write() {
-    let tell = |error, ambiguous| outcome(Verb::Update, Err(WriteFailure { error, ambiguous }));
+    let tell =
+        |error, ambiguous| outcome(Verb::Update, false, Err(WriteFailure { error, ambiguous }));
     let http = CallError::Http;
     assert!(matches!(
         tell(http(HttpError::NotSent("dns".into())), false),
