@@ -189,6 +189,29 @@ fn usage_errors_do_not_read_as_drift() {
 }
 
 #[test]
+fn json_is_answered_even_when_nothing_could_be_done() {
+    let desk = Desk::new();
+    for (arguments, code) in [
+        ("check --json --nonsense", 1),
+        ("check --json", 1),
+        ("up --json --stack steve1", 1),
+        ("up --json --stack steve1 --plan 0123", 1),
+        ("check --json --stack nowhere", 3),
+    ] {
+        let answer = desk.kedge(arguments);
+        assert_eq!(answer.code, code, "{arguments}");
+        let json: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        let format = json["format"].as_str().unwrap();
+        let expected = ["kedge.error/1", "kedge.problems/1"][usize::from(code == 3)];
+        assert_eq!(format, expected, "{arguments}");
+        if code == 1 {
+            let error = json["error"].as_str().unwrap();
+            assert!(answer.err.contains(error), "{arguments}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_stack_from_nothing_to_clean_to_drifted_and_back() {
     let desk = Desk::new();
     let stack = "--stack development";
