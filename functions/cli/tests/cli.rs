@@ -212,6 +212,27 @@ fn json_is_answered_even_when_nothing_could_be_done() {
 }
 
 #[test]
+fn what_is_no_file_or_too_large_is_not_read() {
+    let desk = Desk::new();
+    let topics = desk
+        .folder
+        .path()
+        .join("definitions/data_plane/kafka-topics.yaml");
+    fs::remove_file(&topics).unwrap();
+    let made = Command::new("mkfifo").arg(&topics).status().unwrap();
+    assert!(made.success());
+    expect(&desk.kedge("check --stack steve1"), 1, &["is not a file"]);
+    fs::remove_file(&topics).unwrap();
+    let large = fs::File::create(&topics).unwrap();
+    large.set_len(1 << 40).unwrap();
+    expect(
+        &desk.kedge("check --stack steve1"),
+        3,
+        &["data_plane/kafka-topics.yaml has 1099511627776 bytes"],
+    );
+}
+
+#[test]
 fn a_stack_from_nothing_to_clean_to_drifted_and_back() {
     let desk = Desk::new();
     let stack = "--stack development";
