@@ -212,6 +212,24 @@ fn json_is_answered_even_when_nothing_could_be_done() {
 }
 
 #[test]
+fn the_next_command_means_the_same_store() {
+    let desk = Desk::new();
+    let store = desk.folder.path().join("store");
+    fs::create_dir(&store).unwrap();
+    let flag = format!("--store file://{}", store.display());
+    let next = format!("next: kedge preview --stack steve1 {flag}");
+    expect(
+        &desk.kedge(&format!("check --stack steve1 {flag}")),
+        2,
+        &[&next],
+    );
+    let preview = desk.kedge(&format!("preview --stack steve1 {flag}"));
+    let (_, up) = preview.out.rsplit_once("next: kedge ").unwrap();
+    assert!(up.contains(" --plan ") && up.contains(&flag), "{up}");
+    expect(&desk.kedge(up.trim()), 0, &["changes made"]);
+}
+
+#[test]
 fn what_is_no_file_or_too_large_is_not_read() {
     let desk = Desk::new();
     let topics = desk

@@ -197,8 +197,9 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
 
 /// A command for this stack; the stack is named where the shell does not remember it.
 pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
+    let flags = around.flags;
     match around.stack_origin {
-        "--stack" => format!("kedge {verb} --stack {}", report.declared.stack),
-        _ => format!("kedge {verb}"),
+        "--stack" => format!("kedge {verb} --stack {}{flags}", report.declared.stack),
+        _ => format!("kedge {verb}{flags}"),
     }
 }
