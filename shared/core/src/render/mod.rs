@@ -16,6 +16,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use consent::quoted;
 pub use json::{changed_json, check_json, preview_json, problems_json};
 pub use text::{audit_text, changed_text, check_text, preview_text, problems_text, value_text};
 
@@ -26,6 +27,8 @@ pub struct Around<'a> {
     pub stack_origin: &'a str,
     /// What the definitions were read from: `definitions (local files)`.
     pub definitions: &'a str,
+    /// Flags that a command must repeat to mean the same folder and store: ` --store file://…`.
+    pub flags: &'a str,
     /// Whether ANSI colours are written. What they say, the words say too.
     pub colour: bool,
     /// How much was asked of the providers, for the last line.

@@ -151,7 +151,10 @@ pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> Read
     let problem = Problem::read(response.body());
     let reason = told(status, &problem);
     match status {
-        401 => failure(FailureCode::Unauthenticated, reason),
+        401 => failure(
+            FailureCode::Unauthenticated,
+            format!("{reason}; AIVEN_TOKEN must hold a valid token"),
+        ),
         403 => ReadFailure {
             reason: forbidden(permission, &problem),
             permission: Some(permission.to_owned()),

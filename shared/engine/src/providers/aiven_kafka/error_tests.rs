@@ -109,6 +109,8 @@ fn every_status_of_a_read() {
         assert!(failure.reason.starts_with(&status.to_string()));
         assert!(failure.reason.contains(message), "{}", failure.reason);
         assert_eq!(failure.permission.is_some(), status == 403);
+        let names_the_credential = failure.reason.contains("AIVEN_TOKEN");
+        assert_eq!(names_the_credential, status == 401, "{}", failure.reason);
     }
 }
 
