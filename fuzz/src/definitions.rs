@@ -14,11 +14,23 @@ use crate::input::{Input, Part};
 use crate::{mutate, pipeline};
 
 /// The most stacks of a set that are tried.
-const STACKS_MAX: usize = 3;
+const STACKS_MAX: usize = 1;
 
-/// The set with one to three files changed, lost or renamed.
+/// The most files besides kedge.yaml.
+const FILES_MAX: usize = 5;
+
+/// Some files of the corpus, of which one to three are changed, lost or renamed.
 pub(crate) fn input(corpus: &Input, random: &mut SplitMix64) -> Input {
-    let mut input = corpus.clone();
+    let mut input = Input::default();
+    let (project, others): (Vec<&Part>, Vec<&Part>) =
+        corpus.parts.iter().partition(|part| part.name == "kedge.yaml");
+    input.parts.extend(project.into_iter().cloned());
+    for _ in 0..FILES_MAX {
+        let part = mutate::pick(random, &others).copied();
+        input.parts.extend(part.cloned());
+    }
+    input.parts.sort();
+    input.parts.dedup();
     for _ in 0..=random.below(3) {
         let other = mutate::pick(random, &corpus.parts).map(|part| part.bytes.clone());
         let at = mutate::below(random, input.parts.len());
@@ -68,10 +80,7 @@ pub(crate) fn run(input: &Input) -> Result<(), String> {
     let _ = stack_of_branch(&set, "main");
     let mut names: BTreeSet<StackName> = stack_names(&set).into_iter().take(STACKS_MAX).collect();
     names.extend(StackName::new("prod"));
-    for name in &names {
-        one_stack(&set, name)?;
-    }
-    Ok(())
+    names.iter().try_for_each(|name| one_stack(&set, name))
 }
 
 fn one_stack(set: &DefinitionSet, stack: &StackName) -> Result<(), String> {

@@ -186,7 +186,7 @@ fn keep(target: Target, seed: u64, number: u64, input: &Input, wrong: &str) -> i
     fs::write(&file, format!("{:#}\n", input.to_json()))?;
     say(&format!(
         "fuzz {name}: wrong: {wrong}\n  seed {seed}, execution {number}, kept in {file}\n  \
-         again: cargo run -p kedge-fuzz -- {name} --replay {file}\n  \
+         again: cargo run --profile fuzz -p kedge-fuzz -- {name} --replay {file}\n  \
          when mended: move it to fuzz/crashes/{name}/ under a name that says what it was\n"
     ));
     Ok(())

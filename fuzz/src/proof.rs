@@ -64,7 +64,11 @@ fn unlisted(collection: &'static str, id: &str, served: &[Served]) -> bool {
 /// Its topic is gone, or a policy without that role for anybody.
 fn binding(key: &ResourceKey, served: &[Served]) -> bool {
     let (topic, role) = (key.name_head(), key.name_tail());
-    let grants = |one: &Value| one["role"].as_str().is_none_or(|other| other == role);
+    let is_nobody = |members: &Value| members.as_array().is_some_and(Vec::is_empty);
+    let grants = |one: &Value| {
+        let is_other = one["role"].as_str().is_some_and(|other| other != role);
+        !is_other && !is_nobody(&one["members"])
+    };
     let lacks = |policy: &Value| match policy.get("bindings") {
         None => policy.is_object(),
         Some(bindings) => bindings.as_array().is_some_and(|list| !list.iter().any(grants)),
