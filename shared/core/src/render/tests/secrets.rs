@@ -161,6 +161,8 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
 }
 
 proptest! {
+    // Each case makes some fourteen renderings, so fewer cases than usual.
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn no_rendering_shows_a_secret(
         events in prop::collection::vec(event(), 0..6),
