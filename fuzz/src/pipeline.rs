@@ -109,19 +109,11 @@ pub(crate) fn recorded(declared: &Declared) -> State {
     state
 }
 
-/// No credential: ours, or one that an answer carries besides what was asked for.
-pub(crate) fn no_credential(text: &str) -> Result<(), String> {
-    let mut secrets = TOKENS.into_iter().chain([CANARY_SECRET]);
-    let is_clean = !secrets.any(|secret| text.contains(secret));
-    expect(is_clean, || format!("a credential is kept: {text}"))
-}
-
-/// No credential, and no hidden part of a URL.
+/// No credential, ours or one that an answer carries, and no hidden part of a URL.
 pub(crate) fn no_secret(text: &str) -> Result<(), String> {
-    no_credential(text)?;
-    expect(!text.contains("s3cret-part"), || {
-        format!("a secret is shown: {text}")
-    })
+    let mut secrets = TOKENS.into_iter().chain([CANARY_SECRET, "s3cret-part"]);
+    let is_clean = !secrets.any(|secret| text.contains(secret));
+    expect(is_clean, || format!("a secret is shown: {text}"))
 }
 
 pub(crate) fn run(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Result<(), String> {

@@ -245,7 +245,7 @@ fn read(ports: &Ports, scope: &Scope, wanted: &Wanted) -> Result<ScopeReading, S
     Ok(reading)
 }
 
-/// A reading holds what was asked for and its namespace, and no credential.
+/// A reading holds what was asked for and its namespace, and no secret.
 fn judge(
     reading: &ScopeReading,
     scope: &Scope,
@@ -255,7 +255,7 @@ fn judge(
     let live = LiveWorld {
         scopes: [(scope.clone(), reading.clone())].into(),
     };
-    pipeline::no_credential(&format!("{live:?}"))?;
+    pipeline::no_secret(&format!("{live:?}"))?;
     for key in reading.resources.keys().chain(reading.unknown.keys()) {
         let is_asked = wanted.keys.contains(key)
             || key.name().starts_with(&stack.prefix())
