@@ -458,6 +458,7 @@ async fn remember<S: Store>(
     let watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    memory::write_watch(store, stack, before, &watch, is_due).await?;
+    // What was not read says nothing of whether a write took, however often it is looked at.
+    memory::write_watch(store, stack, before, &watch, is_due && complete).await?;
     Ok(())
 }

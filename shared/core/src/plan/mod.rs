@@ -9,15 +9,17 @@ mod authorise;
 mod digest;
 mod guard;
 mod in_force;
+mod left;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use authorise::{Approved, Authority, Decided, Left, LeftReason, authorise, resolve_allowed};
+pub use authorise::{Approved, Authority, Decided, Left, authorise, resolve_allowed};
 pub use digest::{PlanSummary, drift_fingerprint};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
+pub use left::LeftReason;
 
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Cause, Comparison, Difference, Verdict};
