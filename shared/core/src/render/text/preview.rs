@@ -100,7 +100,7 @@ struct Entry {
 fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
     let decided = person(&view.report.plan);
     let fates = Fates::new(&decided);
-    let mut sections: BTreeMap<Who, Vec<Entry>> = BTreeMap::new();
+    let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
     for planned in &view.report.plan.changes {
         let steps = view.steps(planned);
         let whos = whos(view.report, &fates, &steps, planned);
@@ -110,13 +110,13 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
         }
         for (who, steps) in by_who {
             let lines = change_lines(view, planned, &steps);
-            push(sections.entry(who).or_default(), planned, lines);
+            sections.entry(who).or_default().push(planned, lines);
         }
     }
     if commands.named.is_some() && !view.report.plan.policy_change.loosened.is_empty() {
         sections.entry(Who::Named).or_default();
     }
-    for (who, entries) in &sections {
+    for (who, section) in &sections {
         page.gap();
         let (title, command) = match who {
             Who::Tick => ("BY A TICK, or now", &commands.unattended),
@@ -136,29 +136,41 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
             (Tone::Strong, title),
             (Tone::Plain, &command.unwrap_or_default()),
         ]);
-        entries.iter().for_each(|entry| write_entry(page, entry));
+        for entry in &section.entries {
+            write_entry(page, entry);
+        }
     }
 }
 
-/// Adds a change to the entries; one that says the same as another joins it.
-fn push(entries: &mut Vec<Entry>, planned: &PlannedChange, lines: Vec<String>) {
-    let change = &planned.change;
-    let name = outside(change.key.name());
-    // Neighbours only: changes of one kind stand together, and the order of the plan stays visible.
-    match entries.last_mut() {
-        Some(last)
-            if last.verb == change.verb
-                && last.kind == change.key.kind()
-                && last.lines == lines =>
+/// What one sort of person does: entries, and where those that say something stand.
+#[derive(Default)]
+struct Section {
+    entries: Vec<Entry>,
+    places: BTreeMap<(&'static str, Kind, Vec<String>), usize>,
+}
+
+impl Section {
+    /// Adds a change; one that says the same as another joins it, in the first one's place
+    /// (semantics 5.4). What must be made before it is among what it says, so that no order is lost.
+    fn push(&mut self, planned: &PlannedChange, lines: Vec<String>) {
+        let change = &planned.change;
+        let (kind, name) = (change.key.kind(), outside(change.key.name()));
+        let says = (change.verb.as_str(), kind, lines);
+        if let Some(entry) = self
+            .places
+            .get(&says)
+            .and_then(|place| self.entries.get_mut(*place))
         {
-            last.names.push(name);
+            entry.names.push(name);
+            return;
         }
-        _ => entries.push(Entry {
+        self.entries.push(Entry {
             verb: change.verb,
-            kind: change.key.kind(),
+            kind,
             names: vec![name],
-            lines,
-        }),
+            lines: says.2.clone(),
+        });
+        self.places.insert(says, self.entries.len() - 1);
     }
 }
 

@@ -144,7 +144,8 @@ async fn read_page<P: ReadPorts>(
     let response = send_read(cx, &request, error::judge_read)
         .await
         .map_err(|error| error::unanswered(&error))?;
-    if !response.status().is_success() {
+    // Only a 200 is a list; a 202 or 206 with a body like one proves no absence.
+    if response.status() != 200 {
         return Err(error::read_failure(zone.id, &response));
     }
     wire::page(response.body()).map_err(|reason| failure(FailureCode::StrangeAnswer, reason))
