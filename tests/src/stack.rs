@@ -218,9 +218,15 @@ impl Stack {
     }
 
     fn done(&self, authorisation: &Authorisation) -> (Report, Changed) {
-        match self.up(authorisation) {
-            Ok(Ok(done)) => done,
-            other => panic!("{other:?}"),
+        match (self.up(authorisation), authorisation) {
+            (Ok(Ok(done)), _) => done,
+            // A person looks at the plan of a protected stack and agrees to that.
+            (Ok(Err(RunError::NeedsDigest { now, .. })), Authorisation::Person(consent)) => {
+                let digest = Some(now);
+                let consent = consent.clone();
+                self.done(&Authorisation::Person(Consent { digest, ..consent }))
+            }
+            (other, _) => panic!("{other:?}"),
         }
     }
 
@@ -333,6 +339,8 @@ impl Stack {
 
     fn assert_idle_as(&self, authorisations: &[Authorisation]) {
         let world = self.ports.sandbox.world();
+        // A check may remember that what was written has taken; after it nothing is news.
+        let _ = self.check();
         for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
             let (report, changed) = self.done(authorisation);

@@ -48,7 +48,7 @@ pub(crate) enum Verb {
     /// Is something wrong? Reads, compares, changes nothing.
     Check(CheckOptions),
     /// What would `up` do?
-    Preview,
+    Preview(PreviewOptions),
     /// Make the stack what the definitions say.
     Up(UpOptions),
     /// Show everything there is in the stack's scopes, managed or not.
@@ -88,6 +88,13 @@ pub(crate) enum FailOn {
     Any,
     /// Drifted only.
     Drift,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PreviewOptions {
+    /// Show the plan in which these guards are overridden: changes, share or creates.
+    #[arg(long = "override", value_name = "GUARD")]
+    pub(crate) overrides: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

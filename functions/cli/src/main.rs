@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
     match &args.verb {
         Verb::Check(options) => verbs::check(args, options).await,
-        Verb::Preview => verbs::preview(args).await,
+        Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Outputs => outputs::outputs(args).await,

@@ -1,4 +1,8 @@
 //! The real `kedge` against the real sandbox, as two processes that talk over sockets.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test they help"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -316,4 +320,21 @@ fn the_demo_tells_the_same_story_each_time() {
     let (first, second) = (desk.kedge("demo"), desk.kedge("demo"));
     expect(&first, 0, &["demo-scratch", "Done:"]);
     assert_eq!(first.out, second.out);
+    // What the README shows of it is so, line by line and in this order.
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let shown = readme
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let mut lines = first.out.lines();
+    for line in shown.lines().filter(|line| !matches!(*line, "" | "...")) {
+        assert!(
+            lines.any(|told| told == line),
+            "the demo does not print (here): {line}"
+        );
+    }
 }

@@ -3,8 +3,16 @@
 //! Every scenario ends with a second run that changes nothing.
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
+mod adoption;
+mod composites;
+mod consent;
+mod counts;
 mod crashes;
 mod failed_reads;
+mod guards;
+mod lost_answers;
+mod memory;
+mod policies;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};

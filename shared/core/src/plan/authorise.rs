@@ -214,8 +214,13 @@ pub fn resolve_allowed(
 /// Decides what of the plan may be done now.
 #[must_use]
 pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
-    if !plan.tripped.is_empty() {
-        return refused(plan, plan.tripped.clone());
+    let mut tripped = plan.tripped.clone();
+    if matches!(authority, Authority::Policy { .. }) {
+        // Automation never passes a guard, whoever else overrides it.
+        tripped.extend(plan.overridden.clone());
+    }
+    if !tripped.is_empty() {
+        return refused(plan, tripped);
     }
     let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
         .changes

@@ -148,8 +148,10 @@ pub struct Plan {
     pub changes: Vec<PlannedChange>,
     /// What can't be done, and why.
     pub findings: Vec<Finding>,
-    /// Guards that refuse it, less those overridden.
+    /// Guards that refuse it.
     pub tripped: Vec<GuardTrip>,
+    /// Guards that would refuse it and that a person overrides; they still hold automation.
+    pub overridden: Vec<GuardTrip>,
     /// The parts of the digest, to name what moved.
     pub summary: PlanSummary,
     /// Whether automation must keep its hands off: the stack is not adopted and something is live.
@@ -183,7 +185,9 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     }
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
-    let tripped = guard::tripped(&changes, &policy, input.comparison, input.overrides);
+    let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
+        .into_iter()
+        .partition(|trip| input.overrides.contains(&trip.guard));
     let summary = digest::summary(input, &policy, &policy_change, &changes);
     let comparison = input.comparison;
     Plan {
@@ -193,6 +197,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         changes,
         findings,
         tripped,
+        overridden,
         summary,
         not_adopted: !comparison.has_state && may_be_live(comparison),
     }

@@ -1,10 +1,11 @@
 //! What stands above and below a page: whose it is, the counts, what to do next.
 
 use super::blocks::{Block, Label};
-use super::page::{Page, Tone, count};
+use super::page::{Page, Tone, WIDTH, count, flow};
 use super::values::span_text;
 use crate::diff::{Cause, Verdict};
 use crate::model::{Allowance, Policy};
+use crate::plan::GuardName;
 use crate::render::view::{View, outside};
 use crate::render::{Around, Traffic};
 use crate::report::{Report, StackVerdict};
@@ -50,7 +51,13 @@ fn policy_text(policy: &Policy) -> String {
 pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for trip in &report.decided.refused {
-        let tail = format!("{trip}: the whole plan is refused");
+        let what = match trip.guard {
+            GuardName::DailyAutomatic => "automation stops; a person's `kedge up` is not held",
+            GuardName::Changes | GuardName::Share | GuardName::Creates => {
+                "the whole plan is refused"
+            }
+        };
+        let tail = format!("{trip} · {what}");
         blocks.push(Block::said(Label::Guard, tail, Vec::new()));
     }
     let change = &report.plan.policy_change;
@@ -147,7 +154,9 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
         1 => part(1, "foreign member (kedge audit)"),
         members => part(members, "foreign members (kedge audit)"),
     }
-    page.line(&parts.join(" · "));
+    flow(&parts, " · ", WIDTH)
+        .iter()
+        .for_each(|line| page.line(line));
 }
 
 /// `9 reads, 0 writes · DRIFTED · next: kedge preview`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::blocks::{self, Label};
 use super::frame;
-use super::page::{Page, Tone, WIDTH, columns, count, flow};
+use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::sentences::{cause_text, finding_text, left_text, risk_and_says};
 use super::values::{plain_text, value_text};
 use crate::change::{Edit, Verb};
@@ -14,7 +14,7 @@ use crate::plan::{LeftReason, PlannedChange, Step};
 use crate::render::Around;
 use crate::render::consent::{Commands, Who, commands, person, whos};
 use crate::render::view::{Fates, View, outside};
-use crate::report::Report;
+use crate::report::{Report, StackVerdict};
 
 /// Where the lines of a change begin.
 const INDENT: usize = 11;
@@ -29,12 +29,11 @@ pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     plan_line(&mut page, report);
     sections(&mut page, &view, &commands);
     not_done(&mut page, report);
-    let said = [Label::Unknown, Label::Blocked];
     let mut rest = frame::stack_blocks(report);
     rest.extend(
         blocks::of_resources(&view, around)
             .into_iter()
-            .filter(|b| said.contains(&b.label)),
+            .filter(|block| block.label == Label::Unknown),
     );
     if !rest.is_empty() {
         page.gap();
@@ -43,18 +42,16 @@ pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     page.gap();
     recorded(&mut page, report);
     frame::counts(&mut page, report);
-    let next = [
+    let commands = [
         commands.person,
         commands.named,
         commands.typed,
         commands.overriding,
     ];
-    frame::last(
-        &mut page,
-        report,
-        around,
-        next.into_iter().flatten().next().as_deref(),
-    );
+    // What only state would learn from `up` is no reason to call for one.
+    let is_clean = report.verdict() == StackVerdict::Clean;
+    let next = commands.into_iter().flatten().find(|_| !is_clean);
+    frame::last(&mut page, report, around, next.as_deref());
     page.finish()
 }
 
@@ -210,15 +207,12 @@ fn change_lines(
         if steps.len() == 1 {
             reasons.push(parts);
         } else {
-            // Several steps, each with a reason of its own, unless the next says the same.
-            lines.extend(
-                flow(&parts, " · ", room - 2)
-                    .into_iter()
-                    .map(|line| format!("  {line}")),
-            );
+            // Several steps, each with its own reason right below it.
+            let lines_of_it = sentences_on(&parts, room - 2);
+            lines.extend(lines_of_it.into_iter().map(|line| format!("  {line}")));
         }
     }
-    lines.extend(reasons.iter().flat_map(|parts| flow(parts, " · ", room)));
+    lines.extend(reasons.iter().flat_map(|parts| sentences_on(parts, room)));
     let name =
         |key: &crate::model::ResourceKey| format!("{} {}", key.kind().label(), outside(key.name()));
     if !planned.needs.is_empty() {
