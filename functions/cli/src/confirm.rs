@@ -29,14 +29,14 @@ pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliErr
     Ok(Some(Authorisation::Person(Consent {
         allow: options.allow.clone(),
         name_typed: false,
-        overrides: guards(options)?,
+        overrides: guards(&options.overrides)?,
         seen: options.plan.as_deref().and_then(seen::find),
         digest: options.plan.clone(),
     })))
 }
 
 /// The guards to override, by name.
-pub(crate) fn guards(options: &UpOptions) -> Result<BTreeSet<GuardName>, CliError> {
+pub(crate) fn guards(names: &[String]) -> Result<BTreeSet<GuardName>, CliError> {
     let parse = |name: &String| {
         GuardName::parse(name)
             .filter(|guard| *guard != GuardName::DailyAutomatic)
@@ -46,20 +46,23 @@ pub(crate) fn guards(options: &UpOptions) -> Result<BTreeSet<GuardName>, CliErro
                 ))
             })
     };
-    options.overrides.iter().map(parse).collect()
+    names.iter().map(parse).collect()
 }
 
 /// Asks for consent to the plan that was just shown. None: they said no.
 pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authorisation>, CliError> {
     let plan = &report.plan;
     let stack = report.declared.stack.as_str();
+    let overrides = plan.policy.protected && !options.overrides.is_empty();
     let is_destructive = plan
         .changes
         .iter()
         .any(|planned| planned.risk() == Risk::Destructive)
         || !plan.policy_change.loosened.is_empty();
     let named = !options.allow.is_empty() && !plan.policy.protected;
-    let question = if is_destructive && !named {
+    let question = if overrides {
+        format!("A guard of a protected stack is overridden. Type `{stack}` to do all of it: ")
+    } else if is_destructive && !named {
         format!(
             "Some of this can't be taken back. Type `{stack}` to do all of it, `yes` to do the \
              rest, anything else to do nothing: "
@@ -68,14 +71,14 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authori
         "Type `yes` to do it, anything else to do nothing: ".to_owned()
     };
     let answer = screen::ask(&question)?;
-    let name_typed = is_destructive && answer == stack;
+    let name_typed = (is_destructive || overrides) && answer == stack;
     if answer != "yes" && !name_typed {
         return Ok(None);
     }
     Ok(Some(Authorisation::Person(Consent {
         allow: options.allow.clone(),
         name_typed,
-        overrides: guards(options)?,
+        overrides: guards(&options.overrides)?,
         digest: Some(plan.digest.clone()),
         seen: Some(plan.summary.clone()),
     })))

@@ -5,7 +5,7 @@ use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::reconcile::{self, Authorisation};
 
-use crate::args::{Args, CheckOptions, FailOn, UpOptions};
+use crate::args::{Args, CheckOptions, FailOn, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
@@ -31,13 +31,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn look(&self, every_dns_name: bool) -> Result<Report, CliError> {
+    async fn look(&self, every_dns_name: bool, guards: &[String]) -> Result<Report, CliError> {
+        let overrides = confirm::guards(guards)?;
         let see = |progress: reconcile::Progress<'_>| self.watcher.see(progress);
         let job = reconcile::Job {
             every_dns_name,
             ..self.setup.job(&see)
         };
-        let report = reconcile::check(&self.setup.ports, &self.setup.store, job).await;
+        let report =
+            reconcile::preview(&self.setup.ports, &self.setup.store, job, &overrides).await;
         self.watcher.end();
         Ok(report?)
     }
@@ -71,6 +73,7 @@ impl<'a> Run<'a> {
         let mut text = text(&Around {
             stack_origin: &self.setup.chosen.origin,
             definitions: &self.setup.definitions,
+            flags: &self.args.flags(),
             colour: screen::stdout_colour(self.args.colour),
             traffic: Some(traffic),
             verbose: true,
@@ -126,7 +129,7 @@ impl<'a> Run<'a> {
 /// `kedge check`.
 pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(false).await?;
+    let report = run.look(false, &[]).await?;
     run.answer(
         |around| render::check_text(&report, around),
         |traffic| render::check_json(&report, traffic),
@@ -135,9 +138,9 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 }
 
 /// `kedge preview`.
-pub(crate) async fn preview(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(false).await?;
+    let report = run.look(false, &options.overrides).await?;
     seen::keep(&report.plan.summary);
     run.answer(
         |around| render::preview_text(&report, around),
@@ -149,7 +152,7 @@ pub(crate) async fn preview(args: &Args) -> Result<u8, CliError> {
 /// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
 pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(true).await?;
+    let report = run.look(true, &[]).await?;
     run.answer(
         |around| render::audit_text(&report, around),
         |traffic| render::check_json(&report, traffic),
@@ -190,7 +193,7 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
 
 /// Shows the plan and asks. None: there is nothing to do, or they said no.
 async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
-    let report = run.look(false).await?;
+    let report = run.look(false, &options.overrides).await?;
     run.answer(
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),

@@ -163,6 +163,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table: one row a rule")]
     fn the_rules_of_6_1() {
         use Kind::{DnsRecordSet, KafkaTopic, PubsubSubscription, PubsubTopic};
         use Value::{Bool, Int};

@@ -117,6 +117,15 @@ pub enum RunError {
         /// The digest of the plan now.
         now: String,
     },
+    /// A guard of a protected stack gives way only to its name, typed.
+    #[error(
+        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
+         name typed"
+    )]
+    OverrideNeedsName {
+        /// The stack.
+        stack: StackName,
+    },
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),
@@ -151,8 +160,22 @@ pub async fn check<P: ReadPorts, S: Store>(
     store: &S,
     job: Job<'_>,
 ) -> Result<Report, RunError> {
+    preview(ports, store, job, &BTreeSet::new()).await
+}
+
+/// The same, for the plan in which a person overrides guards: its digest covers them.
+///
+/// # Errors
+/// As [`check`].
+pub async fn preview<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Report, RunError> {
+    let tick = &Authorisation::Unattended;
     let mut look = look(ports, store, job).await?;
-    let mut report = judge(ports, &look, &Authorisation::Unattended)?;
+    let mut report = judge(ports, &look, tick, overrides)?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
         if report.verdict() == StackVerdict::Clean
@@ -161,12 +184,13 @@ pub async fn check<P: ReadPorts, S: Store>(
             break;
         }
         look = self::look(ports, store, job).await?;
-        report = judge(ports, &look, &Authorisation::Unattended)?;
+        report = judge(ports, &look, tick, overrides)?;
     }
     if job.remember {
         let before = look.watch.watch.last_good_read_at;
         let state = look.memory.state.as_ref();
-        let is_due = state.is_some_and(|state| state.settles_between(before, look.read_at));
+        let is_due = report.count(&[Verdict::Unknown]) == 0
+            && state.is_some_and(|state| state.settles_between(before, look.read_at));
         remember(store, job.stack, look.watch, &report, &[], is_due).await?;
     }
     Ok(report)
@@ -184,7 +208,12 @@ pub async fn up<P: WritePorts, S: Store>(
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
     let look = look(ports, store, job).await?;
-    let report = judge(ports, &look, authorisation)?;
+    let none = BTreeSet::new();
+    let overrides = match authorisation {
+        Authorisation::Unattended => &none,
+        Authorisation::Person(consent) => &consent.overrides,
+    };
+    let report = judge(ports, &look, authorisation, overrides)?;
     if let Authorisation::Person(consent) = authorisation {
         agreed_to(consent, &report)?;
     }
@@ -214,6 +243,10 @@ pub async fn up<P: WritePorts, S: Store>(
 /// Whether what a person agreed to is what would be done.
 fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
     let now = report.plan.digest.clone();
+    if report.plan.policy.protected && !consent.overrides.is_empty() && !consent.name_typed {
+        let stack = report.declared.stack.clone();
+        return Err(RunError::OverrideNeedsName { stack });
+    }
     match &consent.digest {
         None if report.plan.policy.protected && !report.plan.changes.is_empty() => {
             Err(RunError::NeedsDigest {
@@ -328,6 +361,7 @@ fn judge<P: ReadPorts>(
     ports: &P,
     look: &Look,
     authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let watch = &look.watch.watch;
     let state = look
@@ -343,11 +377,6 @@ fn judge<P: ReadPorts>(
         live,
         now: look.read_at,
     });
-    let none = BTreeSet::new();
-    let overrides = match authorisation {
-        Authorisation::Unattended => &none,
-        Authorisation::Person(consent) => &consent.overrides,
-    };
     let plan = plan(PlanInput {
         declared,
         state,
@@ -429,6 +458,7 @@ async fn remember<S: Store>(
     let watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    memory::write_watch(store, stack, before, &watch, is_due).await?;
+    // What was not read says nothing of whether a write took, however often it is looked at.
+    memory::write_watch(store, stack, before, &watch, is_due && complete).await?;
     Ok(())
 }

@@ -337,6 +337,17 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
             hint,
         );
     }
+    let hides = |field: &&Field| {
+        let text = field.value.as_text().unwrap_or_default();
+        text.contains("://") && text.contains(['?', '@', '#'])
+    };
+    if let Some(audience) = get("push_audience").filter(hides) {
+        context.report.hinted(
+            audience.place,
+            "`push_audience` has a query, a fragment or a user, and an audience is stored in clear",
+            "leave that part out; the endpoint's own query is kept secret",
+        );
+    }
     let pull = get("push_endpoint").is_none_or(|field| field.value.as_text() == Some(PULL));
     for name in ["push_service_account", "push_audience"] {
         // An optional endpoint may be absent in this stack and present in another.

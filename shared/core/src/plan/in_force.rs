@@ -29,12 +29,6 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
         prune,
         guards,
     } = asked;
-    let Guards {
-        changes_max,
-        share_percent_max,
-        creates_max,
-        daily_automatic_max,
-    } = guards;
     let was = recorded;
     let policy = Policy {
         correct: stricter(&mut change, "correct", was.correct, *correct, |v| {
@@ -49,7 +43,7 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
             "correct_after",
             -was.correct_after_ms,
             -correct_after_ms,
-            |v| format!("{} ms", -v),
+            |v| span_text(-v),
         ),
         on_missing: stricter(
             &mut change,
@@ -63,34 +57,42 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
             (!v).to_string()
         }),
         prune: stricter(&mut change, "prune", was.prune, *prune, |v| v.to_string()),
-        guards: Guards {
-            changes_max: limit(
-                &mut change,
-                "changes_max",
-                was.guards.changes_max,
-                *changes_max,
-            ),
-            share_percent_max: limit(
-                &mut change,
-                "share_percent_max",
-                was.guards.share_percent_max,
-                *share_percent_max,
-            ),
-            creates_max: limit(
-                &mut change,
-                "creates_max",
-                was.guards.creates_max,
-                *creates_max,
-            ),
-            daily_automatic_max: limit(
-                &mut change,
-                "daily_automatic_max",
-                was.guards.daily_automatic_max,
-                *daily_automatic_max,
-            ),
-        },
+        guards: guards_in_force(&mut change, &was.guards, guards),
     };
     (policy, change)
+}
+
+/// A span as a definition writes it.
+fn span_text(ms: i64) -> String {
+    match ms % 60_000 {
+        0 => format!("{}m", ms / 60_000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+fn guards_in_force(change: &mut PolicyChange, was: &Guards, asked: &Guards) -> Guards {
+    let Guards {
+        changes_max,
+        share_percent_max,
+        creates_max,
+        daily_automatic_max,
+    } = *asked;
+    let mut limit =
+        |name, was: u32, asked: u32| stricter(change, name, was, asked, |value| value.to_string());
+    Guards {
+        changes_max: limit("changes_max", was.changes_max, changes_max),
+        share_percent_max: limit(
+            "share_percent_max",
+            was.share_percent_max,
+            share_percent_max,
+        ),
+        creates_max: limit("creates_max", was.creates_max, creates_max),
+        daily_automatic_max: limit(
+            "daily_automatic_max",
+            was.daily_automatic_max,
+            daily_automatic_max,
+        ),
+    }
 }
 
 /// `on_missing` from strict to loose: by name, which recreates some, stands between the two rules.
@@ -139,10 +141,6 @@ fn stricter<T: PartialOrd + Copy>(
     }
 }
 
-fn limit(change: &mut PolicyChange, name: &str, recorded: u32, asked: u32) -> u32 {
-    stricter(change, name, recorded, asked, |value| value.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +173,7 @@ mod tests {
             change.loosened,
             [
                 "correct safe → disruptive",
-                "correct_after 900000 ms → 0 ms",
+                "correct_after 15m → 0m",
                 "protected true → false"
             ]
         );

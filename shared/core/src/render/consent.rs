@@ -2,7 +2,7 @@
 //!
 //! Nothing is guessed: the plan is put before the person's authority too, as `up` would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::view::Fates;
 use crate::model::ResourceKey;
@@ -89,10 +89,10 @@ pub(super) struct Commands {
     pub(super) overriding: Option<String>,
 }
 
-/// The commands that carry out this plan.
-pub(super) fn commands(report: &Report) -> Commands {
+/// The commands that carry out this plan, with the flags of [`super::Around`].
+pub(super) fn commands(report: &Report, flags: &str) -> Commands {
     let plan = &report.plan;
-    let up = format!("kedge up --stack {}", report.declared.stack);
+    let up = format!("kedge up --stack {}{flags}", report.declared.stack);
     let with_plan = format!("{up} --plan {}", plan.digest);
     let keys: Vec<String> = allow_keys(plan);
     let allow: String = keys
@@ -124,12 +124,13 @@ pub(super) fn commands(report: &Report) -> Commands {
 
 /// What a person must name beside the digest: destructive changes, and a looser policy.
 fn allow_keys(plan: &Plan) -> Vec<String> {
+    let short = ShortKeys::new(plan);
     let needs = |planned: &&PlannedChange| planned.risk() == Risk::Destructive;
     let mut keys: Vec<String> = plan
         .changes
         .iter()
         .filter(needs)
-        .map(|planned| short_key(plan, &planned.change.key))
+        .map(|planned| short.of(&planned.change.key))
         .collect();
     if !plan.policy_change.loosened.is_empty() {
         keys.push("policy".to_owned());
@@ -137,27 +138,48 @@ fn allow_keys(plan: &Plan) -> Vec<String> {
     keys
 }
 
-/// The shortest name by which `--allow` finds this key and no other of the plan
-/// ([`ResourceKey::answers_to`]).
-#[must_use]
-pub fn short_key(plan: &Plan, key: &ResourceKey) -> String {
-    let with_kind = format!("{}/{}", key.kind().as_str(), key.name());
-    let is_alone = |name: &&str| {
-        let mut fits = plan
-            .changes
-            .iter()
-            .filter(|planned| planned.change.key.answers_to(name));
+/// Short names of the plan's keys that `--allow` takes ([`ResourceKey::answers_to`]).
+pub(super) struct ShortKeys {
+    /// How many keys of the plan answer to each name.
+    answers: BTreeMap<String, usize>,
+}
+
+impl ShortKeys {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut answers = BTreeMap::new();
+        for planned in &plan.changes {
+            let key = &planned.change.key;
+            let full = key.to_string();
+            let endings = full
+                .match_indices('/')
+                .filter_map(|(at, _)| full.get(at + 1..));
+            let mut names: BTreeSet<String> = endings.map(str::to_owned).collect();
+            names.extend([key.name_head().to_owned(), with_kind(key), full.clone()]);
+            for name in names {
+                *answers.entry(name).or_default() += 1;
+            }
+        }
+        Self { answers }
+    }
+
+    /// The shortest readable name by which this key is found, and no other of the plan.
+    pub(super) fn of(&self, key: &ResourceKey) -> String {
         // `policy` is the policy, whatever else bears that name.
-        *name != "policy" && fits.next().is_some() && fits.next().is_none()
-    };
-    [key.name_head(), key.name(), &with_kind]
-        .into_iter()
-        .find(is_alone)
-        .map_or_else(|| key.to_string(), str::to_owned)
+        let is_alone = |name: &&str| *name != "policy" && self.answers.get(*name) == Some(&1);
+        [key.name_head(), key.name(), &with_kind(key)]
+            .into_iter()
+            .find(is_alone)
+            .map_or_else(|| key.to_string(), str::to_owned)
+    }
+}
+
+fn with_kind(key: &ResourceKey) -> String {
+    format!("{}/{}", key.kind().as_str(), key.name())
 }
 
 /// A word for a shell.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
     if word.chars().all(is_plain) {
         word.to_owned()

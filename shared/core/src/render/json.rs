@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Traffic;
-use super::consent::{Commands, commands, person, short_key, whos};
+use super::consent::{Commands, ShortKeys, commands, person, whos};
 use super::view::{Fates, View, outside};
 use crate::change::Edit;
 use crate::definitions::Problems;
@@ -28,9 +28,10 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
     let view = View::new(report);
     let decided = person(&report.plan);
     let fates = Fates::new(&decided);
+    let short = ShortKeys::new(&report.plan);
     let changes = report.plan.changes.iter();
     let changes: Vec<Json> = changes
-        .map(|planned| change(&view, &fates, planned))
+        .map(|planned| change(&view, &fates, &short, planned))
         .collect();
     map.insert(
         "plan".to_owned(),
@@ -42,7 +43,7 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
         named,
         typed,
         overriding,
-    } = commands(report);
+    } = commands(report, "");
     map.insert(
         "commands".to_owned(),
         json!({
@@ -362,7 +363,7 @@ fn records(report: &Report) -> Json {
     json!({ "recorded": records.len() - forgotten, "forgotten": forgotten })
 }
 
-fn change(view: &View<'_>, person: &Fates<'_>, planned: &PlannedChange) -> Json {
+fn change(view: &View<'_>, person: &Fates<'_>, short: &ShortKeys, planned: &PlannedChange) -> Json {
     let steps = view.steps(planned);
     let whos = whos(view.report, person, &steps, planned);
     let plan = &view.report.plan;
@@ -389,9 +390,7 @@ fn change(view: &View<'_>, person: &Fates<'_>, planned: &PlannedChange) -> Json 
         ("risk", planned.risk().as_str().into()),
         (
             "allow",
-            needs_key
-                .then(|| short_key(plan, &planned.change.key))
-                .into(),
+            needs_key.then(|| short.of(&planned.change.key)).into(),
         ),
         ("needs", keys(&planned.needs).into()),
         (

@@ -182,6 +182,14 @@ ignore:
         ("kedge.yaml", "project: acme\nstacks:\n  dev: {protected: true}\n"),
         ("stacks/dev.yaml", &format!("{STACK}policy:\n  protected: false\n")),
     ])),
+    audience_that_hides_something: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mail\"
+    push_endpoint: https://h.example/x
+    push_audience: https://h.example/x?token=hunter2
+"),
     secrets_in_lines: of(TOPICS, &topic("api_token: hunter2\ndescrption: https://h.example/?key=hunter2\ntags: {password: [hunter2]}")),
 }
 

@@ -1,1 +1,271 @@
+//! Each kind of block, as `check` shows it.
 
+use super::*;
+use crate::live::{Detail, DnsRecord};
+use crate::model::{Fields, Settling};
+use crate::render::check_text;
+
+fn shows(name: &str, world: &World) {
+    insta::assert_snapshot!(name, check_text(&world.report(), &AROUND));
+}
+
+#[test]
+fn clean() {
+    shows("clean", &World::in_sync());
+}
+
+#[test]
+fn drift() {
+    shows("drift", &eight_changes());
+}
+
+#[test]
+fn pending() {
+    let mut world = World::in_sync();
+    let edited = "- name: \"{stack}-a\"\n    partitions: 12\n    retention_ms: 86400000\n";
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "- name: \"{stack}-a\"\n",
+        edited,
+    );
+    let more = "topics:\n  - name: \"{stack}-new\"\n  - name: \"{stack}-newer\"\n";
+    world.edit("data_plane/kafka-topics.yaml", "topics:\n", more);
+    shows("pending", &world);
+}
+
+#[test]
+fn drifted_and_pending() {
+    let mut world = World::in_sync();
+    world.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
+    world.set(&topic("dev-a"), "replication", Value::Int(2));
+    world.edit("kedge.yaml", "604800000", "1209600000");
+    for name in ["dev-b", "dev-c", "dev-c-dlq"] {
+        world.set(&topic(name), "retention_ms", Value::Int(1_209_600_000));
+    }
+    shows("drifted_and_pending", &world);
+}
+
+#[test]
+fn unknown() {
+    let mut world = World::in_sync();
+    world.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
+    for kind in [
+        Kind::PubsubTopic,
+        Kind::PubsubSubscription,
+        Kind::PubsubBinding,
+    ] {
+        world.fail(kind, "403: needs pubsub.topics.getIamPolicy");
+    }
+    shows("unknown", &world);
+}
+
+#[test]
+fn a_stack_without_state() {
+    let mut world = eight_changes();
+    world.state = None;
+    world.fail(Kind::PubsubBinding, "403");
+    shows("stack_not_adopted", &world);
+    let mut world = World::in_sync();
+    world.state = None;
+    shows("stack_not_adopted_equal", &world);
+    world
+        .live
+        .scopes
+        .values_mut()
+        .for_each(|scope| scope.resources.clear());
+    shows("stack_not_adopted_absent", &world);
+}
+
+#[test]
+fn not_adopted() {
+    let mut world = World::in_sync();
+    world
+        .state
+        .as_mut()
+        .unwrap()
+        .resources
+        .remove(&topic("dev-a"));
+    world.set(&topic("dev-a"), "partitions", Value::Int(1));
+    let declared = Value::Int(604_800_000);
+    let name = FieldName::known("retention_ms");
+    let record = world.recorded(&topic("dev-b"));
+    record.pending_adoption.insert(name.clone(), declared);
+    record.fields.insert(name, Value::Int(1));
+    world.set(&topic("dev-b"), "retention_ms", Value::Int(1));
+    shows("not_adopted", &world);
+}
+
+#[test]
+fn orphan() {
+    let mut world = World::in_sync();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "  - name: \"{stack}-a\"\n",
+        "",
+    );
+    shows("orphan", &world);
+    world.edit("kedge.yaml", "policy: {", "policy: {prune: true, ");
+    world.state.as_mut().unwrap().policy.prune = true;
+    shows("orphan_prune", &world);
+}
+
+#[test]
+fn ignored() {
+    let mut world = World::in_sync();
+    world.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
+    world.set(&topic("dev-b"), "retention_ms", Value::Int(3_600_000));
+    world.set(&topic("dev-b"), "replication", Value::Int(2));
+    let text = world.files.get_mut("kedge.yaml").unwrap();
+    text.push_str("ignore:\n");
+    for name in ["a", "b"] {
+        text.push_str(&format!("  - resource: \"{{stack}}-{name}\"\n"));
+        text.push_str("    field: retention_ms\n    reason: replay\n    owner: ana\n");
+        text.push_str("    until: 2026-12-31\n");
+    }
+    shows("ignored", &world);
+    insta::assert_snapshot!(
+        "ignored_audit",
+        crate::render::audit_text(&world.report(), &AROUND)
+    );
+}
+
+#[test]
+fn settling_and_did_not_take() {
+    let mut world = World::in_sync();
+    let old = Fields::from([(FieldName::known("retention_ms"), Value::Int(3_600_000))]);
+    for (name, until, retried) in [
+        ("dev-a", 60_000, false),
+        ("dev-b", -1, false),
+        ("dev-c", -1, true),
+    ] {
+        world.set(&topic(name), "retention_ms", Value::Int(3_600_000));
+        world.recorded(&topic(name)).settling = Some(Settling {
+            from: Some(old.clone()),
+            until: NOW.plus_ms(until),
+            retried,
+        });
+    }
+    shows("settling", &world);
+}
+
+#[test]
+fn blocked_by_another_stacks_mark() {
+    let mut world = World::in_sync();
+    let record = |address: &str| DnsRecord {
+        id: "1".to_owned(),
+        address: address.to_owned(),
+        ttl: 300,
+        proxied: false,
+        comment: "kedge:staging".to_owned(),
+    };
+    for name in ["one.example.com", "two.example.com"] {
+        let key = node(name);
+        let scope = world.live.scopes.get_mut(key.scope()).unwrap();
+        let live = scope.resources.get_mut(&key).unwrap();
+        live.detail = Detail::DnsRecords(vec![record("192.0.2.9")]);
+    }
+    world.set(&node("two.example.com"), "ttl", Value::Int(60));
+    shows("blocked", &world);
+}
+
+#[test]
+fn sets() {
+    let mut world = World::in_sync();
+    // Not exclusive, one address withdrawn by an edit, one newly declared, one foreign.
+    world.edit("stacks/dev.yaml", "ips: [192.0.2.9]", "ips: [192.0.2.10]");
+    let addresses = Value::set(["192.0.2.9", "192.0.2.77"]);
+    world.set(&node("two.example.com"), "addresses", addresses);
+    let others = Value::set(["user:eve@example.com", "serviceAccount:mail@example.com"]);
+    world.set(&mail_binding(), "members", others);
+    shows("sets", &world);
+    insta::assert_snapshot!(
+        "sets_audit",
+        crate::render::audit_text(&world.report(), &AROUND)
+    );
+}
+
+#[test]
+fn records_that_disagree() {
+    let mut world = World::in_sync();
+    let parts = [("192.0.2.1", 60), ("192.0.2.2", 300)];
+    let mixed = parts.map(|(at, ttl)| (at.to_owned(), Value::Int(ttl)));
+    world.set(&node("one.example.com"), "ttl", Value::Mixed(mixed.into()));
+    shows("mixed", &world);
+}
+
+fn many(number: usize) -> World {
+    let mut world = World::in_sync();
+    let topics = (0..number).map(|n| format!("  - name: \"{{stack}}-many-{n:03}\"\n"));
+    let text = format!("topics:\n{}", topics.collect::<String>());
+    let path = "data_plane/kafka-topics.yaml".to_owned();
+    world.files.insert(path, text);
+    World::of(world.files)
+}
+
+#[test]
+fn identical_differences_are_one() {
+    let mut world = many(80);
+    for n in 0..24 {
+        world.set(
+            &topic(&format!("dev-many-{n:03}")),
+            "retention_ms",
+            Value::Int(3_600_000),
+        );
+    }
+    world.set(
+        &topic("dev-many-030"),
+        "retention_ms",
+        Value::Int(7_200_000),
+    );
+    for n in 0..12 {
+        world.put(&topic(&format!("dev-shadow-{n:03}")), Fields::new());
+    }
+    shows("identical", &world);
+}
+
+#[test]
+fn a_guard_refuses() {
+    let mut world = many(12);
+    for n in 0..6 {
+        world.set(
+            &topic(&format!("dev-many-{n:03}")),
+            "retention_ms",
+            Value::Int(3_600_000),
+        );
+    }
+    shows("guard", &world);
+    insta::assert_snapshot!(
+        "guard_preview",
+        crate::render::preview_text(&world.report(), &AROUND)
+    );
+}
+
+#[test]
+fn the_policy_itself() {
+    let mut world = World::in_sync();
+    world.edit(
+        "kedge.yaml",
+        "correct: safe, deploy: safe",
+        "correct: disruptive, deploy: none",
+    );
+    shows("policy", &world);
+    insta::assert_snapshot!(
+        "policy_preview",
+        crate::render::preview_text(&world.report(), &AROUND)
+    );
+}
+
+#[test]
+fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
+    let mut world = World::in_sync();
+    world.edit("kedge.yaml", "policy: {", "policy: {protected: true, ");
+    let mut world = World::of(world.files);
+    world.edit("kedge.yaml", "protected: true, ", "");
+    let page = crate::render::preview_text(&world.report(), &AROUND);
+    assert!(page.contains("protected true → false"), "{page}");
+    assert!(
+        page.contains("needs the stack's name typed on a terminal"),
+        "{page}"
+    );
+    assert!(!page.contains("--allow"), "{page}");
+}

@@ -1,10 +1,307 @@
+//! Whole pages: preview, what was changed, audit, problems; and what holds for all of them.
+
 use super::*;
-use crate::render::{audit_text, check_text, preview_text};
+use crate::render::{
+    audit_text, changed_json, changed_text, check_json, check_text, preview_json, preview_text,
+    problems_json, problems_text,
+};
+use crate::report::{Carried, Changed, Outcome};
+
 #[test]
-fn dump() {
-    let r = eight_changes().report();
-    println!("{}", check_text(&r, &AROUND));
-    println!("{}", preview_text(&r, &AROUND));
-    println!("{}", audit_text(&r, &AROUND));
-    println!("{}", crate::render::preview_json(&r, None));
+fn preview() {
+    insta::assert_snapshot!(preview_text(&eight_changes().report(), &AROUND));
+}
+
+#[test]
+fn preview_of_nothing() {
+    insta::assert_snapshot!(preview_text(&World::in_sync().report(), &AROUND));
+}
+
+#[test]
+fn preview_of_a_first_deploy() {
+    let mut world = World::in_sync();
+    world.state = None;
+    world
+        .live
+        .scopes
+        .values_mut()
+        .for_each(|scope| scope.resources.clear());
+    insta::assert_snapshot!(preview_text(&world.report(), &AROUND));
+}
+
+#[test]
+fn preview_of_a_protected_stack() {
+    let mut world = eight_changes();
+    world.edit("kedge.yaml", "policy: {", "policy: {protected: true, ");
+    insta::assert_snapshot!(preview_text(&world.report(), &AROUND));
+}
+
+#[test]
+fn preview_of_a_replacement() {
+    let mut world = World::in_sync();
+    world.remove(&mail_topic());
+    world.remove(&mail_binding());
+    world.set(&mail_sub(), "topic", Value::text("_deleted-topic_"));
+    insta::assert_snapshot!(preview_text(&world.report(), &AROUND));
+}
+
+/// A run in which everything that can happen happens.
+fn run(report: &Report) -> Changed {
+    let reason = "429: the quota is used up".to_owned();
+    let fix = Some("ask for a larger one at https://help.example/?ticket=1234".to_owned());
+    let outcomes = [
+        Outcome::Done,
+        Outcome::Failed {
+            reason: reason.clone(),
+        },
+        Outcome::Blocked {
+            reason: reason.clone(),
+            fix,
+        },
+        Outcome::Unknown {
+            reason: "no answer in time".to_owned(),
+        },
+        Outcome::NotBegun {
+            reason: "dev-a was not made".to_owned(),
+        },
+    ];
+    let approved = report.decided.approved.iter().cloned();
+    let carried = approved
+        .zip(outcomes)
+        .map(|(approved, outcome)| Carried { approved, outcome });
+    Changed {
+        run: "1-2".to_owned(),
+        carried: carried.collect(),
+        recorded: 2,
+        forgotten: 1,
+    }
+}
+
+#[test]
+fn changed() {
+    let report = eight_changes().report_for(&[]);
+    let around = Around {
+        stack_origin: "--stack",
+        ..AROUND
+    };
+    insta::assert_snapshot!(changed_text(&report, &run(&report), &around));
+}
+
+#[test]
+fn changed_by_a_tick() {
+    let report = eight_changes().report();
+    let approved = report.decided.approved.iter().cloned();
+    let carried = approved.map(|approved| Carried {
+        approved,
+        outcome: Outcome::Done,
+    });
+    let changed = Changed {
+        carried: carried.collect(),
+        ..Changed::default()
+    };
+    insta::assert_snapshot!(changed_text(&report, &changed, &AROUND));
+}
+
+#[test]
+fn nothing_changed() {
+    let report = World::in_sync().report_for(&[]);
+    insta::assert_snapshot!(changed_text(&report, &Changed::default(), &AROUND));
+}
+
+#[test]
+fn audit() {
+    let mut world = eight_changes();
+    world.put(&node("old.example.com"), crate::model::Fields::new());
+    world.put(
+        &ResourceKey::pubsub_topic("acme-google", "dev-x"),
+        crate::model::Fields::new(),
+    );
+    world.edit(
+        "stacks/dev.yaml",
+        "config:\n",
+        "encryptionsalt: v1:abc\nconfig:\n  other:key: 1\n",
+    );
+    insta::assert_snapshot!(audit_text(&world.report(), &AROUND));
+}
+
+#[test]
+fn problems() {
+    let mut world = World::in_sync();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "max_message_bytes",
+        "max_mesage_bytes",
+    );
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "\"{stack}-b\"",
+        "\"prod-b\"",
+    );
+    let problems = world.declared().unwrap_err();
+    insta::assert_snapshot!(problems_text(&problems, false));
+    let json = problems_json(&problems);
+    assert_eq!(json["format"], "kedge.problems/1");
+    assert_eq!(json["problems"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn verbose_and_coloured() {
+    let around = Around {
+        colour: true,
+        verbose: true,
+        traffic: Some(Traffic {
+            reads: 1,
+            writes: 0,
+            wall_ms: Some(1_449),
+        }),
+        ..AROUND
+    };
+    let report = eight_changes().report();
+    let text = check_text(&report, &around);
+    assert!(text.contains("changed between 2026-09-21T14:08:20Z and 2026-09-21T14:13:20Z"));
+    assert!(
+        text.contains("1 read, 0 writes, 1.4 s · \u{1b}[1;31mDRIFTED\u{1b}[0m"),
+        "{text}"
+    );
+    let plain = check_text(
+        &report,
+        &Around {
+            colour: false,
+            ..around
+        },
+    );
+    let stripped: String = text
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(n, part)| {
+            if n == 0 {
+                part
+            } else {
+                part.split_once('m').unwrap().1
+            }
+        })
+        .collect();
+    assert_eq!(stripped, plain);
+}
+
+#[test]
+fn every_page_ends_with_one_newline_and_fits() {
+    let report = eight_changes().report();
+    let changed = run(&report);
+    for text in [
+        check_text(&report, &AROUND),
+        preview_text(&report, &AROUND),
+        changed_text(&report, &changed, &AROUND),
+        audit_text(&report, &AROUND),
+    ] {
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
+        for line in text.lines() {
+            // Commands and the first line are not broken, so that they can be copied.
+            let is_whole = line.contains("kedge ") || line.starts_with("dev (");
+            assert!(is_whole || line.chars().count() <= 100, "{line}");
+            assert_eq!(line, line.trim_end());
+        }
+    }
+}
+
+#[test]
+fn json() {
+    let report = eight_changes().report();
+    let traffic = AROUND.traffic;
+    let pretty = |json: &serde_json::Value| serde_json::to_string_pretty(json).unwrap();
+    insta::assert_snapshot!("json_check", pretty(&check_json(&report, traffic.as_ref())));
+    let preview = preview_json(&report, traffic.as_ref());
+    let parts = serde_json::json!({"commands": preview["commands"], "plan": preview["plan"]});
+    insta::assert_snapshot!("json_preview", pretty(&parts));
+    let report = eight_changes().report_for(&[]);
+    let changed = changed_json(&report, &run(&report), None);
+    insta::assert_snapshot!("json_changed", pretty(&changed));
+}
+
+fn keys(json: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match json {
+        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        serde_json::Value::Array(list) => list.iter().for_each(|one| keys(one, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_json_key_is_documented() {
+    let docs = include_str!("../../../../../docs/json.md");
+    let report = eight_changes().report();
+    let mut found = BTreeSet::new();
+    keys(&preview_json(&report, AROUND.traffic.as_ref()), &mut found);
+    keys(&changed_json(&report, &run(&report), None), &mut found);
+    // `counts` are the verdicts with underscores, `guards` of the policy its limits.
+    let plain = ["counts", "guards"].map(|part| check_json(&report, None)[part].clone());
+    let policy = check_json(&report, None)["policy"]["guards"].clone();
+    let mut told_by_kind = BTreeSet::new();
+    plain
+        .iter()
+        .chain([&policy])
+        .for_each(|json| keys(json, &mut told_by_kind));
+    for key in found.difference(&told_by_kind) {
+        assert!(
+            docs.contains(&format!("`{key}`")),
+            "{key} is not in docs/json.md"
+        );
+    }
+}
+
+#[test]
+fn short_keys_are_taken_by_allow() {
+    let mut world = eight_changes();
+    world.remove(&mail_topic());
+    world.edit(
+        "stacks/dev.yaml",
+        "ips: [192.0.2.1, 192.0.2.2]",
+        "ips: [192.0.2.1, 192.0.2.2, \"2001:db8::1\"]",
+    );
+    let report = world.report();
+    let short_keys = crate::render::consent::ShortKeys::new(&report.plan);
+    let mut shorts = Vec::new();
+    for planned in &report.plan.changes {
+        let short = short_keys.of(&planned.change.key);
+        let (found, policy) = resolve_allowed(&report.plan, std::slice::from_ref(&short)).unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), [&planned.change.key]);
+        assert!(!policy);
+        shorts.push(short);
+    }
+    for expected in [
+        "dev-a",
+        "pubsub-topic/dev-mail",
+        "dev-mail/roles/pubsub.publisher",
+        "one.example.com/A",
+        "two.example.com",
+    ] {
+        assert!(
+            shorts.iter().any(|short| short == expected),
+            "{expected} in {shorts:?}"
+        );
+    }
+}
+
+/// The keys that are shown for destructive changes approve everything there is to approve.
+#[test]
+fn what_is_allowed_is_all_that_is_left() {
+    let mut replaced = World::in_sync();
+    replaced.remove(&mail_topic());
+    replaced.remove(&mail_binding());
+    replaced.set(&mail_sub(), "topic", Value::text("_deleted-topic_"));
+    for world in [eight_changes(), replaced] {
+        let report = world.report();
+        let json = preview_json(&report, None);
+        let command = json["commands"]["naming_keys"].as_str().unwrap();
+        let allow: Vec<&str> = command.split(" --allow ").skip(1).collect();
+        let report = world.report_for(&allow);
+        assert!(
+            !allow.is_empty() && report.decided.left.is_empty(),
+            "{command}: {:?}",
+            report.decided.left
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::page::{Page, Tone, WIDTH, columns, count, flow};
+use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::rows::rows;
 use super::sentences::sentences;
 use crate::diff::{Cause, Difference, FieldDifference, Verdict};
@@ -232,27 +232,31 @@ pub(super) fn write(page: &mut Page, blocks: &[Block], most: usize) {
         for line in &block.rows {
             put(Tone::Plain, line);
         }
-        if let Some(text) = origins_text(&block.origins) {
-            put(Tone::Faint, &text);
+        for line in origins_on(&block.origins, room) {
+            put(Tone::Faint, &line);
         }
         for line in block
             .lines
             .iter()
-            .flat_map(|parts| flow(parts, " · ", room))
+            .flat_map(|parts| sentences_on(parts, room))
         {
             put(Tone::Plain, &line);
         }
     }
 }
 
-fn origins_text(origins: &BTreeSet<String>) -> Option<String> {
+fn origins_on(origins: &BTreeSet<String>, room: usize) -> Vec<String> {
     const SHOWN: usize = 3;
-    let first: Vec<&str> = origins.iter().take(SHOWN).map(String::as_str).collect();
-    let more = match origins.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more places"),
+    let mut parts: Vec<String> = origins.iter().take(SHOWN).cloned().collect();
+    let Some(first) = parts.first_mut() else {
+        return Vec::new();
     };
-    (!first.is_empty()).then(|| format!("declared in {}{more}", first.join(", ")))
+    *first = format!("declared in {first}");
+    match origins.len().saturating_sub(SHOWN) {
+        0 => {}
+        more => parts.push(format!("and {more} more places")),
+    }
+    flow(&parts, ", ", room)
 }
 
 /// The blocks of every declared or recorded resource that has something to say.

@@ -231,7 +231,9 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     part(report.plan.findings.len(), "cannot be done");
     part(changed.recorded, "recorded without a change");
     part(changed.forgotten, "forgotten");
-    page.line(&parts.join(" · "));
+    flow(&parts, " · ", WIDTH)
+        .iter()
+        .for_each(|line| page.line(line));
 }
 
 /// The verdict of the report is older than the changes, so it is not repeated here.

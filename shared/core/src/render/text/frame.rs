@@ -1,10 +1,11 @@
 //! What stands above and below a page: whose it is, the counts, what to do next.
 
 use super::blocks::{Block, Label};
-use super::page::{Page, Tone, count};
+use super::page::{Page, Tone, WIDTH, count, flow};
 use super::values::span_text;
 use crate::diff::{Cause, Verdict};
 use crate::model::{Allowance, Policy};
+use crate::plan::GuardName;
 use crate::render::view::{View, outside};
 use crate::render::{Around, Traffic};
 use crate::report::{Report, StackVerdict};
@@ -50,14 +51,23 @@ fn policy_text(policy: &Policy) -> String {
 pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     let mut blocks = Vec::new();
     for trip in &report.decided.refused {
-        let tail = format!("{trip}: the whole plan is refused");
+        let what = match trip.guard {
+            GuardName::DailyAutomatic => "automation stops; a person's `kedge up` is not held",
+            GuardName::Changes | GuardName::Share | GuardName::Creates => {
+                "the whole plan is refused"
+            }
+        };
+        let tail = format!("{trip} · {what}");
         blocks.push(Block::said(Label::Guard, tail, Vec::new()));
     }
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
-        let lines = vec![vec![
-            "loosening is destructive: needs a person's consent to the key policy".to_owned(),
-        ]];
+        // A key named on the command line is not heard on a protected stack (semantics 6.4).
+        let needs = match report.plan.policy.protected {
+            true => "loosening is destructive: needs the stack's name typed on a terminal",
+            false => "loosening is destructive: needs a person's consent to the key policy",
+        };
+        let lines = vec![vec![needs.to_owned()]];
         let tail = format!("would become looser: {}", change.loosened.join(", "));
         blocks.push(Block::said(Label::Policy, tail, Vec::new()).with_lines(lines));
     }
@@ -147,7 +157,9 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
         1 => part(1, "foreign member (kedge audit)"),
         members => part(members, "foreign members (kedge audit)"),
     }
-    page.line(&parts.join(" · "));
+    flow(&parts, " · ", WIDTH)
+        .iter()
+        .for_each(|line| page.line(line));
 }
 
 /// `9 reads, 0 writes · DRIFTED · next: kedge preview`.
@@ -185,8 +197,9 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
 
 /// A command for this stack; the stack is named where the shell does not remember it.
 pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
+    let flags = around.flags;
     match around.stack_origin {
-        "--stack" => format!("kedge {verb} --stack {}", report.declared.stack),
-        _ => format!("kedge {verb}"),
+        "--stack" => format!("kedge {verb} --stack {}{flags}", report.declared.stack),
+        _ => format!("kedge {verb}{flags}"),
     }
 }

@@ -101,6 +101,28 @@ pub(super) fn flow(parts: &[String], separator: &str, width: usize) -> Vec<Strin
     lines
 }
 
+/// Puts sentences on lines as [`flow`] does; one that is too long goes on further in.
+pub(super) fn sentences_on(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in flow(parts, " · ", width) {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let room = width.saturating_sub(2).max(20);
+        let broken = if columns(&line) <= width {
+            vec![line]
+        } else {
+            flow(&words, " ", room)
+        };
+        let is_first = lines.is_empty();
+        lines.extend(broken.into_iter().enumerate().map(|(number, text)| {
+            match is_first && number == 0 {
+                true => text,
+                false => format!("  {text}"),
+            }
+        }));
+    }
+    lines
+}
+
 /// `1 change`, `2 changes`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::blocks::{self, Label};
 use super::frame;
-use super::page::{Page, Tone, WIDTH, columns, count, flow};
+use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::sentences::{cause_text, finding_text, left_text, risk_and_says};
 use super::values::{plain_text, value_text};
 use crate::change::{Edit, Verb};
@@ -14,7 +14,7 @@ use crate::plan::{LeftReason, PlannedChange, Step};
 use crate::render::Around;
 use crate::render::consent::{Commands, Who, commands, person, whos};
 use crate::render::view::{Fates, View, outside};
-use crate::report::Report;
+use crate::report::{Report, StackVerdict};
 
 /// Where the lines of a change begin.
 const INDENT: usize = 11;
@@ -23,18 +23,17 @@ const INDENT: usize = 11;
 #[must_use]
 pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     let view = View::new(report);
-    let commands = commands(report);
+    let commands = commands(report, around.flags);
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
     plan_line(&mut page, report);
     sections(&mut page, &view, &commands);
     not_done(&mut page, report);
-    let said = [Label::Unknown, Label::Blocked];
     let mut rest = frame::stack_blocks(report);
     rest.extend(
         blocks::of_resources(&view, around)
             .into_iter()
-            .filter(|b| said.contains(&b.label)),
+            .filter(|block| block.label == Label::Unknown),
     );
     if !rest.is_empty() {
         page.gap();
@@ -43,18 +42,16 @@ pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     page.gap();
     recorded(&mut page, report);
     frame::counts(&mut page, report);
-    let next = [
+    let commands = [
         commands.person,
         commands.named,
         commands.typed,
         commands.overriding,
     ];
-    frame::last(
-        &mut page,
-        report,
-        around,
-        next.into_iter().flatten().next().as_deref(),
-    );
+    // What only state would learn from `up` is no reason to call for one.
+    let is_clean = report.verdict() == StackVerdict::Clean;
+    let next = commands.into_iter().flatten().find(|_| !is_clean);
+    frame::last(&mut page, report, around, next.as_deref());
     page.finish()
 }
 
@@ -103,7 +100,7 @@ struct Entry {
 fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
     let decided = person(&view.report.plan);
     let fates = Fates::new(&decided);
-    let mut sections: BTreeMap<Who, Vec<Entry>> = BTreeMap::new();
+    let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
     for planned in &view.report.plan.changes {
         let steps = view.steps(planned);
         let whos = whos(view.report, &fates, &steps, planned);
@@ -113,13 +110,13 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
         }
         for (who, steps) in by_who {
             let lines = change_lines(view, planned, &steps);
-            push(sections.entry(who).or_default(), planned, lines);
+            sections.entry(who).or_default().push(planned, lines);
         }
     }
     if commands.named.is_some() && !view.report.plan.policy_change.loosened.is_empty() {
         sections.entry(Who::Named).or_default();
     }
-    for (who, entries) in &sections {
+    for (who, section) in &sections {
         page.gap();
         let (title, command) = match who {
             Who::Tick => ("BY A TICK, or now", &commands.unattended),
@@ -139,29 +136,41 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
             (Tone::Strong, title),
             (Tone::Plain, &command.unwrap_or_default()),
         ]);
-        entries.iter().for_each(|entry| write_entry(page, entry));
+        for entry in &section.entries {
+            write_entry(page, entry);
+        }
     }
 }
 
-/// Adds a change to the entries; one that says the same as another joins it.
-fn push(entries: &mut Vec<Entry>, planned: &PlannedChange, lines: Vec<String>) {
-    let change = &planned.change;
-    let name = outside(change.key.name());
-    // Neighbours only: changes of one kind stand together, and the order of the plan stays visible.
-    match entries.last_mut() {
-        Some(last)
-            if last.verb == change.verb
-                && last.kind == change.key.kind()
-                && last.lines == lines =>
+/// What one sort of person does: entries, and where those that say something stand.
+#[derive(Default)]
+struct Section {
+    entries: Vec<Entry>,
+    places: BTreeMap<(&'static str, Kind, Vec<String>), usize>,
+}
+
+impl Section {
+    /// Adds a change; one that says the same as another joins it, in the first one's place
+    /// (semantics 5.4). What must be made before it is among what it says, so that no order is lost.
+    fn push(&mut self, planned: &PlannedChange, lines: Vec<String>) {
+        let change = &planned.change;
+        let (kind, name) = (change.key.kind(), outside(change.key.name()));
+        let says = (change.verb.as_str(), kind, lines);
+        if let Some(entry) = self
+            .places
+            .get(&says)
+            .and_then(|place| self.entries.get_mut(*place))
         {
-            last.names.push(name);
+            entry.names.push(name);
+            return;
         }
-        _ => entries.push(Entry {
+        self.entries.push(Entry {
             verb: change.verb,
-            kind: change.key.kind(),
+            kind,
             names: vec![name],
-            lines,
-        }),
+            lines: says.2.clone(),
+        });
+        self.places.insert(says, self.entries.len() - 1);
     }
 }
 
@@ -210,15 +219,12 @@ fn change_lines(
         if steps.len() == 1 {
             reasons.push(parts);
         } else {
-            // Several steps, each with a reason of its own, unless the next says the same.
-            lines.extend(
-                flow(&parts, " · ", room - 2)
-                    .into_iter()
-                    .map(|line| format!("  {line}")),
-            );
+            // Several steps, each with its own reason right below it.
+            let lines_of_it = sentences_on(&parts, room - 2);
+            lines.extend(lines_of_it.into_iter().map(|line| format!("  {line}")));
         }
     }
-    lines.extend(reasons.iter().flat_map(|parts| flow(parts, " · ", room)));
+    lines.extend(reasons.iter().flat_map(|parts| sentences_on(parts, room)));
     let name =
         |key: &crate::model::ResourceKey| format!("{} {}", key.kind().label(), outside(key.name()));
     if !planned.needs.is_empty() {

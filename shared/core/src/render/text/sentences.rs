@@ -91,9 +91,9 @@ pub(super) fn finding_text(finding: &Finding) -> Option<String> {
     match finding.kind {
         FindingKind::Impossible => Some(format!("cannot be corrected: {message}")),
         FindingKind::Blocked => Some(format!("blocked: {message}")),
-        FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Waits => {
-            Some(format!("left: {message}"))
-        }
+        FindingKind::Waits => Some(format!("left: {message}")),
+        // These say themselves that it is left.
+        FindingKind::NotExclusive | FindingKind::Orphan => Some(message),
         FindingKind::DidNotTake => None,
     }
 }

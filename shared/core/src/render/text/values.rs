@@ -133,157 +133,89 @@ mod tests {
     use super::*;
     use crate::model::{Salt, SealedUrl};
 
+    fn check(kind: Kind, rows: &[(&'static str, Value, &str)]) {
+        for (field, value, text) in rows {
+            let shown = value_text(kind, &FieldName::known(field), Some(value));
+            assert_eq!(shown, *text, "{field}");
+        }
+    }
+
     #[test]
-    fn what_people_read() {
-        use Kind::{DnsRecordSet, KafkaTopic, PubsubSubscription};
-        let url = SealedUrl::seal("https://h.example/p?token=abc", &Salt([1; 16])).unwrap();
-        let hidden = url.to_string();
+    fn numbers_of_topics() {
+        use Value::{Int, Ratio};
         let rows = [
+            ("retention_ms", Int(604_800_000), "604800000 (7d)"),
+            ("retention_ms", Int(129_600_000), "129600000 (1d 12h)"),
+            ("retention_ms", Int(604_799_999), "604799999 (about 6d 23h)"),
+            ("retention_ms", Int(-1), "-1 (no limit)"),
+            ("retention_ms", Int(0), "0"),
+            ("segment_ms", Int(500), "500 (500ms)"),
+            ("local_retention_ms", Int(-2), "-2 (as retention_ms)"),
             (
-                KafkaTopic,
-                "retention_ms",
-                Value::Int(604_800_000),
-                "604800000 (7d)",
-            ),
-            (
-                KafkaTopic,
-                "retention_ms",
-                Value::Int(129_600_000),
-                "129600000 (1d 12h)",
-            ),
-            (
-                KafkaTopic,
-                "retention_ms",
-                Value::Int(604_799_999),
-                "604799999 (about 6d 23h)",
-            ),
-            (KafkaTopic, "retention_ms", Value::Int(-1), "-1 (no limit)"),
-            (KafkaTopic, "retention_ms", Value::Int(0), "0"),
-            (KafkaTopic, "segment_ms", Value::Int(500), "500 (500ms)"),
-            (
-                KafkaTopic,
-                "local_retention_ms",
-                Value::Int(-2),
-                "-2 (as retention_ms)",
-            ),
-            (
-                KafkaTopic,
                 "flush_ms",
-                Value::Int(i64::MAX),
+                Int(i64::MAX),
                 "9223372036854775807 (the largest number)",
             ),
+            ("max_message_bytes", Int(26_214_400), "26214400 (25 MiB)"),
             (
-                KafkaTopic,
                 "max_message_bytes",
-                Value::Int(26_214_400),
-                "26214400 (25 MiB)",
-            ),
-            (
-                KafkaTopic,
-                "max_message_bytes",
-                Value::Int(25_000_000),
+                Int(25_000_000),
                 "25000000 (about 23.8 MiB)",
             ),
+            ("segment_bytes", Int(1_610_612_736), "1610612736 (1.5 GiB)"),
+            ("max_message_bytes", Int(512), "512 (512 B)"),
+            ("partitions", Int(10), "10"),
+            ("min_cleanable_dirty_ratio", Ratio(500_000_000), "0.5"),
+        ];
+        check(Kind::KafkaTopic, &rows);
+        let not_set = value_text(Kind::KafkaTopic, &FieldName::known("tags.a"), None);
+        assert_eq!(not_set, "not set");
+    }
+
+    #[test]
+    fn texts() {
+        let text = |text: &str| Value::text(text);
+        let rows = [
+            ("cleanup_policy", text("compact,delete"), "compact,delete"),
+            ("description", text("not set"), "\"not set\""),
             (
-                KafkaTopic,
-                "segment_bytes",
-                Value::Int(1_610_612_736),
-                "1610612736 (1.5 GiB)",
-            ),
-            (
-                KafkaTopic,
-                "max_message_bytes",
-                Value::Int(512),
-                "512 (512 B)",
-            ),
-            (KafkaTopic, "partitions", Value::Int(10), "10"),
-            (
-                KafkaTopic,
-                "min_cleanable_dirty_ratio",
-                Value::Ratio(500_000_000),
-                "0.5",
-            ),
-            (
-                KafkaTopic,
-                "cleanup_policy",
-                Value::text("compact,delete"),
-                "compact,delete",
-            ),
-            (
-                KafkaTopic,
                 "description",
-                Value::text("not set"),
-                "\"not set\"",
-            ),
-            (
-                KafkaTopic,
-                "description",
-                Value::text("a\u{1b}[2J\nb"),
+                text("a\u{1b}[2J\nb"),
                 "\"a\u{fffd}[2J\u{fffd}b\"",
             ),
-            (KafkaTopic, "description", Value::text(""), "\"\""),
-            (
-                PubsubSubscription,
-                "push_endpoint",
-                Value::text("pull"),
-                "pull",
-            ),
-            (
-                PubsubSubscription,
-                "push_endpoint",
-                Value::Url(url),
-                hidden.as_str(),
-            ),
-            (
-                PubsubSubscription,
-                "push_audience",
-                Value::text("https://h/p?t=1"),
-                "\"https://h/p?[hidden]\"",
-            ),
-            (
-                PubsubSubscription,
-                "message_retention",
-                Value::seconds(604_800),
-                "604800s (7d)",
-            ),
-            (
-                PubsubSubscription,
-                "minimum_backoff",
-                Value::seconds(10),
-                "10s",
-            ),
-            (
-                PubsubSubscription,
-                "ack_deadline_seconds",
-                Value::Int(60),
-                "60 (1m)",
-            ),
-            (DnsRecordSet, "ttl", Value::Int(1), "1 (automatic)"),
-            (DnsRecordSet, "ttl", Value::Int(300), "300 (5m)"),
-            (
-                DnsRecordSet,
-                "addresses",
-                Value::set(["192.0.2.2", "192.0.2.1"]),
-                "192.0.2.1, 192.0.2.2",
-            ),
-            (DnsRecordSet, "addresses", Value::Set([].into()), "none"),
-            (
-                DnsRecordSet,
-                "ttl",
-                Value::Mixed([("192.0.2.1".to_owned(), Value::Int(60))].into()),
-                "192.0.2.1: 60 (1m)",
-            ),
+            ("description", text(""), "\"\""),
         ];
-        for (kind, field, value, text) in rows {
-            assert_eq!(
-                value_text(kind, &FieldName::known(field), Some(&value)),
-                text
-            );
-        }
-        assert_eq!(
-            value_text(KafkaTopic, &FieldName::known("tags.a"), None),
-            "not set"
-        );
+        check(Kind::KafkaTopic, &rows);
+    }
+
+    #[test]
+    fn what_subscriptions_have() {
+        let url = SealedUrl::seal("https://h.example/p?token=abc", &Salt([1; 16])).unwrap();
+        let hidden = url.to_string();
         assert!(!hidden.contains("abc"));
+        let audience = "\"https://h/p?[hidden]\"";
+        let rows = [
+            ("push_endpoint", Value::text("pull"), "pull"),
+            ("push_endpoint", Value::Url(url), hidden.as_str()),
+            ("push_audience", Value::text("https://h/p?t=1"), audience),
+            ("message_retention", Value::seconds(604_800), "604800s (7d)"),
+            ("minimum_backoff", Value::seconds(10), "10s"),
+            ("ack_deadline_seconds", Value::Int(60), "60 (1m)"),
+        ];
+        check(Kind::PubsubSubscription, &rows);
+    }
+
+    #[test]
+    fn what_record_sets_have() {
+        let two = Value::set(["192.0.2.2", "192.0.2.1"]);
+        let mixed = Value::Mixed([("192.0.2.1".to_owned(), Value::Int(60))].into());
+        let rows = [
+            ("ttl", Value::Int(1), "1 (automatic)"),
+            ("ttl", Value::Int(300), "300 (5m)"),
+            ("ttl", mixed, "192.0.2.1: 60 (1m)"),
+            ("addresses", two, "192.0.2.1, 192.0.2.2"),
+            ("addresses", Value::Set([].into()), "none"),
+        ];
+        check(Kind::DnsRecordSet, &rows);
     }
 }

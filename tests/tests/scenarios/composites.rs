@@ -1,0 +1,188 @@
+//! Changes that belong together, and one that was left half done.
+
+use kedge_core::diff::Cause;
+use kedge_core::report::{Outcome, StackVerdict};
+use kedge_sandbox::{Effect, Fault, Matches, Provider};
+use kedge_tests::ports::CrashPoint;
+use kedge_tests::stack::{
+    GMAIL, Stack, carried, carried_in_order, difference, left, person, shown,
+};
+use serde_json::json;
+
+use super::{deed, set_config, status};
+
+fn standing() -> Stack {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(90);
+    stack
+}
+
+#[test]
+fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
+    let mut stack = Stack::new();
+    // Even where topics may be recreated, the subscription's backlog is a person's to give up.
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0, on_missing: recreate");
+    let stack = stack.with_small();
+    stack.unattended();
+    stack.wait_minutes(90);
+    deed(
+        &stack,
+        json!({"do": "delete_pubsub_topic", "topic": "dev-mail"}),
+    );
+    let report = stack.check();
+    assert_eq!(report.verdict(), StackVerdict::Drifted);
+    let composites: Vec<_> = report
+        .plan
+        .changes
+        .iter()
+        .map(|planned| planned.composite.as_ref().map(|key| key.name()))
+        .collect();
+    assert_eq!(composites, [Some("dev-mail"); 3], "{}", shown(&report));
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-mail-sub"), ["needs-grant"]);
+    assert_eq!(left(&report, "pubsub-topic/dev-mail"), ["waits-for"]);
+    stack.assert_idle();
+    let (_, changed) = stack.person(&["dev-mail-sub"]);
+    assert_eq!(
+        carried_in_order(&changed),
+        [
+            "create dev-mail done",
+            "create dev-mail/roles/pubsub.publisher done",
+            "replace dev-mail-sub done",
+        ]
+    );
+    stack.assert_settled();
+    let world = stack.ports.sandbox.world().to_string();
+    assert!(!world.contains("_deleted-topic_"));
+}
+
+/// A run that crashed between the two halves of a replacement.
+fn half_replaced() -> Stack {
+    let mut stack = standing();
+    stack.mail("filter: 'attributes.x = \"1\"'");
+    for call in 1.. {
+        stack.crash_at(Some(CrashPoint::Before(call)));
+        assert!(
+            stack.up(&person(&["dev-mail-sub"])).is_err(),
+            "it was never half done"
+        );
+        let world = stack.ports.sandbox.world();
+        if world["pubsub"]["subscriptions"] == json!({}) {
+            break;
+        }
+    }
+    stack.crash_at(None);
+    stack
+}
+
+#[test]
+fn an_interrupted_replacement_is_finished_by_a_tick() {
+    let stack = half_replaced();
+    let report = stack.check();
+    assert_eq!(
+        difference(&report, "dev-mail-sub").whole,
+        Some(Cause::Interrupted)
+    );
+    // The consent was given; `on_missing: alert` is about what others delete.
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["create dev-mail-sub done"]);
+    stack.assert_settled();
+}
+
+#[test]
+fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
+    let stack = half_replaced();
+    // It fails, its scope is unread, another change of the run is made: it stays interrupted.
+    for effect in [status(500), status(403)] {
+        stack.ports.sandbox.add_fault(Fault {
+            matches: Matches {
+                provider: Some(Provider::Pubsub),
+                write: Some(true),
+                ..Matches::default()
+            },
+            effect,
+            times: None,
+        });
+        set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+        let (_, changed) = stack.unattended();
+        assert_eq!(changed.done(), 1, "{:?}", changed.carried);
+        stack.ports.sandbox.clear_faults();
+        let whole = difference(&stack.check(), "dev-mail-sub").whole;
+        assert_eq!(whole, Some(Cause::Interrupted));
+        stack.wait_minutes(90);
+    }
+    stack.trouble(Provider::Pubsub, ":getIamPolicy", status(403));
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, []);
+    assert_eq!(left(&report, "dev-mail-sub"), ["scope-unread"]);
+    stack.assert_idle_unattended();
+    stack.ports.sandbox.clear_faults();
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn an_organisation_policy_blocks_its_binding_and_nothing_else() {
+    let stack = Stack::small();
+    let org = Effect::OrgPolicy {
+        allowed: vec!["example.com".to_owned()],
+    };
+    stack.trouble(Provider::Pubsub, "", org);
+    let (_, changed) = stack.unattended();
+    let blocked: Vec<_> = changed
+        .carried
+        .iter()
+        .filter_map(|carried| match &carried.outcome {
+            Outcome::Blocked { fix, .. } => Some((carried.approved.change.key.name(), fix.clone())),
+            _ => None,
+        })
+        .collect();
+    let [(name, Some(fix))] = blocked.as_slice() else {
+        panic!("{:?}", changed.carried);
+    };
+    assert_eq!(*name, "dev-mail/roles/pubsub.publisher");
+    assert!(fix.contains("iam.allowedPolicyMemberDomains"), "{fix}");
+    assert_eq!(changed.done(), 6, "{:?}", carried(&changed));
+    // Fixed by whoever owns the organisation, it goes through.
+    stack.ports.sandbox.clear_faults();
+    stack.unattended();
+    stack.assert_settled();
+    assert!(stack.ports.sandbox.world().to_string().contains(GMAIL));
+}
+
+#[test]
+fn what_needs_something_that_was_not_made_waits() {
+    let stack = Stack::small();
+    let refused = |path: &str| {
+        stack.ports.sandbox.add_fault(Fault {
+            matches: Matches {
+                provider: Some(Provider::Pubsub),
+                method: Some("PUT".to_owned()),
+                path: Some(path.to_owned()),
+                ..Matches::default()
+            },
+            effect: status(403),
+            times: None,
+        });
+    };
+    refused("/topics/");
+    let (_, changed) = stack.unattended();
+    let pubsub: Vec<String> = carried_in_order(&changed)
+        .into_iter()
+        .filter(|line| line.contains("mail"))
+        .collect();
+    assert!(
+        pubsub[0].starts_with("create dev-mail blocked"),
+        "{pubsub:?}"
+    );
+    assert!(
+        pubsub[1].ends_with("not-begun") && pubsub[2].ends_with("not-begun"),
+        "{pubsub:?}"
+    );
+    assert_eq!(changed.done(), 4);
+    stack.ports.sandbox.clear_faults();
+    stack.unattended();
+    stack.assert_settled();
+}

@@ -1,0 +1,168 @@
+//! What a person agreed to is what is done, and nothing that can't be taken back without being named.
+
+use std::collections::BTreeSet;
+
+use kedge_core::plan::PlanSummary;
+use kedge_core::report::StackVerdict;
+use kedge_engine::reconcile::{Authorisation, Consent, RunError};
+use kedge_tests::stack::{Stack, carried, left, person};
+use serde_json::json;
+
+use super::{deed, set_config};
+
+fn agreed(digest: &str, seen: Option<PlanSummary>) -> Authorisation {
+    Authorisation::Person(Consent {
+        digest: Some(digest.to_owned()),
+        seen,
+        ..Consent::default()
+    })
+}
+
+fn standing() -> Stack {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(90);
+    stack
+}
+
+#[test]
+fn a_stale_digest_is_refused_and_names_what_moved() {
+    let stack = standing();
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    let seen = stack.check().plan;
+    deed(
+        &stack,
+        json!({"do": "set_replication", "topic": "dev-b", "replication": 3}),
+    );
+    let writes = stack.ports.writes();
+    let moved = match stack.up(&agreed(&seen.digest, Some(seen.summary.clone()))) {
+        Ok(Err(RunError::PlanMoved { agreed, moved, .. })) => {
+            assert_eq!(agreed, seen.digest);
+            moved
+        }
+        other => panic!("{other:?}"),
+    };
+    // b's replication is not declared here; a's own retention is.
+    assert_eq!(
+        moved,
+        ["kafka-topic/clustera-creators/kafka-clustera/dev-b"]
+    );
+    assert_eq!(stack.ports.writes(), writes);
+    let now = stack.check().plan;
+    assert_ne!(now.digest, seen.digest);
+    assert!(matches!(stack.up(&agreed(&now.digest, None)), Ok(Ok(_))));
+    stack.assert_settled();
+}
+
+#[test]
+fn what_is_not_covered_does_not_move_the_digest() {
+    let stack = standing();
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    let digest = stack.check().plan.digest;
+    deed(
+        &stack,
+        json!({"do": "create_topic", "topic": "dev-foreign"}),
+    );
+    set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
+    stack.wait_minutes(200);
+    assert_eq!(stack.check().plan.digest, digest);
+    assert!(matches!(stack.up(&agreed(&digest, None)), Ok(Ok(_))));
+    stack.assert_settled();
+}
+
+#[test]
+fn an_override_is_part_of_the_digest() {
+    let mut stack = Stack::new();
+    stack.many_topics(501, "");
+    let digest = stack.check().plan.digest;
+    let overriding = Authorisation::Person(Consent {
+        overrides: BTreeSet::from([kedge_core::plan::GuardName::Creates]),
+        digest: Some(digest),
+        ..Consent::default()
+    });
+    assert!(matches!(
+        stack.up(&overriding),
+        Ok(Err(RunError::PlanMoved { .. }))
+    ));
+    assert_eq!(stack.ports.writes(), 0);
+}
+
+#[test]
+fn destructive_changes_are_named_one_by_one() {
+    let mut stack = standing();
+    stack.topics(&[
+        ("a", "retention_ms: 1000"),
+        ("b", "partitions: 2, cleanup_policy: compact"),
+        ("b-dlq", ""),
+    ]);
+    let (report, changed) = stack.person(&[]);
+    assert_eq!(changed.carried, []);
+    assert_eq!(left(&report, "dev-a"), ["needs-grant"]);
+    assert_eq!(left(&report, "dev-b"), ["needs-grant"]);
+    let (_, changed) = stack.person(&["dev-a"]);
+    assert_eq!(carried(&changed), ["update dev-a done"]);
+    let unknown = stack.up(&person(&["dev-a"]));
+    assert!(
+        matches!(unknown, Ok(Err(RunError::Allow(_)))),
+        "{unknown:?}"
+    );
+    let typed = Authorisation::Person(Consent {
+        name_typed: true,
+        ..Consent::default()
+    });
+    assert!(matches!(stack.up(&typed), Ok(Ok((_, changed))) if changed.done() == 1));
+    stack.assert_settled();
+}
+
+#[test]
+fn a_protected_stack_wants_its_name_typed() {
+    let mut stack = standing();
+    stack.policy("correct: safe, deploy: disruptive, correct_after: 0, protected: true");
+    stack.unattended();
+    stack.topics(&[
+        ("a", "retention_ms: 1000"),
+        ("b", "partitions: 3"),
+        ("b-dlq", ""),
+    ]);
+    let plan = stack.check().plan;
+    let any = stack.up(&person(&["dev-a"]));
+    assert!(
+        matches!(any, Ok(Err(RunError::NeedsDigest { .. }))),
+        "{any:?}"
+    );
+    let (report, changed) = stack.person(&["dev-a"]);
+    assert_eq!(carried(&changed), ["update dev-b done"]);
+    assert_eq!(left(&report, "dev-a"), ["needs-typed-name"]);
+    let typed = |digest: String| {
+        Authorisation::Person(Consent {
+            name_typed: true,
+            digest: Some(digest),
+            ..Consent::default()
+        })
+    };
+    let stale = stack.up(&typed(plan.digest));
+    assert!(
+        matches!(stale, Ok(Err(RunError::PlanMoved { .. }))),
+        "{stale:?}"
+    );
+    let now = stack.check().plan.digest;
+    assert!(matches!(stack.up(&typed(now)), Ok(Ok((_, changed))) if changed.done() == 1));
+    stack.assert_settled();
+}
+
+#[test]
+fn a_looser_policy_waits_for_its_key() {
+    let mut stack = standing();
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0, prune: true");
+    assert_eq!(stack.check().verdict(), StackVerdict::Pending);
+    stack.assert_idle();
+    let (report, _) = stack.person(&["policy"]);
+    assert_eq!(report.plan.policy_change.loosened.len(), 2);
+    stack.assert_settled();
+    // A stricter one counts at once, and for a tick too.
+    stack.policy("correct: none, deploy: none, correct_after: 1h");
+    stack.unattended();
+    stack.assert_settled();
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    assert_eq!(left(&stack.check(), "dev-a"), ["policy"]);
+}

@@ -1,0 +1,182 @@
+//! A state that is lost, damaged, newer or moved: nothing is changed, and it is said.
+
+use bytes::Bytes;
+use kedge_core::report::StackVerdict;
+use kedge_engine::MemoryError;
+use kedge_engine::ports::{Condition, Store as _};
+use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_tests::ports::endpoints;
+use kedge_tests::stack::{Stack, Upped, person};
+use serde_json::json;
+
+use super::set_config;
+
+const STATE: &str = "stacks/dev/state.json";
+
+fn standing() -> Stack {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    stack
+}
+
+fn store(stack: &Stack, text: &str) {
+    let bytes = Bytes::from(text.to_owned());
+    let put = stack.ports.put(STATE, bytes, Condition::None);
+    assert!(matches!(stack.ports.executor.run(put), Ok(Ok(_))));
+}
+
+/// Every run fails with this error, and neither the world nor the store is changed.
+fn assert_refused(stack: &Stack, is_expected: impl Fn(&MemoryError) -> bool) {
+    let world = stack.ports.sandbox.world();
+    let (state, writes) = (stack.state_text(), stack.ports.store.writes.get());
+    let checked = stack.try_check().map(|_| ()).unwrap_err();
+    let upped =
+        [Authorisation::Unattended, person(&[])].map(|by| stack.up(&by).unwrap().unwrap_err());
+    for error in upped.into_iter().chain([checked]) {
+        assert!(
+            matches!(&error, RunError::Memory(error) if is_expected(error)),
+            "{error:?}"
+        );
+    }
+    assert_eq!(stack.ports.sandbox.world(), world);
+    assert_eq!(
+        (stack.state_text(), stack.ports.store.writes.get()),
+        (state, writes)
+    );
+}
+
+#[test]
+fn a_state_missing_beside_its_history_is_an_error() {
+    let stack = standing();
+    let text = stack.state_text();
+    stack.ports.store.remove(STATE);
+    assert_refused(&stack, |error| {
+        matches!(error, MemoryError::StateLost { .. })
+    });
+    store(&stack, &text);
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn runs_and_watches_alone_are_no_history() {
+    let stack = Stack::small();
+    assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
+    assert_eq!(stack.ports.store.keys(), ["stacks/dev/watch.json"]);
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_state_of_a_newer_program_is_refused_and_not_rewritten() {
+    let stack = standing();
+    let text = stack.state_text();
+    store(&stack, &text.replace("\"format\": 1", "\"format\": 2"));
+    assert_refused(&stack, |error| {
+        let text = std::error::Error::source(error).map(ToString::to_string);
+        text.is_some_and(|text| text.contains("newer kedge"))
+    });
+    store(&stack, &text);
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_damaged_state_is_refused_and_not_rewritten() {
+    let stack = standing();
+    let text = stack.state_text();
+    for damaged in [
+        "",
+        "{",
+        &text[..text.len() / 2],
+        &text.replace("\"dev\"", "\"prod\""),
+    ] {
+        store(&stack, damaged);
+        assert_refused(&stack, |error| matches!(error, MemoryError::Decode { .. }));
+    }
+    store(&stack, &text);
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn each_run_keeps_the_state_it_began_from() {
+    let stack = standing();
+    stack.unattended();
+    let copies: Vec<String> = stack
+        .ports
+        .store
+        .keys()
+        .into_iter()
+        .filter(|key| key.starts_with("stacks/dev/state/"))
+        .collect();
+    assert_eq!(
+        copies,
+        [
+            "stacks/dev/state/0000000000.json",
+            "stacks/dev/state/0000000001.json"
+        ]
+    );
+    stack.assert_settled();
+}
+
+/// Two runs at once: what each gave back.
+fn race(stack: &Stack, by: [&Authorisation; 2]) -> [Upped; 2] {
+    let set = stack.set();
+    let none = std::collections::BTreeMap::new();
+    let endpoints = endpoints();
+    let run = |by| {
+        up(
+            &stack.ports,
+            &stack.ports,
+            stack.job(&set, &none, &endpoints),
+            by,
+        )
+    };
+    let both = futures_util::future::join(run(by[0]), run(by[1]));
+    let (first, second) = stack.ports.executor.run(both).unwrap();
+    [first, second]
+}
+
+#[test]
+fn of_two_runs_at_once_one_writes() {
+    for seed in 0..12 {
+        for begins in [false, true] {
+            let stack = Stack::seeded(seed).with_small();
+            if begins {
+                stack.unattended();
+                stack.wait_minutes(10);
+                set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+            }
+            stack.ports.jitter_ms.set(seed % 4);
+            stack.ports.clear_sent();
+            let results = race(&stack, [&Authorisation::Unattended, &person(&[])]);
+            let is_moved = |result: &Upped| match result {
+                Ok((_, changed)) => changed.carried.is_empty(),
+                Err(RunError::Memory(MemoryError::Moved { .. })) => true,
+                Err(RunError::Stopped {
+                    changed,
+                    source: MemoryError::Moved { .. },
+                }) => changed.carried.is_empty(),
+                Err(_) => false,
+            };
+            let moved = results.iter().filter(|result| is_moved(result)).count();
+            assert_eq!(moved, 1, "seed {seed}: {results:?}");
+            let sent = stack.ports.sent.borrow();
+            let mut writes: Vec<_> = sent
+                .iter()
+                .filter(|sent| sent.write)
+                .map(|sent| (&sent.method, &sent.path, &sent.body))
+                .collect();
+            let all = writes.len();
+            writes.sort_unstable();
+            writes.dedup();
+            assert_eq!(writes.len(), all, "seed {seed}: something was done twice");
+            drop(sent);
+            stack.unattended();
+            stack.assert_settled();
+        }
+    }
+}
