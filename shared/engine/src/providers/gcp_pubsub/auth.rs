@@ -111,9 +111,8 @@ impl Key {
             private_key_id: Option<String>,
             private_key: Option<String>,
         }
-        let file: KeyFile = serde_json::from_str(text.reveal()).map_err(|_| {
-            format!("{SECRET} is not the JSON of a service account's key (the text, not a path)")
-        })?;
+        let file: KeyFile = serde_json::from_str(text.reveal())
+            .map_err(|_| format!("{SECRET} does not hold the JSON of a service account's key"))?;
         match file.r#type.as_deref() {
             Some("service_account") => {}
             Some(
