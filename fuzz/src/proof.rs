@@ -30,7 +30,9 @@ fn kafka_topic(name: &str, served: &[Served]) -> bool {
     let lacks = |list: &Value| {
         let topics = list["topics"].as_array();
         topics.is_some_and(|topics| {
-            topics.iter().all(|topic| topic["topic_name"].as_str().is_some_and(|one| one != name))
+            topics
+                .iter()
+                .all(|topic| topic["topic_name"].as_str().is_some_and(|one| one != name))
         })
     };
     let is_running = |answer: &Value| answer["service"]["state"] == "RUNNING";
@@ -57,7 +59,12 @@ fn unlisted(collection: &'static str, id: &str, served: &[Served]) -> bool {
         };
         page.get("error").is_none() && items.is_some_and(|items| items.iter().all(is_other))
     };
-    let next = |page: &Value| page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+    let next = |page: &Value| {
+        page["nextPageToken"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     pages.last().is_some_and(|last| next(last).is_empty()) && pages.iter().all(is_clean)
 }
 
@@ -71,7 +78,9 @@ fn binding(key: &ResourceKey, served: &[Served]) -> bool {
     };
     let lacks = |policy: &Value| match policy.get("bindings") {
         None => policy.is_object(),
-        Some(bindings) => bindings.as_array().is_some_and(|list| !list.iter().any(grants)),
+        Some(bindings) => bindings
+            .as_array()
+            .is_some_and(|list| !list.iter().any(grants)),
     };
     unlisted("topics", topic, served) || fine("policy", served).iter().any(lacks)
 }
