@@ -166,7 +166,9 @@ pub async fn check<P: ReadPorts, S: Store>(
     if job.remember {
         let before = look.watch.watch.last_good_read_at;
         let state = look.memory.state.as_ref();
-        let is_due = state.is_some_and(|state| state.settles_between(before, look.read_at));
+        // Only a whole read counts as good, so one that is not would be due at every check.
+        let is_due = report.count(&[Verdict::Unknown]) == 0
+            && state.is_some_and(|state| state.settles_between(before, look.read_at));
         remember(store, job.stack, look.watch, &report, &[], is_due).await?;
     }
     Ok(report)
