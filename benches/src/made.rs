@@ -96,7 +96,11 @@ pub(crate) fn topic(number: usize) -> String {
 
 /// The partitions of a topic.
 pub(crate) fn partitions(number: usize) -> usize {
-    if number.is_multiple_of(4) { 1 } else { 3 + number % 10 }
+    if number.is_multiple_of(4) {
+        1
+    } else {
+        3 + number % 10
+    }
 }
 
 /// The retention of a topic, where it is not the default.

@@ -132,7 +132,11 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     ];
     say(&format!("{}\n", row.join("\t")));
     let peaks: Vec<String> = peaks.into_iter().map(mib).collect();
-    let row = [resources.to_string(), world.word().to_owned(), kib.to_string()];
+    let row = [
+        resources.to_string(),
+        world.word().to_owned(),
+        kib.to_string(),
+    ];
     say(&format!("{}\t{}\n", row.join("\t"), peaks.join("\t")));
     Ok(())
 }

@@ -1,4 +1,6 @@
 //! stub
-use std::path::Path;
 use crate::Failure;
-pub(crate) fn run(_kedge: &Path) -> Result<(), Failure> { Ok(()) }
+use std::path::Path;
+pub(crate) fn run(_kedge: &Path) -> Result<(), Failure> {
+    Ok(())
+}
