@@ -221,7 +221,7 @@ impl<'a> PubsubReader<'a> {
         context: &mut Context<'a>,
         file: &'a str,
         node: &Node,
-        entry: Option<&Entry<'_>>,
+        entry: Option<&Entry<'_, '_>>,
         word: &str,
     ) -> Option<Name<'a>> {
         let Some(entry) = entry else {
@@ -298,7 +298,7 @@ fn id<'a>(
     context: &mut Context<'a>,
     file: &'a str,
     node: &Node,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
     what: &str,
 ) -> Option<Name<'a>> {
     let name = naming::read(context, file, node, entry, what)?;
