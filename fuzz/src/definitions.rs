@@ -22,8 +22,10 @@ const FILES_MAX: usize = 5;
 /// Some files of the corpus, of which one to three are changed, lost or renamed.
 pub(crate) fn input(corpus: &Input, random: &mut SplitMix64) -> Input {
     let mut input = Input::default();
-    let (project, others): (Vec<&Part>, Vec<&Part>) =
-        corpus.parts.iter().partition(|part| part.name == "kedge.yaml");
+    let (project, others): (Vec<&Part>, Vec<&Part>) = corpus
+        .parts
+        .iter()
+        .partition(|part| part.name == "kedge.yaml");
     input.parts.extend(project.into_iter().cloned());
     for _ in 0..FILES_MAX {
         let part = mutate::pick(random, &others).copied();
@@ -99,9 +101,10 @@ fn one_stack(set: &DefinitionSet, stack: &StackName) -> Result<(), String> {
     match parsed {
         Ok(declared) => {
             for key in declared.resources.keys() {
-                pipeline::expect(kedge_core::model::ResourceKey::parse(&key.to_string()).as_ref() == Ok(key), || {
-                    format!("the key {key} does not survive being written")
-                })?;
+                pipeline::expect(
+                    kedge_core::model::ResourceKey::parse(&key.to_string()).as_ref() == Ok(key),
+                    || format!("the key {key} does not survive being written"),
+                )?;
             }
             pipeline::run(&declared, None, &LiveWorld::default())
         }

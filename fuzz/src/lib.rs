@@ -101,7 +101,9 @@ pub fn corpus(target: Target) -> io::Result<Input> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut input = files(&home.join("corpus").join(target.as_str()))?;
     if target == Target::Definitions {
-        input.parts.extend(files(&home.join("../definitions"))?.parts);
+        input
+            .parts
+            .extend(files(&home.join("../definitions"))?.parts);
         input.parts.retain(|part| part.name.ends_with(".yaml"));
     }
     Ok(input)

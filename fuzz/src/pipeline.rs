@@ -116,7 +116,11 @@ pub(crate) fn no_secret(text: &str) -> Result<(), String> {
     expect(is_clean, || format!("a secret is shown: {text}"))
 }
 
-pub(crate) fn run(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Result<(), String> {
+pub(crate) fn run(
+    declared: &Declared,
+    state: Option<&State>,
+    live: &LiveWorld,
+) -> Result<(), String> {
     let (comparison, plan) = compared(declared, state, live);
     let again = compared(declared, state, live);
     expect(again == (comparison.clone(), plan.clone()), || {
@@ -125,7 +129,9 @@ pub(crate) fn run(declared: &Declared, state: Option<&State>, live: &LiveWorld) 
     for planned in &plan.changes {
         let key = &planned.change.key;
         let is_unknown = matches!(live.reading(key), Some(Reading::Unknown(_)));
-        expect(!is_unknown, || format!("a change is planned of {key}, which is unknown"))?;
+        expect(!is_unknown, || {
+            format!("a change is planned of {key}, which is unknown")
+        })?;
     }
     let (seen, allowed) = (BTreeMap::new(), BTreeSet::new());
     let authorities = [

@@ -16,12 +16,12 @@ pub(crate) fn is_gone(key: &ResourceKey, served: &[Served]) -> bool {
     }
 }
 
-/// The bodies of the 200 answers of a kind, as JSON.
+/// The bodies of the 200 answers of a kind, as JSON; what is no UTF-8 somewhere in them is no doubt.
 fn fine(kind: &str, served: &[Served]) -> Vec<Value> {
     served
         .iter()
         .filter(|one| one.kind == kind && one.status == 200)
-        .filter_map(|one| serde_json::from_slice(&one.body).ok())
+        .filter_map(|one| serde_json::from_str(&String::from_utf8_lossy(&one.body)).ok())
         .collect()
 }
 
@@ -30,7 +30,9 @@ fn kafka_topic(name: &str, served: &[Served]) -> bool {
     let lacks = |list: &Value| {
         let topics = list["topics"].as_array();
         topics.is_some_and(|topics| {
-            topics.iter().all(|topic| topic["topic_name"].as_str().is_some_and(|one| one != name))
+            topics
+                .iter()
+                .all(|topic| topic["topic_name"].as_str().is_some_and(|one| one != name))
         })
     };
     let is_running = |answer: &Value| answer["service"]["state"] == "RUNNING";
@@ -57,21 +59,29 @@ fn unlisted(collection: &'static str, id: &str, served: &[Served]) -> bool {
         };
         page.get("error").is_none() && items.is_some_and(|items| items.iter().all(is_other))
     };
-    let next = |page: &Value| page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+    let next = |page: &Value| {
+        page["nextPageToken"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     pages.last().is_some_and(|last| next(last).is_empty()) && pages.iter().all(is_clean)
 }
 
 /// Its topic is gone, or a policy without that role for anybody.
 fn binding(key: &ResourceKey, served: &[Served]) -> bool {
     let (topic, role) = (key.name_head(), key.name_tail());
-    let is_nobody = |members: &Value| members.as_array().is_some_and(Vec::is_empty);
+    let is_nobody =
+        |members: &Value| members.is_null() || members.as_array().is_some_and(Vec::is_empty);
     let grants = |one: &Value| {
         let is_other = one["role"].as_str().is_some_and(|other| other != role);
         !is_other && !is_nobody(&one["members"])
     };
     let lacks = |policy: &Value| match policy.get("bindings") {
         None => policy.is_object(),
-        Some(bindings) => bindings.as_array().is_some_and(|list| !list.iter().any(grants)),
+        Some(bindings) => bindings
+            .as_array()
+            .is_some_and(|list| !list.iter().any(grants)),
     };
     unlisted("topics", topic, served) || fine("policy", served).iter().any(lacks)
 }
@@ -80,7 +90,13 @@ fn binding(key: &ResourceKey, served: &[Served]) -> bool {
 fn record_set(key: &ResourceKey, served: &[Served]) -> bool {
     let pages = fine("page", served);
     let records = |page: &Value| page["result"].as_array().cloned();
-    let total = |page: &Value| page["result_info"]["total_count"].as_u64();
+    // A number written as a text is one too.
+    let total = |page: &Value| {
+        let total = &page["result_info"]["total_count"];
+        total
+            .as_u64()
+            .or_else(|| total.as_str()?.trim().parse().ok())
+    };
     let is_other = |record: &Value| {
         let text = |field: &str| record[field].as_str().map(str::to_lowercase);
         match (text("id"), text("name"), text("type")) {

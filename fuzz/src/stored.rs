@@ -63,7 +63,8 @@ fn state(bytes: &[u8]) -> Result<(), String> {
         }
     };
     let again = encode(&state).map_err(|error| error.to_string())?;
-    let back = decode(&again, own).map_err(|error| format!("what was written is refused: {error}"))?;
+    let back =
+        decode(&again, own).map_err(|error| format!("what was written is refused: {error}"))?;
     pipeline::expect(back == state, || {
         "what was written is read as something else".to_owned()
     })?;
@@ -71,7 +72,10 @@ fn state(bytes: &[u8]) -> Result<(), String> {
     pipeline::expect(twice == again, || {
         "the same state is written in two ways".to_owned()
     })?;
-    let values = state.resources.values().flat_map(|record| record.fields.values());
+    let values = state
+        .resources
+        .values()
+        .flat_map(|record| record.fields.values());
     pipeline::expect(values.clone().all(is_storable), || {
         "a value was read that must not be stored".to_owned()
     })?;

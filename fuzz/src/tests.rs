@@ -60,7 +60,11 @@ fn honest_answers_prove_what_is_gone_and_garbage_does_not() {
     };
     let served = |parts: &[Part]| -> Vec<wire::Served> {
         let one = |part: &Part| wire::Served {
-            kind: if part.name.starts_with("list") { "list" } else { "service" },
+            kind: if part.name.starts_with("list") {
+                "list"
+            } else {
+                "service"
+            },
             path: String::new(),
             status: 200,
             body: part.bytes.clone(),

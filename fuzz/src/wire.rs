@@ -74,7 +74,11 @@ fn kind_of(name: &str) -> &str {
 }
 
 fn status_of(part: &Part) -> u16 {
-    let status = part.name.split('-').nth(1).map(|rest| rest.trim_end_matches(".json"));
+    let status = part
+        .name
+        .split('-')
+        .nth(1)
+        .map(|rest| rest.trim_end_matches(".json"));
     status.and_then(|status| status.parse().ok()).unwrap_or(200)
 }
 
@@ -143,14 +147,17 @@ impl HttpRead for Ports {
             self.wrong.set(Some(format!("{path} is no known read")));
         }
         if self.served.borrow().len() >= REQUESTS_MAX {
-            self.wrong.set(Some(format!("more than {REQUESTS_MAX} requests")));
+            self.wrong
+                .set(Some(format!("more than {REQUESTS_MAX} requests")));
             return Err(HttpError::Refused("too many".to_owned()));
         }
         let (status, body) = match self.answer(kind) {
             Some(part) => (status_of(part), part.bytes.clone()),
             None => (0, Vec::new()),
         };
-        let answer = Response::builder().status(status).body(Bytes::from(body.clone()));
+        let answer = Response::builder()
+            .status(status)
+            .body(Bytes::from(body.clone()));
         self.served.borrow_mut().push(Served {
             kind,
             path,
@@ -189,7 +196,9 @@ impl Secrets for Ports {
         let at = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"]
             .iter()
             .position(|known| *known == name)?;
-        pipeline::TOKENS.get(at).map(|token| SecretText::new(*token))
+        pipeline::TOKENS
+            .get(at)
+            .map(|token| SecretText::new(*token))
     }
 }
 
@@ -200,7 +209,11 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
     let mut world = pipeline::live(&declared);
     let scope = world.scopes.keys().find(|scope| is_own(scope)).cloned();
     let scope = scope.ok_or("nothing is declared of this provider")?;
-    let keys: Vec<_> = declared.resources.keys().filter(|key| *key.scope() == scope).collect();
+    let keys: Vec<_> = declared
+        .resources
+        .keys()
+        .filter(|key| *key.scope() == scope)
+        .collect();
     let wanted = Wanted {
         keys: keys.iter().copied().cloned().collect(),
         recorded: keys.iter().copied().cloned().collect(),

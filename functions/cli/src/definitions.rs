@@ -56,6 +56,17 @@ fn gather(
     Ok(())
 }
 
+/// The folder's path within its git repository, with forward slashes: what annotations name files
+/// by. As it was given where there is no repository.
+pub(crate) fn in_repository(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let root = whole
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists());
+    let inner = root.and_then(|root| whole.strip_prefix(root).ok());
+    inner.unwrap_or(folder).to_string_lossy().replace('\\', "/")
+}
+
 /// `kedge schema`.
 pub(crate) fn schema(folder: Option<&Path>) -> Result<u8, CliError> {
     for (name, schema) in json_schemas() {
