@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use kedge_core::render;
 
 /// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
 ///
@@ -15,10 +16,10 @@ pub(crate) struct Args {
     #[arg(long, global = true)]
     pub(crate) stack: Option<String>,
     /// The folder of definitions.
-    #[arg(long, global = true, default_value = "definitions")]
+    #[arg(long, global = true, default_value = DEFINITIONS)]
     pub(crate) definitions: PathBuf,
     /// Where state is kept: file://FOLDER.
-    #[arg(long, global = true, default_value = "file://.kedge/store")]
+    #[arg(long, global = true, default_value = STORE)]
     pub(crate) store: String,
     /// How to answer: text for people, json, junit (XML) or github (annotations) for machines.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -66,6 +67,26 @@ impl Format {
                 matches!(verb, Verb::Check(_) | Verb::Preview(_) | Verb::Audit)
             }
         }
+    }
+}
+
+/// The folder of definitions, if none is named.
+const DEFINITIONS: &str = "definitions";
+/// The store, if none is named.
+const STORE: &str = "file://.kedge/store";
+
+impl Args {
+    /// The flags that a command must repeat to mean the same definitions and the same store.
+    pub(crate) fn flags(&self) -> String {
+        let definitions = self.definitions.to_string_lossy();
+        [
+            ("--definitions", definitions.as_ref(), DEFINITIONS),
+            ("--store", self.store.as_str(), STORE),
+        ]
+        .into_iter()
+        .filter(|(_, value, default)| value != default)
+        .map(|(flag, value, _)| format!(" {flag} {}", render::quoted(value)))
+        .collect()
     }
 }
 

@@ -69,12 +69,39 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let mut text = format!("error: {error}");
+    let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(next) = cause {
-        text.push_str(&format!("\n  because {next}"));
+        causes.push(next.to_string());
         cause = next.source();
     }
-    let _ = screen::err(&format!("{text}\n"));
-    ExitCode::from(1)
+    let code = match error {
+        CliError::Set(_) => 3,
+        _ => 1,
+    };
+    match args.format() {
+        Format::Json => print_json(&error.to_string(), &causes, code),
+        Format::Github => {
+            let _ = screen::out(&render::error_github(&error.to_string(), &causes));
+        }
+        // A report that could not be made is no report.
+        Format::Text | Format::Junit => {}
+    }
+    let mut text = format!("error: {error}\n");
+    for cause in causes {
+        text.push_str(&format!("  because {cause}\n"));
+    }
+    let _ = screen::err(&text);
+    ExitCode::from(code)
+}
+
+/// An error as an answer in JSON, so that standard output has one whenever `--json` is given.
+pub(crate) fn print_json(error: &str, because: &[String], exit_code: u8) {
+    let json = serde_json::json!({
+        "format": "kedge.error/1",
+        "error": error,
+        "because": because,
+        "exit_code": exit_code,
+    });
+    let _ = screen::out(&format!("{json:#}\n"));
 }

@@ -47,7 +47,7 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
             .as_ref()
             .is_ok_and(|secrets| secrets.secret(variable).is_some());
         if !is_set {
-            screen::out(&format!("{variable} is not set: fill it in in .env\n"))?;
+            screen::out(&format!("{variable} is not set: add it to .env\n"))?;
         }
     }
     screen::out(&format!("next: kedge preview --stack {name}\n"))?;

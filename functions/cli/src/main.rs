@@ -33,6 +33,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // The parser's own code for a usage error is 2, which would read as drift.
             let code = u8::from(error.use_stderr());
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                error::print_json(line.trim_start_matches("error: "), &[], code);
+            }
             let _ = error.print();
             return ExitCode::from(code);
         }

@@ -82,6 +82,7 @@ impl<'a> Run<'a> {
         let mut text = text(&Around {
             stack_origin: &self.setup.chosen.origin,
             definitions: &self.setup.definitions,
+            flags: &self.args.flags(),
             colour: screen::stdout_colour(self.args.colour),
             traffic: Some(traffic),
             verbose: true,

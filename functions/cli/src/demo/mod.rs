@@ -149,6 +149,7 @@ impl World {
     fn around(&self) -> Around<'static> {
         let (before, now) = (*self.reads_before.borrow(), self.totals());
         Around {
+            flags: "",
             stack_origin: "demo",
             definitions: "definitions (built in)",
             colour: screen::stdout_colour(crate::args::Colour::Auto),

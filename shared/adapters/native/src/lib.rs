@@ -156,6 +156,7 @@ mod tests {
 
         let addresses = (FieldName::known("addresses"), Value::set(["192.0.2.1"]));
         let change = Change {
+            begun_before: false,
             stack: StackName::new("dev").unwrap(),
             key,
             verb: Verb::Create,

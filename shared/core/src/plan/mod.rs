@@ -287,7 +287,11 @@ fn planned(
         None if steps.iter().any(|step| step.replaces) => Verb::Replace,
         None => Verb::Update,
     };
+    let applying = input.state.and_then(|state| state.applying.as_ref());
+    let intent = applying.and_then(|applying| applying.intents.get(key));
     let change = Change {
+        begun_before: intent
+            .is_some_and(|intent| matches!(intent.verb, Verb::Create | Verb::Replace)),
         stack: input.declared.stack.clone(),
         key: key.clone(),
         verb,

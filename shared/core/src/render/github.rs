@@ -102,6 +102,20 @@ pub fn problems_github(problems: &Problems, root: &str) -> String {
     text
 }
 
+/// A command that could not be carried out, with its causes.
+#[must_use]
+pub fn error_github(error: &str, because: &[String]) -> String {
+    let because = because.iter().map(|cause| format!("\nbecause {cause}"));
+    let message = printable_lines(&format!("{error}{}", because.collect::<String>()));
+    format!("::error title=kedge::{}\n", data(&message))
+}
+
+/// A text of several lines, each fit to be shown.
+fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    lines.join("\n")
+}
+
 /// What could not be read: one error for each reason, with how many resources it hides.
 fn unread(report: &Report) -> Vec<Annotation> {
     let mut reasons: BTreeMap<String, Vec<&ResourceKey>> = BTreeMap::new();

@@ -20,7 +20,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use github::{github_annotations, problems_github};
+pub use consent::quoted;
+pub use github::{error_github, github_annotations, problems_github};
 pub use json::{changed_json, check_json, preview_json, problems_json};
 pub use junit::{junit_xml, problems_junit};
 pub use text::{audit_text, changed_text, check_text, preview_text, problems_text, value_text};
@@ -32,6 +33,8 @@ pub struct Around<'a> {
     pub stack_origin: &'a str,
     /// What the definitions were read from: `definitions (local files)`.
     pub definitions: &'a str,
+    /// Flags that a command must repeat to mean the same folder and store: ` --store file://…`.
+    pub flags: &'a str,
     /// Whether ANSI colours are written. What they say, the words say too.
     pub colour: bool,
     /// How much was asked of the providers, for the last line.

@@ -286,3 +286,18 @@ fn a_preview_groups_what_is_not_adjacent() {
     );
     shows("grouped", &world);
 }
+
+#[test]
+fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
+    let mut world = World::in_sync();
+    world.edit("kedge.yaml", "policy: {", "policy: {protected: true, ");
+    let mut world = World::of(world.files);
+    world.edit("kedge.yaml", "protected: true, ", "");
+    let page = crate::render::preview_text(&world.report(), &AROUND);
+    assert!(page.contains("protected true → false"), "{page}");
+    assert!(
+        page.contains("needs the stack's name typed on a terminal"),
+        "{page}"
+    );
+    assert!(!page.contains("--allow"), "{page}");
+}

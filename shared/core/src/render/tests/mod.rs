@@ -23,6 +23,7 @@ const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 const AROUND: Around<'static> = Around {
+    flags: "",
     stack_origin: "branch",
     definitions: "definitions (local files)",
     colour: false,

@@ -23,7 +23,7 @@ const INDENT: usize = 11;
 #[must_use]
 pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     let view = View::new(report);
-    let commands = commands(report);
+    let commands = commands(report, around.flags);
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
     plan_line(&mut page, report);

@@ -205,7 +205,7 @@ async fn send_batch<P: WritePorts>(
         Ok(answer) if answer.response.status().is_success() => {
             "the answer can't be understood".to_owned()
         }
-        Ok(answer) if answer.after_ambiguous => {
+        Ok(answer) if answer.after_ambiguous || is_refused_again(change, &answer) => {
             let status = answer.response.status().as_u16();
             format!("{status} after an answer that was lost")
         }
@@ -217,6 +217,11 @@ async fn send_batch<P: WritePorts>(
         Err(WriteFailure { error, .. }) => return Err(Refusal::Error(not_sent(&error))),
     };
     resolve(cx, zone_id, change, batch, &lost).await
+}
+
+/// Whether what an earlier run began to make is refused now, maybe because it is there.
+fn is_refused_again(change: &Change, answer: &WriteAnswer) -> bool {
+    change.begun_before && answer.response.status() == http::StatusCode::BAD_REQUEST
 }
 
 fn is_done(answer: &WriteAnswer) -> bool {
