@@ -16,12 +16,12 @@ pub(crate) fn is_gone(key: &ResourceKey, served: &[Served]) -> bool {
     }
 }
 
-/// The bodies of the 200 answers of a kind, as JSON.
+/// The bodies of the 200 answers of a kind, as JSON; what is no UTF-8 somewhere in them is no doubt.
 fn fine(kind: &str, served: &[Served]) -> Vec<Value> {
     served
         .iter()
         .filter(|one| one.kind == kind && one.status == 200)
-        .filter_map(|one| serde_json::from_slice(&one.body).ok())
+        .filter_map(|one| serde_json::from_str(&String::from_utf8_lossy(&one.body)).ok())
         .collect()
 }
 
@@ -71,7 +71,8 @@ fn unlisted(collection: &'static str, id: &str, served: &[Served]) -> bool {
 /// Its topic is gone, or a policy without that role for anybody.
 fn binding(key: &ResourceKey, served: &[Served]) -> bool {
     let (topic, role) = (key.name_head(), key.name_tail());
-    let is_nobody = |members: &Value| members.as_array().is_some_and(Vec::is_empty);
+    let is_nobody =
+        |members: &Value| members.is_null() || members.as_array().is_some_and(Vec::is_empty);
     let grants = |one: &Value| {
         let is_other = one["role"].as_str().is_some_and(|other| other != role);
         !is_other && !is_nobody(&one["members"])
@@ -89,7 +90,13 @@ fn binding(key: &ResourceKey, served: &[Served]) -> bool {
 fn record_set(key: &ResourceKey, served: &[Served]) -> bool {
     let pages = fine("page", served);
     let records = |page: &Value| page["result"].as_array().cloned();
-    let total = |page: &Value| page["result_info"]["total_count"].as_u64();
+    // A number written as a text is one too.
+    let total = |page: &Value| {
+        let total = &page["result_info"]["total_count"];
+        total
+            .as_u64()
+            .or_else(|| total.as_str()?.trim().parse().ok())
+    };
     let is_other = |record: &Value| {
         let text = |field: &str| record[field].as_str().map(str::to_lowercase);
         match (text("id"), text("name"), text("type")) {

@@ -21,9 +21,12 @@ pub(crate) struct Args {
     /// Where state is kept: file://FOLDER.
     #[arg(long, global = true, default_value = STORE)]
     pub(crate) store: String,
-    /// Answer in JSON.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    /// How to answer: text for people, json, junit (XML) or github (annotations) for machines.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
     /// Show requests and bytes per provider, and wall time.
     #[arg(long, global = true)]
     pub(crate) stats: bool,
@@ -33,6 +36,38 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Args {
+    /// How to answer.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// docs/json.md.
+    Json,
+    /// JUnit XML: check, preview and audit.
+    Junit,
+    /// Annotations of GitHub Actions: check, preview and audit.
+    Github,
+}
+
+impl Format {
+    /// Whether a verb has an answer in this form.
+    pub(crate) fn is_of(self, verb: &Verb) -> bool {
+        match self {
+            Self::Text | Self::Json => true,
+            Self::Junit | Self::Github => {
+                matches!(verb, Verb::Check(_) | Verb::Preview(_) | Verb::Audit)
+            }
+        }
+    }
 }
 
 /// The folder of definitions, if none is named.

@@ -12,13 +12,13 @@ use crate::error::CliError;
 use crate::{screen, seen};
 
 /// What the options alone agree to; none if a person must be asked.
-pub(crate) fn given(options: &UpOptions, json: bool) -> Result<Option<Authorisation>, CliError> {
+pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authorisation>, CliError> {
     if options.unattended {
         return Ok(Some(Authorisation::Unattended));
     }
     if !options.yes && options.plan.is_none() {
-        // An answer in JSON is one document, with no question in it.
-        if screen::can_ask() && !json {
+        // An answer for a machine is one document, with no question in it.
+        if screen::can_ask() && is_text {
             return Ok(None);
         }
         return Err(CliError::Usage(

@@ -53,6 +53,17 @@ fn gather(
     Ok(())
 }
 
+/// The folder's path within its git repository, with forward slashes: what annotations name files
+/// by. As it was given where there is no repository.
+pub(crate) fn in_repository(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let root = whole
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists());
+    let inner = root.and_then(|root| whole.strip_prefix(root).ok());
+    inner.unwrap_or(folder).to_string_lossy().replace('\\', "/")
+}
+
 /// Reads one file, whose path in the set is `name`. Looks at it first: a pipe would wait for ever,
 /// and a device or a wrong link may have no end.
 fn read_file(file: &Path, name: &str) -> Result<Vec<u8>, CliError> {

@@ -12,8 +12,8 @@ use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
 use thiserror::Error;
 
-use crate::args::Args;
-use crate::screen;
+use crate::args::{Args, Format};
+use crate::{definitions, screen};
 
 /// A command could not be carried out. The cause is printed after it.
 #[derive(Debug, Error)]
@@ -56,16 +56,16 @@ pub(crate) enum CliError {
 /// else 1 (semantics 9.5).
 pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     if let CliError::Run(RunError::Definitions(problems)) = error {
-        let text = if args.json {
-            format!("{:#}\n", render::problems_json(problems))
-        } else {
-            render::problems_text(problems, screen::stderr_colour(args.colour))
-        };
-        // A report in JSON is the answer and goes where answers go.
-        let _ = if args.json {
-            screen::out(&text)
-        } else {
-            screen::err(&text)
+        let root = || definitions::in_repository(&args.definitions);
+        // A report for machines is the answer and goes where answers go.
+        let _ = match args.format() {
+            Format::Text => {
+                let colour = screen::stderr_colour(args.colour);
+                screen::err(&render::problems_text(problems, colour))
+            }
+            Format::Json => screen::out(&format!("{:#}\n", render::problems_json(problems))),
+            Format::Junit => screen::out(&render::problems_junit(problems)),
+            Format::Github => screen::out(&render::problems_github(problems, &root())),
         };
         return ExitCode::from(3);
     }
@@ -74,8 +74,13 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         CliError::Set(_) => 3,
         _ => 1,
     };
-    if args.json {
-        print_json(&error.to_string(), &causes, code);
+    match args.format() {
+        Format::Json => print_json(&error.to_string(), &causes, code),
+        Format::Github => {
+            let _ = screen::out(&render::error_github(&error.to_string(), &causes));
+        }
+        // A report that could not be made is no report.
+        Format::Text | Format::Junit => {}
     }
     let mut text = format!("error: {error}\n");
     for cause in causes {

@@ -56,6 +56,12 @@ fn main() -> ExitCode {
 }
 
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
+    if !args.format().is_of(&args.verb) {
+        return Err(CliError::Usage(
+            "check, preview and audit answer in this --format; the others in text and json"
+                .to_owned(),
+        ));
+    }
     match &args.verb {
         Verb::Check(options) => verbs::check(args, options).await,
         Verb::Preview(options) => verbs::preview(args, options).await,

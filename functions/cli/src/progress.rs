@@ -17,7 +17,7 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// A watcher that shows nothing but on a terminal, or, where changes are made, lines.
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -28,7 +28,7 @@ impl Watcher {
         Self {
             bar,
             under_way: RefCell::default(),
-            quiet: json,
+            quiet,
         }
     }
 

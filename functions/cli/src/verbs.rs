@@ -5,11 +5,11 @@ use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::reconcile::{self, Authorisation};
 
-use crate::args::{Args, CheckOptions, FailOn, PreviewOptions, UpOptions};
+use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
-use crate::{confirm, screen, seen};
+use crate::{confirm, definitions, screen, seen};
 
 /// A verb under way.
 struct Run<'a> {
@@ -26,7 +26,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             args,
             setup,
-            watcher: Watcher::new(args.json),
+            watcher: Watcher::new(args.format() != Format::Text),
             began_ms,
         })
     }
@@ -54,21 +54,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Prints the text or the JSON of an answer, and the statistics if they are asked for.
+    /// Prints an answer in the form that is asked for, and the statistics if they are asked for.
     fn answer(
         &self,
+        report: &Report,
         text: impl FnOnce(&Around<'_>) -> String,
         json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
     ) -> Result<(), CliError> {
         let traffic = self.traffic();
-        if self.args.json {
-            let mut json = json(Some(&traffic));
-            if self.args.stats
-                && let Some(object) = json.as_object_mut()
-            {
-                object.insert("stats".to_owned(), self.stats_json());
+        match self.args.format() {
+            Format::Text => {}
+            Format::Json => {
+                let mut json = json(Some(&traffic));
+                if self.args.stats
+                    && let Some(object) = json.as_object_mut()
+                {
+                    object.insert("stats".to_owned(), self.stats_json());
+                }
+                return screen::out(&format!("{json:#}\n"));
             }
-            return screen::out(&format!("{json:#}\n"));
+            Format::Junit => return screen::out(&render::junit_xml(report)),
+            Format::Github => {
+                let root = definitions::in_repository(&self.args.definitions);
+                return screen::out(&render::github_annotations(report, &root));
+            }
         }
         let mut text = text(&Around {
             stack_origin: &self.setup.chosen.origin,
@@ -131,6 +140,7 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
     let run = Run::new(args)?;
     let report = run.look(false, &[]).await?;
     run.answer(
+        &report,
         |around| render::check_text(&report, around),
         |traffic| render::check_json(&report, traffic),
     )?;
@@ -143,6 +153,7 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
     let report = run.look(false, &options.overrides).await?;
     seen::keep(&report.plan.summary);
     run.answer(
+        &report,
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),
     )?;
@@ -154,6 +165,7 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
     let run = Run::new(args)?;
     let report = run.look(true, &[]).await?;
     run.answer(
+        &report,
         |around| render::audit_text(&report, around),
         |traffic| render::check_json(&report, traffic),
     )?;
@@ -172,7 +184,7 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
             "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
         ));
     }
-    let authorisation = match confirm::given(options, args.json)? {
+    let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {
             Asked::Agreed(authorisation) => authorisation,
@@ -185,6 +197,7 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     run.watcher.end();
     let (report, changed) = ended?;
     run.answer(
+        &report,
         |around| render::changed_text(&report, &changed, around),
         |traffic| render::changed_json(&report, &changed, traffic),
     )?;
@@ -203,6 +216,7 @@ enum Asked {
 async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Asked, CliError> {
     let report = run.look(false, &options.overrides).await?;
     run.answer(
+        &report,
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),
     )?;

@@ -4,6 +4,9 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+#[path = "../../../shared/core/src/render/tests/json_schema.rs"]
+mod json_schema;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -399,4 +402,72 @@ fn the_demo_tells_the_same_story_each_time() {
             "the demo does not print (here): {line}"
         );
     }
+}
+
+/// What is said in JSON is as the schema in `docs/schema` says.
+#[track_caller]
+fn fits(schema: &str, answer: &Answer) -> serde_json::Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
+    let text = fs::read_to_string(folder.join(format!("{schema}.json"))).unwrap();
+    let schema = serde_json::from_str(&text).unwrap();
+    let json = serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}", answer.out));
+    let wrong = json_schema::wrong(&schema, &json);
+    assert!(wrong.is_empty(), "{wrong:?} in {json:#}");
+    json
+}
+
+#[test]
+fn what_machines_read() {
+    let desk = Desk::new();
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack development"));
+    fits("report", &kedge("check --json --stats"));
+    fits("plan", &kedge("preview --format json"));
+    let changed = fits("changed", &kedge("up --yes --json --stats"));
+    assert!(changed["complete"] == true && changed["changes"][0].is_object());
+    fits("report", &kedge("audit --json"));
+    expect(
+        &kedge("check --format junit"),
+        0,
+        &["failures=\"0\"", "<testcase "],
+    );
+    let clean = kedge("check --format github");
+    assert_eq!((clean.code, clean.out.as_str()), (0, ""));
+
+    desk.person(r#"{"do":"set_topic_config","topic":"development-runtime","config":{"max_message_bytes":1000}}"#);
+    expect(
+        &kedge("check --format junit"),
+        2,
+        &["failures=\"1\"", "live 1000"],
+    );
+    let warning = "::warning file=definitions/data_plane/kafka-topics.yaml,line=";
+    fs::create_dir(desk.folder.path().join(".git")).unwrap();
+    expect(
+        &kedge("check --format github"),
+        2,
+        &[warning, "development-runtime"],
+    );
+    fits("plan", &kedge("preview --json"));
+
+    for words in [
+        "up --yes --format junit",
+        "outputs --format github",
+        "check --json --format text",
+    ] {
+        expect(&kedge(words), 1, &["--format"]);
+    }
+    desk.write(
+        "definitions/data_plane/kafka-topics.yaml",
+        "topics:\n  - name: \"{stack}-x\"\n    partitons: 1\n",
+    );
+    let error = "::error file=definitions/data_plane/kafka-topics.yaml,line=3,col=5";
+    expect(&kedge("check --format github"), 3, &[error, "partitons"]);
+    expect(
+        &kedge("check --format junit"),
+        3,
+        &["errors=\"1\"", "partitons"],
+    );
+    fits("problems", &kedge("check --json"));
+    fits("error", &desk.kedge("check --json --stack Bad_Name"));
+    let error = desk.kedge("check --format github --stack Bad_Name");
+    expect(&error, 1, &["::error title=kedge::"]);
 }

@@ -256,6 +256,38 @@ fn the_policy_itself() {
 }
 
 #[test]
+fn a_preview_groups_what_is_not_adjacent() {
+    let mut world = many(12);
+    world.set(
+        &topic("dev-many-000"),
+        "retention_ms",
+        Value::Int(3_600_000),
+    );
+    world.set(
+        &topic("dev-many-001"),
+        "retention_ms",
+        Value::Int(7_200_000),
+    );
+    world.set(
+        &topic("dev-many-002"),
+        "retention_ms",
+        Value::Int(3_600_000),
+    );
+    for n in [4, 6] {
+        world.set(
+            &topic(&format!("dev-many-{n:03}")),
+            "partitions",
+            Value::Int(9),
+        );
+    }
+    insta::assert_snapshot!(
+        "grouped_preview",
+        crate::render::preview_text(&world.report(), &AROUND)
+    );
+    shows("grouped", &world);
+}
+
+#[test]
 fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
     let mut world = World::in_sync();
     world.edit("kedge.yaml", "policy: {", "policy: {protected: true, ");

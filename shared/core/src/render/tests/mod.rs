@@ -1,6 +1,8 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
 mod blocks;
+mod json_schema;
+mod machines;
 mod pages;
 mod secrets;
 

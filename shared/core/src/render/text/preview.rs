@@ -287,41 +287,50 @@ fn declared_lines(planned: &PlannedChange, room: usize) -> Vec<String> {
     flow(&parts, ", ", room)
 }
 
-/// What nobody can do, or may not.
+/// What nobody can do, or may not; what is said of several of a kind is said once.
 fn not_done(page: &mut Page, report: &Report) {
-    let said: Vec<(String, String)> = report
-        .plan
-        .findings
-        .iter()
-        .filter_map(|finding| {
-            let text = finding_text(finding)?;
-            let key = &finding.key;
-            let name = format!("{} {}", key.kind().label(), outside(key.name()));
-            let field = finding
-                .field
-                .as_ref()
-                .map(|field| format!("{}: ", outside(field.as_str())));
-            Some((name, format!("{}{text}", field.unwrap_or_default())))
-        })
-        .collect();
-    if said.is_empty() {
+    let mut groups: Vec<(Kind, String, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<(Kind, String), usize> = BTreeMap::new();
+    for finding in &report.plan.findings {
+        let Some(text) = finding_text(finding) else {
+            continue;
+        };
+        let (kind, name) = (finding.key.kind(), outside(finding.key.name()));
+        let field = finding.field.as_ref();
+        let field = field.map(|field| format!("{}: ", outside(field.as_str())));
+        let text = format!("{}{text}", field.unwrap_or_default());
+        let place = *places.entry((kind, text.clone())).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, _, names)) => names.push(name),
+            None => groups.push((kind, text, vec![name])),
+        }
+    }
+    if groups.is_empty() {
         return;
     }
     page.gap();
     page.spans(&[(Tone::Strong, "NOT DONE, whoever asks")]);
-    let widest = said
+    let heads = groups
         .iter()
-        .map(|(name, _)| columns(name))
-        .max()
-        .unwrap_or(0);
-    for (name, text) in &said {
-        let is_long = widest + 4 + columns(text) > WIDTH;
-        if is_long {
-            page.line(&format!("  {name}"));
-            page.line(&format!("    {text}"));
-        } else {
-            page.line(&format!("  {name:widest$}  {text}"));
+        .map(|(kind, _, names)| match names.as_slice() {
+            [one] => format!("{} {one}", kind.label()),
+            names => count(names.len(), kind.label()),
+        });
+    let heads: Vec<String> = heads.collect();
+    let widest = heads.iter().map(|head| columns(head)).max().unwrap_or(0);
+    for (head, (_, text, names)) in heads.iter().zip(&groups) {
+        let is_long = names.len() > 1 || widest + 4 + columns(text) > WIDTH;
+        if !is_long {
+            page.line(&format!("  {head:widest$}  {text}"));
+            continue;
         }
+        page.line(&format!("  {head}"));
+        if names.len() > 1 {
+            for line in flow(names, ", ", WIDTH - 4) {
+                page.line(&format!("    {line}"));
+            }
+        }
+        page.line(&format!("    {text}"));
     }
 }
 
