@@ -7,3 +7,4 @@
 pub mod executor;
 pub mod ports;
 pub mod stack;
+pub mod told;

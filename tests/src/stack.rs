@@ -1,15 +1,22 @@
 //! A stack in a simulated world: definition files, runs of `check` and `up`, and the assertion that
 //! every scenario ends with: again, and nothing changes.
 
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a scenario that can't go on has failed"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::DefinitionSet;
-use kedge_core::diff::{Difference, Verdict};
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, check, up};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
+
+pub use crate::told::{carried, carried_in_order, difference, left, shown, verdict};
 
 use crate::executor::Crashed;
 use crate::ports::{CrashPoint, SimPorts, endpoints, sim};
@@ -339,6 +346,8 @@ impl Stack {
 
     fn assert_idle_as(&self, authorisations: &[Authorisation]) {
         let world = self.ports.sandbox.world();
+        // A check may remember that what was written has taken; after it nothing is news.
+        let _ = self.check();
         for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
             let (report, changed) = self.done(authorisation);
@@ -347,7 +356,7 @@ impl Stack {
             assert_eq!(self.ports.writes(), writes, "{shown}");
             assert_eq!(self.ports.store.writes.get(), stored, "{shown}");
         }
-        // The first whole read after our own write had time to take is remembered, once.
+        // The first check after a write has settled remembers that it took; no other writes.
         let _ = self.check();
         let stored = self.ports.store.writes.get();
         let _ = self.check();
@@ -412,83 +421,6 @@ pub fn stack_name(text: &str) -> StackName {
 #[must_use]
 pub fn topic(name: &str) -> ResourceKey {
     ResourceKey::kafka_topic(AIVEN_PROJECT, KAFKA_SERVICE, &format!("dev-{name}"))
-}
-
-/// What differs of a resource.
-///
-/// # Panics
-/// When the report does not know it.
-#[must_use]
-pub fn difference<'a>(report: &'a Report, short: &str) -> &'a Difference {
-    let mut found = report
-        .comparison
-        .differences
-        .values()
-        .filter(|difference| difference.key.answers_to(short));
-    match (found.next(), found.next()) {
-        (Some(one), None) => one,
-        other => panic!("{short}: {other:?}"),
-    }
-}
-
-/// How a resource stands.
-#[must_use]
-pub fn verdict(report: &Report, short: &str) -> Verdict {
-    difference(report, short).verdict
-}
-
-/// Why steps on a resource are left, as words.
-#[must_use]
-pub fn left(report: &Report, short: &str) -> Vec<&'static str> {
-    let all = report.decided.left.iter();
-    all.filter(|left| left.key.answers_to(short))
-        .map(|left| left.reason.code())
-        .collect()
-}
-
-/// What was made, as sorted lines of verb, name and outcome.
-#[must_use]
-pub fn carried(changed: &Changed) -> Vec<String> {
-    let mut lines = carried_in_order(changed);
-    lines.sort_unstable();
-    lines
-}
-
-/// The same in the order in which they ended.
-#[must_use]
-pub fn carried_in_order(changed: &Changed) -> Vec<String> {
-    let line = |carried: &kedge_core::report::Carried| {
-        let change = &carried.approved.change;
-        let (verb, outcome) = (change.verb.as_str(), carried.outcome.as_str());
-        format!("{verb} {} {outcome}", change.key.name())
-    };
-    changed.carried.iter().map(line).collect()
-}
-
-/// What differs and what is left, for a failed assertion.
-#[must_use]
-pub fn shown(report: &Report) -> String {
-    let mut lines = vec![report.verdict().to_string()];
-    for difference in report.comparison.differences.values() {
-        if difference.verdict != Verdict::InSync {
-            lines.push(format!("{difference:?}"));
-        }
-    }
-    lines.extend(
-        report
-            .decided
-            .left
-            .iter()
-            .map(|left| format!("left {} {}", left.key, left.reason)),
-    );
-    lines.extend(
-        report
-            .plan
-            .findings
-            .iter()
-            .map(|finding| format!("{finding:?}")),
-    );
-    lines.join("\n")
 }
 
 fn topic_line((name, fields): (&str, &str)) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use kedge_core::render;
 
 /// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
 ///
@@ -15,14 +16,17 @@ pub(crate) struct Args {
     #[arg(long, global = true)]
     pub(crate) stack: Option<String>,
     /// The folder of definitions.
-    #[arg(long, global = true, default_value = "definitions")]
+    #[arg(long, global = true, default_value = DEFINITIONS)]
     pub(crate) definitions: PathBuf,
     /// Where state is kept: file://FOLDER.
-    #[arg(long, global = true, default_value = "file://.kedge/store")]
+    #[arg(long, global = true, default_value = STORE)]
     pub(crate) store: String,
-    /// Answer in JSON.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    /// How to answer: text for people, json, junit (XML) or github (annotations) for machines.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
     /// Show requests and bytes per provider, and wall time.
     #[arg(long, global = true)]
     pub(crate) stats: bool,
@@ -32,6 +36,58 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Args {
+    /// How to answer.
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// docs/json.md.
+    Json,
+    /// JUnit XML: check, preview and audit.
+    Junit,
+    /// Annotations of GitHub Actions: check, preview and audit.
+    Github,
+}
+
+impl Format {
+    /// Whether a verb has an answer in this form.
+    pub(crate) fn is_of(self, verb: &Verb) -> bool {
+        match self {
+            Self::Text | Self::Json => true,
+            Self::Junit | Self::Github => {
+                matches!(verb, Verb::Check(_) | Verb::Preview(_) | Verb::Audit)
+            }
+        }
+    }
+}
+
+/// The folder of definitions, if none is named.
+const DEFINITIONS: &str = "definitions";
+/// The store, if none is named.
+const STORE: &str = "file://.kedge/store";
+
+impl Args {
+    /// The flags that a command must repeat to mean the same definitions and the same store.
+    pub(crate) fn flags(&self) -> String {
+        let definitions = self.definitions.to_string_lossy();
+        [
+            ("--definitions", definitions.as_ref(), DEFINITIONS),
+            ("--store", self.store.as_str(), STORE),
+        ]
+        .into_iter()
+        .filter(|(_, value, default)| value != default)
+        .map(|(flag, value, _)| format!(" {flag} {}", render::quoted(value)))
+        .collect()
+    }
 }
 
 /// When to use colour.
@@ -48,7 +104,7 @@ pub(crate) enum Verb {
     /// Is something wrong? Reads, compares, changes nothing.
     Check(CheckOptions),
     /// What would `up` do?
-    Preview,
+    Preview(PreviewOptions),
     /// Make the stack what the definitions say.
     Up(UpOptions),
     /// Show everything there is in the stack's scopes, managed or not.
@@ -88,6 +144,13 @@ pub(crate) enum FailOn {
     Any,
     /// Drifted only.
     Drift,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PreviewOptions {
+    /// Show the plan in which these guards are overridden: changes, share or creates.
+    #[arg(long = "override", value_name = "GUARD")]
+    pub(crate) overrides: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,12 +12,13 @@ use crate::error::CliError;
 use crate::{screen, seen};
 
 /// What the options alone agree to; none if a person must be asked.
-pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
+pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authorisation>, CliError> {
     if options.unattended {
         return Ok(Some(Authorisation::Unattended));
     }
     if !options.yes && options.plan.is_none() {
-        if screen::can_ask() {
+        // An answer for a machine is one document, with no question in it.
+        if screen::can_ask() && is_text {
             return Ok(None);
         }
         return Err(CliError::Usage(
@@ -26,17 +27,24 @@ pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliErr
                 .to_owned(),
         ));
     }
+    if let Some(digest) = &options.plan
+        && (digest.len() != 16 || !digest.chars().all(|c| c.is_ascii_hexdigit()))
+    {
+        return Err(CliError::Usage(format!(
+            "`{digest}` is not a plan's digest: `kedge preview` shows its 16 digits"
+        )));
+    }
     Ok(Some(Authorisation::Person(Consent {
         allow: options.allow.clone(),
         name_typed: false,
-        overrides: guards(options)?,
+        overrides: guards(&options.overrides)?,
         seen: options.plan.as_deref().and_then(seen::find),
         digest: options.plan.clone(),
     })))
 }
 
 /// The guards to override, by name.
-pub(crate) fn guards(options: &UpOptions) -> Result<BTreeSet<GuardName>, CliError> {
+pub(crate) fn guards(names: &[String]) -> Result<BTreeSet<GuardName>, CliError> {
     let parse = |name: &String| {
         GuardName::parse(name)
             .filter(|guard| *guard != GuardName::DailyAutomatic)
@@ -46,20 +54,23 @@ pub(crate) fn guards(options: &UpOptions) -> Result<BTreeSet<GuardName>, CliErro
                 ))
             })
     };
-    options.overrides.iter().map(parse).collect()
+    names.iter().map(parse).collect()
 }
 
 /// Asks for consent to the plan that was just shown. None: they said no.
 pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authorisation>, CliError> {
     let plan = &report.plan;
     let stack = report.declared.stack.as_str();
+    let overrides = plan.policy.protected && !options.overrides.is_empty();
     let is_destructive = plan
         .changes
         .iter()
         .any(|planned| planned.risk() == Risk::Destructive)
         || !plan.policy_change.loosened.is_empty();
     let named = !options.allow.is_empty() && !plan.policy.protected;
-    let question = if is_destructive && !named {
+    let question = if overrides {
+        format!("A guard of a protected stack is overridden. Type `{stack}` to do all of it: ")
+    } else if is_destructive && !named {
         format!(
             "Some of this can't be taken back. Type `{stack}` to do all of it, `yes` to do the \
              rest, anything else to do nothing: "
@@ -68,14 +79,14 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authori
         "Type `yes` to do it, anything else to do nothing: ".to_owned()
     };
     let answer = screen::ask(&question)?;
-    let name_typed = is_destructive && answer == stack;
+    let name_typed = (is_destructive || overrides) && answer == stack;
     if answer != "yes" && !name_typed {
         return Ok(None);
     }
     Ok(Some(Authorisation::Person(Consent {
         allow: options.allow.clone(),
         name_typed,
-        overrides: guards(options)?,
+        overrides: guards(&options.overrides)?,
         digest: Some(plan.digest.clone()),
         seen: Some(plan.summary.clone()),
     })))

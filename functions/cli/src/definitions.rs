@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use kedge_core::definitions::{DefinitionSet, json_schema_text, json_schemas};
+use kedge_core::definitions::{DefinitionSet, SetError, json_schema_text, json_schemas};
 
 use crate::error::CliError;
 use crate::screen;
@@ -45,15 +45,42 @@ fn gather(
         if kind.is_dir() && depth < DEPTH_MAX && !name.starts_with('.') {
             gather(&entry.path(), &format!("{path}/"), depth + 1, files)?;
         } else if !kind.is_dir() && DefinitionSet::wants(&path) {
-            let bytes = fs::read(entry.path()).map_err(|source| CliError::Read {
-                path: entry.path(),
-                source,
-            })?;
+            let bytes = read_file(&entry.path(), &path)?;
             // What is not UTF-8 is no YAML either; the parser then says so with its place.
             files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
         }
     }
     Ok(())
+}
+
+/// The folder's path within its git repository, with forward slashes: what annotations name files
+/// by. As it was given where there is no repository.
+pub(crate) fn in_repository(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let root = whole
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists());
+    let inner = root.and_then(|root| whole.strip_prefix(root).ok());
+    inner.unwrap_or(folder).to_string_lossy().replace('\\', "/")
+}
+
+/// Reads one file, whose path in the set is `name`. Looks at it first: a pipe would wait for ever,
+/// and a device or a wrong link may have no end.
+fn read_file(file: &Path, name: &str) -> Result<Vec<u8>, CliError> {
+    let read = |source| CliError::Read {
+        path: file.to_owned(),
+        source,
+    };
+    let about = fs::metadata(file).map_err(read)?;
+    if !about.is_file() {
+        return Err(CliError::Usage(format!("{} is not a file", file.display())));
+    }
+    let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX);
+    if bytes > DefinitionSet::FILE_BYTES_MAX {
+        let path = name.to_owned();
+        return Err(SetError::FileTooLarge { path, bytes }.into());
+    }
+    fs::read(file).map_err(read)
 }
 
 /// `kedge schema`.

@@ -12,8 +12,8 @@ use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
 use thiserror::Error;
 
-use crate::args::Args;
-use crate::screen;
+use crate::args::{Args, Format};
+use crate::{definitions, screen};
 
 /// A command could not be carried out. The cause is printed after it.
 #[derive(Debug, Error)]
@@ -56,25 +56,58 @@ pub(crate) enum CliError {
 /// else 1 (semantics 9.5).
 pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     if let CliError::Run(RunError::Definitions(problems)) = error {
-        let text = if args.json {
-            format!("{:#}\n", render::problems_json(problems))
-        } else {
-            render::problems_text(problems, screen::stderr_colour(args.colour))
-        };
-        // A report in JSON is the answer and goes where answers go.
-        let _ = if args.json {
-            screen::out(&text)
-        } else {
-            screen::err(&text)
+        let root = || definitions::in_repository(&args.definitions);
+        // A report for machines is the answer and goes where answers go.
+        let _ = match args.format() {
+            Format::Text => {
+                let colour = screen::stderr_colour(args.colour);
+                screen::err(&render::problems_text(problems, colour))
+            }
+            Format::Json => screen::out(&format!("{:#}\n", render::problems_json(problems))),
+            Format::Junit => screen::out(&render::problems_junit(problems)),
+            Format::Github => screen::out(&render::problems_github(problems, &root())),
         };
         return ExitCode::from(3);
     }
-    let mut text = format!("error: {error}");
+    let causes = causes(error);
+    let code = match error {
+        CliError::Set(_) => 3,
+        _ => 1,
+    };
+    match args.format() {
+        Format::Json => print_json(&error.to_string(), &causes, code),
+        Format::Github => {
+            let _ = screen::out(&render::error_github(&error.to_string(), &causes));
+        }
+        // A report that could not be made is no report.
+        Format::Text | Format::Junit => {}
+    }
+    let mut text = format!("error: {error}\n");
+    for cause in causes {
+        text.push_str(&format!("  because {cause}\n"));
+    }
+    let _ = screen::err(&text);
+    ExitCode::from(code)
+}
+
+/// What an error was caused by, down to the root.
+pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
+    let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(next) = cause {
-        text.push_str(&format!("\n  because {next}"));
+        causes.push(next.to_string());
         cause = next.source();
     }
-    let _ = screen::err(&format!("{text}\n"));
-    ExitCode::from(1)
+    causes
+}
+
+/// An error as an answer in JSON, so that standard output has one whenever `--json` is given.
+pub(crate) fn print_json(error: &str, because: &[String], exit_code: u8) {
+    let json = serde_json::json!({
+        "format": "kedge.error/1",
+        "error": error,
+        "because": because,
+        "exit_code": exit_code,
+    });
+    let _ = screen::out(&format!("{json:#}\n"));
 }

@@ -33,6 +33,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // The parser's own code for a usage error is 2, which would read as drift.
             let code = u8::from(error.use_stderr());
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default();
+                error::print_json(line.trim_start_matches("error: "), &[], code);
+            }
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -51,9 +56,15 @@ fn main() -> ExitCode {
 }
 
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
+    if !args.format().is_of(&args.verb) {
+        return Err(CliError::Usage(
+            "check, preview and audit answer in this --format; the others in text and json"
+                .to_owned(),
+        ));
+    }
     match &args.verb {
         Verb::Check(options) => verbs::check(args, options).await,
-        Verb::Preview => verbs::preview(args).await,
+        Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Outputs => outputs::outputs(args).await,

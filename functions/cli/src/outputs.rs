@@ -4,7 +4,7 @@ use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
 use kedge_core::report::Report;
 use kedge_engine::reconcile;
 
-use crate::args::Args;
+use crate::args::{Args, Format};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::screen;
@@ -13,16 +13,17 @@ use crate::setup::Setup;
 /// Prints the names that other programs need. Reads the world, so that what is not there is said.
 pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
     let setup = Setup::of(args)?;
-    let watcher = Watcher::new(args.json);
+    let watcher = Watcher::new(args.format() != Format::Text);
     let see = |progress: reconcile::Progress<'_>| watcher.see(progress);
     let report = reconcile::check(&setup.ports, &setup.store, setup.job(&see)).await;
     watcher.end();
     let report = report?;
-    if args.json {
-        let json: serde_json::Map<String, serde_json::Value> = Kind::ALL
+    if args.format() == Format::Json {
+        let mut json: serde_json::Map<String, serde_json::Value> = Kind::ALL
             .into_iter()
             .map(|kind| (kind.as_str().to_owned(), of_kind(&report, kind).into()))
             .collect();
+        json.insert("format".to_owned(), "kedge.outputs/1".into());
         screen::out(&format!("{:#}\n", serde_json::Value::Object(json)))?;
         return Ok(0);
     }

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kedge_engine::reconcile::Progress;
 
-use crate::screen;
+use crate::{error, screen};
 
 /// Shows what a run is doing, on standard error.
 pub(crate) struct Watcher {
@@ -17,10 +17,10 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// A watcher that shows nothing but on a terminal, or, where changes are made, lines.
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}{prefix}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
             }
             bar
@@ -28,7 +28,7 @@ impl Watcher {
         Self {
             bar,
             under_way: RefCell::default(),
-            quiet: json,
+            quiet,
         }
     }
 
@@ -48,13 +48,20 @@ impl Watcher {
             Progress::Applying(changes) => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(0);
-                    bar.set_prefix(format!("/{changes}"));
-                    bar.set_message("applying");
+                    bar.set_length(u64::try_from(changes).unwrap_or(u64::MAX));
+                    bar.set_message(applying(bar));
                 }
+            }
+            Progress::NotRemembered(error) => {
+                let causes = error::causes(error).join(": ");
+                let _ = screen::err(&format!(
+                    "warning: since when a drift is known could not be kept ({error}: {causes})\n"
+                ));
             }
             Progress::Carried(carried) => {
                 if let Some(bar) = &self.bar {
                     bar.inc(1);
+                    bar.set_message(applying(bar));
                 } else if !self.quiet {
                     let change = &carried.approved.change;
                     let (verb, key) = (change.verb.as_str(), &change.key);
@@ -69,7 +76,10 @@ impl Watcher {
     fn show(&self, what: &str) {
         if let Some(bar) = &self.bar {
             let under_way = self.under_way.borrow();
-            bar.set_message(format!("{what} {}", under_way.join(", ")));
+            bar.set_message(match under_way.as_slice() {
+                [] => "comparing".to_owned(),
+                some => format!("{what} {}", some.join(", ")),
+            });
             bar.tick();
         }
     }
@@ -80,4 +90,10 @@ impl Watcher {
             bar.finish_and_clear();
         }
     }
+}
+
+/// `applying: 3 of 12 changes done`.
+fn applying(bar: &ProgressBar) -> String {
+    let all = bar.length().unwrap_or_default();
+    format!("applying: {} of {all} changes done", bar.position())
 }

@@ -5,11 +5,11 @@ use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::reconcile::{self, Authorisation};
 
-use crate::args::{Args, CheckOptions, FailOn, UpOptions};
+use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
-use crate::{confirm, screen, seen};
+use crate::{confirm, definitions, screen, seen};
 
 /// A verb under way.
 struct Run<'a> {
@@ -26,18 +26,20 @@ impl<'a> Run<'a> {
         Ok(Self {
             args,
             setup,
-            watcher: Watcher::new(args.json),
+            watcher: Watcher::new(args.format() != Format::Text),
             began_ms,
         })
     }
 
-    async fn look(&self, every_dns_name: bool) -> Result<Report, CliError> {
+    async fn look(&self, every_dns_name: bool, guards: &[String]) -> Result<Report, CliError> {
+        let overrides = confirm::guards(guards)?;
         let see = |progress: reconcile::Progress<'_>| self.watcher.see(progress);
         let job = reconcile::Job {
             every_dns_name,
             ..self.setup.job(&see)
         };
-        let report = reconcile::check(&self.setup.ports, &self.setup.store, job).await;
+        let report =
+            reconcile::preview(&self.setup.ports, &self.setup.store, job, &overrides).await;
         self.watcher.end();
         Ok(report?)
     }
@@ -52,25 +54,35 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Prints the text or the JSON of an answer, and the statistics if they are asked for.
+    /// Prints an answer in the form that is asked for, and the statistics if they are asked for.
     fn answer(
         &self,
+        report: &Report,
         text: impl FnOnce(&Around<'_>) -> String,
         json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
     ) -> Result<(), CliError> {
         let traffic = self.traffic();
-        if self.args.json {
-            let mut json = json(Some(&traffic));
-            if self.args.stats
-                && let Some(object) = json.as_object_mut()
-            {
-                object.insert("stats".to_owned(), self.stats_json());
+        match self.args.format() {
+            Format::Text => {}
+            Format::Json => {
+                let mut json = json(Some(&traffic));
+                if self.args.stats
+                    && let Some(object) = json.as_object_mut()
+                {
+                    object.insert("stats".to_owned(), self.stats_json());
+                }
+                return screen::out(&format!("{json:#}\n"));
             }
-            return screen::out(&format!("{json:#}\n"));
+            Format::Junit => return screen::out(&render::junit_xml(report)),
+            Format::Github => {
+                let root = definitions::in_repository(&self.args.definitions);
+                return screen::out(&render::github_annotations(report, &root));
+            }
         }
         let mut text = text(&Around {
             stack_origin: &self.setup.chosen.origin,
             definitions: &self.setup.definitions,
+            flags: &self.args.flags(),
             colour: screen::stdout_colour(self.args.colour),
             traffic: Some(traffic),
             verbose: true,
@@ -126,8 +138,9 @@ impl<'a> Run<'a> {
 /// `kedge check`.
 pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(false).await?;
+    let report = run.look(false, &[]).await?;
     run.answer(
+        &report,
         |around| render::check_text(&report, around),
         |traffic| render::check_json(&report, traffic),
     )?;
@@ -135,11 +148,12 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 }
 
 /// `kedge preview`.
-pub(crate) async fn preview(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(false).await?;
+    let report = run.look(false, &options.overrides).await?;
     seen::keep(&report.plan.summary);
     run.answer(
+        &report,
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),
     )?;
@@ -149,8 +163,9 @@ pub(crate) async fn preview(args: &Args) -> Result<u8, CliError> {
 /// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
 pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
     let run = Run::new(args)?;
-    let report = run.look(true).await?;
+    let report = run.look(true, &[]).await?;
     run.answer(
+        &report,
         |around| render::audit_text(&report, around),
         |traffic| render::check_json(&report, traffic),
     )?;
@@ -169,11 +184,11 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
             "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
         ));
     }
-    let authorisation = match confirm::given(options)? {
+    let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {
-            Some(authorisation) => authorisation,
-            None => return Ok(0),
+            Asked::Agreed(authorisation) => authorisation,
+            Asked::Ended(code) => return Ok(code),
         },
     };
     let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
@@ -182,25 +197,35 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     run.watcher.end();
     let (report, changed) = ended?;
     run.answer(
+        &report,
         |around| render::changed_text(&report, &changed, around),
         |traffic| render::changed_json(&report, &changed, traffic),
     )?;
     Ok(report.exit_code_after(&changed))
 }
 
-/// Shows the plan and asks. None: there is nothing to do, or they said no.
-async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
-    let report = run.look(false).await?;
+/// What came of asking.
+enum Asked {
+    /// They agreed.
+    Agreed(Authorisation),
+    /// There is nothing to do, or they said no: the exit code.
+    Ended(u8),
+}
+
+/// Shows the plan and asks.
+async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Asked, CliError> {
+    let report = run.look(false, &options.overrides).await?;
     run.answer(
+        &report,
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),
     )?;
     if !report.has_something_to_do() {
-        return Ok(None);
+        return Ok(Asked::Ended(report.verdict().exit_code(false)));
     }
-    let answer = confirm::ask(options, &report)?;
-    if answer.is_none() {
-        screen::err("nothing was changed\n")?;
+    if let Some(authorisation) = confirm::ask(options, &report)? {
+        return Ok(Asked::Agreed(authorisation));
     }
-    Ok(answer)
+    screen::err("nothing was changed\n")?;
+    Ok(Asked::Ended(0))
 }

@@ -4,6 +4,9 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+#[path = "../../../shared/core/src/render/tests/json_schema.rs"]
+mod json_schema;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -189,6 +192,68 @@ fn usage_errors_do_not_read_as_drift() {
 }
 
 #[test]
+fn json_is_answered_even_when_nothing_could_be_done() {
+    let desk = Desk::new();
+    for (arguments, code) in [
+        ("check --json --nonsense", 1),
+        ("check --json", 1),
+        ("up --json --stack steve1", 1),
+        ("up --json --stack steve1 --plan 0123", 1),
+        ("check --json --stack nowhere", 3),
+    ] {
+        let answer = desk.kedge(arguments);
+        assert_eq!(answer.code, code, "{arguments}");
+        let json: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        let format = json["format"].as_str().unwrap();
+        let expected = ["kedge.error/1", "kedge.problems/1"][usize::from(code == 3)];
+        assert_eq!(format, expected, "{arguments}");
+        if code == 1 {
+            let error = json["error"].as_str().unwrap();
+            assert!(answer.err.contains(error), "{arguments}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_next_command_means_the_same_store() {
+    let desk = Desk::new();
+    let store = desk.folder.path().join("store");
+    fs::create_dir(&store).unwrap();
+    let flag = format!("--store file://{}", store.display());
+    let next = format!("next: kedge preview --stack steve1 {flag}");
+    expect(
+        &desk.kedge(&format!("check --stack steve1 {flag}")),
+        2,
+        &[&next],
+    );
+    let preview = desk.kedge(&format!("preview --stack steve1 {flag}"));
+    let (_, up) = preview.out.rsplit_once("next: kedge ").unwrap();
+    assert!(up.contains(" --plan ") && up.contains(&flag), "{up}");
+    expect(&desk.kedge(up.trim()), 0, &["changes made"]);
+}
+
+#[test]
+fn what_is_no_file_or_too_large_is_not_read() {
+    let desk = Desk::new();
+    let topics = desk
+        .folder
+        .path()
+        .join("definitions/data_plane/kafka-topics.yaml");
+    fs::remove_file(&topics).unwrap();
+    let made = Command::new("mkfifo").arg(&topics).status().unwrap();
+    assert!(made.success());
+    expect(&desk.kedge("check --stack steve1"), 1, &["is not a file"]);
+    fs::remove_file(&topics).unwrap();
+    let large = fs::File::create(&topics).unwrap();
+    large.set_len(1 << 40).unwrap();
+    expect(
+        &desk.kedge("check --stack steve1"),
+        3,
+        &["data_plane/kafka-topics.yaml has 1099511627776 bytes"],
+    );
+}
+
+#[test]
 fn a_stack_from_nothing_to_clean_to_drifted_and_back() {
     let desk = Desk::new();
     let stack = "--stack development";
@@ -337,4 +402,72 @@ fn the_demo_tells_the_same_story_each_time() {
             "the demo does not print (here): {line}"
         );
     }
+}
+
+/// What is said in JSON is as the schema in `docs/schema` says.
+#[track_caller]
+fn fits(schema: &str, answer: &Answer) -> serde_json::Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
+    let text = fs::read_to_string(folder.join(format!("{schema}.json"))).unwrap();
+    let schema = serde_json::from_str(&text).unwrap();
+    let json = serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}", answer.out));
+    let wrong = json_schema::wrong(&schema, &json);
+    assert!(wrong.is_empty(), "{wrong:?} in {json:#}");
+    json
+}
+
+#[test]
+fn what_machines_read() {
+    let desk = Desk::new();
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack development"));
+    fits("report", &kedge("check --json --stats"));
+    fits("plan", &kedge("preview --format json"));
+    let changed = fits("changed", &kedge("up --yes --json --stats"));
+    assert!(changed["complete"] == true && changed["changes"][0].is_object());
+    fits("report", &kedge("audit --json"));
+    expect(
+        &kedge("check --format junit"),
+        0,
+        &["failures=\"0\"", "<testcase "],
+    );
+    let clean = kedge("check --format github");
+    assert_eq!((clean.code, clean.out.as_str()), (0, ""));
+
+    desk.person(r#"{"do":"set_topic_config","topic":"development-runtime","config":{"max_message_bytes":1000}}"#);
+    expect(
+        &kedge("check --format junit"),
+        2,
+        &["failures=\"1\"", "live 1000"],
+    );
+    let warning = "::warning file=definitions/data_plane/kafka-topics.yaml,line=";
+    fs::create_dir(desk.folder.path().join(".git")).unwrap();
+    expect(
+        &kedge("check --format github"),
+        2,
+        &[warning, "development-runtime"],
+    );
+    fits("plan", &kedge("preview --json"));
+
+    for words in [
+        "up --yes --format junit",
+        "outputs --format github",
+        "check --json --format text",
+    ] {
+        expect(&kedge(words), 1, &["--format"]);
+    }
+    desk.write(
+        "definitions/data_plane/kafka-topics.yaml",
+        "topics:\n  - name: \"{stack}-x\"\n    partitons: 1\n",
+    );
+    let error = "::error file=definitions/data_plane/kafka-topics.yaml,line=3,col=5";
+    expect(&kedge("check --format github"), 3, &[error, "partitons"]);
+    expect(
+        &kedge("check --format junit"),
+        3,
+        &["errors=\"1\"", "partitons"],
+    );
+    fits("problems", &kedge("check --json"));
+    fits("error", &desk.kedge("check --json --stack Bad_Name"));
+    let error = desk.kedge("check --format github --stack Bad_Name");
+    expect(&error, 1, &["::error title=kedge::"]);
 }

@@ -107,6 +107,9 @@ pub struct Change {
     pub recorded: Fields,
     /// What was live when the plan was made; none if nothing was.
     pub live: Option<Live>,
+    /// Whether an earlier run began to make it and nobody knows how that ended: then "already
+    /// exists" means that it is ours (semantics 8.2), though a lagging list did not show it.
+    pub begun_before: bool,
 }
 
 /// A change that was made, as far as the provider's answer tells.

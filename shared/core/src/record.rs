@@ -4,7 +4,7 @@
 
 use crate::change::{Applied, Edit, Verb, edited_set};
 use crate::diff::Cause;
-use crate::model::{FieldName, Fields, Recorded, Settling, Timestamp, Value};
+use crate::model::{FieldName, Fields, Kind, Recorded, Settling, Timestamp, Value};
 use crate::plan::Approved;
 use crate::state::{AutomaticChange, Intent, State};
 
@@ -55,7 +55,19 @@ fn fields_after(approved: &Approved) -> Fields {
                 };
                 (edit.field().clone(), value)
             };
-            change.edits.iter().map(after).collect()
+            let mut fields: Fields = change.edits.iter().map(after).collect();
+            // A correction of `proxied` sends the ttl too, which nothing compares meanwhile
+            // (semantics 2.2); a set that is proxied has no ttl of its own to wait for.
+            let (proxied, ttl) = (FieldName::known("proxied"), FieldName::known("ttl"));
+            let is_dns = change.key.kind() == Kind::DnsRecordSet;
+            let is_proxied = change.declared.get(&proxied) == Some(&Value::Bool(true));
+            if let Some(value) = change.declared.get(&ttl)
+                && is_dns
+                && (is_proxied || fields.contains_key(&proxied))
+            {
+                fields.insert(ttl, value.clone());
+            }
+            fields
         }
     }
 }

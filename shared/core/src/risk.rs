@@ -66,7 +66,7 @@ pub fn effect_of_setting(
             says: "",
         };
     };
-    let rule = match direction(spec, live, to) {
+    let rule = match direction(kind, spec, live, to) {
         Direction::Up => spec.raised,
         Direction::Down => spec.lowered,
         Direction::Neither => worse(spec.raised, spec.lowered),
@@ -106,14 +106,20 @@ enum Direction {
     Neither,
 }
 
-fn direction(spec: &FieldSpec, live: Option<&Value>, to: &Value) -> Direction {
+fn direction(kind: Kind, spec: &FieldSpec, live: Option<&Value>, to: &Value) -> Direction {
     match (live.and_then(|live| rank(spec, live)), rank(spec, to)) {
         (Some(live), Some(to)) if to > live => Direction::Up,
         (Some(live), Some(to)) if to < live => Direction::Down,
-        // A first value of something that limits nothing until it is set.
-        (None, Some(_)) if live.is_none() && matches!(spec.shape, Shape::Bool) => Direction::Up,
+        (None, Some(_)) if live.is_none() && is_least_when_absent(kind, spec) => Direction::Up,
         _ => Direction::Neither,
     }
+}
+
+/// Whether no value at all is the least there is: a flag that is not set, and a Pub/Sub topic that
+/// retains nothing (v1 discovery, `Topic.messageRetentionDuration`).
+fn is_least_when_absent(kind: Kind, spec: &FieldSpec) -> bool {
+    matches!(spec.shape, Shape::Bool)
+        || (kind == Kind::PubsubTopic && spec.name == "message_retention")
 }
 
 /// The value on a line from least to most; none where there is no such line. Negative numbers of
@@ -286,6 +292,19 @@ mod tests {
             let name = format!("{field} {live} → {to}");
             assert_eq!(risk(kind, field, live, to), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_first_value() {
+        let name = FieldName::known("message_retention");
+        let to = Value::seconds(600);
+        let effect = |kind| match effect_of_setting(kind, &name, None, &to, None) {
+            Effect::InPlace { risk, .. } => risk,
+            other => panic!("{other:?}"),
+        };
+        // A topic without one retains nothing; a subscription always shows one.
+        assert_eq!(effect(Kind::PubsubTopic), Risk::Safe);
+        assert_eq!(effect(Kind::PubsubSubscription), Risk::Destructive);
     }
 
     #[test]

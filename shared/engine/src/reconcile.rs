@@ -34,6 +34,8 @@ pub enum Progress<'a> {
     Applying(usize),
     /// A change ended.
     Carried(&'a Carried),
+    /// What checks remember could not be kept; the run goes on.
+    NotRemembered(&'a MemoryError),
 }
 
 /// What is asked of a run.
@@ -117,6 +119,15 @@ pub enum RunError {
         /// The digest of the plan now.
         now: String,
     },
+    /// A guard of a protected stack gives way only to its name, typed.
+    #[error(
+        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
+         name typed"
+    )]
+    OverrideNeedsName {
+        /// The stack.
+        stack: StackName,
+    },
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),
@@ -151,8 +162,22 @@ pub async fn check<P: ReadPorts, S: Store>(
     store: &S,
     job: Job<'_>,
 ) -> Result<Report, RunError> {
+    preview(ports, store, job, &BTreeSet::new()).await
+}
+
+/// The same, for the plan in which a person overrides guards: its digest covers them.
+///
+/// # Errors
+/// As [`check`].
+pub async fn preview<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Report, RunError> {
+    let tick = &Authorisation::Unattended;
     let mut look = look(ports, store, job).await?;
-    let mut report = judge(ports, &look, &Authorisation::Unattended)?;
+    let mut report = judge(ports, &look, tick, overrides)?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
         if report.verdict() == StackVerdict::Clean
@@ -161,15 +186,11 @@ pub async fn check<P: ReadPorts, S: Store>(
             break;
         }
         look = self::look(ports, store, job).await?;
-        report = judge(ports, &look, &Authorisation::Unattended)?;
+        report = judge(ports, &look, tick, overrides)?;
     }
     if job.remember {
-        let before = look.watch.watch.last_good_read_at;
         let state = look.memory.state.as_ref();
-        // Only a whole read counts as good, so one that is not would be due at every check.
-        let is_due = report.count(&[Verdict::Unknown]) == 0
-            && state.is_some_and(|state| state.settles_between(before, look.read_at));
-        remember(store, job.stack, look.watch, &report, &[], is_due).await?;
+        remember(store, job, look.watch, &report, Seen::By(state)).await;
     }
     Ok(report)
 }
@@ -186,7 +207,12 @@ pub async fn up<P: WritePorts, S: Store>(
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
     let look = look(ports, store, job).await?;
-    let report = judge(ports, &look, authorisation)?;
+    let none = BTreeSet::new();
+    let overrides = match authorisation {
+        Authorisation::Unattended => &none,
+        Authorisation::Person(consent) => &consent.overrides,
+    };
+    let report = judge(ports, &look, authorisation, overrides)?;
     if let Authorisation::Person(consent) = authorisation {
         agreed_to(consent, &report)?;
     }
@@ -201,21 +227,17 @@ pub async fn up<P: WritePorts, S: Store>(
         progress: job.progress,
     };
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(
-        store,
-        job.stack,
-        look.watch,
-        &report,
-        &changed.carried,
-        false,
-    )
-    .await?;
+    remember(store, job, look.watch, &report, Seen::And(&changed.carried)).await;
     Ok((report, changed))
 }
 
 /// Whether what a person agreed to is what would be done.
 fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
     let now = report.plan.digest.clone();
+    if report.plan.policy.protected && !consent.overrides.is_empty() && !consent.name_typed {
+        let stack = report.declared.stack.clone();
+        return Err(RunError::OverrideNeedsName { stack });
+    }
     match &consent.digest {
         None if report.plan.policy.protected && !report.plan.changes.is_empty() => {
             Err(RunError::NeedsDigest {
@@ -330,6 +352,7 @@ fn judge<P: ReadPorts>(
     ports: &P,
     look: &Look,
     authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let watch = &look.watch.watch;
     let state = look
@@ -345,11 +368,6 @@ fn judge<P: ReadPorts>(
         live,
         now: look.read_at,
     });
-    let none = BTreeSet::new();
-    let overrides = match authorisation {
-        Authorisation::Unattended => &none,
-        Authorisation::Person(consent) => &consent.overrides,
-    };
     let plan = plan(PlanInput {
         declared,
         state,
@@ -396,16 +414,28 @@ fn judge<P: ReadPorts>(
     })
 }
 
-/// Keeps since when each drift is known, less what this run made an end of.
+/// What a memory is made after.
+enum Seen<'a> {
+    /// A check, of a stack with this state.
+    By(Option<&'a State>),
+    /// A run that looked and then made these changes.
+    And(&'a [Carried]),
+}
+
+/// Keeps since when each drift is known, less what this run made an end of, and which writes were
+/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
 async fn remember<S: Store>(
     store: &S,
-    stack: &StackName,
+    job: Job<'_>,
     before: ReadWatch,
     report: &Report,
-    carried: &[Carried],
-    is_due: bool,
-) -> Result<(), RunError> {
+    seen: Seen<'_>,
+) {
     let differences = &report.comparison.differences;
+    let (state, carried) = match seen {
+        Seen::By(state) => (state, [].as_slice()),
+        Seen::And(carried) => (None, carried),
+    };
     let stands = |difference: &Difference| {
         let done = carried.iter().find(|carried| {
             carried.outcome == Outcome::Done && carried.approved.change.key == difference.key
@@ -422,15 +452,20 @@ async fn remember<S: Store>(
         .filter(Difference::is_drift)
         .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
         .collect();
-    let is_unread = |key: &ResourceKey| {
+    let stands_as = |key: &ResourceKey, verdict| {
         differences
             .get(key)
-            .is_some_and(|difference| difference.verdict == Verdict::Unknown)
+            .is_some_and(|difference| difference.verdict == verdict)
     };
     let complete = report.count(&[Verdict::Unknown]) == 0;
-    let watch: Watch = before
+    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
+    let mut watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    memory::write_watch(store, stack, before, &watch, is_due).await?;
-    Ok(())
+    if let Some(state) = state {
+        watch = watch.with_taken(state, |key| stands_as(key, Verdict::InSync));
+    }
+    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
+        (job.progress)(Progress::NotRemembered(&error));
+    }
 }

@@ -193,7 +193,9 @@ fn a_crashed_create_that_the_list_does_not_show_yet_is_not_blocked() {
     stack.unattended();
     stack.ports.sandbox.clear_faults();
     stack.trouble(Provider::Aiven, "", Effect::ListingLag { ms: 60_000 });
-    stack.unattended();
+    let (_, changed) = stack.unattended();
+    assert!(!changed.carried.is_empty(), "the list shows it already");
+    assert!(changed.is_complete(), "{:?}", changed.carried);
     stack.ports.sandbox.clear_faults();
     stack.wait_minutes(3);
     stack.unattended();

@@ -1,7 +1,11 @@
 //! A stack from its definitions to a world in which nothing is left to do, in virtual time.
 //!
 //! Every scenario ends with a second run that changes nothing.
-#![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a scenario that can't go on has failed"
+)]
 
 mod adoption;
 mod composites;
@@ -13,6 +17,7 @@ mod guards;
 mod lost_answers;
 mod memory;
 mod policies;
+mod random;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};

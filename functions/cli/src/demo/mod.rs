@@ -80,7 +80,7 @@ impl World {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value));
         let settings = Settings::merge(settings, folder.path())?;
-        let secrets = settings.secrets(folder.path())?;
+        let (secrets, _) = settings.secrets(folder.path());
         let stack = StackName::new("demo").map_err(|error| CliError::Demo(error.to_string()))?;
         Ok(Self {
             sandbox,
@@ -149,6 +149,7 @@ impl World {
     fn around(&self) -> Around<'static> {
         let (before, now) = (*self.reads_before.borrow(), self.totals());
         Around {
+            flags: "",
             stack_origin: "demo",
             definitions: "definitions (built in)",
             colour: screen::stdout_colour(crate::args::Colour::Auto),

@@ -221,7 +221,7 @@ impl<'a> PubsubReader<'a> {
         context: &mut Context<'a>,
         file: &'a str,
         node: &Node,
-        entry: Option<&Entry<'_>>,
+        entry: Option<&Entry<'_, '_>>,
         word: &str,
     ) -> Option<Name<'a>> {
         let Some(entry) = entry else {
@@ -298,7 +298,7 @@ fn id<'a>(
     context: &mut Context<'a>,
     file: &'a str,
     node: &Node,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
     what: &str,
 ) -> Option<Name<'a>> {
     let name = naming::read(context, file, node, entry, what)?;
@@ -313,6 +313,9 @@ fn id<'a>(
 fn has_key(node: &Node, key: &str) -> bool {
     super::kafka::is_written(node, key)
 }
+
+/// What a retry policy without a minimum gets, in nanoseconds (v1 discovery, `RetryPolicy`).
+const DEFAULT_MINIMUM_BACKOFF: i64 = 10_000_000_000;
 
 /// Checks what a subscription's fields say together.
 fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
@@ -329,12 +332,32 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
             "`minimum_backoff` is more than `maximum_backoff`",
         );
     }
+    if let (None, Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
+        && nanos(most) < Some(DEFAULT_MINIMUM_BACKOFF)
+    {
+        context.report.hinted(
+            most.place,
+            "`maximum_backoff` is less than `minimum_backoff`, which is 10s where it is not written",
+            "write `minimum_backoff` too",
+        );
+    }
     if let (Some(attempts), None) = (get("max_delivery_attempts"), get("dead_letter_topic")) {
         let hint = "add `dead_letter_topic`; without one, delivery is tried for ever";
         context.report.hinted(
             attempts.place,
             "`max_delivery_attempts` without `dead_letter_topic`",
             hint,
+        );
+    }
+    let hides = |field: &&Field| {
+        let text = field.value.as_text().unwrap_or_default();
+        text.contains("://") && text.contains(['?', '@', '#'])
+    };
+    if let Some(audience) = get("push_audience").filter(hides) {
+        context.report.hinted(
+            audience.place,
+            "`push_audience` has a query, a fragment or a user, and an audience is stored in clear",
+            "leave that part out; the endpoint's own query is kept secret",
         );
     }
     let pull = get("push_endpoint").is_none_or(|field| field.value.as_text() == Some(PULL));

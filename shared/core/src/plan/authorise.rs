@@ -1,9 +1,9 @@
 //! What may be done now: by policy when nobody is at hand, or by a person's consent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::digest::correction_fingerprint;
+use super::left::LeftReason;
 use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Change, Edit, Verb};
 use crate::diff::Cause;
@@ -51,104 +51,6 @@ pub struct Approved {
     pub needs: Vec<ResourceKey>,
     /// Changes with the same key here are made all or none.
     pub composite: Option<ResourceKey>,
-}
-
-/// Why a change of the plan is left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftReason {
-    /// A guard refuses the whole plan.
-    Guard(GuardName),
-    /// The policy does not reach that far.
-    Policy {
-        /// `correct` or `deploy`.
-        rule: &'static str,
-        /// What it says.
-        allowance: Allowance,
-        /// What the change risks.
-        risk: Risk,
-    },
-    /// It can't be taken back, and nobody consented.
-    NeedsGrant,
-    /// It can't be taken back, and the stack is protected: only with its name typed on a terminal.
-    NeedsTypedName,
-    /// It was there before we knew it and differs.
-    NeedsPerson,
-    /// Nothing of the stack is adopted, and something of it is live.
-    NotAdopted,
-    /// Topics and subscriptions that are gone are announced, not recreated.
-    OnMissingAlert,
-    /// It is announced first.
-    Announced {
-        /// When it may be corrected.
-        until: Timestamp,
-    },
-    /// The same correction was made twice today already.
-    Flapping,
-    /// Its scope was not read whole.
-    ScopeUnread,
-    /// Something it belongs with is left.
-    WaitsFor(ResourceKey),
-}
-
-impl LeftReason {
-    /// The word in JSON.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Guard(_) => "guard",
-            Self::Policy { .. } => "policy",
-            Self::NeedsGrant => "needs-grant",
-            Self::NeedsTypedName => "needs-typed-name",
-            Self::NeedsPerson => "needs-person",
-            Self::NotAdopted => "not-adopted",
-            Self::OnMissingAlert => "on-missing-alert",
-            Self::Announced { .. } => "announced",
-            Self::Flapping => "flapping",
-            Self::ScopeUnread => "scope-unread",
-            Self::WaitsFor(_) => "waits-for",
-        }
-    }
-}
-
-impl fmt::Display for LeftReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Guard(guard) => write!(f, "guard `{}` refuses the whole plan", guard.as_str()),
-            Self::Policy {
-                rule,
-                allowance,
-                risk,
-            } => {
-                write!(
-                    f,
-                    "{}, and the policy is {rule}: {}",
-                    risk.as_str(),
-                    allowance.as_str()
-                )
-            }
-            Self::NeedsGrant => f.write_str("destructive: needs a person's consent to this key"),
-            Self::NeedsTypedName => f.write_str(
-                "destructive on a protected stack: needs the stack's name typed on a terminal",
-            ),
-            Self::NeedsPerson => {
-                f.write_str("it differed when it was found: a person decides which is right")
-            }
-            Self::NotAdopted => {
-                f.write_str("the stack is not adopted yet: a person decides what is right")
-            }
-            Self::OnMissingAlert => {
-                f.write_str("on_missing: alert, so it is not recreated by itself")
-            }
-            Self::Announced { until } => write!(f, "announced; may be corrected from {until}"),
-            Self::Flapping => {
-                f.write_str("corrected twice today already, and somebody changes it back")
-            }
-            Self::ScopeUnread => f.write_str(
-                "a part of its scope could not be read, so nothing is created or deleted there",
-            ),
-            Self::WaitsFor(key) => write!(f, "waits for {} {}", key.kind().label(), key.name()),
-        }
-    }
 }
 
 /// A step that is left.
@@ -214,8 +116,13 @@ pub fn resolve_allowed(
 /// Decides what of the plan may be done now.
 #[must_use]
 pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
-    if !plan.tripped.is_empty() {
-        return refused(plan, plan.tripped.clone());
+    let mut tripped = plan.tripped.clone();
+    if matches!(authority, Authority::Policy { .. }) {
+        // Automation never passes a guard, whoever else overrides it.
+        tripped.extend(plan.overridden.clone());
+    }
+    if !tripped.is_empty() {
+        return refused(plan, tripped);
     }
     let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
         .changes

@@ -1,6 +1,6 @@
 //! Guards: a plan that is too big to be meant is refused whole (semantics 6.7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::PlannedChange;
 use crate::diff::Comparison;
@@ -55,12 +55,11 @@ pub struct GuardTrip {
     pub message: String,
 }
 
-/// The guards this plan breaks, less those a person overrides.
+/// The guards this plan breaks.
 pub(super) fn tripped(
     changes: &[PlannedChange],
     policy: &Policy,
     comparison: &Comparison,
-    overrides: &BTreeSet<GuardName>,
 ) -> Vec<GuardTrip> {
     let guards = &policy.guards;
     let creates = changes
@@ -69,11 +68,7 @@ pub(super) fn tripped(
         .count();
     let others = changes.len() - creates;
     let mut trips = Vec::new();
-    let mut trip = |guard, message| {
-        if !overrides.contains(&guard) {
-            trips.push(GuardTrip { guard, message });
-        }
-    };
+    let mut trip = |guard, message| trips.push(GuardTrip { guard, message });
     if others > guards.changes_max as usize {
         let most = guards.changes_max;
         trip(

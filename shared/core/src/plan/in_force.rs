@@ -43,7 +43,7 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
             "correct_after",
             -was.correct_after_ms,
             -correct_after_ms,
-            |v| format!("{} ms", -v),
+            |v| span_text(-v),
         ),
         on_missing: stricter(
             &mut change,
@@ -60,6 +60,14 @@ pub fn policy_in_force(recorded: Option<&Policy>, asked: &Policy) -> (Policy, Po
         guards: guards_in_force(&mut change, &was.guards, guards),
     };
     (policy, change)
+}
+
+/// A span as a definition writes it.
+fn span_text(ms: i64) -> String {
+    match ms % 60_000 {
+        0 => format!("{}m", ms / 60_000),
+        _ => format!("{ms}ms"),
+    }
 }
 
 fn guards_in_force(change: &mut PolicyChange, was: &Guards, asked: &Guards) -> Guards {
@@ -165,7 +173,7 @@ mod tests {
             change.loosened,
             [
                 "correct safe → disruptive",
-                "correct_after 900000 ms → 0 ms",
+                "correct_after 15m → 0m",
                 "protected true → false"
             ]
         );

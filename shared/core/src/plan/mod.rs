@@ -9,15 +9,17 @@ mod authorise;
 mod digest;
 mod guard;
 mod in_force;
+mod left;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use authorise::{Approved, Authority, Decided, Left, LeftReason, authorise, resolve_allowed};
+pub use authorise::{Approved, Authority, Decided, Left, authorise, resolve_allowed};
 pub use digest::{PlanSummary, drift_fingerprint};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
+pub use left::LeftReason;
 
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Cause, Comparison, Difference, Verdict};
@@ -148,8 +150,10 @@ pub struct Plan {
     pub changes: Vec<PlannedChange>,
     /// What can't be done, and why.
     pub findings: Vec<Finding>,
-    /// Guards that refuse it, less those overridden.
+    /// Guards that refuse it.
     pub tripped: Vec<GuardTrip>,
+    /// Guards that would refuse it and that a person overrides; they still hold automation.
+    pub overridden: Vec<GuardTrip>,
     /// The parts of the digest, to name what moved.
     pub summary: PlanSummary,
     /// Whether automation must keep its hands off: the stack is not adopted and something is live.
@@ -183,7 +187,9 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     }
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
-    let tripped = guard::tripped(&changes, &policy, input.comparison, input.overrides);
+    let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
+        .into_iter()
+        .partition(|trip| input.overrides.contains(&trip.guard));
     let summary = digest::summary(input, &policy, &policy_change, &changes);
     let comparison = input.comparison;
     Plan {
@@ -193,6 +199,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         changes,
         findings,
         tripped,
+        overridden,
         summary,
         not_adopted: !comparison.has_state && may_be_live(comparison),
     }
@@ -280,7 +287,11 @@ fn planned(
         None if steps.iter().any(|step| step.replaces) => Verb::Replace,
         None => Verb::Update,
     };
+    let applying = input.state.and_then(|state| state.applying.as_ref());
+    let intent = applying.and_then(|applying| applying.intents.get(key));
     let change = Change {
+        begun_before: intent
+            .is_some_and(|intent| matches!(intent.verb, Verb::Create | Verb::Replace)),
         stack: input.declared.stack.clone(),
         key: key.clone(),
         verb,

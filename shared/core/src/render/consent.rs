@@ -89,10 +89,10 @@ pub(super) struct Commands {
     pub(super) overriding: Option<String>,
 }
 
-/// The commands that carry out this plan.
-pub(super) fn commands(report: &Report) -> Commands {
+/// The commands that carry out this plan, with the flags of [`super::Around`].
+pub(super) fn commands(report: &Report, flags: &str) -> Commands {
     let plan = &report.plan;
-    let up = format!("kedge up --stack {}", report.declared.stack);
+    let up = format!("kedge up --stack {}{flags}", report.declared.stack);
     let with_plan = format!("{up} --plan {}", plan.digest);
     let keys: Vec<String> = allow_keys(plan);
     let allow: String = keys
@@ -178,7 +178,8 @@ fn with_kind(key: &ResourceKey) -> String {
 }
 
 /// A word for a shell.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
     if word.chars().all(is_plain) {
         word.to_owned()

@@ -43,7 +43,7 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
         named,
         typed,
         overriding,
-    } = commands(report);
+    } = commands(report, "");
     map.insert(
         "commands".to_owned(),
         json!({

@@ -279,6 +279,12 @@ fn load_policy(stored: StoredPolicy) -> Result<Policy, DecodeError> {
         Some("recreate") => Some(OnMissing::Recreate),
         Some(other) => return Err(senseless("policy", other)),
     };
+    if stored.correct_after_ms < 0 {
+        return Err(senseless(
+            "correct_after_ms",
+            &stored.correct_after_ms.to_string(),
+        ));
+    }
     Ok(Policy {
         correct: allowance(&stored.correct)?,
         deploy: allowance(&stored.deploy)?,

@@ -174,6 +174,7 @@ fn declared() -> Fields {
 
 fn change(verb: Verb, name: &str, declared: Fields) -> Change {
     Change {
+        begun_before: false,
         stack: StackName::new("prod").unwrap(),
         key: key(name),
         verb,

@@ -92,11 +92,7 @@ fn no_failure_looks_like_absence() {
         ),
         (slow, FailureCode::Network, "no answer within"),
         (lost, FailureCode::Network, "the connection broke"),
-        (
-            Effect::CutBody,
-            FailureCode::Network,
-            "the connection broke",
-        ),
+        (Effect::CutBody, FailureCode::Network, "connection broke"),
         (
             Effect::HtmlBody { code: 200 },
             FailureCode::StrangeAnswer,

@@ -118,6 +118,7 @@ fn change(ports: &SimPorts, verb: Verb, declared: Fields, edits: Vec<Edit>) -> C
         _ => Fields::new(),
     };
     Change {
+        begun_before: false,
         stack: StackName::new("dev").unwrap(),
         key: key(NODE),
         verb,

@@ -185,6 +185,7 @@ fn live(reading: &ScopeReading, key: &ResourceKey) -> Live {
 
 fn change(key: ResourceKey, verb: Verb) -> Change {
     Change {
+        begun_before: false,
         stack: StackName::new("prod").unwrap(),
         key,
         verb,

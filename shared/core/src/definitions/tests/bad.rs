@@ -120,6 +120,20 @@ subscriptions:
   - name: \"{stack}-x\"
     dead_letter_topic: projects/p/x
 "),
+    backoffs: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-crossed\"
+    topic: \"{stack}-mail\"
+    minimum_backoff: 60s
+    maximum_backoff: 10s
+  - name: \"{stack}-below-the-default\"
+    topic: \"{stack}-mail\"
+    maximum_backoff: 9s
+  - name: \"{stack}-good\"
+    topic: \"{stack}-mail\"
+    maximum_backoff: 10s
+"),
     bindings: of(PUBSUB, "bindings:
   - topic: \"{stack}-mail\"
     role: publisher
@@ -182,6 +196,14 @@ ignore:
         ("kedge.yaml", "project: acme\nstacks:\n  dev: {protected: true}\n"),
         ("stacks/dev.yaml", &format!("{STACK}policy:\n  protected: false\n")),
     ])),
+    audience_that_hides_something: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mail\"
+    push_endpoint: https://h.example/x
+    push_audience: https://h.example/x?token=hunter2
+"),
     secrets_in_lines: of(TOPICS, &topic("api_token: hunter2\ndescrption: https://h.example/?key=hunter2\ntags: {password: [hunter2]}")),
 }
 

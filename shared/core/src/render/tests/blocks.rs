@@ -115,17 +115,13 @@ fn ignored() {
     world.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
     world.set(&topic("dev-b"), "retention_ms", Value::Int(3_600_000));
     world.set(&topic("dev-b"), "replication", Value::Int(2));
-    let rule = |name: &str| {
-        format!(
-            "  - {{resource: \"{{stack}}-{name}\", field: retention_ms, reason: replay, \
-             owner: ana, until: 2026-12-31}}\n"
-        )
-    };
-    let rules = format!("policy: {{\n{}ignore:\n{}{}", "", rule("a"), rule("b"));
-    let (head, rules) = rules.split_once('\n').unwrap();
     let text = world.files.get_mut("kedge.yaml").unwrap();
-    assert!(text.contains(head));
-    text.push_str(rules);
+    text.push_str("ignore:\n");
+    for name in ["a", "b"] {
+        text.push_str(&format!("  - resource: \"{{stack}}-{name}\"\n"));
+        text.push_str("    field: retention_ms\n    reason: replay\n    owner: ana\n");
+        text.push_str("    until: 2026-12-31\n");
+    }
     shows("ignored", &world);
     insta::assert_snapshot!(
         "ignored_audit",
@@ -201,13 +197,8 @@ fn many(number: usize) -> World {
     let mut world = World::in_sync();
     let topics = (0..number).map(|n| format!("  - name: \"{{stack}}-many-{n:03}\"\n"));
     let text = format!("topics:\n{}", topics.collect::<String>());
-    world
-        .files
-        .insert("data_plane/more.yaml".to_owned(), text.clone());
-    world.files.remove("data_plane/more.yaml");
-    world
-        .files
-        .insert("data_plane/kafka-topics.yaml".to_owned(), text);
+    let path = "data_plane/kafka-topics.yaml".to_owned();
+    world.files.insert(path, text);
     World::of(world.files)
 }
 
@@ -262,4 +253,51 @@ fn the_policy_itself() {
         "policy_preview",
         crate::render::preview_text(&world.report(), &AROUND)
     );
+}
+
+#[test]
+fn a_preview_groups_what_is_not_adjacent() {
+    let mut world = many(12);
+    world.set(
+        &topic("dev-many-000"),
+        "retention_ms",
+        Value::Int(3_600_000),
+    );
+    world.set(
+        &topic("dev-many-001"),
+        "retention_ms",
+        Value::Int(7_200_000),
+    );
+    world.set(
+        &topic("dev-many-002"),
+        "retention_ms",
+        Value::Int(3_600_000),
+    );
+    for n in [4, 6] {
+        world.set(
+            &topic(&format!("dev-many-{n:03}")),
+            "partitions",
+            Value::Int(9),
+        );
+    }
+    insta::assert_snapshot!(
+        "grouped_preview",
+        crate::render::preview_text(&world.report(), &AROUND)
+    );
+    shows("grouped", &world);
+}
+
+#[test]
+fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
+    let mut world = World::in_sync();
+    world.edit("kedge.yaml", "policy: {", "policy: {protected: true, ");
+    let mut world = World::of(world.files);
+    world.edit("kedge.yaml", "protected: true, ", "");
+    let page = crate::render::preview_text(&world.report(), &AROUND);
+    assert!(page.contains("protected true → false"), "{page}");
+    assert!(
+        page.contains("needs the stack's name typed on a terminal"),
+        "{page}"
+    );
+    assert!(!page.contains("--allow"), "{page}");
 }

@@ -1,6 +1,8 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
 mod blocks;
+mod json_schema;
+mod machines;
 mod pages;
 mod secrets;
 
@@ -21,6 +23,7 @@ const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 const AROUND: Around<'static> = Around {
+    flags: "",
     stack_origin: "branch",
     definitions: "definitions (local files)",
     colour: false,

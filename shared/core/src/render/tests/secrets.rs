@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::SealedUrl;
 use crate::render::{
-    audit_text, changed_json, changed_text, check_json, check_text, preview_json, preview_text,
-    problems_json, problems_text,
+    audit_text, changed_json, changed_text, check_json, check_text, github_annotations, junit_xml,
+    preview_json, preview_text, problems_github, problems_json, problems_junit, problems_text,
 };
 use crate::report::{Carried, Changed, Outcome};
 
@@ -154,6 +154,8 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
         preview_text(report, &around),
         audit_text(report, &around),
         changed_text(report, &changed, &around),
+        junit_xml(report),
+        github_annotations(report, "definitions"),
         check_json(report, None).to_string(),
         preview_json(report, None).to_string(),
         changed_json(report, &changed, None).to_string(),
@@ -161,6 +163,8 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
 }
 
 proptest! {
+    // Each case makes some fourteen renderings, so fewer cases than usual.
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn no_rendering_shows_a_secret(
         events in prop::collection::vec(event(), 0..6),
@@ -185,7 +189,12 @@ proptest! {
                 texts
             }
             Err(problems) => {
-                vec![problems_text(&problems, true), problems_json(&problems).to_string()]
+                vec![
+                    problems_text(&problems, true),
+                    problems_json(&problems).to_string(),
+                    problems_junit(&problems),
+                    problems_github(&problems, "definitions"),
+                ]
             }
         };
         for text in texts {

@@ -62,9 +62,12 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     }
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
-        let lines = vec![vec![
-            "loosening is destructive: needs a person's consent to the key policy".to_owned(),
-        ]];
+        // A key named on the command line is not heard on a protected stack (semantics 6.4).
+        let needs = match report.plan.policy.protected {
+            true => "loosening is destructive: needs the stack's name typed on a terminal",
+            false => "loosening is destructive: needs a person's consent to the key policy",
+        };
+        let lines = vec![vec![needs.to_owned()]];
         let tail = format!("would become looser: {}", change.loosened.join(", "));
         blocks.push(Block::said(Label::Policy, tail, Vec::new()).with_lines(lines));
     }
@@ -194,8 +197,9 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
 
 /// A command for this stack; the stack is named where the shell does not remember it.
 pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
+    let flags = around.flags;
     match around.stack_origin {
-        "--stack" => format!("kedge {verb} --stack {}", report.declared.stack),
-        _ => format!("kedge {verb}"),
+        "--stack" => format!("kedge {verb} --stack {}{flags}", report.declared.stack),
+        _ => format!("kedge {verb}{flags}"),
     }
 }

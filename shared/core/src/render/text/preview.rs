@@ -23,7 +23,7 @@ const INDENT: usize = 11;
 #[must_use]
 pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     let view = View::new(report);
-    let commands = commands(report);
+    let commands = commands(report, around.flags);
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
     plan_line(&mut page, report);
@@ -100,7 +100,7 @@ struct Entry {
 fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
     let decided = person(&view.report.plan);
     let fates = Fates::new(&decided);
-    let mut sections: BTreeMap<Who, Vec<Entry>> = BTreeMap::new();
+    let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
     for planned in &view.report.plan.changes {
         let steps = view.steps(planned);
         let whos = whos(view.report, &fates, &steps, planned);
@@ -110,13 +110,13 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
         }
         for (who, steps) in by_who {
             let lines = change_lines(view, planned, &steps);
-            push(sections.entry(who).or_default(), planned, lines);
+            sections.entry(who).or_default().push(planned, lines);
         }
     }
     if commands.named.is_some() && !view.report.plan.policy_change.loosened.is_empty() {
         sections.entry(Who::Named).or_default();
     }
-    for (who, entries) in &sections {
+    for (who, section) in &sections {
         page.gap();
         let (title, command) = match who {
             Who::Tick => ("BY A TICK, or now", &commands.unattended),
@@ -136,29 +136,41 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
             (Tone::Strong, title),
             (Tone::Plain, &command.unwrap_or_default()),
         ]);
-        entries.iter().for_each(|entry| write_entry(page, entry));
+        for entry in &section.entries {
+            write_entry(page, entry);
+        }
     }
 }
 
-/// Adds a change to the entries; one that says the same as another joins it.
-fn push(entries: &mut Vec<Entry>, planned: &PlannedChange, lines: Vec<String>) {
-    let change = &planned.change;
-    let name = outside(change.key.name());
-    // Neighbours only: changes of one kind stand together, and the order of the plan stays visible.
-    match entries.last_mut() {
-        Some(last)
-            if last.verb == change.verb
-                && last.kind == change.key.kind()
-                && last.lines == lines =>
+/// What one sort of person does: entries, and where those that say something stand.
+#[derive(Default)]
+struct Section {
+    entries: Vec<Entry>,
+    places: BTreeMap<(&'static str, Kind, Vec<String>), usize>,
+}
+
+impl Section {
+    /// Adds a change; one that says the same as another joins it, in the first one's place
+    /// (semantics 5.4). What must be made before it is among what it says, so that no order is lost.
+    fn push(&mut self, planned: &PlannedChange, lines: Vec<String>) {
+        let change = &planned.change;
+        let (kind, name) = (change.key.kind(), outside(change.key.name()));
+        let says = (change.verb.as_str(), kind, lines);
+        if let Some(entry) = self
+            .places
+            .get(&says)
+            .and_then(|place| self.entries.get_mut(*place))
         {
-            last.names.push(name);
+            entry.names.push(name);
+            return;
         }
-        _ => entries.push(Entry {
+        self.entries.push(Entry {
             verb: change.verb,
-            kind: change.key.kind(),
+            kind,
             names: vec![name],
-            lines,
-        }),
+            lines: says.2.clone(),
+        });
+        self.places.insert(says, self.entries.len() - 1);
     }
 }
 
@@ -275,41 +287,50 @@ fn declared_lines(planned: &PlannedChange, room: usize) -> Vec<String> {
     flow(&parts, ", ", room)
 }
 
-/// What nobody can do, or may not.
+/// What nobody can do, or may not; what is said of several of a kind is said once.
 fn not_done(page: &mut Page, report: &Report) {
-    let said: Vec<(String, String)> = report
-        .plan
-        .findings
-        .iter()
-        .filter_map(|finding| {
-            let text = finding_text(finding)?;
-            let key = &finding.key;
-            let name = format!("{} {}", key.kind().label(), outside(key.name()));
-            let field = finding
-                .field
-                .as_ref()
-                .map(|field| format!("{}: ", outside(field.as_str())));
-            Some((name, format!("{}{text}", field.unwrap_or_default())))
-        })
-        .collect();
-    if said.is_empty() {
+    let mut groups: Vec<(Kind, String, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<(Kind, String), usize> = BTreeMap::new();
+    for finding in &report.plan.findings {
+        let Some(text) = finding_text(finding) else {
+            continue;
+        };
+        let (kind, name) = (finding.key.kind(), outside(finding.key.name()));
+        let field = finding.field.as_ref();
+        let field = field.map(|field| format!("{}: ", outside(field.as_str())));
+        let text = format!("{}{text}", field.unwrap_or_default());
+        let place = *places.entry((kind, text.clone())).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, _, names)) => names.push(name),
+            None => groups.push((kind, text, vec![name])),
+        }
+    }
+    if groups.is_empty() {
         return;
     }
     page.gap();
     page.spans(&[(Tone::Strong, "NOT DONE, whoever asks")]);
-    let widest = said
+    let heads = groups
         .iter()
-        .map(|(name, _)| columns(name))
-        .max()
-        .unwrap_or(0);
-    for (name, text) in &said {
-        let is_long = widest + 4 + columns(text) > WIDTH;
-        if is_long {
-            page.line(&format!("  {name}"));
-            page.line(&format!("    {text}"));
-        } else {
-            page.line(&format!("  {name:widest$}  {text}"));
+        .map(|(kind, _, names)| match names.as_slice() {
+            [one] => format!("{} {one}", kind.label()),
+            names => count(names.len(), kind.label()),
+        });
+    let heads: Vec<String> = heads.collect();
+    let widest = heads.iter().map(|head| columns(head)).max().unwrap_or(0);
+    for (head, (_, text, names)) in heads.iter().zip(&groups) {
+        let is_long = names.len() > 1 || widest + 4 + columns(text) > WIDTH;
+        if !is_long {
+            page.line(&format!("  {head:widest$}  {text}"));
+            continue;
         }
+        page.line(&format!("  {head}"));
+        if names.len() > 1 {
+            for line in flow(names, ", ", WIDTH - 4) {
+                page.line(&format!("    {line}"));
+            }
+        }
+        page.line(&format!("    {text}"));
     }
 }
 

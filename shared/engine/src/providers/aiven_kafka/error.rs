@@ -151,7 +151,10 @@ pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> Read
     let problem = Problem::read(response.body());
     let reason = told(status, &problem);
     match status {
-        401 => failure(FailureCode::Unauthenticated, reason),
+        401 => failure(
+            FailureCode::Unauthenticated,
+            format!("{reason}; AIVEN_TOKEN must hold a valid token"),
+        ),
         403 => ReadFailure {
             reason: forbidden(permission, &problem),
             permission: Some(permission.to_owned()),
@@ -257,16 +260,17 @@ pub(super) fn blocked(reason: String, fix: Option<&str>) -> ChangeError {
     }
 }
 
-/// What became of a write.
+/// What became of a write. `begun_before`: an earlier run may have made it.
 pub(super) fn outcome(
     verb: Verb,
+    begun_before: bool,
     answered: Result<WriteAnswer, WriteFailure>,
 ) -> Result<(), ChangeError> {
     let answer = match answered {
         Ok(answer) => answer,
         Err(WriteFailure { error, ambiguous }) => return Err(write_silence(&error, ambiguous)),
     };
-    match write_error(verb, &answer) {
+    match write_error(verb, begun_before, &answer) {
         // An earlier attempt may have been carried out, so this answer proves nothing.
         Some(ChangeError::Blocked { reason, .. } | ChangeError::Failed { reason })
             if answer.after_ambiguous =>
@@ -289,7 +293,7 @@ fn write_silence(error: &CallError, ambiguous: bool) -> ChangeError {
 }
 
 /// Why a write was not made; none if it was.
-fn write_error(verb: Verb, answer: &WriteAnswer) -> Option<ChangeError> {
+fn write_error(verb: Verb, begun_before: bool, answer: &WriteAnswer) -> Option<ChangeError> {
     let response = &answer.response;
     let status = response.status().as_u16();
     let problem = Problem::read(response.body());
@@ -318,7 +322,10 @@ fn write_error(verb: Verb, answer: &WriteAnswer) -> Option<ChangeError> {
                 Some("check the names of project and service in the stack's settings"),
             ),
         },
-        409 => return conflict(verb, answer.after_ambiguous, reason, &problem),
+        409 => {
+            let maybe_ours = answer.after_ambiguous || begun_before;
+            return conflict(verb, maybe_ours, reason, &problem);
+        }
         417 | 429 | 503 => failed(reason),
         408 | 500..=599 => ChangeError::OutcomeUnknown { reason },
         // 400 is `kafka_topic_invalid_config` and the like.
@@ -330,7 +337,7 @@ fn write_error(verb: Verb, answer: &WriteAnswer) -> Option<ChangeError> {
 /// looked for hold a space or a bracket, which no name does.
 fn conflict(
     verb: Verb,
-    after_ambiguous: bool,
+    maybe_ours: bool,
     reason: String,
     problem: &Problem,
 ) -> Option<ChangeError> {
@@ -345,7 +352,7 @@ fn conflict(
             Some("change it through the governance that manages it")
         }
         code if code == "kafka_topic_already_exists" || problem.says(" already exists") => {
-            if verb == Verb::Create && after_ambiguous {
+            if verb == Verb::Create && maybe_ours {
                 return None;
             }
             Some("adopt the topic with `kedge adopt`, or declare another name")

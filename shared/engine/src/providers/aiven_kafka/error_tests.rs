@@ -109,6 +109,8 @@ fn every_status_of_a_read() {
         assert!(failure.reason.starts_with(&status.to_string()));
         assert!(failure.reason.contains(message), "{}", failure.reason);
         assert_eq!(failure.permission.is_some(), status == 403);
+        let names_the_credential = failure.reason.contains("AIVEN_TOKEN");
+        assert_eq!(names_the_credential, status == 401, "{}", failure.reason);
     }
 }
 
@@ -196,7 +198,7 @@ fn word(verb: Verb, response: Response<Bytes>, after_ambiguous: bool) -> &'stati
         response,
         after_ambiguous,
     };
-    match outcome(verb, Ok(answer)) {
+    match outcome(verb, false, Ok(answer)) {
         Ok(()) => "done",
         Err(ChangeError::Blocked { .. }) => "blocked",
         Err(ChangeError::Failed { .. }) => "failed",
@@ -409,7 +411,8 @@ fn after_a_lost_answer_only_a_proof_counts() {
 
 #[test]
 fn no_answer_to_a_write() {
-    let tell = |error, ambiguous| outcome(Verb::Update, Err(WriteFailure { error, ambiguous }));
+    let tell =
+        |error, ambiguous| outcome(Verb::Update, false, Err(WriteFailure { error, ambiguous }));
     let http = CallError::Http;
     assert!(matches!(
         tell(http(HttpError::NotSent("dns".into())), false),

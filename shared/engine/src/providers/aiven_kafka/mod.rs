@@ -82,7 +82,7 @@ pub(super) async fn carry_out<P: WritePorts>(
         error::judge_write(method, response)
     })
     .await;
-    error::outcome(change.verb, answered)?;
+    error::outcome(change.verb, change.begun_before, answered)?;
     Ok(Applied {
         settle_ms: SETTLE_MS,
     })

@@ -427,6 +427,7 @@ mod tests {
 
     fn update(edits: Vec<Edit>, live: Option<Live>) -> Result<String, UnsendableError> {
         let change = Change {
+            begun_before: false,
             stack: StackName::new("prod").unwrap(),
             key: ResourceKey::kafka_topic("p", "s", "prod-a"),
             verb: Verb::Update,

@@ -304,6 +304,7 @@ mod tests {
 
     fn change() -> Change {
         Change {
+            begun_before: false,
             stack: StackName::new("dev").unwrap(),
             key: ResourceKey::dns_record_set("z", "n.example", "A"),
             verb: Verb::Create,

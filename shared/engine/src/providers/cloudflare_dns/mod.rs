@@ -144,7 +144,8 @@ async fn read_page<P: ReadPorts>(
     let response = send_read(cx, &request, error::judge_read)
         .await
         .map_err(|error| error::unanswered(&error))?;
-    if !response.status().is_success() {
+    // Only a 200 is a list; a 202 or 206 with a body like one proves no absence.
+    if response.status() != 200 {
         return Err(error::read_failure(zone.id, &response));
     }
     wire::page(response.body()).map_err(|reason| failure(FailureCode::StrangeAnswer, reason))
@@ -204,7 +205,7 @@ async fn send_batch<P: WritePorts>(
         Ok(answer) if answer.response.status().is_success() => {
             "the answer can't be understood".to_owned()
         }
-        Ok(answer) if answer.after_ambiguous => {
+        Ok(answer) if answer.after_ambiguous || is_refused_again(change, &answer) => {
             let status = answer.response.status().as_u16();
             format!("{status} after an answer that was lost")
         }
@@ -216,6 +217,11 @@ async fn send_batch<P: WritePorts>(
         Err(WriteFailure { error, .. }) => return Err(Refusal::Error(not_sent(&error))),
     };
     resolve(cx, zone_id, change, batch, &lost).await
+}
+
+/// Whether what an earlier run began to make is refused now, maybe because it is there.
+fn is_refused_again(change: &Change, answer: &WriteAnswer) -> bool {
+    change.begun_before && answer.response.status() == http::StatusCode::BAD_REQUEST
 }
 
 fn is_done(answer: &WriteAnswer) -> bool {

@@ -8,6 +8,7 @@ const URL: &str = "https://h.example/p?token=t0ps3cret";
 
 fn change(key: ResourceKey, verb: Verb) -> Change {
     Change {
+        begun_before: false,
         stack: StackName::new("dev").unwrap(),
         key,
         verb,

@@ -166,9 +166,20 @@ fn delivery(fields: &mut Fields, salt: &Salt, sub: &wire::Subscription) -> Resul
             "push_service_account",
             token.service_account_email.as_deref(),
         );
-        text(fields, "push_audience", token.audience.as_deref());
+        if let Some(audience) = token.audience.as_deref().filter(|text| !text.is_empty()) {
+            put(fields, "push_audience", audience_value(audience, salt));
+        }
     }
     Ok(())
+}
+
+/// An audience is a plain text, as a rule the endpoint's URL without its query. One that hides
+/// something was not declared so, and is stored and shown like any such URL.
+fn audience_value(audience: &str, salt: &Salt) -> Value {
+    match SealedUrl::seal(audience, salt) {
+        Ok(url) if url.sealed.is_some() => Value::Url(url),
+        _ => Value::text(audience),
+    }
 }
 
 /// When the subscription and its messages expire. No policy is the default one; an empty policy

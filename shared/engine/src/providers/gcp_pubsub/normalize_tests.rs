@@ -136,6 +136,11 @@ fn single_fields() {
             "push_audience",
             None,
         ),
+        (
+            r#""pushConfig":{"pushEndpoint":"https://h/","oidcToken":{"audience":"https://h/a"}}"#,
+            "push_audience",
+            Some(Value::text("https://h/a")),
+        ),
         (r#""filter":"x""#, "filter", Some(Value::text("x"))),
     ] {
         let topic = if text.contains("\"topic\"") {
@@ -258,4 +263,15 @@ fn only_unconditional_members_of_the_role_count() {
     assert_eq!(get(&live, "members"), Some(&expected));
     assert_eq!(members(&policy, "u"), None);
     assert_eq!(members(&policy, "v"), None);
+}
+
+#[test]
+fn an_audience_that_hides_something_is_sealed() {
+    let live = sub(
+        r#"{"topic":"projects/p/topics/t","pushConfig":{"pushEndpoint":"https://h/",
+            "oidcToken":{"audience":"https://h/a?token=t0ps3cret"}}}"#,
+    );
+    let audience = get(&live, "push_audience");
+    assert!(matches!(audience, Some(Value::Url(_))), "{audience:?}");
+    assert!(!format!("{live:?}").contains("t0ps3cret"));
 }

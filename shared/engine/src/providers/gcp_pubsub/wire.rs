@@ -317,6 +317,15 @@ pub(super) fn resource<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strange> {
 /// googleapis/google-cloud-python#1654); without it a write would overwrite blindly.
 pub(super) fn policy(body: &[u8]) -> Result<Policy, Strange> {
     let policy: Policy = serde_json::from_slice(body)?;
+    // A binding that names no role could be any, and none may be taken for lacking.
+    if policy
+        .bindings
+        .iter()
+        .flatten()
+        .any(|one| one.role.is_empty())
+    {
+        return Err(Strange::OtherTypes);
+    }
     match policy.etag.as_deref() {
         None | Some("") => Err(Strange::NoEtag),
         Some(_) => Ok(policy),

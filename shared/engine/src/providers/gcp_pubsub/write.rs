@@ -18,7 +18,7 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
     match change.verb {
         Verb::Create => {
             let body = encode::new_topic(change).map_err(unfit)?;
-            create(caller, Op::CreateTopic, |requests| {
+            create(caller, Op::CreateTopic, change.begun_before, |requests| {
                 requests.create_topic(id, &body)
             })
             .await
@@ -59,7 +59,7 @@ pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &
             // Before anything is deleted, so that a body that can't be made stops it in time.
             let body = encode::new_subscription(caller.project(), change).map_err(unfit)?;
             let put = || {
-                create(caller, Op::CreateSubscription, |r| {
+                create(caller, Op::CreateSubscription, change.begun_before, |r| {
                     r.create_subscription(id, &body)
                 })
             };
@@ -108,12 +108,14 @@ fn applied() -> Applied {
 async fn create<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
+    begun_before: bool,
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
     let ok = error::is_done(&answer.response);
+    let maybe_ours = answer.after_ambiguous || begun_before;
     // Its name was free when the plan was made: what is there now is what our lost attempt made.
-    if ok || (answer.after_ambiguous && error::is_already_there(&answer.response)) {
+    if ok || (maybe_ours && error::is_already_there(&answer.response)) {
         return Ok(applied());
     }
     Err(refused(caller, op, &answer))

@@ -27,6 +27,7 @@ fn fields(addresses: &[&str], ttl: i64, proxied: bool) -> Fields {
 
 fn change(verb: Verb, edits: &[Edit], declared: Fields, records: &[DnsRecord]) -> Change {
     Change {
+        begun_before: false,
         stack: StackName::new("dev").unwrap(),
         key: ResourceKey::dns_record_set("z", "n.example", "A"),
         verb,

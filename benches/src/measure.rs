@@ -1,0 +1,72 @@
+//! Time, memory, and the machine they are measured on.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What a piece of work came to, and how long it took.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = now();
+    let made = work();
+    (made, began.elapsed())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time; nothing depends on it"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The middle one of some runs, of which there is at least one.
+pub(crate) fn median(mut runs: Vec<Duration>) -> Duration {
+    runs.sort_unstable();
+    runs.get(runs.len() / 2).copied().unwrap_or_default()
+}
+
+/// Milliseconds with so many places as are worth reading.
+pub(crate) fn ms(time: Duration) -> String {
+    let micros = time.as_micros();
+    match micros {
+        0..10_000 => format!("{}.{:02}", micros / 1_000, micros % 1_000 / 10),
+        10_000..100_000 => format!("{}.{}", micros / 1_000, micros % 1_000 / 100),
+        _ => (micros / 1_000).to_string(),
+    }
+}
+
+/// The most memory a process had resident so far, in KiB; none where Linux's `/proc` is not there.
+pub(crate) fn peak_kib(process: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Mebibytes with one place, or a dash.
+pub(crate) fn mib(kib: Option<u64>) -> String {
+    kib.map_or("-".to_owned(), |kib| {
+        format!("{}.{}", kib / 1_024, kib % 1_024 * 10 / 1_024)
+    })
+}
+
+/// How often one time is in another, with one place.
+pub(crate) fn ratio(one: Duration, other: Duration) -> String {
+    let tenths = one.as_micros() * 10 / other.as_micros().max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Cores and compiler: what the numbers depend on.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let said = Command::new("rustc").arg("--version").output();
+    let rustc = said
+        .ok()
+        .and_then(|said| String::from_utf8(said.stdout).ok());
+    format!(
+        "machine: {cores} cores, {} {}; {}; kedge {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        rustc.as_deref().unwrap_or("rustc unknown").trim(),
+        env!("CARGO_PKG_VERSION"),
+    )
+}

@@ -1,0 +1,293 @@
+//! The stages of the core, each alone: parse, diff, plan, and what comes after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::time::Duration;
+
+use kedge_core::definitions::{DefinitionSet, ParseInput, Problems, parse};
+use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::live::{Live, LiveWorld, ScopeReading};
+use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
+use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
+use kedge_core::render::{Around, check_json, check_text};
+use kedge_core::report::Report;
+use kedge_core::state::State;
+
+use crate::Failure;
+use crate::made::{self, Amounts};
+use crate::measure::{median, mib, ms, peak_kib, timed};
+use crate::table::{Table, say};
+
+/// The first argument of the process that measures one size.
+pub(crate) const CHILD: &str = "core-child";
+
+const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+const SALT: Salt = Salt([7; 16]);
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+/// How the three truths stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum World {
+    /// Of a hundred resources one drifted and one was edited.
+    Ordinary,
+    /// Nothing is there yet: the first deploy.
+    New,
+    /// Every resource has one field that drifted.
+    Drifted,
+}
+
+impl World {
+    const ALL: [Self; 3] = [Self::Ordinary, Self::New, Self::Drifted];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ordinary => "2 in 100 differ",
+            Self::New => "all new",
+            Self::Drifted => "all drifted",
+        }
+    }
+}
+
+/// Measures all sizes, each in a process of its own, and prints the tables.
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut times = Table::new(&[
+        "resources",
+        "world",
+        "parse ms",
+        "diff ms",
+        "plan ms",
+        "sum ms",
+        "µs each",
+        "authorise ms",
+        "text ms",
+        "JSON ms",
+    ]);
+    let mut memory = Table::new(&[
+        "resources",
+        "world",
+        "definitions KiB",
+        "files MiB",
+        "+ parse",
+        "+ live and state",
+        "+ diff",
+        "+ plan",
+    ]);
+    for size in SIZES {
+        for world in World::ALL {
+            let said = Command::new(std::env::current_exe()?)
+                .args([CHILD, &size.to_string(), world.word()])
+                .output()?;
+            let text = String::from_utf8(said.stdout)?;
+            let mut lines = text.lines().map(|line| line.split('\t'));
+            let (Some(one), Some(other)) = (lines.next(), lines.next()) else {
+                let why = String::from_utf8_lossy(&said.stderr);
+                return Err(format!("{size} resources: {text}{why}").into());
+            };
+            times.row(one.map(str::to_owned).collect());
+            memory.row(other.map(str::to_owned).collect());
+        }
+    }
+    times.print("1a. Core: time of each stage, one thread (the middle one of several runs)");
+    memory.print("1b. Core: the most memory resident after each stage of the first run, in MiB");
+    Ok(())
+}
+
+/// The process of one size: prints one row of each table.
+pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
+    let [size, word] = arguments else {
+        return Err("a size and a world".into());
+    };
+    let size: usize = size.parse()?;
+    let mut worlds = World::ALL.into_iter();
+    let world = worlds.find(|world| world.word() == word).ok_or("world")?;
+    let files = made::definitions(Amounts::mixed(size));
+    let kib = files.values().map(String::len).sum::<usize>() / 1_024;
+    let set = DefinitionSet::new(files)?;
+    let stack = StackName::new(made::STACK)?;
+    let mut peaks = vec![peak_kib("self")];
+    let declared = parsed(&set, &stack)?;
+    peaks.push(peak_kib("self"));
+    let (state, live) = truths(&declared, world);
+    peaks.push(peak_kib("self"));
+    let comparison = compared(&declared, state.as_ref(), &live);
+    peaks.push(peak_kib("self"));
+    let planned = planned(&declared, state.as_ref(), &live, &comparison);
+    peaks.push(peak_kib("self"));
+    let resources = declared.resources.len();
+    drop(planned);
+    let times = stages(&set, &stack, state.as_ref(), &live, size)?;
+    let sum = times.parse + times.diff + times.plan;
+    let each = ms(sum * 1_000 / u32::try_from(resources.max(1))?);
+    let row = [
+        resources.to_string(),
+        world.word().to_owned(),
+        ms(times.parse),
+        ms(times.diff),
+        ms(times.plan),
+        ms(sum),
+        each,
+        ms(times.authorise),
+        ms(times.text),
+        ms(times.json),
+    ];
+    say(&format!("{}\n", row.join("\t")));
+    let peaks: Vec<String> = peaks.into_iter().map(mib).collect();
+    let row = [
+        resources.to_string(),
+        world.word().to_owned(),
+        kib.to_string(),
+    ];
+    say(&format!("{}\t{}\n", row.join("\t"), peaks.join("\t")));
+    Ok(())
+}
+
+fn parsed(set: &DefinitionSet, stack: &StackName) -> Result<Declared, Problems> {
+    parse(&ParseInput {
+        set,
+        stack,
+        overrides: &BTreeMap::new(),
+        salt: &SALT,
+    })
+}
+
+fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
+    diff(DiffInput {
+        declared,
+        state,
+        live,
+        now: NOW,
+    })
+}
+
+fn planned(
+    declared: &Declared,
+    state: Option<&State>,
+    live: &LiveWorld,
+    comparison: &Comparison,
+) -> Plan {
+    plan(PlanInput {
+        declared,
+        state,
+        live,
+        comparison,
+        overrides: &BTreeSet::new(),
+    })
+}
+
+/// What is recorded and live beside these declared resources.
+fn truths(declared: &Declared, world: World) -> (Option<State>, LiveWorld) {
+    let mut live = LiveWorld::default();
+    let policy = declared.policy.clone();
+    let mut state = State::first(declared.stack.clone(), SALT, policy);
+    for (number, (key, resource)) in declared.resources.iter().enumerate() {
+        let scope = live.scopes.entry(key.scope().clone());
+        let scope: &mut ScopeReading = scope.or_default();
+        if world == World::New {
+            continue;
+        }
+        let mut recorded = resource.values();
+        let mut shown = recorded.clone();
+        match (world, number % 100) {
+            (World::Drifted, _) | (_, 7) => moved(&mut shown),
+            (_, 13) => {
+                moved(&mut recorded);
+                moved(&mut shown);
+            }
+            _ => {}
+        }
+        let record = Recorded {
+            fields: recorded,
+            ..Recorded::default()
+        };
+        state.resources.insert(key.clone(), record);
+        let shown = Live {
+            fields: shown,
+            ..Live::default()
+        };
+        scope.resources.insert(key.clone(), shown);
+    }
+    ((world != World::New).then_some(state), live)
+}
+
+/// Moves one field of a resource, if it has one that is a number.
+fn moved(fields: &mut Fields) {
+    for name in ["retention_ms", "ttl", "ack_deadline_seconds"] {
+        if let Some(Value::Int(number)) = fields.get_mut(&FieldName::known(name)) {
+            *number += 60;
+            return;
+        }
+    }
+}
+
+/// The middle time of each stage.
+struct Times {
+    parse: Duration,
+    diff: Duration,
+    plan: Duration,
+    authorise: Duration,
+    text: Duration,
+    json: Duration,
+}
+
+fn stages(
+    set: &DefinitionSet,
+    stack: &StackName,
+    state: Option<&State>,
+    live: &LiveWorld,
+    size: usize,
+) -> Result<Times, Failure> {
+    let runs = match size {
+        0..10_000 => 31,
+        10_000..100_000 => 11,
+        _ => 5,
+    };
+    let mut taken: [Vec<Duration>; 6] = Default::default();
+    for _ in 0..runs {
+        let (declared, parse) = timed(|| parsed(set, stack));
+        let declared = declared?;
+        let (comparison, diff) = timed(|| compared(&declared, state, live));
+        let (planned, plan) = timed(|| planned(&declared, state, live, &comparison));
+        let authority = Authority::Policy {
+            seen: &BTreeMap::new(),
+            automatic: &[],
+            now: NOW,
+        };
+        let (decided, authorise) = timed(|| authorise(&planned, authority));
+        let report = Report {
+            declared,
+            comparison,
+            plan: planned,
+            decided,
+            read_at: NOW,
+            last_good_read_at: None,
+        };
+        let around = Around {
+            stack_origin: "--stack",
+            definitions: "definitions",
+            colour: false,
+            flags: "",
+            traffic: None,
+            verbose: true,
+        };
+        let (text, text_time) = timed(|| check_text(&report, &around));
+        let (json, json_time) = timed(|| format!("{:#}", check_json(&report, None)));
+        if text.is_empty() || json.is_empty() {
+            return Err("nothing was rendered".into());
+        }
+        for (all, one) in taken
+            .iter_mut()
+            .zip([parse, diff, plan, authorise, text_time, json_time])
+        {
+            all.push(one);
+        }
+    }
+    let [parse, diff, plan, authorise, text, json] = taken.map(median);
+    Ok(Times {
+        parse,
+        diff,
+        plan,
+        authorise,
+        text,
+        json,
+    })
+}

@@ -1,0 +1,91 @@
+//! One resource in one line, for machines that show lines.
+
+use super::text::value_text;
+use super::view::{View, outside};
+use crate::diff::{Cause, Difference, FieldDifference};
+use crate::model::{Kind, Value};
+
+/// `drifted: retention_ms declared 604800000 (7d), recorded 604800000 (7d), live 3600000 (1h)`.
+pub(super) fn summary(difference: &Difference) -> String {
+    let verdict = difference.verdict.as_str().replace('-', " ");
+    let mut parts = Vec::new();
+    if let Some(failure) = &difference.failure {
+        parts.push(match failure.reason.as_str() {
+            "" => failure.code.as_str().replace('-', " "),
+            reason => outside(reason),
+        });
+    }
+    parts.extend(difference.whole.map(whole_text).map(str::to_owned));
+    let kind = difference.key.kind();
+    parts.extend(
+        difference
+            .fields
+            .iter()
+            .map(|field| field_text(kind, field)),
+    );
+    parts.extend(
+        difference
+            .blocked
+            .iter()
+            .map(|why| format!("blocked: {}", outside(why))),
+    );
+    match parts.is_empty() {
+        true => verdict,
+        false => format!("{verdict}: {}", parts.join("; ")),
+    }
+}
+
+fn whole_text(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Missing => "missing, recorded and gone",
+        Cause::Interrupted => "missing, a replacement was begun and not ended",
+        Cause::New => "new, declared and not there yet",
+        Cause::Withdrawn => "no longer declared",
+        Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted | Cause::NotAdopted => {
+            "all of it differs"
+        }
+    }
+}
+
+/// The three truths of a field.
+pub(super) fn field_text(kind: Kind, field: &FieldDifference) -> String {
+    let text = |value: Option<&Value>| value_text(kind, &field.field, value);
+    format!(
+        "{} declared {}, recorded {}, live {}",
+        outside(field.field.as_str()),
+        text(field.declared.as_ref()),
+        text(field.recorded.as_ref()),
+        text(field.live.as_ref())
+    )
+}
+
+/// What the plan has to say of a resource: what correcting it risks, why it is left.
+pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut say = |line: String| {
+        if !line.is_empty() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    };
+    if let Some(planned) = view.planned(&difference.key) {
+        let verb = planned.change.verb.as_str();
+        for (step, left) in view.steps(planned) {
+            let left = left.map_or("a tick does it".to_owned(), |reason| {
+                format!("left: {reason}")
+            });
+            let says = match step.says.as_str() {
+                "" => String::new(),
+                says => format!(" ({says})"),
+            };
+            say(outside(&format!(
+                "{verb} is {}{says}; {left}",
+                step.risk.as_str()
+            )));
+        }
+    }
+    for finding in view.findings(&difference.key) {
+        say(outside(&finding.message));
+    }
+    difference.notes.iter().for_each(|note| say(outside(note)));
+    lines
+}

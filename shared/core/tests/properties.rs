@@ -1,0 +1,275 @@
+//! What holds of every plan: equal worlds differ in nothing, nothing that can't be taken back is
+//! approved without consent, and the digest moves with what it covers and with nothing else.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a property that can't be tried has failed"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::change::Verb;
+use kedge_core::diff::{Comparison, DiffInput, Verdict, diff};
+use kedge_core::live::{Live, LiveWorld, ScopeReading};
+use kedge_core::model::{
+    Allowance, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin, Policy,
+    Recorded, ResourceKey, Salt, SealedUrl, Settling, StackConfig, StackName, Timestamp, Value,
+};
+use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
+use kedge_core::risk::Risk;
+use kedge_core::state::{Applying, AutomaticChange, Intent, State, decode, encode};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+/// Declared, recorded and live of each resource.
+type Worlds = BTreeMap<u8, [Option<Fields>; 3]>;
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (1..4_i64).prop_map(Value::Int),
+        Just(Value::Int(-1)),
+        prop_oneof!["delete", "compact"].prop_map(Value::text),
+    ]
+}
+
+fn some_fields() -> impl Strategy<Value = Fields> {
+    let names = [
+        "retention_ms",
+        "partitions",
+        "max_message_bytes",
+        "cleanup_policy",
+    ];
+    let name = prop::sample::select(names.to_vec()).prop_map(FieldName::known);
+    prop::collection::btree_map(name, value(), 0..4)
+}
+
+fn worlds() -> impl Strategy<Value = Worlds> {
+    let cell = || prop::option::weighted(0.8, some_fields());
+    prop::collection::btree_map(0..8_u8, [cell(), cell(), cell()], 0..6)
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let allowance = || {
+        prop::sample::select(vec![
+            Allowance::None,
+            Allowance::Safe,
+            Allowance::Disruptive,
+        ])
+    };
+    (allowance(), allowance(), any::<bool>(), any::<bool>()).prop_map(
+        |(correct, deploy, protected, prune)| Policy {
+            correct,
+            deploy,
+            correct_after_ms: 0,
+            protected,
+            prune,
+            ..Policy::default()
+        },
+    )
+}
+
+fn key(number: u8) -> ResourceKey {
+    ResourceKey::kafka_topic("p", "s", &format!("dev-{number}"))
+}
+
+fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
+    let origin = || Origin {
+        file: "f.yaml".to_owned(),
+        line: 1,
+        is_default: false,
+    };
+    let field = |(name, value): (&FieldName, &Value)| {
+        (
+            name.clone(),
+            DeclaredField {
+                value: value.clone(),
+                origin: origin(),
+            },
+        )
+    };
+    let resource = |(number, [fields, _, _]): (&u8, &[Option<Fields>; 3])| {
+        let fields = fields.as_ref()?.iter().map(field).collect();
+        let resource = DeclaredResource {
+            key: key(*number),
+            fields,
+            secrets: BTreeMap::new(),
+            origin: origin(),
+            exclusive: false,
+            authoritative: false,
+            on_missing: None,
+        };
+        Some((key(*number), resource))
+    };
+    Declared {
+        stack: StackName::new("dev").unwrap(),
+        revision: String::new(),
+        files_read: 1,
+        config: StackConfig::default(),
+        policy: policy.clone(),
+        resources: worlds.iter().filter_map(resource).collect(),
+        ignore_rules: Vec::new(),
+        unused: Vec::new(),
+    }
+}
+
+fn state(worlds: &Worlds, policy: &Policy) -> State {
+    let mut state = State::first(
+        StackName::new("dev").unwrap(),
+        Salt([1; 16]),
+        policy.clone(),
+    );
+    for (number, [_, recorded, _]) in worlds {
+        if let Some(fields) = recorded.clone() {
+            let record = Recorded {
+                fields,
+                ..Recorded::default()
+            };
+            state.resources.insert(key(*number), record);
+        }
+    }
+    state
+}
+
+fn live(worlds: &Worlds) -> LiveWorld {
+    let mut scope = ScopeReading::default();
+    for (number, [_, _, live]) in worlds {
+        if let Some(fields) = live.clone() {
+            scope.resources.insert(
+                key(*number),
+                Live {
+                    fields,
+                    ..Live::default()
+                },
+            );
+        }
+    }
+    LiveWorld {
+        scopes: BTreeMap::from([(key(0).scope().clone(), scope)]),
+    }
+}
+
+fn planned_of(
+    declared: &Declared,
+    state: &State,
+    live: &LiveWorld,
+    now: Timestamp,
+) -> (Comparison, Plan) {
+    let state = Some(state);
+    let comparison = diff(DiffInput {
+        declared,
+        state,
+        live,
+        now,
+    });
+    let overrides = BTreeSet::new();
+    let made = plan(PlanInput {
+        declared,
+        state,
+        live,
+        comparison: &comparison,
+        overrides: &overrides,
+    });
+    (comparison, made)
+}
+
+fn planned(worlds: &Worlds, policy: &Policy) -> (Comparison, Plan) {
+    planned_of(
+        &declared(worlds, policy),
+        &state(worlds, policy),
+        &live(worlds),
+        NOW,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn equal_worlds_differ_in_nothing(worlds in worlds(), policy in policy()) {
+        let equal = worlds
+            .into_iter()
+            .map(|(number, [declared, _, _])| (number, [declared.clone(), declared.clone(), declared]))
+            .collect();
+        let (comparison, made) = planned(&equal, &policy);
+        prop_assert!(comparison.differences.values().all(|one| one.verdict == Verdict::InSync));
+        prop_assert!(comparison.records.is_empty() && comparison.unmanaged.is_empty());
+        prop_assert!(made.changes.is_empty() && made.findings.is_empty());
+    }
+
+    #[test]
+    fn nothing_destructive_is_approved_without_consent(worlds in worlds(), policy in policy()) {
+        let (_, made) = planned(&worlds, &policy);
+        let none = BTreeMap::new();
+        let tick = Authority::Policy { seen: &none, automatic: &[], now: NOW };
+        let nobody = BTreeSet::new();
+        let person = |allowed| Authority::Person { allowed, policy_allowed: true, name_typed: false };
+        for authority in [tick, person(&nobody)] {
+            let decided = authorise(&made, authority);
+            prop_assert!(decided.approved.iter().all(|one| one.risk < Risk::Destructive));
+            prop_assert!(decided.approved.iter().all(|one| one.change.verb != Verb::Delete));
+        }
+        // One key covers that key; on a protected stack it covers nothing.
+        let destructive = made.changes.iter().find(|one| one.risk() == Risk::Destructive);
+        if let Some(one) = destructive {
+            let allowed = BTreeSet::from([one.change.key.clone()]);
+            let decided = authorise(&made, person(&allowed));
+            let approved = decided.approved.iter().filter(|one| one.risk == Risk::Destructive);
+            let keys: Vec<_> = approved.map(|one| &one.change.key).collect();
+            let expected = if policy.protected || !made.tripped.is_empty() { vec![] } else { vec![&one.change.key] };
+            prop_assert_eq!(keys, expected);
+        }
+    }
+
+    #[test]
+    fn the_digest_covers_what_it_says_and_nothing_else(worlds in worlds(), other in some_fields(), policy in policy()) {
+        let (_, made) = planned(&worlds, &policy);
+        let mut state = state(&worlds, &policy);
+        let (declared, mut live) = (declared(&worlds, &policy), live(&worlds));
+        state.serial += 7;
+        state.nonce = "other".to_owned();
+        let scope = live.scopes.values_mut().next().unwrap();
+        let foreign = ResourceKey::kafka_topic("p", "s", "dev-foreign");
+        scope.resources.insert(foreign, Live { fields: other, ..Live::default() });
+        let (_, again) = planned_of(&declared, &state, &live, NOW.plus_ms(999));
+        prop_assert_eq!(&again.digest, &made.digest);
+        prop_assert!(again.summary.moved_since(&made.summary).is_empty());
+
+        let mut stricter = declared.clone();
+        stricter.policy.guards.changes_max = 99;
+        prop_assert_ne!(planned_of(&stricter, &state, &live, NOW).1.digest, made.digest.clone());
+        for one in &made.changes {
+            let key = &one.change.key;
+            let mut moved = live.clone();
+            let scope = moved.scopes.values_mut().next().unwrap();
+            let name = declared.resources.get(key).and_then(|one| one.fields.keys().next());
+            let Some((live, name)) = scope.resources.get_mut(key).zip(name) else { continue };
+            live.fields.insert(name.clone(), Value::Int(77));
+            let (_, plan) = planned_of(&declared, &state, &moved, NOW);
+            prop_assert_ne!(&plan.digest, &made.digest);
+            prop_assert_eq!(plan.summary.moved_since(&made.summary), vec![key.to_string()]);
+        }
+    }
+
+    #[test]
+    fn a_state_survives_storage(worlds in worlds(), policy in policy(), at in any::<i64>(), retried in any::<bool>(), text in "[a-z0-9]{1,12}") {
+        let mut state = state(&worlds, &policy);
+        let url = format!("https://u:{text}@h.example/p?{text}#{text}");
+        let url = SealedUrl::seal(&url, &state.salt).unwrap();
+        for (key, record) in &mut state.resources {
+            let from = retried.then(|| record.fields.clone());
+            record.settling = Some(Settling { from, until: Timestamp(at), retried });
+            record.pending_adoption = record.fields.clone();
+            record.fields.insert(FieldName::known("push_endpoint"), Value::Url(url.clone()));
+            record.fields.insert(FieldName::new(text.clone()), Value::set([text.clone()]));
+            let change = AutomaticChange { at: Timestamp(at), key: key.clone(), fingerprint: text.clone(), first_create: retried };
+            state.automatic.push(change);
+        }
+        let intents = state.resources.iter().map(|(key, record)| {
+            let verb = if retried { Verb::Replace } else { Verb::Delete };
+            (key.clone(), Intent { verb, from: None, to: record.fields.clone() })
+        });
+        state.applying = Some(Applying { run: text, intents: intents.collect() });
+        let bytes = encode(&state).unwrap();
+        prop_assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
+    }
+}

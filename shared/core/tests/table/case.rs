@@ -1,0 +1,399 @@
+//! One row of the table: read, built into three worlds, judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::change::Verb;
+use kedge_core::diff::{DiffInput, Difference, diff};
+use kedge_core::live::{
+    Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
+};
+use kedge_core::model::{
+    Allowance, Declared, DeclaredField, DeclaredResource, FieldName, Fields, IgnoreRule, Kind,
+    OnMissing, Origin, Policy, Recorded, ResourceKey, Salt, Settling, StackConfig, StackName,
+    Timestamp, Value,
+};
+use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
+use kedge_core::state::{Applying, Intent, State};
+
+const NOW: Timestamp = Timestamp(100_000_000_000);
+const MINUTE_MS: i64 = 60_000;
+
+/// Verdict, causes, verb or finding, risk, and who may.
+pub(crate) type Words = [String; 5];
+
+/// One row.
+pub(crate) struct Case {
+    kind: String,
+    declared: Option<Fields>,
+    recorded: Option<Fields>,
+    live: LiveCell,
+    with: BTreeSet<String>,
+    pub(crate) expected: Words,
+}
+
+enum LiveCell {
+    Present(Fields),
+    Absent,
+    Unknown,
+}
+
+impl Case {
+    /// Reads `kind | declared | recorded | live | with | verdict | causes | verb | risk | may`.
+    pub(crate) fn read(line: &str) -> Self {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [kind, declared, recorded, live, with, expected @ ..] = cells.as_slice() else {
+            panic!("{line}");
+        };
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        Self {
+            kind: (*kind).to_owned(),
+            declared: fields(declared),
+            recorded: fields(recorded),
+            live: match *live {
+                "?" => LiveCell::Unknown,
+                text => fields(text).map_or(LiveCell::Absent, LiveCell::Present),
+            },
+            with: with.split_whitespace().map(str::to_owned).collect(),
+            expected: expected.try_into().unwrap_or_else(|_| panic!("{line}")),
+        }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.with.contains(word)
+    }
+
+    /// What the code says of it.
+    pub(crate) fn judge(&self) -> Words {
+        let policy = |allowance| Policy {
+            correct: allowance,
+            deploy: allowance,
+            correct_after_ms: 0,
+            protected: self.has("protected"),
+            prune: self.has("prune"),
+            on_missing: self.has("recreate").then_some(OnMissing::Recreate),
+            ..Policy::default()
+        };
+        let none = BTreeMap::new();
+        let unattended = Authority::Policy {
+            seen: &none,
+            automatic: &[],
+            now: NOW,
+        };
+        let (key, nobody) = (self.key(), BTreeSet::new());
+        let named = BTreeSet::from([key.clone()]);
+        let person = |allowed, name_typed| Authority::Person {
+            allowed,
+            policy_allowed: false,
+            name_typed,
+        };
+        let columns = [
+            ('n', Allowance::None, unattended),
+            ('s', Allowance::Safe, unattended),
+            ('d', Allowance::Disruptive, unattended),
+            ('p', Allowance::None, person(&nobody, false)),
+            ('g', Allowance::None, person(&named, false)),
+            ('t', Allowance::None, person(&nobody, true)),
+        ];
+        let may: String = columns
+            .into_iter()
+            .map(|(letter, allowance, authority)| {
+                let (_, plan) = self.plan(&policy(allowance));
+                letter_of(&plan, &key, letter, authority)
+            })
+            .collect();
+        let (difference, plan) = self.plan(&policy(Allowance::None));
+        let planned = plan
+            .changes
+            .iter()
+            .find(|planned| planned.change.key == key);
+        let finding = plan.findings.iter().find(|finding| finding.key == key);
+        let verb = match (planned, finding) {
+            (Some(planned), None) => planned.change.verb.as_str().to_owned(),
+            (Some(planned), Some(finding)) => {
+                format!("{} {}", planned.change.verb.as_str(), finding.kind.as_str())
+            }
+            (None, Some(finding)) => finding.kind.as_str().to_owned(),
+            (None, None) => "-".to_owned(),
+        };
+        let risk = planned.map_or("-", |planned| planned.risk().as_str());
+        let (verdict, causes) = match &difference {
+            Some(one) => (one.verdict.as_str().to_owned(), causes(one)),
+            None => ("gone".to_owned(), "-".to_owned()),
+        };
+        [verdict, causes, verb, risk.to_owned(), may]
+    }
+
+    fn key(&self) -> ResourceKey {
+        match self.kind.as_str() {
+            "topic" => ResourceKey::kafka_topic("p", "s", "dev-t"),
+            "dlq" => ResourceKey::kafka_topic("p", "s", "dev-t-dlq"),
+            "ptopic" => ResourceKey::pubsub_topic("p", "dev-t"),
+            "sub" => ResourceKey::pubsub_subscription("p", "dev-t-sub"),
+            "iam" => ResourceKey::pubsub_binding("p", "dev-t", "roles/pubsub.publisher"),
+            "dns" => ResourceKey::dns_record_set("z", "n.example", "A"),
+            other => panic!("no kind {other}"),
+        }
+    }
+
+    /// The difference of the resource (none if nothing is to be said) and the plan of the stack.
+    fn plan(&self, policy: &Policy) -> (Option<Difference>, Plan) {
+        let declared = self.declared(policy);
+        let state = self.state(policy);
+        let live = self.live_world();
+        let comparison = diff(DiffInput {
+            declared: &declared,
+            state: state.as_ref(),
+            live: &live,
+            now: NOW,
+        });
+        let plan = plan(PlanInput {
+            declared: &declared,
+            state: state.as_ref(),
+            live: &live,
+            comparison: &comparison,
+            overrides: &BTreeSet::new(),
+        });
+        (comparison.differences.get(&self.key()).cloned(), plan)
+    }
+
+    fn declared(&self, policy: &Policy) -> Declared {
+        let resource = |fields: &Fields| DeclaredResource {
+            key: self.key(),
+            fields: fields
+                .iter()
+                .map(|(name, value)| {
+                    let (value, origin) = (value.clone(), origin());
+                    (name.clone(), DeclaredField { value, origin })
+                })
+                .collect(),
+            secrets: BTreeMap::new(),
+            origin: origin(),
+            exclusive: self.has("exclusive"),
+            authoritative: self.has("authoritative"),
+            on_missing: None,
+        };
+        let rule = |field: Option<&'static str>, until: Timestamp| IgnoreRule {
+            resource: self.key().to_string(),
+            field: field.map(FieldName::known),
+            reason: "replay".to_owned(),
+            owner: "ana".to_owned(),
+            until,
+            origin: origin(),
+        };
+        let later = NOW.plus_ms(MINUTE_MS);
+        let rules = [
+            self.has("ignored").then(|| rule(None, later)),
+            self.has("ignored-retention")
+                .then(|| rule(Some("retention_ms"), later)),
+            self.has("expired").then(|| rule(None, NOW)),
+        ];
+        Declared {
+            stack: StackName::new("dev").unwrap(),
+            revision: String::new(),
+            files_read: 1,
+            config: StackConfig::default(),
+            policy: policy.clone(),
+            resources: self
+                .declared
+                .iter()
+                .map(|fields| (self.key(), resource(fields)))
+                .collect(),
+            ignore_rules: rules.into_iter().flatten().collect(),
+            unused: Vec::new(),
+        }
+    }
+
+    fn live_fields(&self) -> Option<&Fields> {
+        match &self.live {
+            LiveCell::Present(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    fn settling(&self) -> Option<Settling> {
+        let (minutes, retried) = match () {
+            () if self.has("settling") => (1, false),
+            () if self.has("not-taken") => (-1, false),
+            () if self.has("not-taken-twice") => (-1, true),
+            () if self.has("long-ago") => (-120, true),
+            () => return None,
+        };
+        Some(Settling {
+            from: self.live_fields().cloned(),
+            until: NOW.plus_ms(minutes * MINUTE_MS),
+            retried,
+        })
+    }
+
+    fn state(&self, policy: &Policy) -> Option<State> {
+        if self.has("no-state") {
+            return None;
+        }
+        let stack = StackName::new("dev").unwrap();
+        let mut state = State::first(stack, Salt([0; 16]), policy.clone());
+        if let Some(fields) = &self.recorded {
+            let record = Recorded {
+                fields: fields.clone(),
+                settling: self.settling(),
+                pending_adoption: match self.has("adopted-unequal") {
+                    true => self.declared.clone().unwrap_or_default(),
+                    false => Fields::new(),
+                },
+            };
+            state.resources.insert(self.key(), record);
+        }
+        let verb = match () {
+            () if self.has("begun-create") => Some(Verb::Create),
+            () if self.has("begun-update") => Some(Verb::Update),
+            () if self.has("begun-replace") => Some(Verb::Replace),
+            () if self.has("begun-delete") => Some(Verb::Delete),
+            () => None,
+        };
+        state.applying = verb.map(|verb| Applying {
+            run: "r".to_owned(),
+            intents: BTreeMap::from([(
+                self.key(),
+                Intent {
+                    verb,
+                    from: self.recorded.clone(),
+                    to: self.declared.clone().unwrap_or_default(),
+                },
+            )]),
+        });
+        Some(state)
+    }
+
+    fn live_world(&self) -> LiveWorld {
+        let key = self.key();
+        let mut scope = ScopeReading::default();
+        let failure = ReadFailure {
+            reason: "403".to_owned(),
+            permission: None,
+            code: FailureCode::Forbidden,
+        };
+        match &self.live {
+            LiveCell::Unknown => {
+                scope.failed.insert(key.kind(), failure.clone());
+            }
+            LiveCell::Absent => {}
+            LiveCell::Present(fields) => {
+                let live = Live {
+                    fields: fields.clone(),
+                    detail: self.detail(),
+                };
+                scope.resources.insert(key.clone(), live);
+            }
+        }
+        if self.has("scope-unread") {
+            let kind = match key.kind() {
+                Kind::PubsubBinding => Kind::PubsubSubscription,
+                _ => Kind::PubsubBinding,
+            };
+            scope.failed.insert(kind, failure);
+        }
+        LiveWorld {
+            scopes: BTreeMap::from([(key.scope().clone(), scope)]),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        let record = |comment: &str| {
+            Detail::DnsRecords(vec![DnsRecord {
+                id: "1".to_owned(),
+                address: "1.1.1.1".to_owned(),
+                ttl: 300,
+                proxied: false,
+                comment: comment.to_owned(),
+            }])
+        };
+        match () {
+            () if self.has("mark-of-prod") => record("kedge:prod"),
+            () if self.has("mark-of-dev") => record("kedge:dev"),
+            () if self.has("topic-deleted") => Detail::OrphanedSubscription,
+            () => Detail::None,
+        }
+    }
+}
+
+fn letter_of(plan: &Plan, key: &ResourceKey, letter: char, authority: Authority<'_>) -> char {
+    let decided = authorise(plan, authority);
+    let planned = plan
+        .changes
+        .iter()
+        .find(|planned| planned.change.key == *key);
+    let approved = decided
+        .approved
+        .iter()
+        .find(|approved| approved.change.key == *key);
+    match (planned, approved) {
+        (Some(planned), Some(approved)) if planned.change.edits == approved.change.edits => letter,
+        (_, Some(_)) => '~',
+        (_, None) => '.',
+    }
+}
+
+fn causes(difference: &Difference) -> String {
+    let words: BTreeSet<&str> = difference
+        .whole
+        .into_iter()
+        .chain(difference.fields.iter().map(|field| field.cause))
+        .map(|cause| cause.as_str())
+        .collect();
+    match words.len() {
+        0 => "-".to_owned(),
+        _ => words.into_iter().collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn origin() -> Origin {
+    Origin {
+        file: "f.yaml".to_owned(),
+        line: 1,
+        is_default: false,
+    }
+}
+
+/// `-` is none, `()` is present without fields, else `name=value, name=value`.
+fn fields(text: &str) -> Option<Fields> {
+    match text {
+        "-" => None,
+        "()" => Some(Fields::new()),
+        text => Some(text.split(", ").map(field).collect()),
+    }
+}
+
+fn field(text: &str) -> (FieldName, Value) {
+    let (name, value) = text.split_once('=').expect(text);
+    let name = match name {
+        "ret" => "retention_ms",
+        "part" => "partitions",
+        "max" => "max_message_bytes",
+        "ips" => "addresses",
+        other => other,
+    };
+    (FieldName::new(name), self::value(value))
+}
+
+/// `1`, `true`, `5s`, `{a b}`, `(a:60 b:300)`, or a text.
+fn value(text: &str) -> Value {
+    let inner = |open, close| text.strip_prefix(open)?.strip_suffix(close);
+    if let Some(items) = inner('{', '}') {
+        return Value::set(items.split_whitespace());
+    }
+    if let Some(parts) = inner('(', ')') {
+        let part = |part: &str| {
+            let (at, value) = part.split_once(':').expect(part);
+            (at.to_owned(), self::value(value))
+        };
+        return Value::Mixed(parts.split_whitespace().map(part).collect());
+    }
+    let seconds = text
+        .strip_suffix('s')
+        .and_then(|number| number.parse().ok());
+    match (text.parse(), text.parse(), seconds) {
+        (Ok(number), _, _) => Value::Int(number),
+        (_, Ok(flag), _) => Value::Bool(flag),
+        (_, _, Some(seconds)) => Value::seconds(seconds),
+        _ => Value::text(text),
+    }
+}

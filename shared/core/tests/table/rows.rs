@@ -1,0 +1,170 @@
+//! The rows. `-` is absent, `?` could not be read.
+
+pub(crate) const ROWS: &str = "
+# kind | declared | recorded | live | with | verdict | causes | verb | risk | may (none safe disruptive person granted typed)
+
+# --- a field of three truths
+topic | ret=1 | ret=1 | ret=1 | | in-sync | - | - | - | ......
+topic | ret=1 | ret=2 | ret=1 | | in-sync | - | - | - | ......
+topic | ret=5 | ret=5 | ret=1 | | drifted | drifted | update | safe | .sdpgt
+topic | ret=5 | ret=5 | ret=9 | | drifted | drifted | update | destructive | ....gt
+topic | max=5 | max=5 | max=9 | | drifted | drifted | update | disruptive | ..dpgt
+topic | ret=5 | ret=1 | ret=1 | | pending | edited | update | safe | .sdpgt
+topic | ret=1 | ret=5 | ret=5 | | pending | edited | update | destructive | ....gt
+topic | max=1 | max=5 | max=5 | | pending | edited | update | disruptive | ..dpgt
+topic | ret=5 | ret=2 | ret=1 | | drifted-and-pending | edited-and-drifted | update | safe | .sdpgt
+topic | max=5 | max=2 | max=9 | | drifted-and-pending | edited-and-drifted | update | disruptive | ..dpgt
+topic | ret=5, max=9 | ret=5, max=1 | ret=1, max=1 | | drifted-and-pending | drifted edited | update | safe | .sdpgt
+topic | ret=5, max=5 | ret=5, max=5 | ret=9, max=9 | | drifted | drifted | update | destructive | ..~~gt
+topic | ret=5 | () | ret=1 | | pending | edited | update | safe | .sdpgt
+topic | ret=5 | () | ret=5 | | in-sync | - | - | - | ......
+topic | () | ret=5 | ret=1 | | in-sync | - | - | - | ......
+topic | ret=5 | ret=5 | () | | drifted | drifted | update | destructive | ....gt
+topic | ret=5 | ret=5 | ret=5, max=7 | | in-sync | - | - | - | ......
+topic | ret=-1 | ret=-1 | ret=5 | | drifted | drifted | update | safe | .sdpgt
+topic | ret=5 | ret=5 | ret=-1 | | drifted | drifted | update | destructive | ....gt
+
+# --- what a provider can't
+topic | part=2 | part=2 | part=3 | | drifted | drifted | impossible | - | ......
+topic | part=1 | part=3 | part=3 | | pending | edited | impossible | - | ......
+topic | part=1, ret=5 | part=1, ret=5 | part=3, ret=1 | | drifted | drifted | update impossible | safe | .sdpgt
+topic | part=3 | part=1 | part=1 | | pending | edited | update | disruptive | ..dpgt
+topic | part=3 | part=1 | part=1, cleanup_policy=compact | | pending | edited | update | destructive | ....gt
+topic | cleanup_policy=delete | cleanup_policy=delete | cleanup_policy=compact | | drifted | drifted | update | destructive | ....gt
+topic | replication=3 | replication=2 | replication=2 | | pending | edited | update | disruptive | ..dpgt
+
+# --- presence
+topic | ret=1 | - | - | | pending | new | create | safe | .sdpgt
+topic | ret=1 | - | - | no-state | pending | new | create | safe | .sdpgt
+topic | ret=1 | - | - | scope-unread | pending | new | create | safe | ...pgt
+topic | ret=1 | ret=1 | - | | drifted | missing | create | safe | ...pgt
+topic | ret=1 | ret=1 | - | recreate | drifted | missing | create | safe | .sdpgt
+topic | ret=1 | ret=1 | - | recreate scope-unread | drifted | missing | create | safe | ...pgt
+topic | ret=2 | ret=1 | - | | drifted | missing | create | safe | ...pgt
+dlq | ret=1 | ret=1 | - | | drifted | missing | create | safe | .sdpgt
+ptopic | () | () | - | | drifted | missing | create | safe | ...pgt
+sub | topic=dev-t | topic=dev-t | - | | drifted | missing | create | safe | ...pgt
+iam | members={a} | members={a} | - | | drifted | missing | create | safe | .sdpgt
+dns | ips={1} | ips={1} | - | | drifted | missing | create | safe | .sdpgt
+topic | - | ret=1 | ret=1 | | orphan | withdrawn | orphan | - | ......
+topic | - | ret=1 | ret=1 | prune | orphan | withdrawn | delete | destructive | ....gt
+topic | - | ret=1 | ret=9 | prune | orphan | withdrawn | delete | destructive | ....gt
+ptopic | - | () | () | prune | orphan | withdrawn | delete | destructive | ....gt
+sub | - | topic=t | topic=t | prune | orphan | withdrawn | delete | destructive | ....gt
+iam | - | members={a} | members={a b} | prune | orphan | withdrawn | delete | destructive | ....gt
+dns | - | ips={1} | ips={1} | prune | orphan | withdrawn | delete | destructive | ....gt
+dns | - | ips={1} | ips={1} | prune mark-of-prod | orphan | withdrawn | blocked | - | ......
+topic | - | ret=1 | - | | gone | - | - | - | ......
+topic | - | - | ret=1 | | gone | - | - | - | ......
+
+# --- never recorded
+topic | ret=1 | - | ret=1 | | in-sync | - | - | - | ......
+topic | ret=5 | - | ret=1 | | not-adopted | not-adopted | update | safe | ...pgt
+topic | ret=1 | - | ret=5 | | not-adopted | not-adopted | update | destructive | ....gt
+topic | ret=1 | - | ret=1 | no-state | not-adopted | - | - | - | ......
+topic | ret=5 | - | ret=1 | no-state | not-adopted | not-adopted | update | safe | ...pgt
+topic | ret=5 | ret=1 | ret=1 | adopted-unequal | pending | not-adopted | update | safe | ...pgt
+topic | ret=5 | ret=1 | ret=2 | adopted-unequal | drifted-and-pending | edited-and-drifted | update | safe | .sdpgt
+dns | ips={1 2} | - | ips={1} | | not-adopted | not-adopted | update | safe | ...pgt
+dns | ips={1} | - | ips={1 2} | exclusive | not-adopted | not-adopted | update | destructive | ....gt
+dns | ips={1} | - | ips={1} | mark-of-prod | not-adopted | - | blocked | - | ......
+dns | ips={1} | - | ips={1} | mark-of-dev | in-sync | - | - | - | ......
+
+# --- not known
+topic | ret=1 | - | ? | | unknown | - | - | - | ......
+topic | ret=1 | ret=1 | ? | | unknown | - | - | - | ......
+topic | ret=5 | ret=1 | ? | | unknown | - | - | - | ......
+topic | - | ret=1 | ? | prune | unknown | - | - | - | ......
+topic | ret=1 | - | ? | no-state | unknown | - | - | - | ......
+topic | ret=1 | ret=1 | ? | ignored | unknown | - | - | - | ......
+topic | ret=1 | ret=1 | ? | recreate settling | unknown | - | - | - | ......
+dns | ips={1} | ips={1} | ? | | unknown | - | - | - | ......
+
+# --- our own write a moment ago
+topic | ret=5 | ret=5 | ret=1 | settling | settling | - | - | - | ......
+topic | ret=5 | ret=5 | ret=5 | settling | in-sync | - | - | - | ......
+topic | ret=5 | ret=5 | ret=1 | not-taken | drifted | drifted | update | safe | .sdpgt
+topic | ret=5 | ret=5 | ret=1 | not-taken-twice | drifted | drifted | did-not-take | - | ......
+topic | ret=5 | ret=5 | ret=1 | long-ago | drifted | drifted | update | safe | .sdpgt
+topic | ret=9 | ret=5 | ret=1 | settling | drifted-and-pending | edited-and-drifted | update | safe | .sdpgt
+topic | ret=1 | ret=1 | - | settling | settling | - | - | - | ......
+topic | ret=1 | ret=1 | - | not-taken recreate | drifted | missing | create | safe | .sdpgt
+topic | ret=1 | ret=1 | - | not-taken-twice recreate | drifted | missing | blocked | - | ......
+topic | ret=1 | ret=1 | - | long-ago recreate | drifted | missing | create | safe | .sdpgt
+
+# --- a change begun by a run that did not say how it ended
+topic | ret=1 | - | ret=1 | begun-create | in-sync | - | - | - | ......
+topic | ret=5 | - | ret=1 | begun-create | drifted | drifted | update | safe | .sdpgt
+topic | ret=1 | - | - | begun-create | pending | new | create | safe | .sdpgt
+topic | ret=5 | ret=1 | ret=5 | begun-update | in-sync | - | - | - | ......
+topic | ret=5 | ret=1 | ret=1 | begun-update | pending | edited | update | safe | .sdpgt
+topic | - | ret=1 | ret=1 | begun-delete prune | orphan | withdrawn | delete | destructive | ....gt
+sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
+sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | filter=a | begun-replace | in-sync | - | - | - | ......
+sub | filter=a | filter=b | filter=b | begun-replace | pending | edited | replace | destructive | ....gt
+sub | filter=a | filter=b | ? | begun-replace | unknown | - | - | - | ......
+
+# --- rules that overlook
+topic | ret=5 | ret=5 | ret=1 | ignored | ignored | - | - | - | ......
+topic | ret=5 | ret=1 | ret=1 | ignored | ignored | - | - | - | ......
+topic | ret=5 | ret=5 | - | ignored recreate | ignored | - | - | - | ......
+topic | - | ret=5 | ret=5 | ignored prune | ignored | - | - | - | ......
+topic | ret=5 | ret=5 | ret=5 | ignored | in-sync | - | - | - | ......
+topic | ret=5 | ret=5 | ret=1 | ignored-retention | ignored | - | - | - | ......
+topic | ret=5, max=9 | ret=5, max=9 | ret=1, max=1 | ignored-retention | drifted | drifted | update | safe | .sdpgt
+topic | ret=5 | ret=5 | - | ignored-retention recreate | drifted | missing | create | safe | .sdpgt
+topic | ret=5 | ret=5 | ret=1 | expired | drifted | drifted | update | safe | .sdpgt
+
+# --- sets: addresses
+dns | ips={1 2} | ips={1 2} | ips={1} | | drifted | drifted | update | safe | .sdpgt
+dns | ips={1} | ips={1} | ips={1 2} | | drifted | drifted | not-exclusive | - | ......
+dns | ips={1} | ips={1} | ips={1 2} | exclusive | drifted | drifted | update | destructive | ....gt
+dns | ips={1 3} | ips={1} | ips={1} | | pending | edited | update | safe | .sdpgt
+dns | ips={1} | ips={1 2} | ips={1 2} | | pending | edited | update | disruptive | ..dpgt
+dns | ips={1} | ips={1 2} | ips={1 2} | exclusive | pending | edited | update | disruptive | ..dpgt
+dns | ips={1 3} | ips={1 2} | ips={1 2} | | pending | edited | update | disruptive | ..dpgt
+dns | ips={1} | ips={1 2} | ips={1} | | in-sync | - | - | - | ......
+dns | ips={1 2} | ips={1 2} | ips={1 3} | | drifted | drifted | update not-exclusive | safe | .sdpgt
+dns | ips={1 2} | ips={1 2} | ips={1 3} | exclusive | drifted | drifted | update | destructive | .~~~gt
+dns | ips={1} | ips={1 2} | ips={1 2 3} | | drifted-and-pending | edited-and-drifted | update not-exclusive | disruptive | ..dpgt
+dns | ips={1} | ips={1 2} | ips={1 2 3} | exclusive | drifted-and-pending | edited-and-drifted | update | destructive | ..~~gt
+dns | ips={1} | ips={1} | ips={1} | mark-of-prod | in-sync | - | blocked | - | ......
+
+# --- ttl and proxied
+dns | ttl=300 | ttl=300 | ttl=60 | | drifted | drifted | update | safe | .sdpgt
+dns | ttl=300, proxied=true | ttl=300, proxied=true | ttl=1, proxied=true | | in-sync | - | - | - | ......
+dns | ttl=300, proxied=false | ttl=300, proxied=false | ttl=1, proxied=true | | drifted | drifted | update | disruptive | ..dpgt
+dns | ttl=300, proxied=true | ttl=300, proxied=true | ttl=300, proxied=false | | drifted | drifted | update | disruptive | ..dpgt
+dns | ttl=300 | ttl=300 | ttl=(a:300 b:60) | | drifted | drifted | update | safe | .sdpgt
+dns | proxied=false | proxied=false | proxied=(a:true b:false) | | drifted | drifted | update | disruptive | ..dpgt
+
+# --- sets: members
+iam | members={a b} | members={a b} | members={a} | | drifted | drifted | update | safe | .sdpgt
+iam | members={a} | members={a} | members={a x} | | in-sync | - | - | - | ......
+iam | members={a} | members={a} | members={a x} | authoritative | drifted | drifted | update | destructive | ....gt
+iam | members={a b} | members={a} | members={a} | | pending | edited | update | safe | .sdpgt
+iam | members={a} | members={a b} | members={a b} | | pending | edited | update | destructive | ....gt
+iam | members={a c} | members={a b} | members={a b} | | pending | edited | update | destructive | .~~~gt
+iam | members={a} | - | members={x} | | not-adopted | not-adopted | update | safe | ...pgt
+
+# --- subscriptions
+sub | filter=a | filter=a | filter=b | | drifted | drifted | replace | destructive | ....gt
+sub | filter=b | filter=a | filter=a | | pending | edited | replace | destructive | ....gt
+sub | topic=dev-t | topic=dev-t | topic=_deleted-topic_ | topic-deleted | drifted | drifted | replace | destructive | ....gt
+sub | topic=dev-t | topic=dev-t | topic=_deleted-topic_ | topic-deleted scope-unread | drifted | drifted | replace | destructive | ....gt
+sub | ack_deadline_seconds=10 | ack_deadline_seconds=10 | ack_deadline_seconds=20 | | drifted | drifted | update | disruptive | ..dpgt
+sub | expiration=never | expiration=never | expiration=86400s | | drifted | drifted | update | safe | .sdpgt
+sub | expiration=86400s | expiration=86400s | expiration=never | | drifted | drifted | update | destructive | ....gt
+sub | filter=a, ack_deadline_seconds=10 | filter=b, ack_deadline_seconds=20 | filter=b, ack_deadline_seconds=20 | | pending | edited | replace | destructive | ..~~gt
+
+# --- protected: a tick no further than safe corrections, a person with the name typed
+topic | ret=5 | ret=5 | ret=1 | protected | drifted | drifted | update | safe | .sdpgt
+topic | max=5 | max=5 | max=9 | protected | drifted | drifted | update | disruptive | ...pgt
+topic | ret=5 | ret=1 | ret=1 | protected | pending | edited | update | safe | ...pgt
+topic | ret=1 | ret=5 | ret=5 | protected | pending | edited | update | destructive | .....t
+topic | ret=1 | - | - | protected | pending | new | create | safe | ...pgt
+topic | ret=1 | ret=1 | - | protected recreate | drifted | missing | create | safe | .sdpgt
+topic | - | ret=1 | ret=1 | protected prune | orphan | withdrawn | delete | destructive | .....t
+sub | filter=a | filter=b | - | protected begun-replace | drifted | interrupted | create | safe | nsdpgt
+";

@@ -1,0 +1,192 @@
+"""What every test here works with: a sandbox, a folder with definitions, and kedge.
+
+A client is started by its own test, unpatched but for the address. Nothing here knows how the
+sandbox or kedge work inside.
+"""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+KEDGE = os.environ.get("KEDGE") or sys.exit("KEDGE must name the kedge binary; use .ci/test-real")
+# No step of a test may take longer; a debug build on a busy machine needs a few seconds.
+STEP_S = 60
+STACK = "clients"
+PROJECT = "clustera-control-plane"
+ZONE = "c1a57e4a000000000000000000000001"
+
+# Stopped from outside (a time limit), Python must still end what it started: see `Server`.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+class Server:
+    """A process that listens on one port of this machine, and ends with the test."""
+
+    def __init__(self, command, log, env=None):
+        self.process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env
+        )
+        self.port = None
+        atexit.register(self.kill)
+
+    def listens_on(self, port):
+        """Checks that only this machine can reach it."""
+        self.port = port
+        # All of 127/8 is this machine on Linux: a server on 0.0.0.0 would answer here too.
+        assert connects("127.0.0.1", port) and not connects("127.0.0.2", port), port
+
+    def stop(self):
+        """Ends the process, and checks that its port is free again."""
+        atexit.unregister(self.kill)
+        self.process.terminate()
+        try:
+            self.process.wait(STEP_S)
+        finally:
+            self.kill()
+        assert self.port is None or not connects("127.0.0.1", self.port), self.port
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STEP_S)
+
+
+def connects(host, port):
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((host, port)) == 0
+
+
+def wait_for(condition, server, what):
+    """Waits until the condition gives something, and gives it."""
+    until = time.monotonic() + STEP_S
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        if server.process.poll() is not None:
+            raise AssertionError(f"{what} ended with code {server.process.returncode}")
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not answer within {STEP_S} s")
+
+
+class Desk(unittest.TestCase):
+    """A test that begins with the whole stack deployed to a fresh sandbox, and clean."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kedge-clients-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        shutil.copytree(HERE / "definitions", self.folder / "definitions")
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        self.serve()
+        self.deploy()
+
+    def deploy(self):
+        """Deploys the stack, and begins anew with a store that has only adopted it.
+
+        For minutes after its own write kedge takes an old value for one that settles, not for
+        drift (docs/semantics.md, 3.6). A store that has written nothing has nothing to wait for.
+        """
+        self.use_store("deployed")
+        self.up()
+        self.check_clean()
+        self.use_store("adopted")
+        self.assertEqual(self.up()["changes"], [])
+        self.check_clean()
+
+    def use_store(self, name):
+        store = self.folder / name
+        store.mkdir()
+        self.options = ["--stack", STACK, "--store", f"file://{store}", "--json"]
+
+    def serve(self):
+        """Starts the providers, and says where they are."""
+        log = self.folder / "sandbox.log"
+        with log.open("w") as out:
+            server = Server([KEDGE, "sandbox", "--port", "0"], out)
+        self.addCleanup(server.stop)
+        wait_for(lambda: "# admin" in log.read_text(), server, "kedge sandbox")
+        # What a person would paste into a shell is what the clients get.
+        for line in log.read_text().splitlines():
+            if line.startswith("export "):
+                self.env |= dict(word.split("=", 1) for word in line.split()[1:])
+        self.url = self.env["AIVEN_WEB_URL"]
+        server.listens_on(int(self.url.rsplit(":", 1)[1]))
+
+    def run_command(self, *command, code=0, cwd=None):
+        """Runs a program, and gives its standard output."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=cwd or self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=STEP_S,
+        )
+        said = f"{command}\n{done.stdout}\n{done.stderr}"
+        self.assertEqual(done.returncode, code, said)
+        return done.stdout
+
+    def kedge(self, *arguments, code):
+        """Runs kedge, and gives its JSON."""
+        return json.loads(self.run_command(KEDGE, *arguments, *self.options, code=code))
+
+    def up(self, *arguments, code=0):
+        """A person agrees to the plan; `--allow KEY` names what can't be taken back."""
+        return self.kedge("up", "--yes", *arguments, code=code)
+
+    def check_clean(self):
+        """`kedge check` finds nothing wrong."""
+        report = self.kedge("check", code=0)
+        self.assertEqual((report["verdict"], report["exit_code"]), ("clean", 0), report)
+        return report
+
+    def check_drifted(self, name, **fields):
+        """`kedge check` finds this one resource drifted, in exactly these fields.
+
+        A field is given as (declared, live).
+        """
+        resource = self.only_drifted(name)
+        found = {one["field"]: (one["declared"], one["live"]) for one in resource["fields"]}
+        self.assertEqual(found, fields, resource)
+        self.assertEqual({one["cause"] for one in resource["fields"]}, {"drifted"}, resource)
+
+    def check_missing(self, name):
+        """`kedge check` finds that this one resource is gone."""
+        self.assertTrue(self.only_drifted(name)["missing"])
+
+    def only_drifted(self, name):
+        report = self.kedge("check", code=2)
+        self.assertEqual((report["verdict"], report["exit_code"]), ("drifted", 2), report)
+        wrong = [one for one in report["resources"] if one["verdict"] != "settling"]
+        self.assertEqual([(one["name"], one["verdict"]) for one in wrong], [(name, "drifted")])
+        return wrong[0]
+
+    def check_unmanaged(self, *names):
+        """`kedge check` is clean and lists these as unmanaged."""
+        report = self.check_clean()
+        self.assertEqual(sorted(one["name"] for one in report["unmanaged"]), sorted(names))
+
+    def put_back(self, *arguments):
+        """`kedge up` puts back what drifted; nothing is left."""
+        changed = self.up(*arguments)
+        self.assertTrue(changed["changes"], changed)
+        self.assertEqual(changed["left"], [])
+        self.check_clean()
+
+    def up_leaves(self, name, reason):
+        """`kedge up` leaves this resource as it is, and says why."""
+        changed = self.up(code=2)
+        self.assertEqual(changed["changes"], [])
+        self.assertIn((name, reason), [(one["name"], one["reason"]["code"]) for one in changed["left"]])

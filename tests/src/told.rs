@@ -1,0 +1,82 @@
+//! What a run told, as words a test compares.
+#![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
+
+use kedge_core::diff::{Difference, Verdict};
+use kedge_core::report::{Changed, Report};
+
+/// What differs of a resource.
+///
+/// # Panics
+/// When the report does not know it.
+#[must_use]
+pub fn difference<'a>(report: &'a Report, short: &str) -> &'a Difference {
+    let mut found = report
+        .comparison
+        .differences
+        .values()
+        .filter(|difference| difference.key.answers_to(short));
+    match (found.next(), found.next()) {
+        (Some(one), None) => one,
+        other => panic!("{short}: {other:?}"),
+    }
+}
+
+/// How a resource stands.
+#[must_use]
+pub fn verdict(report: &Report, short: &str) -> Verdict {
+    difference(report, short).verdict
+}
+
+/// Why steps on a resource are left, as words.
+#[must_use]
+pub fn left(report: &Report, short: &str) -> Vec<&'static str> {
+    let all = report.decided.left.iter();
+    all.filter(|left| left.key.answers_to(short))
+        .map(|left| left.reason.code())
+        .collect()
+}
+
+/// What was made, as sorted lines of verb, name and outcome.
+#[must_use]
+pub fn carried(changed: &Changed) -> Vec<String> {
+    let mut lines = carried_in_order(changed);
+    lines.sort_unstable();
+    lines
+}
+
+/// The same in the order in which they ended.
+#[must_use]
+pub fn carried_in_order(changed: &Changed) -> Vec<String> {
+    let line = |carried: &kedge_core::report::Carried| {
+        let change = &carried.approved.change;
+        let (verb, outcome) = (change.verb.as_str(), carried.outcome.as_str());
+        format!("{verb} {} {outcome}", change.key.name())
+    };
+    changed.carried.iter().map(line).collect()
+}
+
+/// What differs and what is left, for a failed assertion.
+#[must_use]
+pub fn shown(report: &Report) -> String {
+    let mut lines = vec![report.verdict().to_string()];
+    for difference in report.comparison.differences.values() {
+        if difference.verdict != Verdict::InSync {
+            lines.push(format!("{difference:?}"));
+        }
+    }
+    lines.extend(
+        report
+            .decided
+            .left
+            .iter()
+            .map(|left| format!("left {} {}", left.key, left.reason)),
+    );
+    lines.extend(
+        report
+            .plan
+            .findings
+            .iter()
+            .map(|finding| format!("{finding:?}")),
+    );
+    lines.join("\n")
+}
