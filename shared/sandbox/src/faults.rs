@@ -156,6 +156,8 @@ pub enum Effect {
     },
     /// Aiven: a value set to the default reads back as `default_config` (tf#2955).
     EqualReadsAsDefault,
+    /// Aiven: "unlimited" comes as a float prints it, 9223372036854776000 (tf#3082).
+    UnlimitedAsFloat,
     /// Pub/Sub: a name that a GET did not find stays unfound (hashicorp/terraform-provider-google#4993).
     NegativeCache {
         /// For how long.
@@ -166,6 +168,12 @@ pub enum Effect {
         /// Endings of members that are let in.
         #[serde(default)]
         allowed: Vec<String>,
+    },
+    /// Cloudflare: 429, and only the `Ratelimit` header says when the budget is whole again
+    /// (developers.cloudflare.com, api/reference/limits).
+    BudgetSpent {
+        /// Seconds until then.
+        reset_s: u64,
     },
 }
 
@@ -214,6 +222,7 @@ pub(crate) struct Quirks {
     pub(crate) slow_delete_ms: i64,
     pub(crate) slow_reassignment_ms: i64,
     pub(crate) equal_reads_as_default: bool,
+    pub(crate) unlimited_as_float: bool,
     pub(crate) negative_cache_ms: i64,
     pub(crate) org_policy: Option<Vec<String>>,
 }
@@ -243,6 +252,7 @@ impl Hit {
             Effect::SlowDelete { ms } => quirks.slow_delete_ms = *ms,
             Effect::SlowReassignment { ms } => quirks.slow_reassignment_ms = *ms,
             Effect::EqualReadsAsDefault => quirks.equal_reads_as_default = true,
+            Effect::UnlimitedAsFloat => quirks.unlimited_as_float = true,
             Effect::NegativeCache { ms } => quirks.negative_cache_ms = *ms,
             Effect::OrgPolicy { allowed } => quirks.org_policy = Some(allowed.clone()),
             effect => self.answer = Some(effect.clone()),
@@ -263,6 +273,7 @@ fn decides_answer(effect: &Effect) -> bool {
             | Effect::WrongTypes
             | Effect::NumbersForTexts
             | Effect::LoseAnswer { .. }
+            | Effect::BudgetSpent { .. }
     )
 }
 
@@ -276,8 +287,10 @@ fn concerns(effect: &Effect, provider: Provider) -> bool {
         | Effect::SlowCreate { .. }
         | Effect::SlowDelete { .. }
         | Effect::SlowReassignment { .. }
+        | Effect::UnlimitedAsFloat
         | Effect::EqualReadsAsDefault => provider == Provider::Aiven,
         Effect::NegativeCache { .. } | Effect::OrgPolicy { .. } => provider == Provider::Pubsub,
+        Effect::BudgetSpent { .. } => provider == Provider::Cloudflare,
         _ => true,
     }
 }

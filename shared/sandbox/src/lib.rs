@@ -251,6 +251,11 @@ impl Sandbox {
                     applied,
                 )
             }
+            Some(Effect::BudgetSpent { reset_s }) => {
+                let spent = world::usual_refusal(provider, call, 429);
+                let left = format!("\"default\";r=0;t={reset_s}");
+                (respond(spent.with("ratelimit", left)), false)
+            }
             Some(effect @ (Effect::WrongTypes | Effect::NumbersForTexts)) => {
                 let mut answer = run();
                 let applied = answer.is_success();
