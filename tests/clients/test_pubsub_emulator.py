@@ -221,7 +221,9 @@ REQUESTS = [
     patch(subscription_name("filtered"), "ackDeadlineSeconds", ackDeadlineSeconds=20, retainAckedMessages=True),
     patch(subscription_name("filtered"), "messageRetentionDuration", messageRetentionDuration="599s"),
     patch(subscription_name("filtered"), "ackDeadlineSeconds,messageRetentionDuration"),
-    patch(subscription_name("filtered"), "deadLetterPolicy", deadLetterPolicy={"deadLetterTopic": topic_name("nowhere")}),
+    patch(
+        subscription_name("filtered"), "deadLetterPolicy", deadLetterPolicy={"deadLetterTopic": topic_name("nowhere")}
+    ),
     patch(subscription_name("push"), "pushConfig"),
     patch(subscription_name("nowhere"), "ackDeadlineSeconds", ackDeadlineSeconds=20),
     ("POST", subscription_name("push") + ":modifyPushConfig", {"pushConfig": {"pushEndpoint": "https://b.example"}}),
