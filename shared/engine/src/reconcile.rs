@@ -433,14 +433,14 @@ async fn remember<S: Store>(
     is_due: bool,
 ) -> Result<(), RunError> {
     let differences = &report.comparison.differences;
-    let stands = |difference: &Difference| {
-        let done = carried.iter().find(|carried| {
-            carried.outcome == Outcome::Done && carried.approved.change.key == difference.key
-        });
-        match done {
-            Some(done) => difference.after(&done.approved.change.edits),
-            None => Some(difference.clone()),
-        }
+    let done: BTreeMap<&ResourceKey, &Carried> = carried
+        .iter()
+        .filter(|carried| carried.outcome == Outcome::Done)
+        .map(|carried| (&carried.approved.change.key, carried))
+        .collect();
+    let stands = |difference: &Difference| match done.get(&difference.key) {
+        Some(done) => difference.after(&done.approved.change.edits),
+        None => Some(difference.clone()),
     };
     let drifts = differences
         .values()
