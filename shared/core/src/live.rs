@@ -141,10 +141,19 @@ impl ScopeReading {
     /// What is known of one resource of this scope.
     #[must_use]
     pub fn reading(&self, key: &ResourceKey) -> Reading<'_> {
+        self.reading_of(key, self.resources.get(key))
+    }
+
+    /// The same, for who has looked up already what is there of it.
+    pub(crate) fn reading_of<'a>(
+        &'a self,
+        key: &ResourceKey,
+        live: Option<&'a Live>,
+    ) -> Reading<'a> {
         if let Some(failure) = self.unknown.get(key) {
             return Reading::Unknown(failure);
         }
-        if let Some(live) = self.resources.get(key) {
+        if let Some(live) = live {
             return Reading::Present(live);
         }
         match self.failed.get(&key.kind()) {

@@ -74,7 +74,7 @@ fn key(number: u8) -> ResourceKey {
 
 fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
     let origin = || Origin {
-        file: "f.yaml".to_owned(),
+        file: "f.yaml".into(),
         line: 1,
         is_default: false,
     };

@@ -436,14 +436,14 @@ async fn remember<S: Store>(
         Seen::By(state) => (state, [].as_slice()),
         Seen::And(carried) => (None, carried),
     };
-    let stands = |difference: &Difference| {
-        let done = carried.iter().find(|carried| {
-            carried.outcome == Outcome::Done && carried.approved.change.key == difference.key
-        });
-        match done {
-            Some(done) => difference.after(&done.approved.change.edits),
-            None => Some(difference.clone()),
-        }
+    let done: BTreeMap<&ResourceKey, &Carried> = carried
+        .iter()
+        .filter(|carried| carried.outcome == Outcome::Done)
+        .map(|carried| (&carried.approved.change.key, carried))
+        .collect();
+    let stands = |difference: &Difference| match done.get(&difference.key) {
+        Some(done) => difference.after(&done.approved.change.edits),
+        None => Some(difference.clone()),
     };
     let drifts = differences
         .values()

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::model::{Salt, StackName};
+use crate::model::{Origin, Salt, StackName};
 
 use super::problem::{Place, Report};
 use super::scalar::Fault;
@@ -65,6 +66,8 @@ pub(super) struct Context<'a> {
     pub(super) config: BTreeMap<String, ConfigValue<'a>>,
     /// Config keys that something asked for.
     pub(super) used: BTreeSet<String>,
+    /// The paths of files as origins hold them.
+    pub(super) paths: BTreeMap<&'a str, Arc<str>>,
     /// Whether the stack's config could not be read, so that what is missing in it is unknown.
     pub(super) config_unknown: bool,
     /// Whether a file could not be read, so that what it would have used is unknown.
@@ -386,6 +389,16 @@ impl<'a> Context<'a> {
         match &self.project {
             Some(project) => format!("{project}:{key}"),
             None => format!("<project>:{key}"),
+        }
+    }
+
+    /// A place as it is kept.
+    pub(super) fn origin(&mut self, place: Place<'a>, is_default: bool) -> Origin {
+        let path = self.paths.entry(place.file);
+        Origin {
+            file: Arc::clone(path.or_insert_with(|| Arc::from(place.file))),
+            line: place.pos.line,
+            is_default,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, Origin, ResourceKey,
+    DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey,
     SecretText, Shape, Value, field_specs,
 };
 
@@ -283,38 +283,31 @@ pub(super) fn on_missing(
 pub(super) const ON_MISSING: [&str; 2] = ["alert", "recreate"];
 
 /// A declared resource from what was read.
-pub(super) fn resource(
+pub(super) fn resource<'a>(
+    context: &mut Context<'a>,
     key: ResourceKey,
-    place: Place<'_>,
-    fields: FieldMap<'_>,
+    place: Place<'a>,
+    fields: FieldMap<'a>,
 ) -> DeclaredResource {
     let mut secrets = BTreeMap::new();
-    let mut declared = BTreeMap::new();
-    for (name, field) in fields {
+    let origin = context.origin(place, false);
+    let declared = fields.into_iter().map(|(name, field)| {
         if let Some(secret) = field.secret {
             secrets.insert(name.clone(), secret);
         }
         let field = DeclaredField {
             value: field.value,
-            origin: origin(field.place, field.is_default),
+            origin: context.origin(field.place, field.is_default),
         };
-        declared.insert(name, field);
-    }
+        (name, field)
+    });
     DeclaredResource {
         key,
-        fields: declared,
+        fields: declared.collect(),
         secrets,
-        origin: origin(place, false),
+        origin,
         exclusive: false,
         authoritative: false,
         on_missing: None,
-    }
-}
-
-pub(super) fn origin(place: Place<'_>, is_default: bool) -> Origin {
-    Origin {
-        file: place.file.to_owned(),
-        line: place.pos.line,
-        is_default,
     }
 }

@@ -106,7 +106,7 @@ impl<'a> KafkaReader<'a> {
             }
         }
         let key = ResourceKey::kafka_topic(project, service, &name.text);
-        let mut resource = fields::resource(key, name.place, read.fields);
+        let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
         Some(resource)
     }

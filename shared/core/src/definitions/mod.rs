@@ -115,6 +115,7 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
         project: None,
         config: BTreeMap::new(),
         used: BTreeSet::new(),
+        paths: BTreeMap::new(),
         config_unknown: false,
         incomplete: false,
     }

@@ -145,7 +145,7 @@ fn one<'a>(
             let mut fields = shared.clone();
             fields.insert(FieldName::known("addresses"), own(Value::Set(set), at));
             let key = ResourceKey::dns_record_set(zone, &domain, kind);
-            let mut resource = fields::resource(key, place, fields);
+            let mut resource = fields::resource(context, key, place, fields);
             resource.exclusive = exclusive;
             resource
         })

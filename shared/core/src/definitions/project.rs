@@ -269,7 +269,7 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
         reason: reason?.0,
         owner: owner?.0,
         until: end,
-        origin: fields::origin(place, false),
+        origin: context.origin(place, false),
     })
 }
 

@@ -92,7 +92,7 @@ impl<'a> PubsubReader<'a> {
             return None;
         }
         let key = ResourceKey::pubsub_topic(project, &name.text);
-        let mut resource = fields::resource(key, name.place, read.fields);
+        let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
         Some(resource)
     }
@@ -138,7 +138,7 @@ impl<'a> PubsubReader<'a> {
             secret: None,
         });
         let key = ResourceKey::pubsub_subscription(project, &name.text);
-        let mut resource = fields::resource(key, name.place, read.fields);
+        let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
         Some(resource)
     }
@@ -211,7 +211,7 @@ impl<'a> PubsubReader<'a> {
             );
             return None;
         }
-        let mut resource = fields::resource(key, topic.place, read.fields);
+        let mut resource = fields::resource(context, key, topic.place, read.fields);
         resource.authoritative = authoritative.unwrap_or(false);
         Some(resource)
     }

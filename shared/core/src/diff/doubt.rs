@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::DiffInput;
-use crate::live::{FailureCode, LiveWorld, ReadFailure, Reading};
+use super::seek::SeekLive;
+use crate::live::{FailureCode, ReadFailure, Reading};
 use crate::model::{Recorded, ResourceKey, Scope};
 
 /// More missing than this is doubted, however many are recorded.
@@ -17,10 +18,11 @@ const SHARE_FROM: usize = 10;
 /// The scopes in which absences are not believed, with what to say.
 pub(super) fn mass_absences(
     input: DiffInput<'_>,
-    recorded: &BTreeMap<ResourceKey, Recorded>,
+    settled: &BTreeMap<ResourceKey, Recorded>,
 ) -> BTreeMap<Scope, ReadFailure> {
     let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
-    for (key, record) in recorded {
+    let mut live = SeekLive::new(input.live);
+    for (key, record) in all_recorded(input, settled) {
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
         let fresh = record
             .settling
@@ -28,7 +30,7 @@ pub(super) fn mass_absences(
             .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
         let count = counts.entry(key.scope()).or_default();
         count.0 += 1;
-        if !fresh && input.live.reading(key) == Some(Reading::Absent) {
+        if !fresh && live.reading(key) == Some(Reading::Absent) {
             count.1 += 1;
         }
     }
@@ -49,17 +51,32 @@ pub(super) fn mass_absences(
     counts.into_iter().filter_map(doubted).collect()
 }
 
+/// What is recorded, in order of keys.
+fn all_recorded<'a>(
+    input: DiffInput<'a>,
+    settled: &'a BTreeMap<ResourceKey, Recorded>,
+) -> Vec<(&'a ResourceKey, &'a Recorded)> {
+    let stored = input.state.into_iter().flat_map(|s| &s.resources);
+    // Of a key that has both, the settled record comes first and stays.
+    let mut all: Vec<_> = settled.iter().chain(stored).collect();
+    all.sort_by_key(|(key, _)| *key);
+    all.dedup_by_key(|(key, _)| *key);
+    all
+}
+
 /// What is known of a resource once mass absences are doubted.
 pub(super) fn believed<'a>(
-    live: &'a LiveWorld,
+    reading: Option<Reading<'a>>,
     key: &ResourceKey,
-    recorded: &BTreeMap<ResourceKey, Recorded>,
+    is_recorded: bool,
     doubts: &'a BTreeMap<Scope, ReadFailure>,
 ) -> Reading<'a> {
-    let reading = live.reading(key).unwrap_or(Reading::Unknown(&NOT_ASKED));
-    match (reading, doubts.get(key.scope())) {
-        (Reading::Absent, Some(failure)) if recorded.contains_key(key) => Reading::Unknown(failure),
-        _ => reading,
+    match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
+        Reading::Absent if is_recorded => match doubts.get(key.scope()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => Reading::Absent,
+        },
+        reading => reading,
     }
 }
 

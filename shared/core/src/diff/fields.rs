@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::seek::Seek;
 use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
 use crate::change::{Edit, edited_set};
 use crate::live::Live;
@@ -10,45 +11,47 @@ use crate::model::{
 };
 
 /// What a comparison of fields found.
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     /// What differs.
     pub(super) fields: Vec<FieldDifference>,
     /// What is live as declared, with the declared values.
-    pub(super) in_sync: Fields,
+    pub(super) in_sync: InSync<'a>,
     /// Members that nobody declared.
     pub(super) foreign: Vec<String>,
 }
+
+/// The fields that are live as declared, with the declared values.
+#[derive(Default)]
+pub(super) struct InSync<'a>(Vec<(&'a FieldName, &'a Value)>);
 
 const TTL: FieldName = FieldName::known("ttl");
 const PROXIED: FieldName = FieldName::known("proxied");
 
 /// Compares the declared fields. A field that is recorded and no longer declared is left as it is
 /// live (semantics 7.2), and fields that nobody declared are nobody's business.
-pub(super) fn compare(
+pub(super) fn compare<'a>(
     key: &ResourceKey,
-    declared: Option<&DeclaredResource>,
+    declared: &'a DeclaredResource,
     recorded: Option<&Recorded>,
     live: &Live,
-) -> Found {
+) -> Found<'a> {
     let mut found = Found {
         fields: Vec::new(),
-        in_sync: Fields::new(),
+        in_sync: InSync::default(),
         foreign: Vec::new(),
     };
-    let Some(declared) = declared else {
-        return found;
-    };
+    let mut live_by_name = Seek::new(&live.fields);
+    let mut recorded_by_name = recorded.map(|recorded| Seek::new(&recorded.fields));
     for (name, field) in &declared.fields {
         if is_beside_the_point(key.kind(), name, declared, &live.fields) {
-            found.in_sync.insert(name.clone(), field.value.clone());
+            found.in_sync.0.push((name, &field.value));
             continue;
         }
-        let (value, was) = (
-            live.fields.get(name),
-            recorded.and_then(|r| r.fields.get(name)),
-        );
-        let is_set = field_spec(key.kind(), name)
-            .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
+        let value = live_by_name.get(name);
+        let was = recorded_by_name.as_mut().and_then(|seek| seek.get(name));
+        let is_set = matches!(field.value, Value::Set(_))
+            && field_spec(key.kind(), name)
+                .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
         let items = if is_set {
             let (items, foreign) = compare_sets(
                 key.kind(),
@@ -67,7 +70,7 @@ pub(super) fn compare(
             value == Some(&field.value)
         };
         if equal {
-            found.in_sync.insert(name.clone(), field.value.clone());
+            found.in_sync.0.push((name, &field.value));
             continue;
         }
         let cause = match items.as_slice() {
@@ -134,13 +137,10 @@ fn compare_sets(
     is_recorded: bool,
     [declared, recorded, live]: [Option<&Value>; 3],
 ) -> (Vec<ItemDifference>, Vec<String>) {
-    let of = |value: Option<&Value>| -> BTreeSet<String> {
-        value.and_then(Value::as_set).cloned().unwrap_or_default()
-    };
-    let (declared, recorded, live) = (of(declared), of(recorded), of(live));
+    let (declared, recorded, live) = (set_of(declared), set_of(recorded), set_of(live));
     let mut items = Vec::new();
     let mut foreign = Vec::new();
-    for item in declared.difference(&live) {
+    for item in declared.difference(live) {
         let cause = match (is_recorded, recorded.contains(item)) {
             (false, _) => Cause::NotAdopted,
             (true, true) => Cause::Drifted,
@@ -152,7 +152,7 @@ fn compare_sets(
             cause,
         });
     }
-    for item in live.difference(&declared) {
+    for item in live.difference(declared) {
         let cause = match (is_recorded, recorded.contains(item)) {
             (_, true) => Cause::Withdrawn,
             (true, false) => Cause::Drifted,
@@ -170,6 +170,11 @@ fn compare_sets(
         }
     }
     (items, foreign)
+}
+
+fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
+    static EMPTY: BTreeSet<String> = BTreeSet::new();
+    value.and_then(Value::as_set).unwrap_or(&EMPTY)
 }
 
 /// The cause of a set as a whole, from its items.
@@ -244,29 +249,47 @@ pub(super) fn verdict(fields: &[FieldDifference], settling: bool) -> Verdict {
     }
 }
 
-/// What state should say now, with no write to a provider: fields that are live as declared are
-/// recorded as declared, fields no longer declared are dropped, the rest stays (semantics 7.2).
-pub(super) fn record(
-    recorded: &Recorded,
-    in_sync: &Fields,
-    declared: &DeclaredResource,
-    differing: &[FieldDifference],
-) -> Recorded {
-    let mut record = recorded.clone();
-    record
-        .fields
-        .retain(|name, _| declared.fields.contains_key(name));
-    let settles = |name: &FieldName| {
-        // A field set aside as settling is neither in sync nor differing: its record stays.
-        in_sync.contains_key(name) && !differing.iter().any(|field| field.field == *name)
-    };
-    for (name, value) in in_sync.iter().filter(|(name, _)| settles(name)) {
-        record.fields.insert(name.clone(), value.clone());
+impl InSync<'_> {
+    /// As fields of their own.
+    pub(super) fn fields(&self) -> Fields {
+        let own = |(name, value): &(&FieldName, &Value)| ((*name).clone(), (*value).clone());
+        self.0.iter().map(own).collect()
     }
-    record.pending_adoption.retain(|name, value| {
-        differing
+
+    /// What state should say now, with no write to a provider, if that is news: fields that are live
+    /// as declared are recorded as declared, fields no longer declared are dropped, the rest stays
+    /// (semantics 7.2), and so does the record of a field that was set aside as settling.
+    pub(super) fn news(
+        &self,
+        recorded: &Recorded,
+        declared: &DeclaredResource,
+        differing: &[FieldDifference],
+    ) -> Option<Recorded> {
+        let waits = |name: &FieldName, value: &Value| {
+            let waits = |field: &FieldDifference| {
+                field.field == *name && field.declared.as_ref() == Some(value)
+            };
+            differing.iter().any(waits)
+        };
+        let mut declared_by_name = Seek::new(&declared.fields);
+        let mut recorded_by_name = Seek::new(&recorded.fields);
+        // Whole stacks are as recorded, and copying their records took most of a comparison's time.
+        let is_news = self
+            .0
             .iter()
-            .any(|field| field.field == *name && field.declared.as_ref() == Some(value))
-    });
-    record
+            .any(|(name, value)| recorded_by_name.get(name) != Some(*value))
+            || (recorded.fields.keys()).any(|name| declared_by_name.get(name).is_none())
+            || (recorded.pending_adoption.iter()).any(|(name, value)| !waits(name, value));
+        is_news.then(|| {
+            let mut record = recorded.clone();
+            record
+                .fields
+                .retain(|name, _| declared.fields.contains_key(name));
+            record.fields.extend(self.fields());
+            record
+                .pending_adoption
+                .retain(|name, value| waits(name, value));
+            record
+        })
+    }
 }

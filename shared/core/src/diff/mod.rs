@@ -6,9 +6,12 @@
 
 mod doubt;
 mod fields;
+mod seek;
 mod settle;
 
 use std::collections::BTreeMap;
+
+use seek::{Seek, SeekLive};
 
 use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
 use crate::model::{
@@ -202,9 +205,11 @@ pub struct Comparison {
     /// What state should say without any provider write: what is live as declared, and (none) what
     /// is gone and withdrawn. Only where it differs from what state says.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
-    /// What state says of each resource once changes with an unknown outcome are settled by what is
-    /// live (semantics 8.1).
-    pub recorded: BTreeMap<ResourceKey, Recorded>,
+    /// What state says of resources whose last change had an unknown outcome, once that is settled
+    /// by what is live (semantics 8.1). Of any other it says what it says.
+    pub settled: BTreeMap<ResourceKey, Recorded>,
+    /// How many resources are recorded, by kind.
+    pub recorded_counts: BTreeMap<Kind, usize>,
     /// Scopes of which something could not be read: automation creates, deletes and replaces
     /// nothing in them (semantics 3.3).
     pub unread_scopes: Vec<Scope>,
@@ -214,6 +219,19 @@ pub struct Comparison {
     pub any_live: bool,
 }
 
+impl Comparison {
+    /// What is recorded of a resource, given the state that was compared.
+    #[must_use]
+    pub fn recorded<'a>(
+        &'a self,
+        state: Option<&'a State>,
+        key: &ResourceKey,
+    ) -> Option<&'a Recorded> {
+        let settled = self.settled.get(key);
+        settled.or_else(|| state?.resources.get(key))
+    }
+}
+
 /// Compares declared, recorded and live.
 #[must_use]
 pub fn diff(input: DiffInput<'_>) -> Comparison {
@@ -221,43 +239,64 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         has_state: input.state.is_some(),
         ..Comparison::default()
     };
-    comparison.recorded = settle::recorded_now(input);
-    let doubts = doubt::mass_absences(input, &comparison.recorded);
-    let mut keys: Vec<&ResourceKey> = input
-        .declared
-        .resources
-        .keys()
-        .chain(comparison.recorded.keys())
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let mut differences = BTreeMap::new();
-    for key in keys {
-        let reading = doubt::believed(input.live, key, &comparison.recorded, &doubts);
-        let declared = input.declared.resources.get(key);
+    let settled = settle::settled(input);
+    let doubts = doubt::mass_absences(input, &settled);
+    let mut declared_by_key = Seek::new(&input.declared.resources);
+    let mut recorded_by_key = Seek::new(input.state.map_or(&NONE_RECORDED, |s| &s.resources));
+    let mut live = SeekLive::new(input.live);
+    let rules = Rules::new(&input.declared.ignore_rules);
+    let mut differences = Vec::new();
+    for key in keys(input, &settled) {
+        let declared = declared_by_key.get(key);
+        let stored = recorded_by_key.get(key);
+        let recorded = settled.get(key).or(stored);
+        let reading = doubt::believed(live.reading(key), key, recorded.is_some(), &doubts);
         comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
+        if recorded.is_some() {
+            *comparison.recorded_counts.entry(key.kind()).or_default() += 1;
+        }
         let one = One {
             input,
             key,
             declared,
-            recorded: comparison.recorded.get(key),
+            recorded,
+            is_settled: settled.contains_key(key),
             reading,
         };
         let (mut difference, record) = one.compare();
-        overlook(&mut difference, &input.declared.ignore_rules, input.now);
+        overlook(&mut difference, &rules, input.now);
         if let Some(record) = record
-            && input.state.and_then(|state| state.resources.get(key)) != record.as_ref()
+            && stored != record.as_ref()
         {
             comparison.records.insert(key.clone(), record);
         }
         if difference.verdict != Verdict::InSync || declared.is_some() {
-            differences.insert(key.clone(), difference);
+            differences.push((key.clone(), difference));
         }
     }
-    comparison.differences = differences;
-    comparison.unmanaged = unmanaged(input, &comparison.recorded);
+    comparison.differences = differences.into_iter().collect();
+    comparison.unmanaged = unmanaged(input, &settled, live);
     comparison.unread_scopes = unread_scopes(input.live, &doubts);
+    comparison.settled = settled;
     comparison
+}
+
+static NONE_RECORDED: BTreeMap<ResourceKey, Recorded> = BTreeMap::new();
+
+/// Every declared or recorded key, in order.
+fn keys<'a>(
+    input: DiffInput<'a>,
+    settled: &'a BTreeMap<ResourceKey, Recorded>,
+) -> Vec<&'a ResourceKey> {
+    let recorded = input.state.into_iter().flat_map(|s| s.resources.keys());
+    let mut keys: Vec<&ResourceKey> = (input.declared.resources.keys())
+        .chain(recorded)
+        .chain(settled.keys())
+        .collect();
+    // Three sorted runs: this sort merges them, an unstable one would begin anew.
+    keys.sort();
+    keys.dedup();
+    keys
 }
 
 /// One resource under comparison.
@@ -266,6 +305,8 @@ struct One<'a> {
     key: &'a ResourceKey,
     declared: Option<&'a DeclaredResource>,
     recorded: Option<&'a Recorded>,
+    /// Whether `recorded` is more than state says yet.
+    is_settled: bool,
     reading: Reading<'a>,
 }
 
@@ -324,7 +365,7 @@ impl One<'_> {
         declared: &DeclaredResource,
         live: &Live,
     ) -> (Difference, RecordUpdate) {
-        let found = fields::compare(self.key, Some(declared), None, live);
+        let found = fields::compare(self.key, declared, None, live);
         let mut difference = self.difference(Verdict::NotAdopted);
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
@@ -334,7 +375,7 @@ impl One<'_> {
         }
         if difference.fields.is_empty() {
             let record = Recorded {
-                fields: found.in_sync,
+                fields: found.in_sync.fields(),
                 ..Recorded::default()
             };
             // Without state nothing is adopted yet; a stack's first run records it just the same.
@@ -374,15 +415,16 @@ impl One<'_> {
         recorded: &Recorded,
         live: &Live,
     ) -> (Difference, RecordUpdate) {
-        let mut found = fields::compare(self.key, Some(declared), Some(recorded), live);
+        let mut found = fields::compare(self.key, declared, Some(recorded), live);
         let settling = settle::set_aside(&mut found.fields, recorded, self.input.now);
         let mut difference = self.difference(fields::verdict(&found.fields, settling.any));
         difference.notes = settling.notes;
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
         difference.fields = found.fields;
-        let record = fields::record(recorded, &found.in_sync, declared, &difference.fields);
-        (difference, Some(Some(record)))
+        let news = found.in_sync.news(recorded, declared, &difference.fields);
+        let record = news.or_else(|| self.is_settled.then(|| recorded.clone()));
+        (difference, record.map(Some))
     }
 }
 
@@ -402,8 +444,34 @@ fn other_mark(input: DiffInput<'_>, live: &Live) -> Option<String> {
     })
 }
 
+/// The ignore rules by the resource they name, since there may be many of both.
+struct Rules<'a>(BTreeMap<&'a str, Vec<(usize, &'a IgnoreRule)>>);
+
+impl<'a> Rules<'a> {
+    fn new(rules: &'a [IgnoreRule]) -> Self {
+        let mut by_resource: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (number, rule) in rules.iter().enumerate() {
+            let same = by_resource.entry(rule.resource.as_str()).or_default();
+            same.push((number, rule));
+        }
+        Self(by_resource)
+    }
+
+    /// The rules about a resource, in the order of the file.
+    fn of(&self, key: &ResourceKey) -> Vec<&'a IgnoreRule> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let forms = key.short_forms();
+        let found = forms.iter().filter_map(|form| self.0.get(form.as_str()));
+        let mut found: Vec<_> = found.flatten().copied().collect();
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, rule)| rule).collect()
+    }
+}
+
 /// Sets aside what a rule says to overlook (semantics 6.9).
-fn overlook(difference: &mut Difference, rules: &[IgnoreRule], now: Timestamp) {
+fn overlook(difference: &mut Difference, rules: &Rules<'_>, now: Timestamp) {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     if matches!(
         difference.verdict,
@@ -411,10 +479,7 @@ fn overlook(difference: &mut Difference, rules: &[IgnoreRule], now: Timestamp) {
     ) {
         return;
     }
-    for rule in rules
-        .iter()
-        .filter(|rule| difference.key.answers_to(&rule.resource))
-    {
+    for rule in rules.of(&difference.key) {
         if now >= rule.until {
             difference.notes.push(format!(
                 "an ignore rule ended on {} ({})",
@@ -460,23 +525,27 @@ fn overlook(difference: &mut Difference, rules: &[IgnoreRule], now: Timestamp) {
 }
 
 /// What is live in the namespace and nobody's (semantics 2.5, 2.6). Providers leave internals out.
-fn unmanaged(input: DiffInput<'_>, recorded: &BTreeMap<ResourceKey, Recorded>) -> Vec<ResourceKey> {
+fn unmanaged(
+    input: DiffInput<'_>,
+    settled: &BTreeMap<ResourceKey, Recorded>,
+    live: SeekLive<'_>,
+) -> Vec<ResourceKey> {
     let known = |key: &ResourceKey| {
-        input.declared.resources.contains_key(key) || recorded.contains_key(key)
+        let stored = input.state.map(|state| &state.resources);
+        input.declared.resources.contains_key(key)
+            || settled.contains_key(key)
+            || stored.is_some_and(|stored| stored.contains_key(key))
     };
     let prefix = input.declared.stack.prefix();
     let ours = |key: &&ResourceKey| {
-        !known(key)
-            && match key.kind() {
-                Kind::DnsRecordSet => true,
-                Kind::PubsubBinding => false,
-                _ => key.name().starts_with(&prefix),
-            }
+        let may_be_ours = match key.kind() {
+            Kind::DnsRecordSet => true,
+            Kind::PubsubBinding => false,
+            _ => key.name().starts_with(&prefix),
+        };
+        may_be_ours && !known(key)
     };
-    input
-        .live
-        .scopes
-        .values()
+    live.with_others()
         .flat_map(|scope| scope.resources.keys())
         .filter(ours)
         .cloned()

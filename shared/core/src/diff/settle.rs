@@ -5,53 +5,45 @@ use std::collections::BTreeMap;
 use super::{Cause, DiffInput, FieldDifference};
 use crate::change::Verb;
 use crate::live::Reading;
-use crate::model::{Recorded, ResourceKey, Timestamp, Value};
+use crate::model::{Fields, Recorded, ResourceKey, Timestamp, Value};
 use crate::state::{Intent, State};
 
-/// What is recorded once every change with an unknown outcome is settled by what is live
-/// (semantics 8.1): a field that shows what was intended is ours; any other keeps its record.
-pub(super) fn recorded_now(input: DiffInput<'_>) -> BTreeMap<ResourceKey, Recorded> {
+/// What is recorded of resources whose last change had an unknown outcome, once that is settled by
+/// what is live (semantics 8.1): a field that shows what was intended is ours; any other keeps its
+/// record.
+pub(super) fn settled(input: DiffInput<'_>) -> BTreeMap<ResourceKey, Recorded> {
+    let mut settled = BTreeMap::new();
     let Some(state) = input.state else {
-        return BTreeMap::new();
+        return settled;
     };
-    let mut recorded = state.resources.clone();
     let intents = state.applying.iter().flat_map(|applying| &applying.intents);
     for (key, intent) in intents {
         if let Some(Reading::Present(live)) = input.live.reading(key)
             && intent.verb != Verb::Delete
         {
-            settle_present(&mut recorded, key, intent, &live.fields);
+            let stored = state.resources.get(key);
+            let now = settle_present(stored, intent, &live.fields);
+            settled.extend(now.map(|now| (key.clone(), now)));
         }
     }
-    recorded
+    settled
 }
 
-fn settle_present(
-    recorded: &mut BTreeMap<ResourceKey, Recorded>,
-    key: &ResourceKey,
-    intent: &Intent,
-    live: &crate::model::Fields,
-) {
-    let made = matches!(intent.verb, Verb::Create | Verb::Replace);
-    if made && !recorded.contains_key(key) {
+fn settle_present(stored: Option<&Recorded>, intent: &Intent, live: &Fields) -> Option<Recorded> {
+    let Some(stored) = stored else {
         // We began to make it and it is there: it is ours, as we meant it to be.
-        recorded.insert(
-            key.clone(),
-            Recorded {
-                fields: intent.to.clone(),
-                ..Recorded::default()
-            },
-        );
-        return;
-    }
-    let Some(record) = recorded.get_mut(key) else {
-        return;
+        return matches!(intent.verb, Verb::Create | Verb::Replace).then(|| Recorded {
+            fields: intent.to.clone(),
+            ..Recorded::default()
+        });
     };
+    let mut record = stored.clone();
     for (name, to) in &intent.to {
         if live.get(name).is_some_and(|value| shows(value, to)) {
             record.fields.insert(name.clone(), to.clone());
         }
     }
+    Some(record)
 }
 
 /// Whether a live value shows what was intended; a set may hold more than that.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::fields::FieldName;
 use super::names::{ResourceKey, StackName};
@@ -14,8 +15,8 @@ use super::value::Value;
 /// Where a value was written: a place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// The file's path in its set, with forward slashes.
-    pub file: String,
+    /// The file's path in its set, with forward slashes. Shared: every field has an origin.
+    pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
     /// Whether it is an area's or the project's default rather than the resource's own text.

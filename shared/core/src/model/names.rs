@@ -1,6 +1,9 @@
 //! Names: stacks, scopes, kinds and resource keys.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -174,14 +177,53 @@ impl Kind {
 /// As text: `kafka-topic/<project>/<service>/<topic>`, `pubsub-topic/<project>/<id>`,
 /// `pubsub-binding/<project>/<topic>/<role>`, `pubsub-subscription/<project>/<id>`,
 /// `dns-record-set/<zone id>/<fqdn>/<type>`. The order of keys is by kind, then scope, then name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// A run holds a key many times over, so its texts are shared: a copy costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResourceKey {
     kind: Kind,
-    scope: Scope,
-    name: String,
+    scope: Arc<Scope>,
+    name: Arc<str>,
+}
+
+impl Ord for ResourceKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let scopes = || {
+            if Arc::ptr_eq(&self.scope, &other.scope) {
+                Ordering::Equal
+            } else {
+                self.scope.cmp(&other.scope)
+            }
+        };
+        (self.kind.cmp(&other.kind))
+            .then_with(scopes)
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for ResourceKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl ResourceKey {
+    fn new(kind: Kind, scope: Scope, name: &str) -> Self {
+        Self {
+            kind,
+            scope: Arc::new(scope),
+            name: Arc::from(name),
+        }
+    }
+
+    /// Takes over another key's text of an equal scope, so that the two are compared without
+    /// reading it: a stack has many keys and few scopes.
+    pub fn share_scope(&mut self, other: &Self) {
+        if self.scope == other.scope {
+            self.scope = Arc::clone(&other.scope);
+        }
+    }
+
     /// The key of a Kafka topic.
     #[must_use]
     pub fn kafka_topic(project: &str, service: &str, topic: &str) -> Self {
@@ -189,41 +231,26 @@ impl ResourceKey {
             project: project.to_owned(),
             service: service.to_owned(),
         };
-        Self {
-            kind: Kind::KafkaTopic,
-            scope,
-            name: topic.to_owned(),
-        }
+        Self::new(Kind::KafkaTopic, scope, topic)
     }
 
     /// The key of a Pub/Sub topic.
     #[must_use]
     pub fn pubsub_topic(project: &str, topic: &str) -> Self {
-        Self {
-            kind: Kind::PubsubTopic,
-            scope: gcp(project),
-            name: topic.to_owned(),
-        }
+        Self::new(Kind::PubsubTopic, gcp(project), topic)
     }
 
     /// The key of a Pub/Sub subscription.
     #[must_use]
     pub fn pubsub_subscription(project: &str, subscription: &str) -> Self {
-        Self {
-            kind: Kind::PubsubSubscription,
-            scope: gcp(project),
-            name: subscription.to_owned(),
-        }
+        Self::new(Kind::PubsubSubscription, gcp(project), subscription)
     }
 
     /// The key of one role on one Pub/Sub topic.
     #[must_use]
     pub fn pubsub_binding(project: &str, topic: &str, role: &str) -> Self {
-        Self {
-            kind: Kind::PubsubBinding,
-            scope: gcp(project),
-            name: format!("{topic}/{role}"),
-        }
+        let name = format!("{topic}/{role}");
+        Self::new(Kind::PubsubBinding, gcp(project), &name)
     }
 
     /// The key of a DNS record set; `record_type` is `A` or `AAAA`, `fqdn` lower case, no final dot.
@@ -232,11 +259,8 @@ impl ResourceKey {
         let scope = Scope::DnsZone {
             zone_id: zone_id.to_owned(),
         };
-        Self {
-            kind: Kind::DnsRecordSet,
-            scope,
-            name: format!("{fqdn}/{record_type}"),
-        }
+        let name = format!("{fqdn}/{record_type}");
+        Self::new(Kind::DnsRecordSet, scope, &name)
     }
 
     /// What sort of thing it is.
@@ -263,7 +287,7 @@ impl ResourceKey {
     pub fn name_head(&self) -> &str {
         self.name
             .split_once('/')
-            .map_or(self.name.as_str(), |(head, _)| head)
+            .map_or(&*self.name, |(head, _)| head)
     }
 
     /// The part of the name after the first `/`: a binding's role, a record set's type, else empty.
@@ -275,7 +299,7 @@ impl ResourceKey {
     /// The Pub/Sub topic a binding stands on.
     #[must_use]
     pub fn binding_topic(&self) -> Option<Self> {
-        match (&self.kind, &self.scope) {
+        match (&self.kind, &*self.scope) {
             (Kind::PubsubBinding, Scope::GcpProject { project }) => {
                 Some(Self::pubsub_topic(project, self.name_head()))
             }
@@ -313,13 +337,22 @@ impl ResourceKey {
     /// any ending of the key that begins after a `/`.
     #[must_use]
     pub fn answers_to(&self, short: &str) -> bool {
+        self.short_forms().contains(short)
+    }
+
+    /// All texts that this key answers to. Who looks for many texts among many keys looks these up.
+    #[must_use]
+    pub fn short_forms(&self) -> BTreeSet<String> {
         let full = self.to_string();
-        full == short
-            || self.name_head() == short
-            || full
-                .strip_suffix(short)
-                .is_some_and(|head| head.ends_with('/'))
-            || format!("{}/{}", self.kind.as_str(), self.name) == short
+        let mut forms: BTreeSet<String> = full
+            .match_indices('/')
+            .filter_map(|(at, _)| full.get(at + 1..))
+            .map(str::to_owned)
+            .collect();
+        forms.insert(self.name_head().to_owned());
+        forms.insert(format!("{}/{}", self.kind.as_str(), self.name));
+        forms.insert(full);
+        forms
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::digest::correction_fingerprint;
+use super::flap::{MadeBefore, flapping};
 use super::left::LeftReason;
 use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Change, Edit, Verb};
 use crate::diff::Cause;
-use crate::model::{Allowance, FieldName, Guards, Kind, OnMissing, Policy, ResourceKey, Timestamp};
+use crate::model::{Allowance, FieldName, Kind, OnMissing, Policy, ResourceKey, Timestamp};
 use crate::risk::Risk;
 use crate::state::AutomaticChange;
 
@@ -89,14 +90,25 @@ pub fn resolve_allowed(
 ) -> Result<(BTreeSet<ResourceKey>, bool), String> {
     let mut allowed = BTreeSet::new();
     let mut policy = false;
+    let mut meant: BTreeMap<&str, Vec<&PlannedChange>> = BTreeMap::new();
+    for name in names {
+        meant.entry(name).or_default();
+    }
+    // Of all changes once, not of each name: a plan may have as many of both.
+    for planned in plan.changes.iter().filter(|_| !names.is_empty()) {
+        for form in planned.change.key.short_forms() {
+            if let Some(found) = meant.get_mut(form.as_str()) {
+                found.push(planned);
+            }
+        }
+    }
     for name in names {
         if name == "policy" {
             policy = true;
             continue;
         }
-        let fits = |planned: &&PlannedChange| planned.change.key.answers_to(name);
-        let found: Vec<_> = plan.changes.iter().filter(fits).collect();
-        match found.as_slice() {
+        let found = meant.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        match found {
             [] => return Err(format!("`{name}` is not a key of the plan")),
             [one] => {
                 allowed.insert(one.change.key.clone());
@@ -124,6 +136,7 @@ pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
     if !tripped.is_empty() {
         return refused(plan, tripped);
     }
+    let made = MadeBefore::of(authority);
     let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
         .changes
         .iter()
@@ -131,7 +144,7 @@ pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
             planned
                 .steps
                 .iter()
-                .map(|step| objection(plan, planned, step, authority))
+                .map(|step| objection(plan, planned, step, authority, &made))
                 .collect()
         })
         .collect();
@@ -201,6 +214,7 @@ fn objection(
     planned: &PlannedChange,
     step: &Step,
     authority: Authority<'_>,
+    made: &MadeBefore<'_>,
 ) -> Option<LeftReason> {
     match authority {
         Authority::Person {
@@ -214,15 +228,11 @@ fn objection(
             Risk::Destructive if allowed.contains(&planned.change.key) => None,
             Risk::Destructive => Some(LeftReason::NeedsGrant),
         },
-        Authority::Policy {
-            seen,
-            automatic,
-            now,
-        } => {
+        Authority::Policy { seen, now, .. } => {
             let policy = clamped(&plan.policy);
             policy_objection(plan, &policy, planned, step)
                 .or_else(|| announcement(&policy, planned, step, seen, now))
-                .or_else(|| flapping(planned, step, automatic, now))
+                .or_else(|| flapping(planned, step, made))
         }
     }
 }
@@ -304,33 +314,6 @@ fn announcement(
     };
     let until = since.plus_ms(policy.correct_after_ms);
     (now < until).then_some(LeftReason::Announced { until })
-}
-
-/// The flap breaker: the same correction a third time in a day means that somebody disagrees.
-fn flapping(
-    planned: &PlannedChange,
-    step: &Step,
-    automatic: &[AutomaticChange],
-    now: Timestamp,
-) -> Option<LeftReason> {
-    if !matches!(
-        step.cause,
-        Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing
-    ) {
-        return None;
-    }
-    let edits: Vec<Edit> = step.edit.iter().cloned().collect();
-    let fingerprint = correction_fingerprint(planned, &edits);
-    let same = |change: &&AutomaticChange| {
-        change
-            .fingerprint
-            .split('+')
-            .any(|part| part == fingerprint)
-            && change.key == planned.change.key
-            && now.ms_since(change.at) < AutomaticChange::MEMORY_MS
-    };
-    let before = automatic.iter().filter(same).count();
-    (before + 1 >= Guards::FLAPS_MAX).then_some(LeftReason::Flapping)
 }
 
 /// What belongs together is left together, and what needs something that is left is left too.

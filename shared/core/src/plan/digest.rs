@@ -90,8 +90,7 @@ fn truths_text(input: PlanInput<'_>, key: &ResourceKey, salted: bool) -> String 
         .map(|resource| resource.values());
     let recorded = input
         .comparison
-        .recorded
-        .get(key)
+        .recorded(input.state, key)
         .map(|recorded| &recorded.fields);
     let live = match input.live.reading(key) {
         Some(Reading::Present(live)) => Some(&live.fields),

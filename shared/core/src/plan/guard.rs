@@ -104,13 +104,7 @@ fn shares(changes: &[PlannedChange], comparison: &Comparison) -> Vec<(Kind, usiz
     for planned in changes.iter().filter(|planned| !planned.first_create) {
         *changed.entry(planned.change.key.kind()).or_default() += 1;
     }
-    let recorded = |kind: Kind| {
-        comparison
-            .recorded
-            .keys()
-            .filter(|key| key.kind() == kind)
-            .count()
-    };
+    let recorded = |kind: Kind| comparison.recorded_counts.get(&kind).copied().unwrap_or(0);
     changed
         .into_iter()
         .map(|(kind, changed)| (kind, changed, recorded(kind)))

@@ -7,6 +7,7 @@
 
 mod authorise;
 mod digest;
+mod flap;
 mod guard;
 mod in_force;
 mod left;
@@ -280,7 +281,7 @@ fn planned(
 ) -> PlannedChange {
     let key = &difference.key;
     let declared = input.declared.resources.get(key);
-    let recorded = input.comparison.recorded.get(key);
+    let recorded = input.comparison.recorded(input.state, key);
     let verb = match difference.whole {
         Some(Cause::Withdrawn) => Verb::Delete,
         Some(_) => Verb::Create,

@@ -292,7 +292,7 @@ fn field(kind: Kind, difference: &FieldDifference) -> Json {
         "cause": cause.as_str(),
         "items": items.iter().map(item).collect::<Vec<_>>(),
         "origin": origin.as_ref().map(|origin| json!({
-            "file": origin.file,
+            "file": &*origin.file,
             "line": origin.line,
             "default": origin.is_default,
         })),

@@ -80,7 +80,7 @@ fn defaults_and_own_values_know_where_they_stand() {
     assert_eq!(field("partitions").value, Value::Int(10));
     assert!(!field("partitions").origin.is_default);
     assert_eq!(
-        field("partitions").origin.file,
+        &*field("partitions").origin.file,
         "data_plane/kafka-topics.yaml"
     );
     assert_eq!(field("replication").value, Value::Int(3));
