@@ -92,7 +92,10 @@ impl Executor {
     ///
     /// # Panics
     /// When nothing can ever happen again, or virtual time runs past two days.
-    #[expect(clippy::panic, reason = "a run that waits for ever has failed its test")]
+    #[expect(
+        clippy::panic,
+        reason = "a run that waits for ever has failed its test"
+    )]
     pub fn run<T>(self: &Rc<Self>, future: impl Future<Output = T>) -> Result<T, Crashed> {
         self.crashed.set(false);
         self.timers.borrow_mut().clear();
