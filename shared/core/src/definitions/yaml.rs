@@ -9,6 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Spanned};
 
+use super::syntax::{Slip, slip};
+
 /// Levels of nesting; our deepest file needs 6.
 const DEPTH_MAX: usize = 32;
 /// Nodes in one file, aliases expanded.
@@ -67,8 +69,8 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
     if let Some(error) = forbidden_character(text) {
         return Err(error);
     }
-    let raw: Spanned<Raw> =
-        serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(&error))?;
+    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options())
+        .map_err(|error| explain(&error, text))?;
     Ok(node(raw, text))
 }
 
@@ -133,7 +135,7 @@ const TOO_MUCH: (&str, &str) = (
 );
 
 /// The library's error in our words. Its text may hold the file's, so only known sentences pass.
-fn explain(error: &Error) -> YamlError {
+fn explain(error: &Error, text: &str) -> YamlError {
     let pos = error.location().map_or(Pos::START, |location| Pos {
         line: at_least_one(location.line()),
         column: at_least_one(location.column()),
@@ -149,10 +151,21 @@ fn explain(error: &Error) -> YamlError {
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. } => TOO_MUCH,
-        Error::UnknownAnchor { .. } => ("an `*alias` without its `&anchor`", ""),
+        Error::UnknownAnchor { .. } => (
+            "an `*alias` without its `&anchor`",
+            "write out what it stands for; a text that begins with `*` needs quotes",
+        ),
         Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => TOO_MUCH,
         _ => ("this is not YAML", ""),
     };
+    let found = hint.is_empty().then(|| slip(text, pos)).flatten();
+    if let Some(Slip { pos, message, hint }) = found {
+        return YamlError {
+            pos,
+            message: message.to_owned(),
+            hint: Some(hint),
+        };
+    }
     let hint = if hint.is_empty() {
         reason(error)
     } else {
@@ -368,7 +381,7 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         let too_much = "nested too deep, or too many nodes or aliases";
         for (text, line, message) in [
-            ("a:\n\tb: 1\n", 2, "this is not YAML"),
+            ("a:\n\tb: 1\n", 2, "a tab in the indentation"),
             ("a: 1\n---\nb: 2\n", 3, "several YAML documents in one file"),
             ("a: *x\n", 1, "an `*alias` without its `&anchor`"),
             (
