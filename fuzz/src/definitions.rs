@@ -119,6 +119,8 @@ fn judge(set: &DefinitionSet, problems: &Problems) -> Result<(), String> {
     })?;
     problems.list.iter().try_for_each(|one| within(set, one))?;
     let _ = render::problems_json(problems);
+    printable(&render::problems_github(problems, "definitions"))?;
+    printable(&render::problems_junit(problems))?;
     printable(&render::problems_text(problems, false))
 }
 

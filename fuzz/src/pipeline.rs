@@ -185,6 +185,7 @@ fn shown(report: &Report) -> Result<(), String> {
         flags: "",
         traffic: None,
         verbose: true,
+        flags: "",
     };
     let changed = Changed::default();
     let pages = [
@@ -192,6 +193,8 @@ fn shown(report: &Report) -> Result<(), String> {
         render::preview_text(report, &around),
         render::audit_text(report, &around),
         render::changed_text(report, &changed, &around),
+        render::github_annotations(report, "definitions"),
+        render::junit_xml(report),
         format!("{:#}", render::preview_json(report, None)),
         format!("{:#}", render::changed_json(report, &changed, None)),
     ];

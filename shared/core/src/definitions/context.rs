@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::model::{Origin, Salt, StackName};
 
+use super::misplaced::belongs;
 use super::problem::{Place, Report};
 use super::scalar::Fault;
 use super::suggest::{nearest, with_suggestion};
@@ -124,8 +125,13 @@ impl<'a> Context<'a> {
                 pos: node.pos,
             };
             let message = format!("{what} must be a map of keys and values");
-            self.report
-                .hinted(place, message, "write `key: value` lines");
+            let hint = match (&node.content, what) {
+                (Content::Scalar(_), "a topic") => "write `- name: …`, and its other keys below",
+                (Content::List(_), "this file") => "begin with a key, such as `topics:`",
+                (Content::List(_), _) => "write `key: value` lines, without `- `",
+                _ => "write `key: value` lines",
+            };
+            self.report.hinted(place, message, hint);
             return Vec::new();
         };
         let mut first: BTreeMap<&str, Pos> = BTreeMap::new();
@@ -143,7 +149,11 @@ impl<'a> Context<'a> {
                 continue;
             }
             if let Some(earlier) = first.get(name.as_ref()) {
-                let hint = format!("the first is on line {}; remove one", earlier.line);
+                let line = earlier.line;
+                let hint = match name.as_ref() {
+                    "name" => format!("the first is on line {line}; begin the next item with `- `"),
+                    _ => format!("the first is on line {line}; remove one"),
+                };
                 self.report
                     .hinted(place, format!("duplicate key `{name}`"), hint);
                 continue;
@@ -177,12 +187,16 @@ impl<'a> Context<'a> {
                     .hinted(place, format!("`{what}` has no value"), hint);
                 &[]
             }
-            _ => {
-                self.report.hinted(
-                    place,
-                    format!("`{what}` must be a list"),
-                    "begin each item with `- `",
-                );
+            Content::Scalar(_) => {
+                let hint = "write it as `[…]`, or each item on its own line after `- `";
+                self.report
+                    .hinted(place, format!("`{what}` must be a list"), hint);
+                &[]
+            }
+            Content::Map(_) => {
+                let hint = "begin each item with `- `";
+                self.report
+                    .hinted(place, format!("`{what}` must be a list"), hint);
                 &[]
             }
         }
@@ -201,6 +215,10 @@ impl<'a> Context<'a> {
         };
         let known: Vec<&str> = known.into_iter().collect();
         let message = format!("unknown key `{}`", super::redact::bare(entry.key));
+        if let Some(hint) = belongs(entry.key, &known) {
+            self.report.hinted(place, message, hint);
+            return;
+        }
         match nearest(entry.key, known.iter().copied()) {
             Some(word) => self
                 .report
@@ -232,12 +250,9 @@ impl<'a> Context<'a> {
                 Filled::Bad
             }
             Content::List(_) | Content::Map(_) => {
-                let sort = match node.content {
-                    Content::List(_) => "a list",
-                    _ => "a map",
-                };
-                self.report
-                    .add(place, format!("`{name}` must be one value, not {sort}"));
+                let (sort, hint) = not_one_value(node);
+                let message = format!("`{name}` must be one value, not {sort}");
+                self.report.hinted(place, message, hint);
                 Filled::Bad
             }
         }
@@ -435,4 +450,28 @@ fn placeholder(text: &str) -> Option<(&str, &str)> {
     let key = name.strip_suffix('?').unwrap_or(name);
     let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
     is_name.then_some((name, after))
+}
+
+/// What stands in the place of one value, and a way out.
+fn not_one_value(node: &Node) -> (&'static str, &'static str) {
+    match &node.content {
+        Content::Map(pairs) => match pairs.as_slice() {
+            // `key: {word}` without quotes is a map to YAML.
+            [
+                (
+                    _,
+                    Node {
+                        content: Content::Null,
+                        ..
+                    },
+                ),
+            ] => ("a map", "a value that begins with `{` needs quotes"),
+            [(key, _)] if matches!(&key.content, Content::Scalar(word) if word == "secure") => (
+                "a map",
+                "Pulumi encrypted it, and nothing here can decrypt it: write the value",
+            ),
+            _ => ("a map", "write one value behind the colon"),
+        },
+        _ => ("a list", "write one value, without `[ ]` or `- `"),
+    }
 }

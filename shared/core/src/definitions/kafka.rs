@@ -52,7 +52,7 @@ impl<'a> KafkaReader<'a> {
             context.report.hinted(
                 place,
                 "this file has no `topics`",
-                "write `topics: []` if there are none",
+                "write `topics:` in the first column, `topics: []` if there are none",
             );
         }
         found
@@ -91,7 +91,7 @@ impl<'a> KafkaReader<'a> {
             context.report.hinted(
                 name.place,
                 message,
-                format!("Kafka takes them for one; the other is at {other}"),
+                format!("Kafka takes them for one; rename it, or the other at {other}"),
             );
         }
         for required in ["partitions", "replication"] {
@@ -139,9 +139,12 @@ pub(super) fn check(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: 
             a.place
         };
         let message = format!("`min_insync_replicas` {min} is more than `replication` {copies}");
-        context
-            .report
-            .hinted(place, message, "no write with acks=all would ever succeed");
+        let other = match place == a.place {
+            true => format!("raise `replication` ({})", b.place),
+            false => format!("lower `min_insync_replicas` ({})", a.place),
+        };
+        let hint = format!("no write with acks=all would ever succeed; change it, or {other}");
+        context.report.hinted(place, message, hint);
     }
     for (local, whole) in [
         ("local_retention_ms", "retention_ms"),
@@ -168,11 +171,10 @@ pub(super) fn check(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: 
                     a.place
                 };
                 let message = format!("`{local}` {value} is more than `{whole}` {limit}");
-                context.report.hinted(
-                    place,
-                    message,
-                    "what is kept locally is a part of the whole",
+                let hint = format!(
+                    "what is kept locally is a part of the whole; lower it, or raise `{whole}`"
                 );
+                context.report.hinted(place, message, hint);
             }
             _ => {}
         }

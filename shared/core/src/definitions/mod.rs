@@ -8,6 +8,7 @@
 mod context;
 mod fields;
 mod kafka;
+mod misplaced;
 mod naming;
 mod nodes;
 mod policy;
@@ -20,6 +21,7 @@ mod schema;
 mod set;
 mod stack;
 mod suggest;
+mod syntax;
 mod yaml;
 
 #[cfg(test)]

@@ -280,9 +280,10 @@ fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
     };
     match context.text(FILE, entry.key, entry.value) {
         Filled::Text(text) if text.trim().is_empty() => {
+            let hint = "write a text for whoever reads this later";
             context
                 .report
-                .add(place, format!("`{}` is empty", entry.key));
+                .hinted(place, format!("`{}` is empty", entry.key), hint);
             None
         }
         Filled::Text(text) => Some(text),

@@ -203,7 +203,7 @@ pub(super) fn read_policy<'a>(
         return;
     };
     if was_protected && !policy.protected {
-        let hint = "only kedge.yaml can take the protection away";
+        let hint = "remove this line; only kedge.yaml can take the protection away";
         context
             .report
             .hinted(place, "kedge.yaml protects this stack", hint);

@@ -12,6 +12,8 @@ use serde_saphyr::granit_parser::{
     ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options,
 };
 
+use super::syntax::{Slip, slip};
+
 /// Levels of nesting; our deepest file needs 6.
 const DEPTH_MAX: usize = 32;
 /// Nodes in one file, aliases expanded.
@@ -101,7 +103,7 @@ pub(super) fn read(text: &str) -> Result<Node<'_>, YamlError> {
     let mut tree = Tree::default();
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| explain(&error))?;
+        let (event, span) = event.map_err(|error| explain(&error, text))?;
         if matches!(event, Event::DocumentStart(..)) {
             documents += 1;
             continue;
@@ -158,7 +160,7 @@ fn too_much(pos: Pos) -> YamlError {
 
 /// The parser's error in our words. Its own sentence (`did not find expected key`) names syntax and
 /// no content, so it may pass.
-fn explain(error: &ScanError) -> YamlError {
+fn explain(error: &ScanError, text: &str) -> YamlError {
     let at = error.marker();
     let pos = Pos {
         line: at_least_one(at.line()),
@@ -167,8 +169,14 @@ fn explain(error: &ScanError) -> YamlError {
     };
     match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_much(pos),
-        ErrorKind::UnknownAnchor => YamlError::new(pos, "an `*alias` without its `&anchor`", ""),
+        ErrorKind::UnknownAnchor => {
+            let hint = "write out what it stands for; a text that begins with `*` needs quotes";
+            YamlError::new(pos, "an `*alias` without its `&anchor`", hint)
+        }
         _ => {
+            if let Some(Slip { pos, message, hint }) = slip(text, pos) {
+                return YamlError::new(pos, message, &hint);
+            }
             let info = error.info();
             let reason = info.lines().next().unwrap_or_default();
             YamlError::new(pos, "this is not YAML", reason)

@@ -347,7 +347,7 @@ fn causes(difference: &Difference) -> String {
 
 fn origin() -> Origin {
     Origin {
-        file: "f.yaml".to_owned(),
+        file: "f.yaml".into(),
         line: 1,
         is_default: false,
     }

@@ -204,6 +204,61 @@ subscriptions:
     push_endpoint: https://h.example/x
     push_audience: https://h.example/x?token=hunter2
 "),
+    placeholder_without_quotes: of(TOPICS, "topics:\n  - name: {stack}-a\n    partitions: 1\n    replication: 3\n"),
+    placeholder_alone_without_quotes: of(TOPICS, &topic("description: {aiven_project}")),
+    dash_without_space: of(TOPICS, "topics:\n  -name: \"{stack}-a\"\n   partitions: 1\n"),
+    colon_without_space: of(TOPICS, "topics:\n  - name:\"{stack}-a\"\n    partitions: 1\n"),
+    colon_in_a_text: of(TOPICS, &topic("description: mail: inbound")),
+    second_dash_missing: of(TOPICS, "topics:
+  - name: \"{stack}-a\"
+    partitions: 1
+    replication: 3
+    name: \"{stack}-b\"
+    partitions: 1
+    replication: 3
+"),
+    indented_too_little: of(TOPICS, "topics:\n  - name: \"{stack}-a\"\n   partitions: 1\n    replication: 3\n"),
+    indented_too_far: of(TOPICS, "topics:\n  - name: \"{stack}-a\"\n      partitions: 1\n    replication: 3\n"),
+    indented_as_the_list: of(TOPICS, "topics:\n  - name: \"{stack}-a\"\n  partitions: 1\n  replication: 3\n"),
+    tab_after_spaces: of(TOPICS, "topics:\n  - name: \"{stack}-a\"\n  \tpartitions: 1\n"),
+    topics_under_the_area: of(TOPICS, "data:\n  topics:\n    - name: \"{stack}-a\"\n"),
+    topics_by_name: of(TOPICS, "topics:\n  \"{stack}-a\":\n    partitions: 1\n    replication: 3\n"),
+    topics_as_names: of(TOPICS, "topics:\n  - \"{stack}-a\"\n  - \"{stack}-b\"\n"),
+    topics_in_the_stack_file: of("stacks/dev.yaml", &format!("{STACK}topics:\n  - name: x\n")),
+    topics_of_the_other_provider: said(dev(&[
+        (TOPICS, "topics:\n  - name: \"{stack}-a\"\n    partitions: 1\n    replication: 3\nsubscriptions: []\n"),
+        (PUBSUB, "topics:\n  - name: \"{stack}-mail\"\n    partitions: 1\n"),
+    ])),
+    list_for_a_map: said(dev(&[
+        ("kedge.yaml", "project: acme\nareas:\n  - data\npolicy: [safe]\nstacks: dev\n"),
+        ("stacks/dev.yaml", "config:\n  - acme:aiven_project: x\n"),
+        (TOPICS, &topic("tags: [a, b]\nretention_ms: [1]\npartitions_max: {}")),
+    ])),
+    quoted_booleans: said(dev(&[
+        ("kedge.yaml", "project: acme\npolicy:\n  prune: \"yes\"\n"),
+        ("stacks/dev.yaml", &node("- {name: 1, ips: [203.0.113.1], domain: 1.clustera.io, proxied: \"on\", exclusive: 1}")),
+        (TOPICS, &topic("preallocate: \"True\"")),
+    ])),
+    numbers: of(TOPICS, "topics:
+  - {name: \"{stack}-a\", partitions: three, replication: 1.5}
+  - {name: \"{stack}-b\", partitions: 10 000, replication: -1}
+  - {name: \"{stack}-c\", partitions: 99999999999999999999, replication: \"\"}
+"),
+    settings_outside_config: of("stacks/dev.yaml", "aiven_project: x\nacme:kafka_service: y\n"),
+    settings_of_another_project: said(dev(&[("stacks/dev.yaml", "config:\n  other:aiven_project: x\n  other:kafka_service: y\n"), (TOPICS, &topic(""))])),
+    policy_at_the_root: of("kedge.yaml", "project: acme\ncorrect: safe\nprotected: true\n"),
+    area_defaults_without_kind: of("kedge.yaml", "project: acme\nareas:\n  data:\n    partitions: 3\n"),
+    node_without_zone: of("stacks/dev.yaml", &format!("{STACK}  acme:nodes:\n    - {{name: 1, ips: [203.0.113.1], domain: 1.clustera.io}}\n")),
+    nodes_in_other_forms: of("stacks/dev.yaml", &node("- {name: 1, ips: 203.0.113.1, domain: 1.clustera.io}\n- {name: 2, ips: [\"https://203.0.113.1\", 203.0.113.1:443, 203.0.113.0/24], domain: \"https://2.clustera.io/\"}\n- {name: 3, domain: 3.clustera.io}")),
+    secure_inside_nodes: of("stacks/dev.yaml", &node("- name: 1\n  ips:\n    - secure: v1:abc\n  domain: 1.clustera.io")),
+    unclosed_quote: of(TOPICS, "topics:\n  - name: \"{stack}-a\n    partitions: 1\n"),
+    name_of_another_stack_in_many_files: said(parse_with(&set(&[
+        ("kedge.yaml", KEDGE),
+        ("stacks/dev.yaml", STACK),
+        ("stacks/prod.yaml", STACK),
+        (TOPICS, &topic("").replace("{stack}-a", "prod-a")),
+        (PUBSUB, "topics:\n  - name: prod-mail\n"),
+    ]), "dev", &[])),
     secrets_in_lines: of(TOPICS, &topic("api_token: hunter2\ndescrption: https://h.example/?key=hunter2\ntags: {password: [hunter2]}")),
 }
 

@@ -227,7 +227,7 @@ fn nodes_may_come_from_the_environment() {
     let problems = parse_with(&files, "dev", &[("nodes", "x")]).unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  begin each item with `- `\n1 error, 2 files read."
+        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  write it as `[…]`, or each item on its own line after `- `\n1 error, 2 files read."
     );
 }
 

@@ -71,7 +71,7 @@ fn what_is_not_yaml_is_one_error_with_a_place() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let too_much = "nested too deep, or too many nodes or aliases";
     for (text, line, message) in [
-        ("a:\n\tb: 1\n", 2, "this is not YAML"),
+        ("a:\n\tb: 1\n", 2, "a tab in the indentation"),
         ("a: 1\n---\nb: 2\n", 3, "several YAML documents in one file"),
         ("a: *x\n", 1, "an `*alias` without its `&anchor`"),
         (
