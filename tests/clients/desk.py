@@ -84,8 +84,10 @@ class Desk(unittest.TestCase):
     """A test that begins with the whole stack deployed to a fresh sandbox, and clean."""
 
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kedge-clients-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        # Removed at the end of the process too, if the test was stopped.
+        folder = tempfile.TemporaryDirectory(prefix="kedge-clients-", ignore_cleanup_errors=True)
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
         shutil.copytree(HERE / "definitions", self.folder / "definitions")
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         self.serve()
