@@ -6,6 +6,7 @@
 //! `schema` makes the JSON Schemas for editors from the same table.
 
 mod context;
+mod field_map;
 mod fields;
 mod kafka;
 mod naming;
