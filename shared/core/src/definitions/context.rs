@@ -2,6 +2,7 @@
 //! steps of walking a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ impl<'a> Context<'a> {
         &mut self,
         file: &str,
         node: &'n Node<'t>,
-        what: &str,
+        what: impl Display,
     ) -> Vec<Entry<'n, 't>> {
         let Content::Map(pairs) = &node.content else {
             let place = Place {
@@ -134,8 +135,8 @@ impl<'a> Context<'a> {
             self.report.hinted(place, message, hint);
             return Vec::new();
         };
-        let mut first: BTreeMap<&str, Pos> = BTreeMap::new();
-        let mut entries = Vec::new();
+        let mut first = FirstPlaces::default();
+        let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
             let place = Place { file, pos: key.pos };
             let Content::Scalar(name) = &key.content else {
@@ -148,7 +149,7 @@ impl<'a> Context<'a> {
                     .hinted(place, "merge keys (`<<`) are not supported", hint);
                 continue;
             }
-            if let Some(earlier) = first.get(name.as_ref()) {
+            if let Some(earlier) = first.take(name, key.pos) {
                 let line = earlier.line;
                 let hint = match name.as_ref() {
                     "name" => format!("the first is on line {line}; begin the next item with `- `"),
@@ -158,7 +159,6 @@ impl<'a> Context<'a> {
                     .hinted(place, format!("duplicate key `{name}`"), hint);
                 continue;
             }
-            first.insert(name, key.pos);
             entries.push(Entry {
                 key: name,
                 key_pos: key.pos,
@@ -260,7 +260,7 @@ impl<'a> Context<'a> {
 
     /// Fills `{stack}`, `{config_key}` and `{config_key?}` in.
     pub(super) fn fill(&mut self, place: Place<'_>, raw: &str) -> Filled {
-        let mut out = String::new();
+        let mut out = String::with_capacity(raw.len() + self.stack.as_str().len());
         let mut rest = raw;
         let mut absent = false;
         let mut bad = false;
@@ -329,7 +329,7 @@ impl<'a> Context<'a> {
             None => (name, false),
         };
         if key == "stack" {
-            return Filled::Text(self.stack.to_string());
+            return Filled::Text(self.stack.as_str().to_owned());
         }
         let lower = key.to_lowercase();
         match self.config_text(&lower) {
@@ -431,6 +431,32 @@ impl<'a> Context<'a> {
                 None
             }
         }
+    }
+}
+
+/// Where each key of a map was written first.
+#[derive(Default)]
+struct FirstPlaces<'n> {
+    few: Vec<(&'n str, Pos)>,
+    many: BTreeMap<&'n str, Pos>,
+}
+
+impl<'n> FirstPlaces<'n> {
+    /// Up to so many keys are looked through, which takes no more than a search.
+    const FEW: usize = 8;
+
+    /// Takes a key; says where it was before.
+    fn take(&mut self, key: &'n str, pos: Pos) -> Option<Pos> {
+        let few = self.few.iter().find(|(own, _)| *own == key);
+        let found = few
+            .map(|(_, pos)| *pos)
+            .or_else(|| self.many.get(key).copied());
+        if found.is_none() && self.few.len() < Self::FEW {
+            self.few.push((key, pos));
+        } else if found.is_none() {
+            self.many.insert(key, pos);
+        }
+        found
     }
 }
 

@@ -3,27 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey,
-    SecretText, Shape, Value, field_specs,
+    DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey, Shape,
+    Value, field_specs,
 };
 
 use super::context::{Context, Entry, Filled};
+pub(super) use super::field_map::{Field, FieldMap};
 use super::problem::Place;
 use super::redact::{bare, quoted};
 use super::scalar::{choice, scalar, short_text};
 use super::yaml::{Content, Node};
-
-/// A field as it was read.
-#[derive(Debug, Clone)]
-pub(super) struct Field<'a> {
-    pub(super) value: Value,
-    pub(super) place: Place<'a>,
-    pub(super) is_default: bool,
-    pub(super) secret: Option<SecretText>,
-}
-
-/// The fields of one resource, or an area's defaults of one kind.
-pub(super) type FieldMap<'a> = BTreeMap<FieldName, Field<'a>>;
 
 /// A resource's keys: those of its fields, and the rest.
 pub(super) struct Read<'a, 'n, 't> {
@@ -46,8 +35,7 @@ pub(super) fn read<'a, 'n, 't>(
     own: &[&'static str],
     defaults: &FieldMap<'a>,
 ) -> Read<'a, 'n, 't> {
-    let what = format!("a {}", kind.label());
-    let entries = context.entries(file, node, &what);
+    let entries = context.entries(file, node, format_args!("a {}", kind.label()));
     let mut read = Read {
         fields: defaults.clone(),
         own: BTreeMap::new(),
@@ -73,7 +61,7 @@ pub(super) fn defaults<'a>(
     kind: Kind,
 ) -> FieldMap<'a> {
     let mut fields = read(context, file, node, kind, &[], &FieldMap::new()).fields;
-    for field in fields.values_mut() {
+    for field in fields.fields_mut() {
         field.is_default = true;
     }
     fields
@@ -175,7 +163,8 @@ fn text_map<'a>(
     else {
         return;
     };
-    let entries = context.entries(file, node, &format!("`{}`", spec.name));
+    let entries = context.entries(file, node, format_args!("`{}`", spec.name));
+    let mut taken = 0;
     for entry in &entries {
         let key_place = Place {
             file,
@@ -204,12 +193,14 @@ fn text_map<'a>(
             context.report.hinted(place, message, why);
             continue;
         }
-        fields.insert(FieldName::new(name), plain(Value::text(text), place));
+        taken += 1;
+        // A list in order takes no more than are allowed well.
+        if taken <= entries_max + 1 {
+            fields.insert(FieldName::new(name), plain(Value::text(text), place));
+        }
     }
-    let total = fields
-        .keys()
-        .filter(|n| n.entry_of(spec.name).is_some())
-        .count();
+    let own = fields.names().filter(|n| n.entry_of(spec.name).is_some());
+    let total = own.count() + taken.saturating_sub(entries_max + 1);
     if total > entries_max {
         let place = Place {
             file,

@@ -80,9 +80,11 @@ impl<'a> KafkaReader<'a> {
         if !naming::claim(context, &mut self.taken, &name, "topic") {
             return None;
         }
-        if let Some(other) = self
-            .metric_names
-            .take(&name.text.replace('.', "_"), name.place)
+        // Two names can only meet where one of these is in them.
+        if name.text.contains(['.', '_'])
+            && let Some(other) = self
+                .metric_names
+                .take(&name.text.replace('.', "_"), name.place)
         {
             let message = format!(
                 "{} differs from another topic only in `.` and `_`",
@@ -95,8 +97,7 @@ impl<'a> KafkaReader<'a> {
             );
         }
         for required in ["partitions", "replication"] {
-            if !read.fields.contains_key(&FieldName::known(required)) && !is_written(node, required)
-            {
+            if !read.fields.contains(&FieldName::known(required)) && !is_written(node, required) {
                 let message = format!("topic {} has no `{required}`", quoted(&name.text));
                 context.report.hinted(
                     name.place,

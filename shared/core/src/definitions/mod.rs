@@ -6,6 +6,7 @@
 //! `schema` makes the JSON Schemas for editors from the same table.
 
 mod context;
+mod field_map;
 mod fields;
 mod kafka;
 mod misplaced;
@@ -29,7 +30,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Declared, DeclaredResource, Kind, Salt, StackConfig, StackName};
+use crate::model::{Declared, DeclaredResource, Kind, ResourceKey, Salt, StackConfig, StackName};
 
 use context::{Context, stack_file};
 use kafka::KafkaReader;
@@ -98,14 +99,24 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
             files_read,
             config,
             policy: project.policy,
-            resources: resources
-                .into_iter()
-                .map(|one| (one.key.clone(), one))
-                .collect(),
+            resources: by_key(resources),
             ignore_rules: project.ignore_rules,
             unused: stack_file.unused,
         }),
     }
+}
+
+/// The resources by their keys, whose scopes are made one where they are equal.
+fn by_key(mut resources: Vec<DeclaredResource>) -> BTreeMap<ResourceKey, DeclaredResource> {
+    let mut before: Option<ResourceKey> = None;
+    for one in &mut resources {
+        if let Some(before) = &before {
+            one.key.share_scope(before);
+        }
+        before = Some(one.key.clone());
+    }
+    let with_key = |one: DeclaredResource| (one.key.clone(), one);
+    resources.into_iter().map(with_key).collect()
 }
 
 fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {

@@ -1,6 +1,7 @@
 //! Names of resources: the stack's namespace, each provider's rules, and who has a name already.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use super::context::{Context, Entry, Filled};
 use super::problem::Place;
@@ -53,7 +54,8 @@ pub(super) fn read<'a>(
         }
         Filled::Bad => return None,
     };
-    if !text.starts_with(&context.stack.prefix()) {
+    let own = text.strip_prefix(context.stack.as_str());
+    if !own.is_some_and(|rest| rest.starts_with('-')) {
         outside(context, place, &text);
         return None;
     }
@@ -95,10 +97,10 @@ pub(super) struct Taken<'a>(BTreeMap<String, Place<'a>>);
 impl<'a> Taken<'a> {
     /// Takes a name; says who has it already.
     pub(super) fn take(&mut self, name: &str, place: Place<'a>) -> Option<Place<'a>> {
-        match self.0.get(name) {
-            Some(earlier) => Some(*earlier),
-            None => {
-                self.0.insert(name.to_owned(), place);
+        match self.0.entry(name.to_owned()) {
+            Slot::Occupied(earlier) => Some(*earlier.get()),
+            Slot::Vacant(free) => {
+                free.insert(place);
                 None
             }
         }

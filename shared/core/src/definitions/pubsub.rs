@@ -124,19 +124,22 @@ impl<'a> PubsubReader<'a> {
                 .hinted(name.place, message, "add `topic: \"{stack}-…\"`");
         }
         let endpoint = FieldName::known("push_endpoint");
-        if !read.fields.contains_key(&endpoint) {
+        if !read.fields.contains(&endpoint) {
             // They belong to an endpoint that this stack doesn't have.
             read.fields
                 .remove(&FieldName::known("push_service_account"));
             read.fields.remove(&FieldName::known("push_audience"));
         }
         // Nothing written means pull, so that an endpoint set by hand is drift.
-        read.fields.entry(endpoint).or_insert_with(|| Field {
-            value: Value::text(PULL),
-            place: name.place,
-            is_default: false,
-            secret: None,
-        });
+        if !read.fields.contains(&endpoint) {
+            let pull = Field {
+                value: Value::text(PULL),
+                place: name.place,
+                is_default: false,
+                secret: None,
+            };
+            read.fields.insert(endpoint, pull);
+        }
         let key = ResourceKey::pubsub_subscription(project, &name.text);
         let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;

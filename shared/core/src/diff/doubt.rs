@@ -22,7 +22,8 @@ pub(super) fn mass_absences(
 ) -> BTreeMap<Scope, ReadFailure> {
     let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
     let mut live = SeekLive::new(input.live);
-    for (key, record) in all_recorded(input, settled) {
+    for (key, stored) in input.state.into_iter().flat_map(|state| &state.resources) {
+        let record = settled.get(key).unwrap_or(stored);
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
         let fresh = record
             .settling
@@ -33,6 +34,15 @@ pub(super) fn mass_absences(
         if !fresh && live.reading(key) == Some(Reading::Absent) {
             count.1 += 1;
         }
+    }
+    let is_stored = |key: &&ResourceKey| {
+        input
+            .state
+            .is_some_and(|state| state.resources.contains_key(*key))
+    };
+    for key in settled.keys().filter(|key| !is_stored(key)) {
+        // It is there: that settled it.
+        counts.entry(key.scope()).or_default().0 += 1;
     }
     let doubted =
         |(scope, (all, missing)): (&Scope, (usize, usize))| {
@@ -49,19 +59,6 @@ pub(super) fn mass_absences(
         })
         };
     counts.into_iter().filter_map(doubted).collect()
-}
-
-/// What is recorded, in order of keys.
-fn all_recorded<'a>(
-    input: DiffInput<'a>,
-    settled: &'a BTreeMap<ResourceKey, Recorded>,
-) -> Vec<(&'a ResourceKey, &'a Recorded)> {
-    let stored = input.state.into_iter().flat_map(|s| &s.resources);
-    // Of a key that has both, the settled record comes first and stays.
-    let mut all: Vec<_> = settled.iter().chain(stored).collect();
-    all.sort_by_key(|(key, _)| *key);
-    all.dedup_by_key(|(key, _)| *key);
-    all
 }
 
 /// What is known of a resource once mass absences are doubted.

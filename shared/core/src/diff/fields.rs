@@ -22,7 +22,20 @@ pub(super) struct Found<'a> {
 
 /// The fields that are live as declared, with the declared values.
 #[derive(Default)]
-pub(super) struct InSync<'a>(Vec<(&'a FieldName, &'a Value)>);
+pub(super) struct InSync<'a> {
+    fields: Vec<(&'a FieldName, &'a Value)>,
+    /// Whether one of them is not recorded so.
+    is_news: bool,
+    /// How many declared fields are recorded.
+    recorded: usize,
+}
+
+impl<'a> InSync<'a> {
+    fn push(&mut self, name: &'a FieldName, value: &'a Value, was: Option<&Value>) {
+        self.is_news |= was != Some(value);
+        self.fields.push((name, value));
+    }
+}
 
 const TTL: FieldName = FieldName::known("ttl");
 const PROXIED: FieldName = FieldName::known("proxied");
@@ -43,12 +56,13 @@ pub(super) fn compare<'a>(
     let mut live_by_name = Seek::new(&live.fields);
     let mut recorded_by_name = recorded.map(|recorded| Seek::new(&recorded.fields));
     for (name, field) in &declared.fields {
-        if is_beside_the_point(key.kind(), name, declared, &live.fields) {
-            found.in_sync.0.push((name, &field.value));
-            continue;
-        }
         let value = live_by_name.get(name);
         let was = recorded_by_name.as_mut().and_then(|seek| seek.get(name));
+        found.in_sync.recorded += usize::from(was.is_some());
+        if is_beside_the_point(key.kind(), name, declared, &live.fields) {
+            found.in_sync.push(name, &field.value, was);
+            continue;
+        }
         let is_set = matches!(field.value, Value::Set(_))
             && field_spec(key.kind(), name)
                 .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
@@ -70,7 +84,7 @@ pub(super) fn compare<'a>(
             value == Some(&field.value)
         };
         if equal {
-            found.in_sync.0.push((name, &field.value));
+            found.in_sync.push(name, &field.value, was);
             continue;
         }
         let cause = match items.as_slice() {
@@ -253,7 +267,7 @@ impl InSync<'_> {
     /// As fields of their own.
     pub(super) fn fields(&self) -> Fields {
         let own = |(name, value): &(&FieldName, &Value)| ((*name).clone(), (*value).clone());
-        self.0.iter().map(own).collect()
+        self.fields.iter().map(own).collect()
     }
 
     /// What state should say now, with no write to a provider, if that is news: fields that are live
@@ -271,14 +285,9 @@ impl InSync<'_> {
             };
             differing.iter().any(waits)
         };
-        let mut declared_by_name = Seek::new(&declared.fields);
-        let mut recorded_by_name = Seek::new(&recorded.fields);
         // Whole stacks are as recorded, and copying their records took most of a comparison's time.
-        let is_news = self
-            .0
-            .iter()
-            .any(|(name, value)| recorded_by_name.get(name) != Some(*value))
-            || (recorded.fields.keys()).any(|name| declared_by_name.get(name).is_none())
+        let is_news = self.is_news
+            || self.recorded < recorded.fields.len()
             || (recorded.pending_adoption.iter()).any(|(name, value)| !waits(name, value));
         is_news.then(|| {
             let mut record = recorded.clone();

@@ -11,7 +11,7 @@ mod settle;
 
 use std::collections::BTreeMap;
 
-use seek::{Seek, SeekLive};
+use seek::SeekLive;
 
 use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
 use crate::model::{
@@ -241,15 +241,12 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
     };
     let settled = settle::settled(input);
     let doubts = doubt::mass_absences(input, &settled);
-    let mut declared_by_key = Seek::new(&input.declared.resources);
-    let mut recorded_by_key = Seek::new(input.state.map_or(&NONE_RECORDED, |s| &s.resources));
     let mut live = SeekLive::new(input.live);
     let rules = Rules::new(&input.declared.ignore_rules);
     let mut differences = Vec::new();
-    for key in keys(input, &settled) {
-        let declared = declared_by_key.get(key);
-        let stored = recorded_by_key.get(key);
-        let recorded = settled.get(key).or(stored);
+    for (key, declared, stored) in keys(input, &settled) {
+        let ours = settled.get(key);
+        let recorded = ours.or(stored);
         let reading = doubt::believed(live.reading(key), key, recorded.is_some(), &doubts);
         comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
         if recorded.is_some() {
@@ -260,7 +257,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
             key,
             declared,
             recorded,
-            is_settled: settled.contains_key(key),
+            is_settled: ours.is_some(),
             reading,
         };
         let (mut difference, record) = one.compare();
@@ -283,19 +280,27 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
 
 static NONE_RECORDED: BTreeMap<ResourceKey, Recorded> = BTreeMap::new();
 
+/// A key, with what is declared of it and what state says of it.
+type Known<'a> = (
+    &'a ResourceKey,
+    Option<&'a DeclaredResource>,
+    Option<&'a Recorded>,
+);
+
 /// Every declared or recorded key, in order.
-fn keys<'a>(
-    input: DiffInput<'a>,
-    settled: &'a BTreeMap<ResourceKey, Recorded>,
-) -> Vec<&'a ResourceKey> {
-    let recorded = input.state.into_iter().flat_map(|s| s.resources.keys());
-    let mut keys: Vec<&ResourceKey> = (input.declared.resources.keys())
-        .chain(recorded)
-        .chain(settled.keys())
-        .collect();
-    // Three sorted runs: this sort merges them, an unstable one would begin anew.
-    keys.sort();
-    keys.dedup();
+fn keys<'a>(input: DiffInput<'a>, settled: &'a BTreeMap<ResourceKey, Recorded>) -> Vec<Known<'a>> {
+    let declared = &input.declared.resources;
+    let stored = input.state.map_or(&NONE_RECORDED, |state| &state.resources);
+    let mut keys: Vec<Known<'a>> = seek::side_by_side(declared, stored).collect();
+    // What a run that was cut off made, and neither knows yet.
+    let made = settled
+        .keys()
+        .filter(|key| !declared.contains_key(*key) && !stored.contains_key(*key));
+    let known = keys.len();
+    keys.extend(made.map(|key| (key, None, None)));
+    if keys.len() > known {
+        keys.sort_by_key(|(key, ..)| *key);
+    }
     keys
 }
 
