@@ -22,7 +22,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install init preview up outputs refresh \
+.PHONY: help demo test test-real install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -43,6 +43,10 @@ test: ## Format, lints, the wasm32 check and all tests
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	.ci/wasm
 	$(CARGO) test --locked --workspace --all-features
+
+test-real: ## The providers' own clients against the sandbox (installs them into .tools/)
+	@.ci/prerequisites build
+	@.ci/test-real
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build

@@ -182,6 +182,7 @@ fn shown(report: &Report) -> Result<(), String> {
         stack_origin: "--stack",
         definitions: "definitions (local files)",
         colour: false,
+        flags: "",
         traffic: None,
         verbose: true,
         flags: "",

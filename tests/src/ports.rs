@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, ProviderName, PutOutcome, Random,
-    ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
-    is_known_read,
+    ANSWER_BYTES_MAX, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, ProviderName,
+    PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject,
+    WriteRequest, is_known_read,
 };
 use kedge_engine::session::Endpoints;
 use kedge_sandbox::{Outcome, Sandbox};
@@ -45,6 +45,8 @@ pub struct Sent {
     pub body: Bytes,
     /// Status; none if no answer came.
     pub status: Option<u16>,
+    /// Body of the answer; empty if none came.
+    pub answer: Bytes,
     /// When it was sent, in virtual milliseconds.
     pub at_ms: i64,
 }
@@ -173,13 +175,21 @@ impl SimPorts {
         let reply = self
             .call(|| self.sandbox.handle(request.clone(), self.executor.now_ms()))
             .await;
-        let wait_ms = way_ms - way_ms / 2 + reply.delay_ms;
+        let body_ms = match &reply.outcome {
+            Outcome::Response(response) => reply.drip_ms * response.body().len() as u64,
+            Outcome::Lost => 0,
+        };
+        let wait_ms = way_ms - way_ms / 2 + reply.delay_ms + body_ms;
         let result = if wait_ms >= REQUEST_TIMEOUT_MS {
             self.executor.sleep(REQUEST_TIMEOUT_MS).await;
             Err(HttpError::Timeout(REQUEST_TIMEOUT_MS))
         } else {
             self.executor.sleep(wait_ms).await;
             match reply.outcome {
+                // What is too large is never taken in, and so never made here either.
+                Outcome::Response(response) if announced(&response) > Some(ANSWER_BYTES_MAX) => {
+                    Err(HttpError::TooLarge(ANSWER_BYTES_MAX))
+                }
                 Outcome::Response(response) if is_cut(&response) => {
                     Err(HttpError::Broken("the body ended early".to_owned()))
                 }
@@ -200,6 +210,9 @@ impl SimPorts {
                 .as_ref()
                 .ok()
                 .map(|response| response.status().as_u16()),
+            answer: result
+                .as_ref()
+                .map_or_else(|_| Bytes::new(), |response| response.body().clone()),
             at_ms,
         });
         result
@@ -209,9 +222,13 @@ impl SimPorts {
 /// Whether fewer bytes came than `content-length` says: a real client takes that for a broken
 /// connection, not for an answer.
 fn is_cut(response: &Response<Bytes>) -> bool {
-    let length = response.headers().get(http::header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    length.is_some_and(|length| length != response.body().len())
+    announced(response).is_some_and(|length| length != response.body().len())
+}
+
+/// The length that an answer says it has.
+fn announced(response: &Response<Bytes>) -> Option<usize> {
+    let length = response.headers().get(http::header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 impl HttpRead for SimPorts {

@@ -12,12 +12,13 @@ use crate::error::CliError;
 use crate::{screen, seen};
 
 /// What the options alone agree to; none if a person must be asked.
-pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
+pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authorisation>, CliError> {
     if options.unattended {
         return Ok(Some(Authorisation::Unattended));
     }
     if !options.yes && options.plan.is_none() {
-        if screen::can_ask() {
+        // An answer for a machine is one document, with no question in it.
+        if screen::can_ask() && is_text {
             return Ok(None);
         }
         return Err(CliError::Usage(
@@ -25,6 +26,13 @@ pub(crate) fn given(options: &UpOptions) -> Result<Option<Authorisation>, CliErr
              or do what a tick does with --unattended"
                 .to_owned(),
         ));
+    }
+    if let Some(digest) = &options.plan
+        && (digest.len() != 16 || !digest.chars().all(|c| c.is_ascii_hexdigit()))
+    {
+        return Err(CliError::Usage(format!(
+            "`{digest}` is not a plan's digest: `kedge preview` shows its 16 digits"
+        )));
     }
     Ok(Some(Authorisation::Person(Consent {
         allow: options.allow.clone(),

@@ -69,12 +69,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        causes.push(next.to_string());
-        cause = next.source();
-    }
+    let causes = causes(error);
     let code = match error {
         CliError::Set(_) => 3,
         _ => 1,
@@ -93,6 +88,17 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     }
     let _ = screen::err(&text);
     ExitCode::from(code)
+}
+
+/// What an error was caused by, down to the root.
+pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        causes.push(next.to_string());
+        cause = next.source();
+    }
+    causes
 }
 
 /// An error as an answer in JSON, so that standard output has one whenever `--json` is given.

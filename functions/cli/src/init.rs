@@ -1,6 +1,7 @@
 //! `kedge init`: makes a folder ready for a stack.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use kedge_core::model::StackName;
@@ -41,12 +42,12 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     }
     stack::write_selected(name.as_str())?;
     screen::out(&format!("selected {name}\n"))?;
-    let secrets = settings.secrets(&folder);
+    let (secrets, problem) = settings.secrets(&folder);
+    if let Some(problem) = problem {
+        screen::out(&format!("{problem}\n"))?;
+    }
     for variable in ["AIVEN_TOKEN", "GOOGLE_CREDENTIALS", "CLOUDFLARE_API_TOKEN"] {
-        let is_set = secrets
-            .as_ref()
-            .is_ok_and(|secrets| secrets.secret(variable).is_some());
-        if !is_set {
+        if secrets.secret(variable).is_none() {
             screen::out(&format!("{variable} is not set: add it to .env\n"))?;
         }
     }
@@ -82,6 +83,14 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
         path: path.to_owned(),
         source,
     };
-    fs::write(path, text).map_err(write)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // `.env` will hold credentials; a definition is for everybody to read.
+    #[cfg(unix)]
+    if path == Path::new(".env") {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = options.open(path).map_err(write)?;
+    file.write_all(text.as_bytes()).map_err(write)?;
     screen::out(&format!("wrote {}\n", path.display()))
 }

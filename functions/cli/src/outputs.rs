@@ -19,10 +19,11 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
     watcher.end();
     let report = report?;
     if args.format() == Format::Json {
-        let json: serde_json::Map<String, serde_json::Value> = Kind::ALL
+        let mut json: serde_json::Map<String, serde_json::Value> = Kind::ALL
             .into_iter()
             .map(|kind| (kind.as_str().to_owned(), of_kind(&report, kind).into()))
             .collect();
+        json.insert("format".to_owned(), "kedge.outputs/1".into());
         screen::out(&format!("{:#}\n", serde_json::Value::Object(json)))?;
         return Ok(0);
     }

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kedge_engine::reconcile::Progress;
 
-use crate::screen;
+use crate::{error, screen};
 
 /// Shows what a run is doing, on standard error.
 pub(crate) struct Watcher {
@@ -51,6 +51,12 @@ impl Watcher {
                     bar.set_length(u64::try_from(changes).unwrap_or(u64::MAX));
                     bar.set_message(applying(bar));
                 }
+            }
+            Progress::NotRemembered(error) => {
+                let causes = error::causes(error).join(": ");
+                let _ = screen::err(&format!(
+                    "warning: since when a drift is known could not be kept ({error}: {causes})\n"
+                ));
             }
             Progress::Carried(carried) => {
                 if let Some(bar) = &self.bar {

@@ -12,6 +12,7 @@ use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
 use crate::args::Args;
 use crate::definitions;
 use crate::error::CliError;
+use crate::screen;
 use crate::stack::{self, Chosen};
 
 /// How long a run of the command line may take: long enough for 500 topics at one request a second.
@@ -43,7 +44,12 @@ impl Setup {
             read_only,
             ..HttpOptions::default()
         })?;
-        let ports = NativePorts::new(http, settings.secrets(&folder)?);
+        let (secrets, problem) = settings.secrets(&folder);
+        if let Some(problem) = problem {
+            // Only what needs it is unknown then; the rest of the check stands.
+            screen::err(&format!("warning: {problem}\n"))?;
+        }
+        let ports = NativePorts::new(http, secrets);
         let deadline = ports.now().plus_ms(DEADLINE_MS);
         Ok(Self {
             definitions: format!("{} (local files)", args.definitions.display()),

@@ -184,11 +184,11 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
             "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
         ));
     }
-    let authorisation = match confirm::given(options)? {
+    let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {
-            Some(authorisation) => authorisation,
-            None => return Ok(0),
+            Asked::Agreed(authorisation) => authorisation,
+            Asked::Ended(code) => return Ok(code),
         },
     };
     let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
@@ -204,8 +204,16 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     Ok(report.exit_code_after(&changed))
 }
 
-/// Shows the plan and asks. None: there is nothing to do, or they said no.
-async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Option<Authorisation>, CliError> {
+/// What came of asking.
+enum Asked {
+    /// They agreed.
+    Agreed(Authorisation),
+    /// There is nothing to do, or they said no: the exit code.
+    Ended(u8),
+}
+
+/// Shows the plan and asks.
+async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Asked, CliError> {
     let report = run.look(false, &options.overrides).await?;
     run.answer(
         &report,
@@ -213,11 +221,11 @@ async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Option<Authorisation>
         |traffic| render::preview_json(&report, traffic),
     )?;
     if !report.has_something_to_do() {
-        return Ok(None);
+        return Ok(Asked::Ended(report.verdict().exit_code(false)));
     }
-    let answer = confirm::ask(options, &report)?;
-    if answer.is_none() {
-        screen::err("nothing was changed\n")?;
+    if let Some(authorisation) = confirm::ask(options, &report)? {
+        return Ok(Asked::Agreed(authorisation));
     }
-    Ok(answer)
+    screen::err("nothing was changed\n")?;
+    Ok(Asked::Ended(0))
 }

@@ -14,7 +14,10 @@ pub enum MemoryError {
     #[error("the store failed")]
     Store(#[from] StoreError),
     /// What it holds can't be used.
-    #[error("the state of stack `{stack}` can't be used")]
+    #[error(
+        "the state of stack `{stack}` can't be used, and nothing is changed; earlier ones are kept \
+         in stacks/{stack}/state/ of the store"
+    )]
     Decode {
         /// Whose.
         stack: StackName,
@@ -129,16 +132,15 @@ pub(crate) async fn read_watch<S: Store>(
     })
 }
 
-/// Writes what checks remember, if it is due or news. Who loses a race says nothing (semantics 8.5): the
+/// Writes what checks remember, if it is news. Who loses a race says nothing (semantics 8.5): the
 /// other check saw the same world.
 pub(crate) async fn write_watch<S: Store>(
     store: &S,
     stack: &StackName,
     before: ReadWatch,
     watch: &Watch,
-    is_due: bool,
 ) -> Result<(), MemoryError> {
-    if is_due || watch.is_news_after(&before.watch) {
+    if watch.is_news_after(&before.watch) {
         let bytes = Bytes::from(watch.encode()?);
         store
             .put(&Keys::of(stack).watch, bytes, before.condition)

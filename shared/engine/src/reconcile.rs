@@ -34,6 +34,8 @@ pub enum Progress<'a> {
     Applying(usize),
     /// A change ended.
     Carried(&'a Carried),
+    /// What checks remember could not be kept; the run goes on.
+    NotRemembered(&'a MemoryError),
 }
 
 /// What is asked of a run.
@@ -187,11 +189,8 @@ pub async fn preview<P: ReadPorts, S: Store>(
         report = judge(ports, &look, tick, overrides)?;
     }
     if job.remember {
-        let before = look.watch.watch.last_good_read_at;
         let state = look.memory.state.as_ref();
-        let is_due = report.count(&[Verdict::Unknown]) == 0
-            && state.is_some_and(|state| state.settles_between(before, look.read_at));
-        remember(store, job.stack, look.watch, &report, &[], is_due).await?;
+        remember(store, job, look.watch, &report, Seen::By(state)).await;
     }
     Ok(report)
 }
@@ -228,15 +227,7 @@ pub async fn up<P: WritePorts, S: Store>(
         progress: job.progress,
     };
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(
-        store,
-        job.stack,
-        look.watch,
-        &report,
-        &changed.carried,
-        false,
-    )
-    .await?;
+    remember(store, job, look.watch, &report, Seen::And(&changed.carried)).await;
     Ok((report, changed))
 }
 
@@ -423,16 +414,28 @@ fn judge<P: ReadPorts>(
     })
 }
 
-/// Keeps since when each drift is known, less what this run made an end of.
+/// What a memory is made after.
+enum Seen<'a> {
+    /// A check, of a stack with this state.
+    By(Option<&'a State>),
+    /// A run that looked and then made these changes.
+    And(&'a [Carried]),
+}
+
+/// Keeps since when each drift is known, less what this run made an end of, and which writes were
+/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
 async fn remember<S: Store>(
     store: &S,
-    stack: &StackName,
+    job: Job<'_>,
     before: ReadWatch,
     report: &Report,
-    carried: &[Carried],
-    is_due: bool,
-) -> Result<(), RunError> {
+    seen: Seen<'_>,
+) {
     let differences = &report.comparison.differences;
+    let (state, carried) = match seen {
+        Seen::By(state) => (state, [].as_slice()),
+        Seen::And(carried) => (None, carried),
+    };
     let stands = |difference: &Difference| {
         let done = carried.iter().find(|carried| {
             carried.outcome == Outcome::Done && carried.approved.change.key == difference.key
@@ -449,16 +452,20 @@ async fn remember<S: Store>(
         .filter(Difference::is_drift)
         .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
         .collect();
-    let is_unread = |key: &ResourceKey| {
+    let stands_as = |key: &ResourceKey, verdict| {
         differences
             .get(key)
-            .is_some_and(|difference| difference.verdict == Verdict::Unknown)
+            .is_some_and(|difference| difference.verdict == verdict)
     };
     let complete = report.count(&[Verdict::Unknown]) == 0;
-    let watch: Watch = before
+    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
+    let mut watch: Watch = before
         .watch
         .after(&drifts, is_unread, complete, report.read_at);
-    // What was not read says nothing of whether a write took, however often it is looked at.
-    memory::write_watch(store, stack, before, &watch, is_due && complete).await?;
-    Ok(())
+    if let Some(state) = state {
+        watch = watch.with_taken(state, |key| stands_as(key, Verdict::InSync));
+    }
+    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
+        (job.progress)(Progress::NotRemembered(&error));
+    }
 }

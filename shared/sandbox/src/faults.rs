@@ -30,12 +30,32 @@ pub struct Matches {
     pub method: Option<String>,
     /// Only paths that hold this text (path and query, as sent).
     pub path: Option<String>,
+    /// Only this path and query, whole, as sent.
+    pub target: Option<String>,
+    /// Only bodies that hold this text.
+    pub body: Option<String>,
     /// Only writes, or only reads.
     pub write: Option<bool>,
     /// Only the n-th request that fits the above, counted from 1 since the rule was added.
     pub nth: Option<u64>,
+    /// Only the n-th such request and those after it.
+    pub from: Option<u64>,
     /// Only so many of a thousand, drawn from the seed.
     pub per_mille: Option<u64>,
+}
+
+impl Matches {
+    /// Whether a request is of the kind that the rule is about, whichever of them it hits.
+    fn fits(&self, call: &Call, provider: Provider, write: bool) -> bool {
+        let method = call.method.as_str();
+        self.provider.is_none_or(|wanted| wanted == provider)
+            && self.write.is_none_or(|wanted| wanted == write)
+            && (self.method.as_deref()).is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && (self.path.as_deref()).is_none_or(|wanted| call.target.contains(wanted))
+            && (self.target.as_deref()).is_none_or(|wanted| call.target == wanted)
+            && (self.body.as_deref())
+                .is_none_or(|wanted| String::from_utf8_lossy(&call.body).contains(wanted))
+    }
 }
 
 /// What happens to a request that a rule hits.
@@ -59,6 +79,11 @@ pub enum Effect {
         #[serde(default)]
         error_code: Option<String>,
     },
+    /// Do as asked, and then answer with this status, as a gateway does that loses patience.
+    StatusAfter {
+        /// The HTTP status.
+        code: u16,
+    },
     /// Answer later by so many milliseconds.
     Latency {
         /// How long.
@@ -66,6 +91,19 @@ pub enum Effect {
     },
     /// Do as asked, but break the answer off half way; `content-length` still names the whole.
     CutBody,
+    /// Do as asked, but answer with half of the JSON as if it were the whole.
+    CutJson,
+    /// Do as asked, but follow the answer with spaces up to so many bytes.
+    HugeBody {
+        /// How large the answer is.
+        #[serde(default = "hundred_megabytes")]
+        bytes: u64,
+    },
+    /// Do as asked, but send the body one byte at a time.
+    Drip {
+        /// The time between two bytes.
+        ms: u64,
+    },
     /// An HTML page in place of the answer; nothing is changed.
     HtmlBody {
         /// The status it comes with: 200 is what captive proxies send.
@@ -74,6 +112,8 @@ pub enum Effect {
     },
     /// Do as asked, but answer with numbers where texts belong and the other way round.
     WrongTypes,
+    /// Do as asked, but answer with a number where each text belongs; all else stays.
+    NumbersForTexts,
     /// No answer at all; `applied` says whether the change was made.
     LoseAnswer {
         /// Whether the request was carried out before the connection broke.
@@ -116,6 +156,8 @@ pub enum Effect {
     },
     /// Aiven: a value set to the default reads back as `default_config` (tf#2955).
     EqualReadsAsDefault,
+    /// Aiven: "unlimited" comes as a float prints it, 9223372036854776000 (tf#3082).
+    UnlimitedAsFloat,
     /// Pub/Sub: a name that a GET did not find stays unfound (hashicorp/terraform-provider-google#4993).
     NegativeCache {
         /// For how long.
@@ -127,10 +169,20 @@ pub enum Effect {
         #[serde(default)]
         allowed: Vec<String>,
     },
+    /// Cloudflare: 429, and only the `Ratelimit` header says when the budget is whole again
+    /// (developers.cloudflare.com, api/reference/limits).
+    BudgetSpent {
+        /// Seconds until then.
+        reset_s: u64,
+    },
 }
 
 fn ok_status() -> u16 {
     200
+}
+
+fn hundred_megabytes() -> u64 {
+    100_000_000
 }
 
 /// A rule: which requests, what happens, how often.
@@ -170,6 +222,7 @@ pub(crate) struct Quirks {
     pub(crate) slow_delete_ms: i64,
     pub(crate) slow_reassignment_ms: i64,
     pub(crate) equal_reads_as_default: bool,
+    pub(crate) unlimited_as_float: bool,
     pub(crate) negative_cache_ms: i64,
     pub(crate) org_policy: Option<Vec<String>>,
 }
@@ -188,11 +241,6 @@ impl Hit {
         let quirks = &mut self.quirks;
         match effect {
             Effect::Latency { ms } => self.delay_ms = self.delay_ms.saturating_add(*ms),
-            Effect::Status { .. }
-            | Effect::CutBody
-            | Effect::HtmlBody { .. }
-            | Effect::WrongTypes
-            | Effect::LoseAnswer { .. } => self.answer = Some(effect.clone()),
             Effect::PowerOff => quirks.power_off = true,
             Effect::ListingLag { ms } => quirks.list_lag_ms = *ms,
             Effect::BulkLag { ms } => quirks.bulk_lag_ms = *ms,
@@ -204,8 +252,10 @@ impl Hit {
             Effect::SlowDelete { ms } => quirks.slow_delete_ms = *ms,
             Effect::SlowReassignment { ms } => quirks.slow_reassignment_ms = *ms,
             Effect::EqualReadsAsDefault => quirks.equal_reads_as_default = true,
+            Effect::UnlimitedAsFloat => quirks.unlimited_as_float = true,
             Effect::NegativeCache { ms } => quirks.negative_cache_ms = *ms,
             Effect::OrgPolicy { allowed } => quirks.org_policy = Some(allowed.clone()),
+            effect => self.answer = Some(effect.clone()),
         }
     }
 }
@@ -214,10 +264,16 @@ fn decides_answer(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Status { .. }
+            | Effect::StatusAfter { .. }
             | Effect::CutBody
+            | Effect::CutJson
+            | Effect::HugeBody { .. }
+            | Effect::Drip { .. }
             | Effect::HtmlBody { .. }
             | Effect::WrongTypes
+            | Effect::NumbersForTexts
             | Effect::LoseAnswer { .. }
+            | Effect::BudgetSpent { .. }
     )
 }
 
@@ -231,8 +287,10 @@ fn concerns(effect: &Effect, provider: Provider) -> bool {
         | Effect::SlowCreate { .. }
         | Effect::SlowDelete { .. }
         | Effect::SlowReassignment { .. }
+        | Effect::UnlimitedAsFloat
         | Effect::EqualReadsAsDefault => provider == Provider::Aiven,
         Effect::NegativeCache { .. } | Effect::OrgPolicy { .. } => provider == Provider::Pubsub,
+        Effect::BudgetSpent { .. } => provider == Provider::Cloudflare,
         _ => true,
     }
 }
@@ -295,17 +353,7 @@ impl Faults {
             let Fault {
                 matches, effect, ..
             } = &rule.fault;
-            let fits = concerns(effect, provider)
-                && matches.provider.is_none_or(|wanted| wanted == provider)
-                && matches.write.is_none_or(|wanted| wanted == write)
-                && matches
-                    .method
-                    .as_deref()
-                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(call.method.as_str()))
-                && matches
-                    .path
-                    .as_deref()
-                    .is_none_or(|wanted| call.target.contains(wanted));
+            let fits = concerns(effect, provider) && matches.fits(call, provider, write);
             if !fits {
                 continue;
             }
@@ -319,6 +367,7 @@ impl Faults {
             if !drawn
                 || taken
                 || matches.nth.is_some_and(|nth| nth != rule.seen)
+                || matches.from.is_some_and(|from| rule.seen < from)
                 || rule.left == Some(0)
             {
                 continue;
@@ -364,6 +413,22 @@ mod tests {
             (
                 r#"{"match":{"nth":2},"effect":{"kind":"cut_body"}}"#,
                 vec![false, true, false],
+            ),
+            (
+                r#"{"match":{"from":2},"effect":{"kind":"cut_body"}}"#,
+                vec![false, true, true],
+            ),
+            (
+                r#"{"match":{"target":"/v1/project"},"effect":{"kind":"cut_body"}}"#,
+                vec![false; 3],
+            ),
+            (
+                r#"{"match":{"target":"/v1/project/p"},"effect":{"kind":"huge_body"}}"#,
+                vec![true; 3],
+            ),
+            (
+                r#"{"match":{"body":"x"},"effect":{"kind":"drip","ms":9}}"#,
+                vec![false; 3],
             ),
             (
                 r#"{"match":{"method":"POST"},"effect":{"kind":"cut_body"}}"#,

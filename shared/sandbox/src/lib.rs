@@ -95,12 +95,16 @@ pub struct Reply {
     pub outcome: Outcome,
     /// To be waited for, really or in virtual time, before it does.
     pub delay_ms: u64,
+    /// To be waited for before each byte of the body.
+    pub drip_ms: u64,
+    /// Spaces to be sent after the body; its `content-length` counts them in.
+    pub padding: u64,
 }
 
 /// What arrives.
 #[derive(Debug)]
 pub enum Outcome {
-    /// An answer. Its `content-length` is larger than its body where the body was cut.
+    /// An answer. Its `content-length` is larger than body and padding where the body was cut.
     Response(Response<Bytes>),
     /// The change was or was not made, but no answer comes: report a dropped connection.
     Lost,
@@ -162,13 +166,23 @@ impl Sandbox {
             return Reply {
                 outcome: Outcome::Response(answer.into_response()),
                 delay_ms: 0,
+                drip_ms: 0,
+                padding: 0,
             };
         }
         let inner = &mut *self.inner.borrow_mut();
         inner.world.aiven.settle(now_ms);
         let write = world::is_write(provider, &call);
         let hit = inner.faults.hit(&call, provider, write);
-        let (outcome, applied) = self.carry_out(&mut inner.world, &call, provider, &hit, now_ms);
+        let (mut outcome, applied) =
+            self.carry_out(&mut inner.world, &call, provider, &hit, now_ms);
+        let (drip_ms, padding) = match (&hit.answer, &mut outcome) {
+            (Some(Effect::Drip { ms }), _) => (*ms, 0),
+            (Some(Effect::HugeBody { bytes }), Outcome::Response(response)) => {
+                (0, pad(response, *bytes))
+            }
+            _ => (0, 0),
+        };
         let status = match &outcome {
             Outcome::Response(response) => Some(response.status().as_u16()),
             Outcome::Lost => None,
@@ -194,6 +208,8 @@ impl Sandbox {
             delay_ms: (self.options.latency_ms)
                 .saturating_add(jitter_ms)
                 .saturating_add(hit.delay_ms),
+            drip_ms,
+            padding,
         }
     }
 
@@ -210,7 +226,7 @@ impl Sandbox {
         let mut run = || world.answer(provider, call, &hit.quirks, minimum, now_ms);
         let respond = |answer: Answer| Outcome::Response(answer.into_response());
         match &hit.answer {
-            None => {
+            None | Some(Effect::HugeBody { .. } | Effect::Drip { .. }) => {
                 let answer = run();
                 let applied = answer.is_success();
                 (respond(answer), applied)
@@ -221,11 +237,32 @@ impl Sandbox {
                 let applied = answer.is_success();
                 (Outcome::Response(cut(answer.into_response())), applied)
             }
-            Some(Effect::WrongTypes) => {
+            Some(Effect::CutJson) => {
+                let answer = run();
+                let applied = answer.is_success();
+                let mut response = cut(answer.into_response());
+                response.headers_mut().remove(CONTENT_LENGTH);
+                (Outcome::Response(response), applied)
+            }
+            Some(Effect::StatusAfter { code }) => {
+                let applied = run().is_success();
+                (
+                    respond(world::usual_refusal(provider, call, *code)),
+                    applied,
+                )
+            }
+            Some(Effect::BudgetSpent { reset_s }) => {
+                let spent = world::usual_refusal(provider, call, 429);
+                let left = format!("\"default\";r=0;t={reset_s}");
+                (respond(spent.with("ratelimit", left)), false)
+            }
+            Some(effect @ (Effect::WrongTypes | Effect::NumbersForTexts)) => {
                 let mut answer = run();
                 let applied = answer.is_success();
-                if let Content::Json(value) = &mut answer.content {
-                    confuse(value);
+                match &mut answer.content {
+                    Content::Json(value) if *effect == Effect::WrongTypes => confuse(value),
+                    Content::Json(value) => numbers_for_texts(value),
+                    Content::Html(_) => {}
                 }
                 (respond(answer), applied)
             }
@@ -288,6 +325,24 @@ fn cut(mut response: Response<Bytes>) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(whole));
     response
+}
+
+/// Makes an answer so large, and says how much of it is still to be sent.
+fn pad(response: &mut Response<Bytes>, bytes: u64) -> u64 {
+    let length = u64::try_from(response.body().len()).unwrap_or(u64::MAX);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.max(length)));
+    bytes.saturating_sub(length)
+}
+
+/// Texts become numbers; all else stays.
+fn numbers_for_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => *value = json!(text.len()),
+        Value::Array(items) => items.iter_mut().for_each(numbers_for_texts),
+        Value::Object(object) => object.values_mut().for_each(numbers_for_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// Numbers become texts, texts numbers and lists objects; keys stay.

@@ -75,7 +75,7 @@ async fn answer(
 ) -> Result<Response<Sent>, AnswerLost> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else {
-        let mut refused = Response::new(Sent::new(Bytes::new(), false));
+        let mut refused = Response::new(Sent::new(Bytes::new()));
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         // What is left of the body is not worth reading.
         let close = HeaderValue::from_static("close");
@@ -88,8 +88,15 @@ async fn answer(
         Outcome::Lost => Err(AnswerLost),
         Outcome::Response(response) => {
             let (parts, bytes) = response.into_parts();
-            let cut = parts.headers.contains_key(CONTENT_LENGTH);
-            Ok(Response::from_parts(parts, Sent::new(bytes, cut)))
+            let cut = reply.padding == 0 && parts.headers.contains_key(CONTENT_LENGTH);
+            let sent = Sent {
+                padding: reply.padding,
+                drip: Duration::from_millis(reply.drip_ms),
+                cut,
+                flushed: !cut,
+                ..Sent::new(bytes)
+            };
+            Ok(Response::from_parts(parts, sent))
         }
     }
 }
@@ -106,20 +113,47 @@ fn now_ms() -> i64 {
         .unwrap_or(0)
 }
 
+/// Spaces are sent in pieces of this size.
+const PADDING: &[u8] = &[b' '; 64 * 1024];
+
 /// A body that, when cut, does not tell its length, so that the header's larger one stands and hyper breaks off.
 struct Sent {
-    rest: Option<Bytes>,
+    rest: Bytes,
+    /// Spaces still to be sent.
+    padding: u64,
+    /// The wait before each byte; zero sends all at once.
+    drip: Duration,
+    waiting: Option<Pin<Box<tokio::time::Sleep>>>,
     cut: bool,
     flushed: bool,
 }
 
 impl Sent {
-    fn new(bytes: Bytes, cut: bool) -> Self {
+    fn new(rest: Bytes) -> Self {
         Self {
-            rest: Some(bytes).filter(|bytes| !bytes.is_empty()),
-            cut,
-            flushed: !cut,
+            rest,
+            padding: 0,
+            drip: Duration::ZERO,
+            waiting: None,
+            cut: false,
+            flushed: true,
         }
+    }
+
+    /// The next piece of what is left; none at the end.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        if !self.rest.is_empty() {
+            let most = if self.drip.is_zero() {
+                self.rest.len()
+            } else {
+                1
+            };
+            return Some(self.rest.split_to(most));
+        }
+        let length = usize::try_from(self.padding).unwrap_or(usize::MAX);
+        let piece = PADDING.get(..length).unwrap_or(PADDING);
+        self.padding -= u64::try_from(piece.len()).unwrap_or(self.padding);
+        (!piece.is_empty()).then(|| Bytes::from_static(piece))
     }
 }
 
@@ -131,8 +165,18 @@ impl Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(bytes) = self.rest.take() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        if !self.drip.is_zero() && !self.rest.is_empty() {
+            let drip = self.drip;
+            let waiting = self
+                .waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(drip)));
+            if waiting.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.waiting = None;
+        }
+        if let Some(piece) = self.next_piece() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if !self.flushed {
             // One turn for hyper to send what it has, or the break would swallow the first half too.
@@ -144,13 +188,12 @@ impl Body for Sent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_none() && !self.cut
+        self.rest.is_empty() && self.padding == 0 && !self.cut
     }
 
     fn size_hint(&self) -> SizeHint {
-        let length = self.rest.as_ref().map_or(0, Bytes::len);
-        match u64::try_from(length) {
-            Ok(length) if !self.cut => SizeHint::with_exact(length),
+        match u64::try_from(self.rest.len()) {
+            Ok(length) if !self.cut => SizeHint::with_exact(length.saturating_add(self.padding)),
             _ => SizeHint::default(),
         }
     }
@@ -210,6 +253,19 @@ mod tests {
         let (head, body) = cut.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("content-length: 2"), "{head}");
         assert_eq!(body, "{");
+    }
+
+    #[tokio::test]
+    async fn huge_and_slow_bodies_come_whole() {
+        let closing = format!("{LIST}connection: close\r\n\r\n");
+        let huge = talk(Some(Effect::HugeBody { bytes: 300_000 }), closing.clone()).await;
+        let (head, body) = huge.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-length: 300000\r\n"), "{head}");
+        assert_eq!((body.len(), body.trim_end()), (300_000, "{}"));
+        let began = tokio::time::Instant::now();
+        let slow = talk(Some(Effect::Drip { ms: 100 }), closing).await;
+        assert!(slow.ends_with("\r\n\r\n{}"), "{slow}");
+        assert!(began.elapsed() >= Duration::from_millis(200));
     }
 
     #[tokio::test]

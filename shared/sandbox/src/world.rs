@@ -74,6 +74,16 @@ pub(crate) fn is_write(provider: Provider, call: &Call) -> bool {
     }
 }
 
+/// What this status usually says.
+pub(crate) fn usual_refusal(provider: Provider, call: &Call, code: u16) -> Answer {
+    match provider {
+        Provider::Aiven => aiven::failure(code, None, None, None),
+        Provider::Pubsub => pubsub::failure(code, call, None, None),
+        Provider::Cloudflare => cloudflare::failure(code, None, None),
+        Provider::Sandbox | Provider::Nobody => html_page(code, "Error"),
+    }
+}
+
 /// The refusal a `Status` fault stands for, in the provider's own words.
 pub(crate) fn refusal(provider: Provider, call: &Call, effect: &Effect) -> Option<Answer> {
     let Effect::Status {

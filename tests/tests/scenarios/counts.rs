@@ -31,6 +31,8 @@ const ANSWER_MS: u64 = 50;
 
 /// Requests of one check to each provider, and how many answers deep it is.
 fn measure(stack: &Stack) -> ([usize; 3], i64) {
+    // The first check after a run remembers that its writes took; what counts is the usual one.
+    let _ = stack.check();
     stack.ports.latency_ms.set(ANSWER_MS);
     stack.ports.clear_sent();
     let (reads, writes) = (

@@ -80,7 +80,7 @@ impl World {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value));
         let settings = Settings::merge(settings, folder.path())?;
-        let secrets = settings.secrets(folder.path())?;
+        let (secrets, _) = settings.secrets(folder.path());
         let stack = StackName::new("demo").map_err(|error| CliError::Demo(error.to_string()))?;
         Ok(Self {
             sandbox,

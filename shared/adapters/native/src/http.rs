@@ -188,6 +188,10 @@ mod tests {
     /// What a server does once it has read a request's head.
     enum Server {
         Says(&'static str),
+        /// So many bytes, none of them announced.
+        Streams(usize),
+        /// A byte now and then, without end.
+        Drips,
         Hangs,
         Drops,
     }
@@ -205,6 +209,20 @@ mod tests {
             let _ = socket.read(&mut head).await.unwrap();
             match server {
                 Server::Says(text) => socket.write_all(text.as_bytes()).await.unwrap(),
+                Server::Streams(length) => {
+                    let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                    let piece = [b' '; 64 * 1024];
+                    for _ in 0..length / piece.len() {
+                        // The client hangs up on purpose.
+                        let _ = socket.write_all(&piece).await;
+                    }
+                }
+                Server::Drips => {
+                    let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                    while socket.write_all(b" ").await.is_ok() {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }
                 Server::Hangs => std::future::pending().await,
                 Server::Drops => {}
             }
@@ -268,6 +286,22 @@ mod tests {
         }
         let just = "HTTP/1.1 200 OK\r\n\r\n0123456789";
         assert!(ask(Server::Says(just), quick()).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_hundred_megabytes_are_not_taken_in() {
+        let error = ask(Server::Streams(100_000_000), HttpOptions::default()).await;
+        assert_eq!(error.unwrap_err(), HttpError::TooLarge(ANSWER_BYTES_MAX));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_body_that_drips_is_no_answer_in_time() {
+        let unlimited = HttpOptions {
+            answer_bytes_max: ANSWER_BYTES_MAX,
+            ..quick()
+        };
+        let error = ask(Server::Drips, unlimited).await.unwrap_err();
+        assert_eq!(error, HttpError::Timeout(300));
     }
 
     #[tokio::test(flavor = "current_thread")]

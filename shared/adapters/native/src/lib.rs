@@ -124,7 +124,7 @@ mod tests {
         let settings = BTreeMap::from([("CLOUDFLARE_API_TOKEN".to_owned(), "t0ken".to_owned())]);
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::merge(settings, folder.path()).unwrap();
-        let secrets = settings.secrets(folder.path()).unwrap();
+        let secrets = settings.secrets(folder.path()).0;
         let ports = NativePorts::new(NativeHttp::new(options).unwrap(), secrets);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoints = Endpoints {

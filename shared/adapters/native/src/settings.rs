@@ -134,32 +134,35 @@ impl Settings {
     }
 
     /// The credentials. `GOOGLE_CREDENTIALS` is the JSON of a service-account key or the path of
-    /// its file; a relative path begins at `folder`.
-    ///
-    /// # Errors
-    /// When that file can't be read; names the variable and the path.
-    pub fn secrets(&self, folder: &Path) -> Result<NativeSecrets, SettingsError> {
+    /// its file; a relative path begins at `folder`. A file that can't be read is told beside the
+    /// others, since only what needs it suffers: the message names the variable and the path.
+    #[must_use]
+    pub fn secrets(&self, folder: &Path) -> (NativeSecrets, Option<SettingsError>) {
         let mut secrets = BTreeMap::new();
+        let mut problem = None;
         for name in [AIVEN_TOKEN, CLOUDFLARE_API_TOKEN] {
             if let Some(value) = self.get(name) {
                 secrets.insert(name, SecretText::new(value));
             }
         }
         if let Some(value) = self.get(GOOGLE_CREDENTIALS) {
-            let json = if value.starts_with('{') {
-                value.to_owned()
-            } else {
-                let path = folder.join(value);
-                fs::read_to_string(&path).map_err(|error| {
-                    SettingsError(format!(
-                        "{GOOGLE_CREDENTIALS} names the file {}: {error}",
-                        path.display()
-                    ))
-                })?
+            let path = folder.join(value);
+            let json = match value.starts_with('{') {
+                true => Ok(value.to_owned()),
+                false => fs::read_to_string(&path),
             };
-            secrets.insert(GOOGLE_CREDENTIALS, SecretText::new(json));
+            match json {
+                Ok(json) => {
+                    secrets.insert(GOOGLE_CREDENTIALS, SecretText::new(json));
+                }
+                Err(error) => {
+                    let path = path.display();
+                    let text = format!("{GOOGLE_CREDENTIALS} names the file {path}: {error}");
+                    problem = Some(SettingsError(text));
+                }
+            }
         }
-        Ok(NativeSecrets(secrets))
+        (NativeSecrets(secrets), problem)
     }
 }
 
@@ -327,7 +330,7 @@ mod tests {
                 .secret(name)
                 .map(|secret| secret.reveal().to_owned())
         };
-        let inline = google(" {\"from\":\"text\"}").unwrap();
+        let inline = google(" {\"from\":\"text\"}").0;
         assert_eq!(
             reveal(&inline, "GOOGLE_CREDENTIALS").unwrap(),
             "{\"from\":\"text\"}"
@@ -336,13 +339,16 @@ mod tests {
         assert_eq!(reveal(&inline, "CLOUDFLARE_API_TOKEN"), None);
         let absolute = folder.path().join("key.json");
         for path in ["key.json", "./key.json", absolute.to_str().unwrap()] {
-            let secrets = google(path).unwrap();
+            let secrets = google(path).0;
             assert_eq!(
                 reveal(&secrets, "GOOGLE_CREDENTIALS").unwrap(),
                 "{\"from\":\"file\"}"
             );
         }
-        let error = google("nowhere.json").unwrap_err().to_string();
+        let (secrets, error) = google("nowhere.json");
+        assert_eq!(reveal(&secrets, "GOOGLE_CREDENTIALS"), None);
+        assert_eq!(reveal(&secrets, "AIVEN_TOKEN").unwrap(), "t");
+        let error = error.unwrap().to_string();
         assert!(
             error.contains("GOOGLE_CREDENTIALS") && error.contains("nowhere.json"),
             "{error}"

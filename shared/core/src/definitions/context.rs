@@ -2,6 +2,7 @@
 //! steps of walking a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::model::{Salt, StackName};
 
@@ -14,7 +15,7 @@ use super::yaml::{self, Content, Node, Pos};
 /// A stack's config value.
 #[derive(Debug, Clone)]
 pub(super) struct ConfigValue<'a> {
-    pub(super) content: ConfigContent,
+    pub(super) content: ConfigContent<'a>,
     /// Where it is written; none for an environment variable.
     pub(super) place: Option<Place<'a>>,
     /// Where its key is written.
@@ -25,13 +26,13 @@ pub(super) struct ConfigValue<'a> {
 
 /// What a config value holds.
 #[derive(Debug, Clone)]
-pub(super) enum ConfigContent {
+pub(super) enum ConfigContent<'a> {
     /// A scalar.
     Text(String),
     /// `{secure: …}`, which only Pulumi can read.
     Encrypted,
     /// A list or a map.
-    Tree(Node),
+    Tree(Rc<Node<'a>>),
 }
 
 /// What filling a text came to.
@@ -47,10 +48,10 @@ pub(super) enum Filled {
 
 /// One key of a map with its value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'n> {
+pub(super) struct Entry<'n, 't> {
     pub(super) key: &'n str,
     pub(super) key_pos: Pos,
-    pub(super) value: &'n Node,
+    pub(super) value: &'n Node<'t>,
 }
 
 /// What every reader needs.
@@ -73,7 +74,7 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The tree of a file; reports why it has none.
-    pub(super) fn read(&mut self, file: &'a str) -> Option<Node> {
+    pub(super) fn read(&mut self, file: &'a str) -> Option<Node<'a>> {
         let text = self.report.text(file)?;
         match yaml::read(text) {
             Ok(Node {
@@ -109,7 +110,12 @@ impl<'a> Context<'a> {
     }
 
     /// The keys of a map, once each; reports what is not a map, not a key, or written twice.
-    pub(super) fn entries<'n>(&mut self, file: &str, node: &'n Node, what: &str) -> Vec<Entry<'n>> {
+    pub(super) fn entries<'n, 't>(
+        &mut self,
+        file: &str,
+        node: &'n Node<'t>,
+        what: &str,
+    ) -> Vec<Entry<'n, 't>> {
         let Content::Map(pairs) = &node.content else {
             let place = Place {
                 file,
@@ -139,9 +145,9 @@ impl<'a> Context<'a> {
                     .hinted(place, "merge keys (`<<`) are not supported", hint);
                 continue;
             }
-            if let Some(earlier) = first.get(name.as_str()) {
+            if let Some(earlier) = first.get(name.as_ref()) {
                 let line = earlier.line;
-                let hint = match name.as_str() {
+                let hint = match name.as_ref() {
                     "name" => format!("the first is on line {line}; begin the next item with `- `"),
                     _ => format!("the first is on line {line}; remove one"),
                 };
@@ -160,7 +166,12 @@ impl<'a> Context<'a> {
     }
 
     /// The items of a list; reports what is none.
-    pub(super) fn items<'n>(&mut self, file: &str, node: &'n Node, what: &str) -> &'n [Node] {
+    pub(super) fn items<'n, 't>(
+        &mut self,
+        file: &str,
+        node: &'n Node<'t>,
+        what: &str,
+    ) -> &'n [Node<'t>] {
         let place = Place {
             file,
             pos: node.pos,
@@ -192,7 +203,7 @@ impl<'a> Context<'a> {
     pub(super) fn unknown_key<'w>(
         &mut self,
         file: &str,
-        entry: &Entry<'_>,
+        entry: &Entry<'_, '_>,
         known: impl IntoIterator<Item = &'w str>,
     ) {
         let place = Place {

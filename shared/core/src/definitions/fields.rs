@@ -26,10 +26,10 @@ pub(super) struct Field<'a> {
 pub(super) type FieldMap<'a> = BTreeMap<FieldName, Field<'a>>;
 
 /// A resource's keys: those of its fields, and the rest.
-pub(super) struct Read<'a, 'n> {
+pub(super) struct Read<'a, 'n, 't> {
     pub(super) fields: FieldMap<'a>,
     /// The entries of `own`, by name.
-    pub(super) own: BTreeMap<&'static str, Entry<'n>>,
+    pub(super) own: BTreeMap<&'static str, Entry<'n, 't>>,
 }
 
 /// The names of all fields of a kind.
@@ -38,14 +38,14 @@ pub(super) fn names(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Reads a map: keys in `own` are handed back, others are fields of the kind over `defaults`.
-pub(super) fn read<'a, 'n>(
+pub(super) fn read<'a, 'n, 't>(
     context: &mut Context<'a>,
     file: &'a str,
-    node: &'n Node,
+    node: &'n Node<'t>,
     kind: Kind,
     own: &[&'static str],
     defaults: &FieldMap<'a>,
-) -> Read<'a, 'n> {
+) -> Read<'a, 'n, 't> {
     let what = format!("a {}", kind.label());
     let entries = context.entries(file, node, &what);
     let mut read = Read {
@@ -83,7 +83,7 @@ fn field<'a>(
     context: &mut Context<'a>,
     file: &'a str,
     spec: &'static FieldSpec,
-    entry: Entry<'_>,
+    entry: Entry<'_, '_>,
     fields: &mut FieldMap<'a>,
 ) {
     let place = Place {
@@ -262,7 +262,7 @@ fn is_label_char(c: char) -> bool {
 pub(super) fn on_missing(
     context: &mut Context<'_>,
     file: &str,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
 ) -> Option<OnMissing> {
     let entry = entry?;
     let Filled::Text(text) = context.text(file, "on_missing", entry.value) else {

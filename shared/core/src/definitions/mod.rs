@@ -149,7 +149,7 @@ pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
     }
 }
 
-fn child<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+fn child<'n>(node: &'n Node<'n>, name: &str) -> Option<&'n Node<'n>> {
     let Content::Map(pairs) = &node.content else {
         return None;
     };
@@ -235,7 +235,7 @@ fn stray(context: &mut Context<'_>, path: &str) {
     context.report.hinted(start_of(path), message, hint);
 }
 
-fn project_root(context: &mut Context<'_>) -> Option<Node> {
+fn project_root<'a>(context: &mut Context<'a>) -> Option<Node<'a>> {
     if context.report.text(project::FILE).is_none() {
         let hint =
             "add it with `project: <name>`; the folder that holds it is the definitions' root";
@@ -253,7 +253,7 @@ fn stack_root<'a>(
     context: &mut Context<'a>,
     own_file: &str,
     own_path: Option<&'a str>,
-) -> Option<Node> {
+) -> Option<Node<'a>> {
     let stack = context.stack;
     for other in context.known_stacks.clone() {
         if stack.overlaps(&other) {

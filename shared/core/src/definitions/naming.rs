@@ -19,7 +19,7 @@ pub(super) fn read<'a>(
     context: &mut Context<'a>,
     file: &'a str,
     node: &Node,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
     what: &str,
 ) -> Option<Name<'a>> {
     let Some(entry) = entry else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
 use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
 
@@ -41,6 +42,7 @@ pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<Decl
         return Vec::new();
     };
     let file = value.place.map_or(OVERRIDE, |place| place.file);
+    let text;
     let node = match value.content {
         ConfigContent::Tree(node) => node,
         ConfigContent::Encrypted => {
@@ -49,18 +51,21 @@ pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<Decl
             }
             return Vec::new();
         }
-        ConfigContent::Text(text) => match yaml::read(&text) {
-            Ok(node) if value.place.is_none() => node,
-            _ => {
-                let place = value.place.unwrap_or(Place {
-                    file,
-                    pos: yaml::Pos::START,
-                });
-                let hint = "write a list of nodes with name, ips and domain";
-                context.report.hinted(place, "`nodes` must be a list", hint);
-                return Vec::new();
+        ConfigContent::Text(written) => {
+            text = written;
+            match yaml::read(&text) {
+                Ok(node) if value.place.is_none() => Rc::new(node),
+                _ => {
+                    let place = value.place.unwrap_or(Place {
+                        file,
+                        pos: yaml::Pos::START,
+                    });
+                    let hint = "write a list of nodes with name, ips and domain";
+                    context.report.hinted(place, "`nodes` must be a list", hint);
+                    return Vec::new();
+                }
             }
-        },
+        }
     };
     let items = context.items(file, &node, "nodes");
     if items.is_empty() {
@@ -148,7 +153,11 @@ fn one<'a>(
 }
 
 /// A node's entries; reports what is unknown or missing.
-fn known_keys<'n>(context: &mut Context<'_>, file: &str, node: &'n Node) -> Vec<Entry<'n>> {
+fn known_keys<'n, 't>(
+    context: &mut Context<'_>,
+    file: &str,
+    node: &'n Node<'t>,
+) -> Vec<Entry<'n, 't>> {
     let entries = context.entries(file, node, "a node");
     for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key)) {
         context.unknown_key(file, entry, KEYS);
@@ -215,7 +224,7 @@ fn claim<'a>(
 fn flag<'a>(
     context: &mut Context<'a>,
     file: &'a str,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
 ) -> Option<(bool, Place<'a>)> {
     let entry = entry?;
     let Filled::Text(text) = context.text(file, entry.key, entry.value) else {
@@ -232,7 +241,7 @@ fn flag<'a>(
 fn ttl<'a>(
     context: &mut Context<'a>,
     file: &'a str,
-    entry: &Entry<'_>,
+    entry: &Entry<'_, '_>,
 ) -> Option<(i64, Place<'a>)> {
     let Filled::Text(text) = context.text(file, "ttl", entry.value) else {
         return None;
@@ -259,7 +268,7 @@ fn ttl<'a>(
 fn domain<'a>(
     context: &mut Context<'a>,
     file: &'a str,
-    entry: &Entry<'_>,
+    entry: &Entry<'_, '_>,
 ) -> Option<(String, Place<'a>)> {
     let Filled::Text(text) = context.text(file, "domain", entry.value) else {
         return None;
@@ -309,7 +318,12 @@ fn fqdn(text: &str) -> Result<String, Fault> {
 type Families = (BTreeSet<String>, BTreeSet<String>);
 
 /// The addresses by family, in canonical text.
-fn addresses(context: &mut Context<'_>, file: &str, entry: &Entry<'_>, proxied: bool) -> Families {
+fn addresses(
+    context: &mut Context<'_>,
+    file: &str,
+    entry: &Entry<'_, '_>,
+    proxied: bool,
+) -> Families {
     let mut found = Families::default();
     let items = context.items(file, entry.value, "ips");
     if items.is_empty() && matches!(entry.value.content, Content::List(_)) {

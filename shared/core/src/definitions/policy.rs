@@ -57,7 +57,7 @@ pub(super) fn read<'a>(
     protected
 }
 
-fn set(policy: &mut Policy, entry: &Entry<'_>, text: &str) -> Result<(), Fault> {
+fn set(policy: &mut Policy, entry: &Entry<'_, '_>, text: &str) -> Result<(), Fault> {
     let name = entry.key;
     match name {
         "correct" => policy.correct = allowance(name, text)?,

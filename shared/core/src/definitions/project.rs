@@ -273,7 +273,7 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
     })
 }
 
-fn filled(context: &mut Context<'_>, entry: &Entry<'_>) -> Option<String> {
+fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
     let place = Place {
         file: FILE,
         pos: entry.value.pos,

@@ -221,7 +221,7 @@ impl<'a> PubsubReader<'a> {
         context: &mut Context<'a>,
         file: &'a str,
         node: &Node,
-        entry: Option<&Entry<'_>>,
+        entry: Option<&Entry<'_, '_>>,
         word: &str,
     ) -> Option<Name<'a>> {
         let Some(entry) = entry else {
@@ -298,7 +298,7 @@ fn id<'a>(
     context: &mut Context<'a>,
     file: &'a str,
     node: &Node,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&Entry<'_, '_>>,
     what: &str,
 ) -> Option<Name<'a>> {
     let name = naming::read(context, file, node, entry, what)?;
@@ -314,6 +314,9 @@ fn has_key(node: &Node, key: &str) -> bool {
     super::kafka::is_written(node, key)
 }
 
+/// What a retry policy without a minimum gets, in nanoseconds (v1 discovery, `RetryPolicy`).
+const DEFAULT_MINIMUM_BACKOFF: i64 = 10_000_000_000;
+
 /// Checks what a subscription's fields say together.
 fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
     let get = |name: &'static str| fields.get(&FieldName::known(name));
@@ -327,6 +330,15 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
         context.report.add(
             least.place,
             "`minimum_backoff` is more than `maximum_backoff`",
+        );
+    }
+    if let (None, Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
+        && nanos(most) < Some(DEFAULT_MINIMUM_BACKOFF)
+    {
+        context.report.hinted(
+            most.place,
+            "`maximum_backoff` is less than `minimum_backoff`, which is 10s where it is not written",
+            "write `minimum_backoff` too",
         );
     }
     if let (Some(attempts), None) = (get("max_delivery_attempts"), get("dead_letter_topic")) {

@@ -1,6 +1,7 @@
 //! `stacks/<stack>.yaml`: a stack's config. A `Pulumi.<stack>.yaml` is accepted unchanged.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::model::{Policy, StackName};
 
@@ -58,7 +59,7 @@ pub(super) struct StackFile {
 pub(super) fn read_config<'a>(
     context: &mut Context<'a>,
     file: &'a str,
-    root: Option<&Node>,
+    root: Option<&Node<'a>>,
     overrides: &BTreeMap<String, String>,
 ) -> StackFile {
     let mut found = StackFile::default();
@@ -114,7 +115,7 @@ pub(super) fn read_config<'a>(
 fn config_key<'a>(
     context: &mut Context<'a>,
     file: &'a str,
-    entry: &Entry<'_>,
+    entry: &Entry<'_, 'a>,
     google: &mut Option<ConfigValue<'a>>,
     found: &mut StackFile,
 ) {
@@ -170,14 +171,16 @@ fn config_key<'a>(
     }
 }
 
-fn content(node: &Node) -> ConfigContent {
+fn content<'a>(node: &Node<'a>) -> ConfigContent<'a> {
     let is_secure = |key: &Node| matches!(&key.content, Content::Scalar(text) if text == "secure");
     match &node.content {
-        Content::Scalar(text) => ConfigContent::Text(text.clone()),
+        Content::Scalar(text) => ConfigContent::Text(text.clone().into_owned()),
         Content::Map(pairs) if pairs.len() == 1 && pairs.iter().all(|(key, _)| is_secure(key)) => {
             ConfigContent::Encrypted
         }
-        Content::Null | Content::List(_) | Content::Map(_) => ConfigContent::Tree(node.clone()),
+        Content::Null | Content::List(_) | Content::Map(_) => {
+            ConfigContent::Tree(Rc::new(node.clone()))
+        }
     }
 }
 

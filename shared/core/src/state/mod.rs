@@ -89,33 +89,19 @@ impl State {
         }
     }
 
-    /// This state, less the writes that a later check saw take: a whole read after their time to
-    /// settle, in which the resource had not drifted. An old value after that is a new drift.
+    /// This state, less the writes that a check saw take: an old value after that is a new drift,
+    /// and a new absence counts as any other.
     #[must_use]
     pub fn without_taken(&self, watch: &Watch) -> Self {
         let mut state = self.clone();
         for (key, record) in &mut state.resources {
-            let until = record.settling.as_ref().map(|settling| settling.until);
-            if until.is_some_and(|until| watch.last_good_read_at >= Some(until))
-                && !watch.seen.contains_key(key)
+            if record.settling.is_some()
+                && record.settling.as_ref().map(|settling| &settling.until) == watch.taken.get(key)
             {
                 record.settling = None;
             }
         }
         state
-    }
-
-    /// Whether a write of ours ended its time to settle between two reads, so that the later one
-    /// is worth remembering.
-    #[must_use]
-    pub fn settles_between(&self, before: Option<Timestamp>, now: Timestamp) -> bool {
-        let settling = self
-            .resources
-            .values()
-            .filter_map(|record| record.settling.as_ref());
-        settling
-            .map(|settling| settling.until)
-            .any(|until| before < Some(until) && until <= now)
     }
 
     /// Forgets automatic changes older than a day; the counters look no further back.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::State;
 use crate::model::{ResourceKey, Timestamp};
 
 /// The memory of checks of one stack.
@@ -15,6 +16,8 @@ pub struct Watch {
     pub seen: BTreeMap<ResourceKey, (String, Timestamp)>,
     /// When everything was last read without a failure.
     pub last_good_read_at: Option<Timestamp>,
+    /// Writes of ours that a check saw take, by the end of their time to settle.
+    pub taken: BTreeMap<ResourceKey, Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,8 @@ struct StoredWatch {
     format: u32,
     seen: BTreeMap<String, StoredSeen>,
     last_good_read_ms: Option<i64>,
+    #[serde(default)]
+    taken_ms: BTreeMap<String, i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +60,11 @@ impl Watch {
         Self {
             seen: seen.collect(),
             last_good_read_at: stored.last_good_read_ms.map(Timestamp),
+            taken: stored
+                .taken_ms
+                .into_iter()
+                .filter_map(|(key, until)| Some((ResourceKey::parse(&key).ok()?, Timestamp(until))))
+                .collect(),
         }
     }
 
@@ -77,6 +87,11 @@ impl Watch {
             format: FORMAT_VERSION,
             seen: seen.collect(),
             last_good_read_ms,
+            taken_ms: self
+                .taken
+                .iter()
+                .map(|(key, until)| (key.to_string(), until.0))
+                .collect(),
         };
         serde_json::to_vec_pretty(&stored)
     }
@@ -110,7 +125,20 @@ impl Watch {
         Self {
             seen,
             last_good_read_at,
+            taken: self.taken.clone(),
         }
+    }
+
+    /// This memory once a check saw which of the settling writes in `state` took.
+    #[must_use]
+    pub fn with_taken(mut self, state: &State, is_in_sync: impl Fn(&ResourceKey) -> bool) -> Self {
+        let settling = state.resources.iter().filter_map(|(key, record)| {
+            let until = record.settling.as_ref()?.until;
+            let taken = is_in_sync(key) || self.taken.get(key) == Some(&until);
+            taken.then(|| (key.clone(), until))
+        });
+        self.taken = settling.collect();
+        self
     }
 
     /// Whether this memory is worth a write after `before`: something changed, or the heartbeat is due.
@@ -120,7 +148,7 @@ impl Watch {
             (Some(now), Some(then)) => now.ms_since(then) >= Self::HEARTBEAT_MS,
             (now, then) => now != then,
         };
-        self.seen != before.seen || due
+        self.seen != before.seen || self.taken != before.taken || due
     }
 }
 

@@ -21,9 +21,12 @@ pub(super) fn projects(aiven: &Aiven) -> Answer {
     let projects: Vec<Value> = aiven
         .projects
         .keys()
-        .map(
-            |name| json!({"project_name": name, "default_cloud": "google-us-central1", "tags": {}}),
-        )
+        .map(|name| {
+            json!({
+                "project_name": name, "account_id": "a0000000000", "organization_id": "org00000000",
+                "default_cloud": "google-us-central1", "tags": {},
+            })
+        })
         .collect();
     let of = |value: Value| -> BTreeMap<&String, Value> {
         aiven
@@ -78,6 +81,7 @@ fn describe_service(name: &str, service: &Service, off: bool) -> Value {
         "node_count": service.nodes,
         "node_states": nodes,
         "termination_protection": false,
+        "project_vpc_id": null,
         "user_config": {
             "kafka_version": "3.9",
             "kafka": service.broker_defaults,

@@ -23,7 +23,7 @@ pub(super) fn zone(id: &str, zone: &Zone) -> Value {
         "modified_on": "2025-01-01T00:00:00.000000Z",
         "activated_on": "2025-01-01T00:00:00.000000Z",
         "account": {"id": "acc00000000000000000000000000001", "name": "Clustera"},
-        "owner": {"id": null, "type": "user", "email": null},
+        "owner": {"id": "acc00000000000000000000000000001", "name": "Clustera", "type": "user"},
         "meta": {"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
         "plan": {"id": "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee", "name": "Free Website", "legacy_id": "free", "price": 0, "currency": "USD", "is_subscribed": false},
         "permissions": ["#dns_records:edit", "#dns_records:read", "#zone:read"],

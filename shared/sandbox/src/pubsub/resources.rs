@@ -119,6 +119,7 @@ pub(super) fn create(
         if !pubsub.topics.contains_key(topic) {
             return Err(not_found(topic));
         }
+        check_dead_letters(pubsub, &stored)?;
     }
     let resource = Resource {
         fields: stored,
@@ -159,10 +160,11 @@ pub(super) fn patch(
     let paths = read_mask(kind, mask.as_deref().unwrap_or_default())?;
     let resource = pubsub
         .of_kind(of)
-        .get_mut(name)
+        .get(name)
         .ok_or_else(|| not_found(name))?;
     // Built aside and stored only when all of it is good: one bad path changes nothing.
     let mut stored = resource.fields.clone();
+    let names_dead_letters = paths.contains("deadLetterPolicy");
     for path in paths {
         // Named but absent resets to the default; given but not named is ignored.
         match given.remove(&path) {
@@ -171,8 +173,29 @@ pub(super) fn patch(
         };
     }
     finish(of, &mut stored)?;
+    // A topic deleted since then is no obstacle to other changes.
+    if names_dead_letters {
+        check_dead_letters(pubsub, &stored)?;
+    }
+    let resource = pubsub
+        .of_kind(of)
+        .get_mut(name)
+        .ok_or_else(|| not_found(name))?;
     resource.fields = stored;
     Ok(show_written(name, resource))
+}
+
+/// The topic that undeliverable messages go to must exist (Google's emulator 0.8.20).
+fn check_dead_letters(pubsub: &Pubsub, stored: &Fields) -> Result<(), Refused> {
+    let Some(policy) = stored.get("deadLetterPolicy") else {
+        return Ok(());
+    };
+    let topic = policy.get("deadLetterTopic").and_then(Value::as_str);
+    if topic.is_some_and(|topic| pubsub.topics.contains_key(topic)) {
+        Ok(())
+    } else {
+        Err(refuse(404, "NOT_FOUND", "Dead letter topic not found"))
+    }
 }
 
 fn read_mask(kind: &Kind, mask: &str) -> Result<BTreeSet<String>, Refused> {
@@ -250,6 +273,11 @@ fn finish_subscription(stored: &mut Fields) -> Result<(), Refused> {
             let value = retry.entry(key).or_insert_with(|| json!(usual));
             bound(Some(&*value), 0, 600, key)?;
         }
+        let nanos = |key| read_nanos(retry.get(key));
+        if nanos("maximumBackoff") < nanos("minimumBackoff") {
+            // Google's emulator 0.8.20.
+            return Err(invalid("The value for maximum_backoff is too small."));
+        }
     }
     if let Some(letters) = stored
         .get_mut("deadLetterPolicy")
@@ -303,6 +331,10 @@ fn finish_delivery(stored: &mut Fields) -> Result<(), Refused> {
         return Err(invalid("At most one delivery configuration may be set."));
     }
     Ok(())
+}
+
+fn read_nanos(value: Option<&Value>) -> Option<i64> {
+    fields::read_duration(value?.as_str()?)
 }
 
 fn bound(value: Option<&Value>, least: i64, most: i64, what: &str) -> Result<(), Refused> {

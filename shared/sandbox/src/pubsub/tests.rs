@@ -128,6 +128,8 @@ fn bad_input_is_refused() {
         json!({"expirationPolicy": {"ttl": "3600s"}}),
         json!({"deadLetterPolicy": {"maxDeliveryAttempts": 4}}),
         json!({"retryPolicy": {"minimumBackoff": "601s"}}),
+        json!({"retryPolicy": {"minimumBackoff": "60s", "maximumBackoff": "10s"}}),
+        json!({"retryPolicy": {"maximumBackoff": "9.5s"}}),
         json!({"labels": {"Upper": "x"}}),
         json!({"labels": {"a": 1}}),
         json!({"filter": "x".repeat(257)}),
@@ -146,6 +148,32 @@ fn bad_input_is_refused() {
         );
     }
     assert_eq!(bench.get(&sub("fresh")).0, 404);
+}
+
+#[test]
+fn the_dead_letter_topic_must_exist_when_it_is_named() {
+    let bench = with_sub(json!({}));
+    let put = |letters: Value| {
+        let body = json!({"topic": full("hook"), "deadLetterPolicy": letters});
+        bench.put(&sub("fresh"), body).0
+    };
+    assert_eq!(put(json!({})), 404);
+    assert_eq!(put(json!({"deadLetterTopic": full("letters")})), 404);
+    let patch = |field: &str, value: Value| {
+        let body = json!({"subscription": {field: value}, "updateMask": field});
+        bench.patch(&sub("hook-sub"), body).0
+    };
+    let letters = json!({"deadLetterTopic": full("letters")});
+    assert_eq!(patch("deadLetterPolicy", letters.clone()), 404);
+    bench.put(&topic("letters"), json!({}));
+    assert_eq!(patch("deadLetterPolicy", letters), 200);
+    bench.delete(&topic("letters"));
+    assert_eq!(patch("ackDeadlineSeconds", json!(20)), 200);
+    let (_, shown) = bench.get(&sub("hook-sub"));
+    assert_eq!(
+        shown["deadLetterPolicy"]["deadLetterTopic"],
+        full("letters")
+    );
 }
 
 #[test]

@@ -120,6 +120,20 @@ subscriptions:
   - name: \"{stack}-x\"
     dead_letter_topic: projects/p/x
 "),
+    backoffs: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-crossed\"
+    topic: \"{stack}-mail\"
+    minimum_backoff: 60s
+    maximum_backoff: 10s
+  - name: \"{stack}-below-the-default\"
+    topic: \"{stack}-mail\"
+    maximum_backoff: 9s
+  - name: \"{stack}-good\"
+    topic: \"{stack}-mail\"
+    maximum_backoff: 10s
+"),
     bindings: of(PUBSUB, "bindings:
   - topic: \"{stack}-mail\"
     role: publisher

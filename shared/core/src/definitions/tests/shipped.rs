@@ -286,7 +286,7 @@ fn to_json(node: &Node) -> Json {
             pairs
                 .iter()
                 .map(|(key, value)| match &key.content {
-                    Content::Scalar(text) => (text.clone(), to_json(value)),
+                    Content::Scalar(text) => (text.clone().into_owned(), to_json(value)),
                     other => panic!("{other:?}"),
                 })
                 .collect(),

@@ -166,12 +166,26 @@ pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> Read
         404 if matches!(not_found(response), NotFound::Starting) => {
             failure(FailureCode::ProviderError, reason)
         }
+        // A page on the way is no word of Aiven's on what is there.
+        404 if problem == Problem::default() => failure(FailureCode::StrangeAnswer, reason),
         404 => failure(FailureCode::ScopeNotFound, reason),
         409 if problem.code == "not_powered" => failure(FailureCode::NotRunning, reason),
         429 => failure(FailureCode::RateLimited, reason),
-        501 => failure(FailureCode::InTransition, reason),
         408 | 500..=599 => failure(FailureCode::ProviderError, reason),
         _ => failure(FailureCode::StrangeAnswer, reason),
+    }
+}
+
+/// The same for the read of a topic, which is 501 while it is being made
+/// (terraform-provider-aiven#89).
+pub(super) fn topic_failure(response: &Response<Bytes>) -> ReadFailure {
+    let failure = read_failure(response, TOPIC_PERMISSION);
+    match response.status().as_u16() {
+        501 => ReadFailure {
+            code: FailureCode::InTransition,
+            ..failure
+        },
+        _ => failure,
     }
 }
 

@@ -184,8 +184,7 @@ async fn single<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, name: Str
         return Answer::Gone(name);
     }
     if response.status() != 200 {
-        let failure = error::read_failure(&response, TOPIC_PERMISSION);
-        return Answer::Topic(name, Err(failure));
+        return Answer::Topic(name, Err(error::topic_failure(&response)));
     }
     let topic = match wire::read::<OneTopic>(response.body()) {
         Ok(OneTopic { topic }) if topic.topic_name == name => normalize::detail(topic),

@@ -111,9 +111,8 @@ impl Key {
             private_key_id: Option<String>,
             private_key: Option<String>,
         }
-        let file: KeyFile = serde_json::from_str(text.reveal()).map_err(|_| {
-            format!("{SECRET} is not the JSON of a service account's key (the text, not a path)")
-        })?;
+        let file: KeyFile = serde_json::from_str(text.reveal())
+            .map_err(|_| format!("{SECRET} does not hold the JSON of a service account's key"))?;
         match file.r#type.as_deref() {
             Some("service_account") => {}
             Some(
@@ -210,8 +209,8 @@ mod tests {
     fn a_bad_key_is_described_and_not_repeated() {
         let without = |from: &str, to: &str| KEY.replace(from, to);
         for (text, wanted) in [
-            ("/home/me/t0ps3cret.json".to_owned(), "not a path"),
-            ("\"t0ps3cret\"".to_owned(), "not the JSON"),
+            ("/home/me/t0ps3cret.json".to_owned(), "hold the JSON"),
+            ("\"t0ps3cret\"".to_owned(), "hold the JSON"),
             (without("client_email", "x"), "no `client_email`"),
             (without("private_key_id", "x"), "no `private_key_id`"),
             (without("\"private_key\"", "\"x\""), "no `private_key`"),
@@ -224,7 +223,7 @@ mod tests {
                 "authorized_user",
             ),
             (without("\"type\"", "\"typ\""), "no `type`"),
-            (without("\"k1\"", "17"), "not the JSON"),
+            (without("\"k1\"", "17"), "hold the JSON"),
         ] {
             let error = Key::parse(&SecretText::new(&*text)).err().unwrap();
             assert!(error.contains(wanted), "{error}");

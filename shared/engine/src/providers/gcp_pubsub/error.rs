@@ -125,6 +125,7 @@ pub(super) fn judge(
         // (hashicorp/terraform-provider-google#524).
         (404, _)
             if code == "NOT_FOUND"
+                && !message.starts_with(NO_PROJECT)
                 && matches!(op, Op::CreateSubscription | Op::GetPolicyToGrant) =>
         {
             again
@@ -174,16 +175,13 @@ pub(super) fn ok_body<'a>(
             FailureCode::Forbidden,
             forbidden(op, project, error.as_ref()),
         ),
-        (404, Some(_)) => match op {
-            Op::ListTopics | Op::ListSubscriptions => (
-                FailureCode::ScopeNotFound,
-                format!("404: there is no Google project `{project}`"),
-            ),
-            _ => (
-                FailureCode::Inconsistent,
-                "404: it was listed a moment ago and is not found now".to_owned(),
-            ),
-        },
+        (404, Some(error)) if is_list(op) || is_about_project(error) => {
+            (FailureCode::ScopeNotFound, no_project(project))
+        }
+        (404, Some(_)) => (
+            FailureCode::Inconsistent,
+            "404: it was listed a moment ago and is not found now".to_owned(),
+        ),
         (429, _) => (
             FailureCode::RateLimited,
             "429: too many requests to Pub/Sub".to_owned(),
@@ -201,6 +199,22 @@ pub(super) fn ok_body<'a>(
         permission,
         code,
     })
+}
+
+/// How a 404 of the project begins, which says nothing of what is in it
+/// (potmat/homebridge-google-nest-sdm#9).
+const NO_PROJECT: &str = "Requested project not found";
+
+fn is_about_project(error: &ApiError) -> bool {
+    error.message.starts_with(NO_PROJECT)
+}
+
+fn is_list(op: Op) -> bool {
+    matches!(op, Op::ListTopics | Op::ListSubscriptions)
+}
+
+fn no_project(project: &str) -> String {
+    format!("404: there is no Google project `{project}`, or its account may not see it")
 }
 
 fn with(status: u16, message: &str) -> String {
@@ -336,9 +350,11 @@ pub(super) fn refused(
             fix: Some(grant_hint(project)),
         },
         (400, Some(_)) => blocked(with(status, message)),
+        (404, Some(error)) if op == Op::CreateTopic || is_about_project(error) => {
+            blocked(no_project(project))
+        }
         (404, Some(_)) => ChangeError::Failed {
             reason: match op {
-                Op::CreateTopic => format!("404: there is no Google project `{project}`"),
                 Op::CreateSubscription => "404: its topic does not exist".to_owned(),
                 _ => "404: it is not there any more".to_owned(),
             },
@@ -357,9 +373,12 @@ pub(super) fn is_done(response: &Response<Bytes>) -> bool {
     response.status().as_u16() == 200 && wire::is_object(response.body())
 }
 
-/// Whether Google itself (not some page on the way) says that the thing is not there.
+/// Whether Google itself (not some page on the way) says that the thing is not there. A project
+/// that is not there, or not to be seen, says nothing of what is in it.
 pub(super) fn is_not_found(response: &Response<Bytes>) -> bool {
-    response.status().as_u16() == 404 && has_code(response, "NOT_FOUND")
+    response.status().as_u16() == 404
+        && ApiError::parse(response.body())
+            .is_some_and(|error| error.status == "NOT_FOUND" && !is_about_project(&error))
 }
 
 /// Whether the name to be created exists.
