@@ -185,7 +185,6 @@ fn shown(report: &Report) -> Result<(), String> {
         flags: "",
         traffic: None,
         verbose: true,
-        flags: "",
     };
     let changed = Changed::default();
     let pages = [
