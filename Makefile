@@ -10,6 +10,8 @@ CARGO ?= cargo
 # Taken from the command line only: a variable of that name in the environment may mean anything.
 STACK =
 ARGS =
+SECONDS = 15
+SEED =
 # Where `make install` puts bin/kedge; empty: cargo's own folder, ~/.cargo, whose bin is on PATH.
 ROOT =
 
@@ -22,7 +24,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real install init preview up outputs refresh \
+.PHONY: help demo test test-real fuzz soak install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -44,9 +46,22 @@ test: ## Format, lints, the wasm32 check and all tests
 	.ci/wasm
 	$(CARGO) test --locked --workspace --all-features
 
-test-real: ## The providers' own clients against the sandbox (installs them into .tools/)
+test-real: ## The providers' own clients (installed into .tools/), and a little fuzzing
 	@.ci/prerequisites build
 	@.ci/test-real
+	@$(MAKE) --no-print-directory fuzz
+
+fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, SEED=: a new one)
+	@$(CARGO) build --locked --profile fuzz -p kedge-fuzz
+	@for target in definitions stored aiven pubsub cloudflare; do \
+	  $(CARGO) run --quiet --locked --profile fuzz -p kedge-fuzz -- \
+	    $$target --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) || exit 1; \
+	done
+
+soak: ## The long repetitions, about two hours: fuzz, properties, random worlds
+	@$(MAKE) --no-print-directory fuzz SECONDS=600
+	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
+	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build

@@ -75,7 +75,9 @@ fn binding(key: &ResourceKey, served: &[Served]) -> bool {
         |members: &Value| members.is_null() || members.as_array().is_some_and(Vec::is_empty);
     let grants = |one: &Value| {
         let is_other = one["role"].as_str().is_some_and(|other| other != role);
-        !is_other && !is_nobody(&one["members"])
+        // Under a condition it is another binding than the one that is declared.
+        let is_conditional = one["condition"].is_object();
+        !is_other && !is_conditional && !is_nobody(&one["members"])
     };
     let lacks = |policy: &Value| match policy.get("bindings") {
         None => policy.is_object(),

@@ -182,7 +182,7 @@ fn planned(worlds: &Worlds, policy: &Policy) -> (Comparison, Plan) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     #[test]
     fn equal_worlds_differ_in_nothing(worlds in worlds(), policy in policy()) {

@@ -98,27 +98,38 @@ fn assert_done(stack: &Stack, seed: u64) {
 #[test]
 fn one_run_with_every_consent_leaves_nothing_to_do() {
     for seed in (0..30).chain([132]) {
-        let mut random = SplitMix64::new(seed);
-        let mut stack = Stack::seeded(seed);
-        stack.policy("correct: safe, deploy: safe, correct_after: 0, prune: true");
-        stack.ports.jitter_ms.set(3);
-        for round in 0..3 {
-            declare(&mut stack, &mut random);
-            for _ in 0..random.below(4) {
-                meddle(&stack, &mut random);
-            }
-            if round > 0 {
-                let call = 1 + random.below(20);
-                let point = [CrashPoint::Before(call), CrashPoint::After(call)];
-                stack.crash_at(Some(point[usize::from(random.below(2) == 0)]));
-                let _ = stack.up(&every_consent());
-                stack.crash_at(None);
-            }
-            let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
-            assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);
-            assert_done(&stack, seed);
-            // Long enough for our writes to be no excuse.
-            stack.wait_minutes(90);
+        leaves_nothing_to_do(seed);
+    }
+}
+
+/// The same for many more worlds; `make soak`.
+#[test]
+#[ignore = "takes minutes"]
+fn many_runs_with_every_consent_leave_nothing_to_do() {
+    (1_000..4_000).for_each(leaves_nothing_to_do);
+}
+
+fn leaves_nothing_to_do(seed: u64) {
+    let mut random = SplitMix64::new(seed);
+    let mut stack = Stack::seeded(seed);
+    stack.policy("correct: safe, deploy: safe, correct_after: 0, prune: true");
+    stack.ports.jitter_ms.set(3);
+    for round in 0..3 {
+        declare(&mut stack, &mut random);
+        for _ in 0..random.below(4) {
+            meddle(&stack, &mut random);
         }
+        if round > 0 {
+            let call = 1 + random.below(20);
+            let point = [CrashPoint::Before(call), CrashPoint::After(call)];
+            stack.crash_at(Some(point[usize::from(random.below(2) == 0)]));
+            let _ = stack.up(&every_consent());
+            stack.crash_at(None);
+        }
+        let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
+        assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);
+        assert_done(&stack, seed);
+        // Long enough for our writes to be no excuse.
+        stack.wait_minutes(90);
     }
 }

@@ -125,8 +125,9 @@ impl<'a> Context<'a> {
                 file,
                 pos: node.pos,
             };
+            let what = what.to_string();
             let message = format!("{what} must be a map of keys and values");
-            let hint = match (&node.content, what) {
+            let hint = match (&node.content, what.as_str()) {
                 (Content::Scalar(_), "a topic") => "write `- name: …`, and its other keys below",
                 (Content::List(_), "this file") => "begin with a key, such as `topics:`",
                 (Content::List(_), _) => "write `key: value` lines, without `- `",

@@ -330,9 +330,10 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
     if let (Some(least), Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
         && nanos(least) > nanos(most)
     {
-        context.report.add(
+        context.report.hinted(
             least.place,
             "`minimum_backoff` is more than `maximum_backoff`",
+            "lower it, or raise `maximum_backoff`",
         );
     }
     if let (None, Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
