@@ -135,6 +135,22 @@ impl SimPorts {
         self.sent.borrow().iter().filter(|sent| sent.write).count()
     }
 
+    /// The same world, store and time once more, on their own from now on; nothing was sent yet.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            executor: Executor::new(1, self.executor.now_ms()),
+            sandbox: Rc::new(self.sandbox.copy()),
+            store: Rc::new(self.store.copy()),
+            secrets: Rc::new(RefCell::new(self.secrets.borrow().clone())),
+            sent: Rc::default(),
+            latency_ms: Rc::new(Cell::new(self.latency_ms.get())),
+            jitter_ms: Rc::new(Cell::new(self.jitter_ms.get())),
+            crash_point: Rc::default(),
+            calls: Rc::default(),
+        }
+    }
+
     /// Forgets what was sent.
     pub fn clear_sent(&self) {
         self.sent.borrow_mut().clear();
@@ -298,6 +314,14 @@ impl SimStore {
         objects.get(key).map_or_else(String::new, |object| {
             String::from_utf8_lossy(&object.bytes).into_owned()
         })
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            objects: RefCell::new(self.objects.borrow().clone()),
+            versions: Cell::new(self.versions.get()),
+            ..Self::default()
+        }
     }
 
     /// All keys.

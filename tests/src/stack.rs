@@ -82,6 +82,15 @@ impl Stack {
         }
     }
 
+    /// The same stack in a world of its own that is as this one is now.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            ports: self.ports.fork(),
+            ..self.clone()
+        }
+    }
+
     /// Writes a definition file.
     pub fn file(&mut self, path: &str, text: impl Into<String>) {
         self.files.insert(path.to_owned(), text.into());

@@ -157,6 +157,19 @@ impl Sandbox {
         }
     }
 
+    /// The same world once more, on its own from now on, without trouble and without a past.
+    pub fn copy(&self) -> Self {
+        let inner = Inner {
+            world: self.inner.borrow().world.clone(),
+            faults: Faults::new(self.options.seed),
+            log: std::collections::VecDeque::new(),
+        };
+        Self {
+            options: self.options.clone(),
+            inner: RefCell::new(inner),
+        }
+    }
+
     /// Answers one request at wall time `now_ms`. The delay is the caller's to wait.
     pub fn handle(&self, request: Request<Bytes>, now_ms: i64) -> Reply {
         let call = Call::read(request);

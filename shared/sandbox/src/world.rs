@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Maps are ordered throughout: equal worlds print as equal text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct World {
     pub(crate) aiven: Aiven,
     pub(crate) pubsub: Pubsub,

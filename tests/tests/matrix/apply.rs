@@ -167,12 +167,13 @@ fn heals(stack: &Stack, scenario: &Scenario, calm: &Value) -> Result<(), String>
 
 fn case(
     scenario: &Scenario,
+    world: &Stack,
     request: &Request,
     rule: &Rule,
     once: bool,
     calm: &Value,
 ) -> Result<(), String> {
-    let stack = (scenario.world)();
+    let stack = world.fork();
     let before = stored(&stack);
     stack.ports.sandbox.add_fault(request.fault(rule, once));
     let (_, changed) = up(&stack, &person(scenario.allow))?;
@@ -198,12 +199,11 @@ fn case(
 
 fn all_of(at: usize, count: usize) {
     let scenario = &SCENARIOS[at];
-    let looked = (scenario.world)();
-    looked.ports.clear_sent();
+    let world = (scenario.world)();
+    let looked = world.fork();
     let _ = looked.check();
     let skipped = looked.ports.sent.borrow().len();
-    let stack = (scenario.world)();
-    stack.ports.clear_sent();
+    let stack = world.fork();
     let (_, changed) = up(&stack, &person(scenario.allow)).expect("a calm run");
     assert!(changed.is_complete(), "{:?}", changed.carried);
     let requests = requests(&stack.ports.sent.borrow(), skipped);
@@ -223,9 +223,14 @@ fn all_of(at: usize, count: usize) {
             if rule.creates_only && !makes {
                 continue;
             }
-            for once in [true, false] {
+            let again = match request.write {
+                true => rule.write_again,
+                false => rule.read_again,
+            };
+            // What is not asked for again ends alike once and for ever.
+            for once in [true, false].into_iter().filter(|once| !once || again) {
                 cases += 1;
-                if let Err(wrong) = case(scenario, request, &rule, once, &calm) {
+                if let Err(wrong) = case(scenario, &world, request, &rule, once, &calm) {
                     let times = if once { "once" } else { "for ever" };
                     let name = scenario.name;
                     failures.push(format!(

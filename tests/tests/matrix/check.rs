@@ -136,8 +136,8 @@ fn heals(stack: &Stack) -> Result<(), String> {
     same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
 }
 
-fn case(request: &Request, rule: &Rule, calm: &Report) -> Result<(), String> {
-    let stack = troubled();
+fn case(world: &Stack, request: &Request, rule: &Rule, calm: &Report) -> Result<(), String> {
+    let stack = world.fork();
     stack.ports.sandbox.add_fault(request.fault(rule, false));
     let found = stack.check();
     match read(request.provider, &request.target, rule) {
@@ -153,15 +153,15 @@ fn case(request: &Request, rule: &Rule, calm: &Report) -> Result<(), String> {
         return Ok(());
     }
     // What passes leaves no trace.
-    let stack = troubled();
+    let stack = world.fork();
     stack.ports.sandbox.add_fault(request.fault(rule, true));
     let passed = stack.check();
     same("once, the verdict", &passed.verdict(), &calm.verdict())
 }
 
 fn all_of(provider: ProviderName, count: usize) {
-    let stack = troubled();
-    stack.ports.clear_sent();
+    let world = troubled();
+    let stack = world.fork();
     let calm = stack.check();
     let mut requests = requests(&stack.ports.sent.borrow(), 0);
     requests.retain(|request| request.provider == provider);
@@ -171,7 +171,7 @@ fn all_of(provider: ProviderName, count: usize) {
     for request in &requests {
         for rule in rules(provider).iter().filter(|rule| !rule.creates_only) {
             cases += 1;
-            if let Err(wrong) = case(request, rule, &calm) {
+            if let Err(wrong) = case(&world, request, rule, &calm) {
                 failures.push(format!("{request} [{}]: {wrong}", rule.name));
             }
         }

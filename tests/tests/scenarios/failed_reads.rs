@@ -3,7 +3,6 @@
 
 use kedge_core::diff::{Cause, Verdict};
 use kedge_core::live::FailureCode;
-use kedge_core::model::ResourceKey;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_sandbox::{Effect, Provider};
 use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
@@ -98,90 +97,6 @@ fn write_paths(stack: &Stack) -> Vec<String> {
     writes
         .map(|sent| format!("{} {}", sent.method, sent.path))
         .collect()
-}
-
-#[test]
-fn nothing_is_made_or_deleted_where_nothing_was_read() {
-    let names = [
-        (Provider::Aiven, "aiven", "/project/clustera-creators/"),
-        (Provider::Pubsub, "pubsub", "/projects/"),
-        (Provider::Cloudflare, "cloudflare", "/zones/"),
-    ];
-    for (provider, name, path) in names {
-        for (word, effect, code) in failures() {
-            let word = format!("{name} {word}");
-            let stack = troubled(true);
-            let calm = stack.check().comparison;
-            stack.trouble(provider, "", effect);
-            let report = stack.check();
-            assert_eq!(report.verdict(), StackVerdict::Incomplete, "{word}");
-            // Cloudflare says 403 of a token that it does not know, too.
-            let code = match (provider, code) {
-                (Provider::Cloudflare, FailureCode::Forbidden) => FailureCode::Unauthenticated,
-                (_, code) => code,
-            };
-            assert_unknown(&report, name, code, &word);
-            for (key, difference) in &report.comparison.differences {
-                if key.scope().provider() != name {
-                    assert_eq!(Some(difference), calm.differences.get(key), "{word}");
-                }
-            }
-            let world = stack.ports.sandbox.world();
-            let before = world.get(name).cloned();
-            stack.ports.clear_sent();
-            stack.unattended();
-            stack.person(&[]);
-            let writes = write_paths(&stack);
-            assert!(
-                !writes.iter().any(|line| line.contains(path)),
-                "{word} {writes:?}"
-            );
-            assert_eq!(
-                stack.ports.sandbox.world().get(name).cloned(),
-                before,
-                "{word}"
-            );
-            stack.assert_idle();
-            // What was recorded is recorded still, and heals once it can be read.
-            stack.ports.sandbox.clear_faults();
-            stack.unattended();
-            stack.person(&["dev-b-dlq"]);
-            stack.assert_settled();
-        }
-    }
-}
-
-#[test]
-fn one_failed_read_of_pubsub_hides_its_own_kind_only() {
-    for (path, kind) in [
-        ("/topics?", "pubsub-topic"),
-        ("/subscriptions?", "pubsub-subscription"),
-        (":getIamPolicy", "pubsub-binding"),
-    ] {
-        let stack = troubled(false);
-        stack.trouble(Provider::Pubsub, path, status(403));
-        let report = stack.check();
-        assert_eq!(report.verdict(), StackVerdict::Incomplete);
-        let unknown: Vec<&ResourceKey> = report
-            .comparison
-            .differences
-            .values()
-            .filter(|difference| difference.verdict == Verdict::Unknown)
-            .map(|difference| &difference.key)
-            .collect();
-        assert!(
-            unknown.iter().any(|key| key.kind().as_str() == kind),
-            "{path} {unknown:?}"
-        );
-        // Automation makes nothing in a scope that was not read whole.
-        stack.ports.clear_sent();
-        stack.unattended();
-        let writes = write_paths(&stack);
-        assert!(
-            !writes.iter().any(|line| line.contains("/projects/")),
-            "{writes:?}"
-        );
-    }
 }
 
 #[test]
