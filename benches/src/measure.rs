@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -22,10 +22,6 @@ fn processor_time() -> Duration {
     clippy::disallowed_methods,
     reason = "a benchmark measures real time; nothing depends on it"
 )]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
 /// The fastest of some runs: what else goes on in the machine only ever adds to a run.
 pub(crate) fn fastest(runs: Vec<Duration>) -> Duration {
     runs.into_iter().min().unwrap_or_default()
@@ -53,12 +49,6 @@ pub(crate) fn mib(kib: Option<u64>) -> String {
     kib.map_or("-".to_owned(), |kib| {
         format!("{}.{}", kib / 1_024, kib % 1_024 * 10 / 1_024)
     })
-}
-
-/// How often one time is in another, with one place.
-pub(crate) fn ratio(one: Duration, other: Duration) -> String {
-    let tenths = one.as_micros() * 10 / other.as_micros().max(1);
-    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Cores and compiler: what the numbers depend on.
