@@ -162,55 +162,59 @@ const TOPIC: &str = "/v1/project/clustera-creators/service/kafka-clustera/topic"
 const BULK: &str = "/v2/project/clustera-creators/service/kafka-clustera/topic";
 const PUBSUB: &str = "/v1/projects/clustera-control-plane";
 
+/// A request: method, path and query, body; null is none.
+type Route = (&'static str, String, Value);
+
 /// Requests past the engine, each good in itself, in an order in which they succeed.
-#[expect(clippy::too_many_lines, reason = "one table of routes")]
-pub(super) fn routes() -> Vec<(&'static str, String, Value)> {
-    let zone = format!("/client/v4/zones/{ZONE}");
-    let (topic, sub) = (
-        format!("{PUBSUB}/topics/tee"),
-        format!("{PUBSUB}/subscriptions/sub"),
-    );
-    let full = "projects/clustera-control-plane/topics/tee";
-    let record = json!({"type": "A", "name": "a.clustera.io", "content": "192.0.2.1", "ttl": 60});
-    let none = Value::Null;
+fn routes() -> Vec<Route> {
+    let mut routes = aiven_routes();
+    routes.extend(pubsub_routes());
+    routes.extend(cloudflare_routes());
+    routes
+}
+
+fn get(target: impl Into<String>) -> Route {
+    ("GET", target.into(), Value::Null)
+}
+
+fn aiven_routes() -> Vec<Route> {
     let service = TOPIC.trim_end_matches("/topic");
+    let topic = format!("{TOPIC}/t");
+    let update = json!({"config": {"retention_ms": -1}, "tags": []});
     vec![
-        ("GET", "/v1/project".to_owned(), none.clone()),
-        (
-            "GET",
-            service.trim_end_matches("/kafka-clustera").to_owned(),
-            none.clone(),
-        ),
-        (
-            "GET",
-            format!("{service}?include_secrets=false"),
-            none.clone(),
-        ),
+        get("/v1/project"),
+        get(service.trim_end_matches("/kafka-clustera")),
+        get(format!("{service}?include_secrets=false")),
         (
             "POST",
             TOPIC.to_owned(),
             json!({"topic_name": "t", "partitions": 1, "replication": 2}),
         ),
-        ("GET", TOPIC.to_owned(), none.clone()),
-        ("GET", format!("{TOPIC}/t"), none.clone()),
+        get(TOPIC),
+        get(topic.clone()),
         (
             "POST",
             BULK.to_owned(),
             json!({"topic_names": ["t"], "config_names": ["flush_ms"]}),
         ),
-        (
-            "PUT",
-            format!("{TOPIC}/t"),
-            json!({"config": {"retention_ms": -1}, "tags": []}),
-        ),
-        ("DELETE", format!("{TOPIC}/t"), none.clone()),
+        ("PUT", topic.clone(), update),
+        ("DELETE", topic, Value::Null),
+    ]
+}
+
+fn pubsub_routes() -> Vec<Route> {
+    let (topic, sub) = (
+        format!("{PUBSUB}/topics/tee"),
+        format!("{PUBSUB}/subscriptions/sub"),
+    );
+    let full = "projects/clustera-control-plane/topics/tee";
+    let policy = json!({"bindings": [{"role": "roles/viewer", "members": ["user:a@b.c"]}]});
+    let never = json!({"subscription": {"expirationPolicy": {}}, "updateMask": "expirationPolicy"});
+    let push = json!({"pushConfig": {"pushEndpoint": "https://hooks.example/x"}});
+    vec![
         ("PUT", topic.clone(), json!({"labels": {"a": "b"}})),
-        ("GET", topic.clone(), none.clone()),
-        (
-            "GET",
-            format!("{PUBSUB}/topics?pageSize=1&$alt=json"),
-            none.clone(),
-        ),
+        get(topic.clone()),
+        get(format!("{PUBSUB}/topics?pageSize=1&$alt=json")),
         (
             "PATCH",
             topic.clone(),
@@ -221,81 +225,56 @@ pub(super) fn routes() -> Vec<(&'static str, String, Value)> {
             sub.clone(),
             json!({"topic": full, "retryPolicy": {}}),
         ),
-        ("GET", sub.clone(), none.clone()),
-        ("GET", format!("{PUBSUB}/subscriptions"), none.clone()),
-        ("GET", format!("{topic}/subscriptions"), none.clone()),
-        (
-            "PATCH",
-            sub.clone(),
-            json!({"subscription": {"expirationPolicy": {}}, "updateMask": "expirationPolicy"}),
-        ),
-        (
-            "POST",
-            format!("{sub}:modifyPushConfig"),
-            json!({"pushConfig": {"pushEndpoint": "https://hooks.example/x"}}),
-        ),
-        ("POST", format!("{sub}:detach"), none.clone()),
-        ("GET", format!("{sub}:getIamPolicy"), none.clone()),
-        (
-            "GET",
-            format!("{topic}:getIamPolicy?options.requestedPolicyVersion=3"),
-            none.clone(),
-        ),
+        get(sub.clone()),
+        get(format!("{PUBSUB}/subscriptions")),
+        get(format!("{topic}/subscriptions")),
+        ("PATCH", sub.clone(), never),
+        ("POST", format!("{sub}:modifyPushConfig"), push),
+        ("POST", format!("{sub}:detach"), Value::Null),
+        get(format!("{sub}:getIamPolicy")),
+        get(format!(
+            "{topic}:getIamPolicy?options.requestedPolicyVersion=3"
+        )),
         (
             "POST",
             format!("{topic}:setIamPolicy"),
-            json!({"policy": {"bindings": [{"role": "roles/viewer", "members": ["user:a@b.c"]}]}}),
+            json!({"policy": policy}),
         ),
         (
             "POST",
             format!("{topic}:testIamPermissions"),
             json!({"permissions": ["pubsub.topics.get"]}),
         ),
-        ("DELETE", sub, none.clone()),
-        ("DELETE", topic, none.clone()),
-        (
-            "GET",
-            "/client/v4/zones?name=clustera.io".to_owned(),
-            none.clone(),
-        ),
-        ("GET", zone.clone(), none.clone()),
-        (
-            "GET",
-            "/client/v4/user/tokens/verify".to_owned(),
-            none.clone(),
-        ),
-        ("GET", format!("{zone}/pagerules"), none.clone()),
-        ("GET", format!("{zone}/dns_records/usage"), none.clone()),
-        ("POST", format!("{zone}/dns_records"), record.clone()),
-        (
-            "POST",
-            format!("{zone}/dns_records"),
-            json!({"type": "TXT", "name": "t.clustera.io", "content": "\"x\""}),
-        ),
-        (
-            "POST",
-            format!("{zone}/dns_records"),
-            json!({"type": "CNAME", "name": "c.clustera.io", "content": "a.clustera.io", "comment": "why"}),
-        ),
-        (
-            "GET",
-            format!("{zone}/dns_records?type=A&match=all&per_page=5000&page=1"),
-            none.clone(),
-        ),
-        ("GET", format!("{zone}/dns_records/{{id}}"), none.clone()),
-        (
-            "PATCH",
-            format!("{zone}/dns_records/{{id}}"),
-            json!({"ttl": 120}),
-        ),
-        ("PUT", format!("{zone}/dns_records/{{id}}"), record.clone()),
-        (
-            "POST",
-            format!("{zone}/dns_records/batch"),
-            json!({"patches": [{"id": "{id}", "ttl": 300}], "posts": [
-                {"type": "AAAA", "name": "b.clustera.io", "content": "2001:db8::1"}]}),
-        ),
-        ("DELETE", format!("{zone}/dns_records/{{id}}"), none),
+        ("DELETE", sub, Value::Null),
+        ("DELETE", topic, Value::Null),
+    ]
+}
+
+fn cloudflare_routes() -> Vec<Route> {
+    let zone = format!("/client/v4/zones/{ZONE}");
+    let records = format!("{zone}/dns_records");
+    let one = format!("{records}/{{id}}");
+    let address = json!({"type": "A", "name": "a.clustera.io", "content": "192.0.2.1", "ttl": 60});
+    let text = json!({"type": "TXT", "name": "t.clustera.io", "content": "\"x\""});
+    let alias = json!({"type": "CNAME", "name": "c.clustera.io", "content": "a.clustera.io",
+        "comment": "why"});
+    let batch = json!({"patches": [{"id": "{id}", "ttl": 300}], "posts": [
+        {"type": "AAAA", "name": "b.clustera.io", "content": "2001:db8::1"}]});
+    vec![
+        get("/client/v4/zones?name=clustera.io"),
+        get(zone.clone()),
+        get("/client/v4/user/tokens/verify"),
+        get(format!("{zone}/pagerules")),
+        get(format!("{records}/usage")),
+        ("POST", records.clone(), address.clone()),
+        ("POST", records.clone(), text),
+        ("POST", records.clone(), alias),
+        get(format!("{records}?type=A&match=all&per_page=5000&page=1")),
+        get(one.clone()),
+        ("PATCH", one.clone(), json!({"ttl": 120})),
+        ("PUT", one.clone(), address),
+        ("POST", format!("{records}/batch"), batch),
+        ("DELETE", one, Value::Null),
     ]
 }
 

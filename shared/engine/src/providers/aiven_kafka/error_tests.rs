@@ -85,7 +85,7 @@ const READS: &[(u16, &str, &str, Retry, FailureCode)] = &[
         "",
         "Failed to fetch Kafka topic",
         AGAIN,
-        C::InTransition,
+        C::ProviderError,
     ),
     (502, "", "", AGAIN, C::ProviderError),
     (
@@ -112,6 +112,16 @@ fn every_status_of_a_read() {
         let names_the_credential = failure.reason.contains("AIVEN_TOKEN");
         assert_eq!(names_the_credential, status == 401, "{}", failure.reason);
     }
+}
+
+#[test]
+fn only_a_topic_is_in_the_making_and_no_page_speaks_for_a_project() {
+    let making = response(501, "", "Failed to fetch Kafka topic");
+    assert_eq!(topic_failure(&making).code, C::InTransition);
+    let failing = response(500, "", "Internal error");
+    assert_eq!(topic_failure(&failing).code, C::ProviderError);
+    let page = read_failure(&raw(404, "<html>"), TOPIC_PERMISSION);
+    assert_eq!(page.code, C::StrangeAnswer);
 }
 
 #[test]

@@ -253,7 +253,13 @@ fn every_row_of_the_error_table_says_what_became_of_a_change() {
         (
             Op::CreateTopic,
             google(404, "NOT_FOUND", "m", ""),
-            "failed",
+            "blocked",
+            "project `p`",
+        ),
+        (
+            Op::DeleteTopic,
+            google(404, "NOT_FOUND", "Requested project not found or", ""),
+            "blocked",
             "project `p`",
         ),
         (
