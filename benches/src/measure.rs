@@ -18,10 +18,6 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark measures real time; nothing depends on it"
-)]
 /// The fastest of some runs: what else goes on in the machine only ever adds to a run.
 pub(crate) fn fastest(runs: Vec<Duration>) -> Duration {
     runs.into_iter().min().unwrap_or_default()
