@@ -22,7 +22,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real install init preview up outputs refresh \
+.PHONY: help demo test test-real bench install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -47,6 +47,10 @@ test: ## Format, lints, the wasm32 check and all tests
 test-real: ## The providers' own clients against the sandbox (installs them into .tools/)
 	@.ci/prerequisites build
 	@.ci/test-real
+
+bench: ## Time, memory and requests on made data, with other programs beside (docs/benchmarks.md)
+	@.ci/prerequisites build
+	@.ci/bench
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build

@@ -118,6 +118,11 @@ pub(crate) fn address(number: usize) -> String {
     format!("198.51.{}.{}", number / 250 % 250, number % 250 + 1)
 }
 
+/// The member of a binding.
+pub(crate) fn member(number: usize) -> String {
+    format!("serviceAccount:push@mail-{number}.iam.gserviceaccount.com")
+}
+
 /// The files of one stack.
 pub(crate) fn definitions(amounts: Amounts) -> BTreeMap<String, String> {
     let mut files = BTreeMap::from([
@@ -196,7 +201,8 @@ fn pubsub_file(amounts: Amounts) -> String {
         let _ = write!(
             text,
             "  - topic: \"{{stack}}-mail-{number}\"\n    role: roles/pubsub.publisher\n    \
-             members: [\"serviceAccount:push@mail-{number}.iam.gserviceaccount.com\"]\n"
+             members: [\"{}\"]\n",
+            member(number)
         );
     }
     text

@@ -126,7 +126,8 @@ impl<'a> Context<'a> {
                 pos: node.pos,
             };
             let message = format!("{what} must be a map of keys and values");
-            let hint = match (&node.content, what) {
+            let what = what.to_string();
+            let hint = match (&node.content, what.as_str()) {
                 (Content::Scalar(_), "a topic") => "write `- name: …`, and its other keys below",
                 (Content::List(_), "this file") => "begin with a key, such as `topics:`",
                 (Content::List(_), _) => "write `key: value` lines, without `- `",
