@@ -49,7 +49,7 @@ test: ## Format, lints, the wasm32 check and all tests
 test-real: ## The providers' own clients (installed into .tools/), and a little fuzzing
 	@.ci/prerequisites build
 	@.ci/test-real
-	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory fuzz SEED=1
 
 fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, SEED=: a new one)
 	@$(CARGO) build --locked --profile fuzz -p kedge-fuzz
@@ -63,8 +63,9 @@ soak: ## The long repetitions, about two hours: fuzz, properties, random worlds
 	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
 	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
 
-bench: ## Time and peak memory of parse, diff and plan, on data made on the spot
-	@$(CARGO) run --quiet --release --locked -p kedge-bench
+bench: ## Time, memory and requests on made data, with octoDNS and avn beside
+	@.ci/prerequisites build
+	@.ci/bench
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build

@@ -57,6 +57,36 @@ impl Amounts {
             bindings,
         }
     }
+
+    /// So many topics, so many records, a tenth of it subscriptions.
+    pub(crate) fn check(each: usize) -> Self {
+        Self {
+            topics: each,
+            records: each,
+            pubsub_topics: each.div_ceil(100),
+            subscriptions: each / 10,
+            bindings: 1,
+        }
+    }
+
+    /// Topics alone.
+    pub(crate) fn topics(topics: usize) -> Self {
+        Self {
+            topics,
+            records: 0,
+            pubsub_topics: 0,
+            subscriptions: 0,
+            bindings: 0,
+        }
+    }
+
+    /// Records alone.
+    pub(crate) fn records(records: usize) -> Self {
+        Self {
+            records,
+            ..Self::topics(0)
+        }
+    }
 }
 
 /// The name of a topic.
@@ -86,6 +116,11 @@ pub(crate) fn domain(number: usize) -> String {
 /// The address of a node.
 pub(crate) fn address(number: usize) -> String {
     format!("198.51.{}.{}", number / 250 % 250, number % 250 + 1)
+}
+
+/// The member of a binding.
+pub(crate) fn member(number: usize) -> String {
+    format!("serviceAccount:push@mail-{number}.iam.gserviceaccount.com")
 }
 
 /// The files of one stack.
@@ -166,7 +201,8 @@ fn pubsub_file(amounts: Amounts) -> String {
         let _ = write!(
             text,
             "  - topic: \"{{stack}}-mail-{number}\"\n    role: roles/pubsub.publisher\n    \
-             members: [\"serviceAccount:push@mail-{number}.iam.gserviceaccount.com\"]\n"
+             members: [\"{}\"]\n",
+            member(number)
         );
     }
     text
