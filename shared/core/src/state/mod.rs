@@ -89,6 +89,22 @@ impl State {
         }
     }
 
+    /// Every value in it.
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        let recorded = self.resources.values().flat_map(|record| {
+            let settling = record.settling.iter().flat_map(|one| &one.from);
+            let before = settling.flat_map(BTreeMap::values);
+            let fields = record.fields.values();
+            fields.chain(record.pending_adoption.values()).chain(before)
+        });
+        let intents = self.applying.iter().flat_map(|one| one.intents.values());
+        let intended = intents.flat_map(|intent| {
+            let before = intent.from.iter().flat_map(BTreeMap::values);
+            before.chain(intent.to.values())
+        });
+        recorded.chain(intended)
+    }
+
     /// This state, less the writes that a check saw take: an old value after that is a new drift,
     /// and a new absence counts as any other.
     #[must_use]

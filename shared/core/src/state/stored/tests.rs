@@ -1,0 +1,99 @@
+use super::*;
+
+fn full_state() -> State {
+    let stack = StackName::new("dev").unwrap();
+    let mut state = State::first(stack, Salt([0xab; 16]), Policy::default());
+    let url = SealedUrl::seal("https://h.example/p?token=t0ps3cret", &state.salt).unwrap();
+    let fields: Fields = [
+        (FieldName::known("retention_ms"), Value::Int(i64::MAX)),
+        (FieldName::known("push_endpoint"), Value::Url(url)),
+        (FieldName::known("members"), Value::set(["a", "b"])),
+        (FieldName::known("expiration"), Value::seconds(86_400)),
+    ]
+    .into();
+    let key = ResourceKey::kafka_topic("p", "s", "dev-t");
+    let settling = Settling {
+        from: Some(fields.clone()),
+        until: Timestamp(5),
+        retried: true,
+    };
+    let record = Recorded {
+        fields: fields.clone(),
+        settling: Some(settling),
+        pending_adoption: fields.clone(),
+    };
+    state.resources.insert(key.clone(), record);
+    let intent = Intent {
+        verb: Verb::Replace,
+        from: None,
+        to: fields,
+    };
+    state.applying = Some(Applying {
+        run: "r1".to_owned(),
+        intents: [(key.clone(), intent)].into(),
+    });
+    state.automatic.push(AutomaticChange {
+        at: Timestamp(7),
+        key,
+        fingerprint: "f".to_owned(),
+        first_create: false,
+    });
+    state
+}
+
+#[test]
+fn survives_storage_and_holds_no_secret() {
+    let state = full_state();
+    let bytes = encode(&state).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("t0ps3cret"));
+    assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
+}
+
+#[test]
+fn refuses_what_it_does_not_understand() {
+    let state = full_state();
+    let text = String::from_utf8(encode(&state).unwrap()).unwrap();
+    let stack = &state.stack;
+    let refused = |text: &str| decode(text.as_bytes(), stack).unwrap_err().to_string();
+    assert!(refused(&text.replace("\"format\": 1", "\"format\": 2")).contains("newer kedge"));
+    assert!(refused("{").contains("damaged"));
+    assert!(refused(&text[..text.len() / 2]).contains("damaged"));
+    assert!(refused(&text.replace("\"serial\"", "\"cereal\"")).contains("damaged"));
+    assert!(refused(&text.replace("kafka-topic/p", "kafka-tropic/p")).contains("kafka-tropic"));
+    let other = StackName::new("prod").unwrap();
+    assert!(
+        decode(text.as_bytes(), &other)
+            .unwrap_err()
+            .to_string()
+            .contains("belongs to")
+    );
+}
+
+#[test]
+fn a_url_that_shows_what_it_must_hide_is_damage() {
+    let stack = StackName::new("dev").unwrap();
+    let text = String::from_utf8(
+        encode(&State::first(
+            stack.clone(),
+            Salt([1; 16]),
+            Policy::default(),
+        ))
+        .unwrap(),
+    );
+    let text = text.unwrap();
+    let record = r#""resources": {"pubsub-subscription/p/s": {"fields": {"push_endpoint": {"url":
+        {"shown": "https://h.example/?token=x", "sealed": null}}}}}"#;
+    let bad = text.replace("\"resources\": {}", record);
+    assert_ne!(bad, text);
+    assert!(matches!(
+        decode(bad.as_bytes(), &stack),
+        Err(DecodeError::Senseless(_))
+    ));
+    let fine = bad.replace("?token=x", "");
+    assert!(decode(fine.as_bytes(), &stack).is_ok());
+    let bad = text.replace("\"correct_after_ms\": ", "\"correct_after_ms\": -1");
+    assert!(matches!(
+        decode(bad.as_bytes(), &stack),
+        Err(DecodeError::Senseless(_))
+    ));
+}
