@@ -137,8 +137,41 @@ impl AutomaticChange {
 #[must_use]
 pub fn is_storable(value: &Value) -> bool {
     match value {
-        Value::Url(SealedUrl { shown, .. }) => !shown.contains(['?', '@', '#']),
+        Value::Url(SealedUrl { shown, .. }) => shows_only_what_it_may(shown),
         Value::Mixed(parts) => parts.values().all(is_storable),
         _ => true,
+    }
+}
+
+/// No query, no fragment, and no user before the host; a path may hold an `@`.
+fn shows_only_what_it_may(shown: &str) -> bool {
+    let rest = shown.split_once("://").map_or(shown, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    !shown.contains(['?', '#']) && !authority.contains('@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_storable_only_without_what_it_must_hide() {
+        let url = |shown: &str| {
+            is_storable(&Value::Url(SealedUrl {
+                shown: shown.to_owned(),
+                sealed: None,
+            }))
+        };
+        for good in ["https://h.example/", "https://h.example:8443/@team/hook"] {
+            assert!(url(good), "{good}");
+        }
+        for bad in [
+            "https://u@h/",
+            "https://u:p@h/x",
+            "https://h/?q",
+            "https://h/#f",
+        ] {
+            assert!(!url(bad), "{bad}");
+        }
     }
 }
