@@ -24,7 +24,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fuzz soak install init preview up outputs refresh \
+.PHONY: help demo test test-real fuzz soak bench install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -62,6 +62,9 @@ soak: ## The long repetitions, about two hours: fuzz, properties, random worlds
 	@$(MAKE) --no-print-directory fuzz SECONDS=600
 	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
 	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
+
+bench: ## Time and peak memory of parse, diff and plan, on data made on the spot
+	@$(CARGO) run --quiet --release --locked -p kedge-bench
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build

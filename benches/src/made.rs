@@ -57,36 +57,6 @@ impl Amounts {
             bindings,
         }
     }
-
-    /// So many topics, so many records, a tenth of it subscriptions.
-    pub(crate) fn check(each: usize) -> Self {
-        Self {
-            topics: each,
-            records: each,
-            pubsub_topics: each.div_ceil(100),
-            subscriptions: each / 10,
-            bindings: 1,
-        }
-    }
-
-    /// Topics alone.
-    pub(crate) fn topics(topics: usize) -> Self {
-        Self {
-            topics,
-            records: 0,
-            pubsub_topics: 0,
-            subscriptions: 0,
-            bindings: 0,
-        }
-    }
-
-    /// Records alone.
-    pub(crate) fn records(records: usize) -> Self {
-        Self {
-            records,
-            ..Self::topics(0)
-        }
-    }
 }
 
 /// The name of a topic.

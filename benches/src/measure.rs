@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -16,14 +16,6 @@ pub(crate) fn worked<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark measures real time; nothing depends on it"
-)]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 /// The fastest of some runs: what else goes on in the machine only ever adds to a run.
@@ -53,12 +45,6 @@ pub(crate) fn mib(kib: Option<u64>) -> String {
     kib.map_or("-".to_owned(), |kib| {
         format!("{}.{}", kib / 1_024, kib % 1_024 * 10 / 1_024)
     })
-}
-
-/// How often one time is in another, with one place.
-pub(crate) fn ratio(one: Duration, other: Duration) -> String {
-    let tenths = one.as_micros() * 10 / other.as_micros().max(1);
-    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Cores and compiler: what the numbers depend on.

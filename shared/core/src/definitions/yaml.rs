@@ -2,8 +2,8 @@
 //!
 //! The tree is loose on purpose. Types, unknown keys and duplicate keys are judged by our own pass,
 //! which reports every problem of a file; the library would stop at the first. It is made from the
-//! parser's events, not by the library's deserialiser, which takes four times as long to hand over
-//! the same nodes (`docs/benchmarks.md`). So the limits on depth, nodes and aliases are ours.
+//! parser's events, not by the library's deserialiser, which takes longer to hand over the same
+//! nodes. So the limits on depth, nodes and aliases are ours.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
