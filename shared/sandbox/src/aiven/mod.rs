@@ -102,6 +102,7 @@ pub(crate) fn is_write(call: &Call) -> bool {
 }
 
 fn authenticate(call: &Call) -> Result<(), Refused> {
+    // 403, not 401, as the example in Aiven's OpenAPI has it.
     let Some(header) = call.authorization.as_deref() else {
         return Err(refuse(
             403,

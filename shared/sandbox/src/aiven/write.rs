@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 const INVALID: &str = "kafka_topic_invalid_config";
 const MOST_PARTITIONS: u32 = 1_000_000;
+/// terraform-provider-aiven: kafka/topic/zz_resource.go; the spec of 2025 said 3.
 const MOST_TAGS: usize = 25;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -210,7 +211,7 @@ pub(super) fn create(
         .ok_or_else(|| invalid("Invalid 'topic_name'"))?;
     let wanted = read_wanted(&body)?;
     if let Some(existing) = service.topics.get(name) {
-        // Deletion takes its time; the name is free only afterwards.
+        // Deletion takes its time; the name is free only afterwards (the code is in Aiven's OpenAPI).
         return Err(if existing.deleting_until_ms.is_some() {
             let message = format!("Topic '{name}' is queued for deletion");
             refuse(409, Some("kafka_topic_queued_for_deletion"), &message)
@@ -251,6 +252,7 @@ pub(super) fn update(
         .get(name)
         .filter(|topic| topic.deleting_until_ms.is_none())
         .ok_or_else(|| not_found(name))?;
+    // Aiven OpenAPI: ServiceKafkaTopicUpdate, 409.
     if now_ms < before.reassigning_until_ms {
         return Err(refuse(
             409,

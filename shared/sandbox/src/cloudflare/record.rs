@@ -70,7 +70,7 @@ impl Record {
             "ttl": self.ttl,
             "settings": self.settings,
             "meta": {},
-            // null when unset, never "".
+            // null when unset, never "" (terraform-provider-cloudflare takes both for the same).
             "comment": self.comment,
             "tags": [],
             "created_on": print_time(self.created_ms),
@@ -238,7 +238,7 @@ fn read_content(zone: &Zone, kind: &str, name: &str, value: &Value) -> Result<St
             .map_err(|_| {
                 Problem::invalid(9005, "Content for A record must be a valid IPv4 address.")
             }),
-        // Comes back in compressed form.
+        // Comes back in compressed form (a belief, as is the lower case of names).
         "AAAA" => text
             .parse::<Ipv6Addr>()
             .map(|address| address.to_string())

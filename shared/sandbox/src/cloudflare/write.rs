@@ -5,7 +5,7 @@ use crate::call::Object;
 use crate::random::SplitMix64;
 use serde_json::{Value, json};
 
-/// Operations in one batch on a Free zone; paid zones take 3,500.
+/// Operations in one batch on a Free zone; paid zones take 3,500 (Cloudflare docs: batch-record-changes).
 const LARGEST_BATCH: usize = 200;
 
 /// The record is not there: drift to a reader, done to one who deletes (terraform-provider-cloudflare#1621).
@@ -96,7 +96,8 @@ pub(crate) fn delete(zone: &mut Zone, id: &str) -> Result<Value, Problem> {
     Ok(record.show(id))
 }
 
-/// Deletes, patches, puts, posts, in this order whatever the body's; one transaction.
+/// Deletes, patches, puts, posts, in this order whatever the body's; one transaction (Cloudflare docs:
+/// batch-record-changes).
 pub(super) fn batch(
     zone: &mut Zone,
     body: &Object,

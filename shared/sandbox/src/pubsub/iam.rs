@@ -107,7 +107,8 @@ fn read_policy(call: &Call) -> Result<(Vec<Binding>, Option<String>, u8), Refuse
     Ok((bindings, etag, version))
 }
 
-/// Members as stored: the type part is case-sensitive, the rest is lower-cased, but for a few kinds.
+/// Members as stored: the type part is case-sensitive, the rest is lower-cased, but for a few kinds
+/// (magic-modules: tpgiamresource).
 fn canonical_member(member: &str) -> Option<String> {
     const KINDS: &[&str] = &[
         "user",
@@ -127,7 +128,7 @@ fn canonical_member(member: &str) -> Option<String> {
     if value.is_empty() {
         None
     } else if kind == "deleted" {
-        // `deleted:serviceAccount:E?uid=N` keeps the casing of its inner kind.
+        // `deleted:serviceAccount:E?uid=N` keeps the casing of its inner kind (terraform-provider-google#7278).
         let (inner, value) = value.split_once(':')?;
         Some(format!("deleted:{inner}:{}", value.to_lowercase()))
     } else if AS_THEY_ARE.contains(&kind) {
@@ -185,6 +186,7 @@ pub(super) fn set(
     let (given, etag, version) = read_policy(call)?;
     let bindings = canonical(given)?;
     let conditional = bindings.iter().any(|binding| binding.condition.is_some());
+    // Pub/Sub discovery: conditions are read and written with version 3.
     if conditional && version < 3 {
         return Err(invalid(
             "Policies with conditions must be written with version 3.",

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+/// Larger ones are refused (recorded).
 const LARGEST_PAGE: usize = 1000;
 
 pub(super) fn resources(

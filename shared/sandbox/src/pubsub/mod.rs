@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Refused = Box<Answer>;
 
-/// The topic of a subscription whose topic was deleted.
+/// The topic of a subscription whose topic was deleted (Pub/Sub discovery; google/knative-gcp#997).
 pub(crate) const DELETED_TOPIC: &str = "_deleted-topic_";
 
 #[derive(Debug, Clone, Serialize)]
@@ -225,6 +225,7 @@ fn route(
     let of = Collection::read(collection).ok_or_else(nowhere)?;
     check_query(call)?;
     if !pubsub.projects.contains(project) {
+        // Like the 404 of a topic but for its text (potmat/homebridge-google-nest-sdm#9).
         return Err(refuse(
             404,
             "NOT_FOUND",

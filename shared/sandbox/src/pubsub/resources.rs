@@ -83,7 +83,7 @@ fn check_name(name: &str) -> Result<(), Refused> {
     }
 }
 
-/// PUT creates and never overwrites.
+/// PUT creates and never overwrites (Google docs: error-codes).
 pub(super) fn create(
     pubsub: &mut Pubsub,
     of: Collection,
