@@ -1,5 +1,6 @@
 //! Three truths side by side: what differs, and whose doing it is.
 //!
+//! The types and the table of every case stand together here, which makes the file long.
 //! Stupid on purpose: spellings were made one before (normalisation), ownership was decided before
 //! (keys and namespaces), and nothing here knows what may be done about a difference; that is
 //! [`crate::plan`].

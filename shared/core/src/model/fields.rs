@@ -2,7 +2,7 @@
 //! bounds, and what a change of it risks.
 //!
 //! One table makes the parser, the JSON Schema, the risk of a change and the units on the screen,
-//! so they can't disagree. Bounds and defaults are the providers' (Aiven: OpenAPI `kafka_topic`
+//! so they can't disagree. The file is long because the table is. Bounds and defaults are the providers' (Aiven: OpenAPI `kafka_topic`
 //! config; Pub/Sub: v1 discovery; Cloudflare: OpenAPI `dns-records`).
 
 use std::borrow::Cow;
