@@ -11,7 +11,7 @@ use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
     ANSWER_BYTES_MAX, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, ProviderName,
     PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject,
-    WriteRequest, is_known_read,
+    Version, WriteRequest, is_known_read,
 };
 use kedge_engine::session::Endpoints;
 use kedge_sandbox::{Outcome, Sandbox};
@@ -341,7 +341,11 @@ impl Store for SimPorts {
         self.executor.sleep(self.latency_ms.get()).await;
         self.call(|| {
             self.store.reads.set(self.store.reads.get() + 1);
-            Ok(self.store.objects.borrow().get(key).cloned())
+            let object = self.store.objects.borrow().get(key).cloned();
+            Ok(object.map(|object| StoredObject {
+                read_at: Some(self.now()),
+                ..object
+            }))
         })
         .await
     }
@@ -375,9 +379,10 @@ impl Store for SimPorts {
                     bytes,
                     etag: etag.clone(),
                     written_at,
+                    read_at: None,
                 },
             );
-            Ok(PutOutcome::Written(etag))
+            Ok(PutOutcome::Written(Version { etag, written_at }))
         })
         .await
     }

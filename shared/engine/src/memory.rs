@@ -205,8 +205,8 @@ impl<'a, S: Store> StateWriter<'a, S> {
             .put(&self.keys.state, bytes, self.condition.clone())
             .await?
         {
-            PutOutcome::Written(etag) => {
-                self.condition = Condition::Is(etag);
+            PutOutcome::Written(version) => {
+                self.condition = Condition::Is(version.etag);
                 self.written_at = Some(now);
                 Ok(())
             }

@@ -15,17 +15,22 @@ pub struct SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock port; nothing else asks the system for the time"
-    )]
     fn now(&self) -> Timestamp {
-        timestamp(SystemTime::now()).plus_ms(self.ahead_ms.get())
+        system_time().plus_ms(self.ahead_ms.get())
     }
 
     async fn sleep_ms(&self, ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
+}
+
+/// This machine's time: the clock port's, and that of a folder's files.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else asks the system for the time"
+)]
+pub(crate) fn system_time() -> Timestamp {
+    timestamp(SystemTime::now())
 }
 
 /// A system time as the core's number.

@@ -26,7 +26,7 @@ pub(crate) async fn put(
     condition: Condition,
 ) -> Option<ETag> {
     match store.put(key, text(bytes), condition).await.unwrap() {
-        PutOutcome::Written(etag) => Some(etag),
+        PutOutcome::Written(version) => Some(version.etag),
         PutOutcome::Conflict => None,
     }
 }

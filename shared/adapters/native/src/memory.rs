@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
-use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use crate::keys::{etag_of, holds, key_problem};
 
@@ -82,7 +82,11 @@ impl Store for MemoryStore {
                 reason: problem.to_owned(),
             });
         }
-        Ok(self.objects.borrow().get(key).cloned())
+        let object = self.objects.borrow().get(key).cloned();
+        Ok(object.map(|object| StoredObject {
+            read_at: Some((self.time)()),
+            ..object
+        }))
     }
 
     async fn put(
@@ -104,13 +108,15 @@ impl Store for MemoryStore {
             return Ok(PutOutcome::Conflict);
         }
         let etag = etag_of(&bytes);
+        let written_at = (self.time)();
         let object = StoredObject {
             bytes,
             etag: etag.clone(),
-            written_at: (self.time)(),
+            written_at,
+            read_at: None,
         };
         objects.insert(key.to_owned(), object);
-        Ok(PutOutcome::Written(etag))
+        Ok(PutOutcome::Written(Version { etag, written_at }))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
-use crate::clock::timestamp;
+use crate::clock::{system_time, timestamp};
 use crate::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem};
 
 /// How often a held lock is tried again, and how long in all: 5 seconds. A write takes
@@ -89,6 +89,7 @@ impl FolderStore {
             etag: etag_of(&bytes),
             bytes: bytes.into(),
             written_at: timestamp(metadata.modified()?),
+            read_at: Some(system_time()),
         }))
     }
 
@@ -133,6 +134,7 @@ impl FolderStore {
         let mut file = File::create(&temp)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        let written_at = timestamp(file.metadata()?.modified()?);
         drop(file);
         fs::rename(&temp, &path)?;
         for folder in path
@@ -142,7 +144,10 @@ impl FolderStore {
         {
             sync_folder(folder)?;
         }
-        Ok(PutOutcome::Written(etag_of(bytes)))
+        Ok(PutOutcome::Written(Version {
+            etag: etag_of(bytes),
+            written_at,
+        }))
     }
 
     /// Makes the folders above a file; tells which are new.

@@ -11,7 +11,7 @@ pub use self::http::{
     ANSWER_BYTES_MAX, HttpError, HttpRead, HttpWrite, ProviderName, ReadRequest, WriteRequest,
 };
 pub use self::reads::is_known_read;
-pub use self::store::{Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
+pub use self::store::{Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use kedge_core::model::{SecretText, Timestamp};
 use thiserror::Error;

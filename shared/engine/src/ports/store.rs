@@ -17,6 +17,18 @@ pub struct StoredObject {
     pub etag: ETag,
     /// When it was written, by the store's clock.
     pub written_at: Timestamp,
+    /// When it was read, by the store's clock. None where a store does not say the time with an
+    /// answer (R2's binding in a Worker); a write always tells it.
+    pub read_at: Option<Timestamp>,
+}
+
+/// A version that a write made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its mark.
+    pub etag: ETag,
+    /// When it was written, by the store's clock. S3 says it in whole seconds, cut off.
+    pub written_at: Timestamp,
 }
 
 /// On what condition a write happens.
@@ -34,7 +46,7 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutOutcome {
     /// It was written and has this version now.
-    Written(ETag),
+    Written(Version),
     /// The condition did not hold; nothing was written.
     Conflict,
 }
@@ -75,7 +87,9 @@ pub trait Store {
     /// Writes an object if the condition holds, atomically.
     ///
     /// # Errors
-    /// When the store can't say; the object may or may not have been written.
+    /// When the store can't say; the object may or may not have been written. A lost answer is no
+    /// error where a second look shows that the bytes arrived; bytes that another writer could write
+    /// too need a nonce.
     async fn put(
         &self,
         key: &str,
