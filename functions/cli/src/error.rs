@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use kedge_core::definitions::SetError;
 use kedge_core::render;
+use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
@@ -34,6 +35,8 @@ pub(crate) enum CliError {
     Set(#[from] SetError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("could not set up HTTP")]

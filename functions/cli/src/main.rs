@@ -17,6 +17,7 @@ mod screen;
 mod seen;
 mod setup;
 mod stack;
+mod unlock;
 mod verbs;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Check(options) => verbs::check(args, options).await,
         Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
+        Verb::Unlock(options) => unlock::unlock(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Outputs => outputs::outputs(args).await,
         Verb::Init(options) => init::init(args, options),

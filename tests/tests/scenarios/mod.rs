@@ -14,6 +14,7 @@ mod counts;
 mod crashes;
 mod failed_reads;
 mod guards;
+mod leases;
 mod lost_answers;
 mod memory;
 mod policies;
