@@ -310,3 +310,33 @@ fn no_snapshot_above_shows_a_secret() {
         assert!(text.starts_with("error: "), "{text}");
     }
 }
+
+/// A value may be shown cut off, or in the form in which it would be right.
+#[test]
+fn no_part_of_a_secret_is_shown() {
+    for (secret, field) in [
+        (
+            "Hunter2-Hunter2".to_owned(),
+            "labels: {team: \"{db_password}\"}",
+        ),
+        (
+            "0077777777".to_owned(),
+            "message_retention: \"{db_password}\"",
+        ),
+        (
+            "77777777 days".to_owned(),
+            "message_retention: \"{db_password}\"",
+        ),
+        ("7".repeat(200), "message_retention: \"x{db_password}\""),
+    ] {
+        let stack = format!("{STACK}  acme:db_password: \"{secret}\"\n");
+        let text = format!("topics:\n  - name: \"{{stack}}-a\"\n    {field}\n");
+        let said = said(dev(&[("stacks/dev.yaml", &stack), (PUBSUB, &text)]));
+        assert!(said.starts_with("error: "), "{said}");
+        let lower = said.to_lowercase();
+        assert!(
+            !lower.contains("hunter2") && !lower.contains("7777"),
+            "{said}"
+        );
+    }
+}
