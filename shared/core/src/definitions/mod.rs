@@ -22,6 +22,7 @@ mod set;
 mod stack;
 mod suggest;
 mod syntax;
+mod units;
 mod yaml;
 
 #[cfg(test)]
