@@ -42,6 +42,21 @@ pub(super) fn time(text: &str) -> String {
     }
 }
 
+/// Milliseconds in the largest unit that leaves no rest.
+pub(super) fn shown_ms(ms: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ];
+    let fits = UNITS.iter().find(|(size, _)| ms > 0 && ms % size == 0);
+    fits.map_or_else(
+        || ms.to_string(),
+        |(size, unit)| format!("{}{unit}", ms / size),
+    )
+}
+
 /// The number and the word of `7 days`.
 fn parts(text: &str) -> Option<(i64, String)> {
     let text = text.trim();
@@ -112,6 +127,19 @@ mod tests {
             assert_eq!(meant_time(text).as_deref(), want, "{text}");
         }
         assert!(time("5 ms").starts_with("write a whole number"));
+    }
+
+    #[test]
+    fn milliseconds_are_shown_short() {
+        for (ms, want) in [
+            (172_800_000, "2d"),
+            (5_400_000, "90m"),
+            (1_500, "1500"),
+            (0, "0"),
+            (-1, "-1"),
+        ] {
+            assert_eq!(shown_ms(ms), want);
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@ said! {
     five_faults_in_one_file: of(TOPICS, "topics:
   - name: \"prod-a\"
     partitions: 0
+    replication: 2
     retention_msec: 1
   - name: \"{stack}-b\"
     partitions: 1
@@ -61,7 +62,7 @@ said! {
     min_insync_replicas: 3
 "),
     design_sample: said(parse_with(&set(&[
-        ("kedge.yaml", KEDGE),
+        ("kedge.yaml", "project: acme\nareas:\n  integrations:\n    kafka_topics: {replication: 2}\n"),
         ("stacks/juan1.yaml", STACK),
         ("stacks/prod.yaml", STACK),
         ("integrations/integration-circle/kafka-topics.yaml", "# Circle
