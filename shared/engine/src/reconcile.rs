@@ -4,6 +4,7 @@
 //! [`crate::lease`]), makes sure that what it saw still counts, and gives it back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kedge_core::definitions::{self, ParseInput};
 use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
@@ -30,7 +31,7 @@ pub(crate) const LOOKS_MAX: usize = 3;
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
 pub(crate) struct Look {
-    declared: Declared,
+    declared: Arc<Declared>,
     pub(crate) memory: ReadState,
     pub(crate) watch: ReadWatch,
     live: LiveWorld,
@@ -228,7 +229,7 @@ async fn look<P: ReadPorts, S: Store>(
     let scopes = wanted.keys().cloned().zip(readings).collect();
     let read_at = ports.now();
     Ok(Look {
-        declared,
+        declared: Arc::new(declared),
         memory,
         watch,
         live: LiveWorld { scopes },
@@ -288,7 +289,7 @@ fn judge<P: ReadPorts>(
         .state
         .as_ref()
         .map(|state| state.without_taken(watch));
-    let state = state.as_ref();
+    let state = state.as_deref();
     let (declared, live) = (&look.declared, &look.live);
     let comparison = diff(DiffInput {
         declared,
@@ -333,7 +334,7 @@ fn judge<P: ReadPorts>(
         }
     };
     Ok(Report {
-        declared: declared.clone(),
+        declared: Arc::clone(declared),
         comparison,
         plan,
         decided,

@@ -100,13 +100,19 @@ fn an_areas_defaults_hold_for_its_own_files_and_below() {
     let resource = &declared.resources[&key];
     assert_eq!(resource.on_missing, Some(OnMissing::Recreate));
     assert_eq!(
-        resource.fields[&FieldName::known("partitions")]
+        resource
+            .fields
+            .get(&FieldName::known("partitions"))
+            .unwrap()
             .origin
             .to_string(),
         "kedge.yaml:3 (default)"
     );
     assert_eq!(
-        resource.fields[&FieldName::known("tags.team")]
+        resource
+            .fields
+            .get(&FieldName::known("tags.team"))
+            .unwrap()
             .origin
             .to_string(),
         "data/deep/er/kafka-topics.yaml:3"
@@ -163,7 +169,11 @@ bindings:
     let binding = &declared.resources[&key];
     assert!(binding.authoritative);
     assert_eq!(
-        binding.fields[&FieldName::known("members")].value,
+        binding
+            .fields
+            .get(&FieldName::known("members"))
+            .unwrap()
+            .value,
         Value::set(["user:ana@example.com"])
     );
     assert_eq!(
@@ -227,7 +237,7 @@ fn nodes_may_come_from_the_environment() {
     let problems = parse_with(&files, "dev", &[("nodes", "x")]).unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  write it as `[…]`, or each item on its own line after `- `\n1 error, 2 files read."
+        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  write it in `[ ]`, or each item on its own line after `- `\n1 error, 2 files read."
     );
 }
 
@@ -329,7 +339,7 @@ fn problems_are_sorted_and_counted() {
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!(places.len(), 3);
     let many: String = (0..1_500)
-        .map(|n| format!("  - {{name: x{n}}}\n"))
+        .map(|n| format!("  - {{name: x{n}, partitions: 1, replication: 1}}\n"))
         .collect();
     let problems = dev(&[(TOPICS, &format!("topics:\n{many}"))]).unwrap_err();
     assert_eq!(problems.list.len(), Problems::MAX);
@@ -352,8 +362,9 @@ fn ten_thousand_topics_are_read_in_one_go() {
 
 #[test]
 fn a_problem_of_a_placeholder_points_at_it() {
-    let result = dev(&[(TOPICS, "topics:\n  - name: \"{stack}-{nope}\"\n")]);
+    let text = "topics:\n  - {name: \"{stack}-{nope}\", partitions: 1, replication: 1}\n";
+    let result = dev(&[(TOPICS, text)]);
     let problem = &result.as_ref().unwrap_err().list[0];
-    assert_eq!((problem.line, problem.column, problem.width), (2, 20, 6));
+    assert_eq!((problem.line, problem.column, problem.width), (2, 21, 6));
     assert_eq!(messages(result), ["nothing defines `{nope}`"]);
 }
