@@ -19,3 +19,4 @@ pub mod render;
 pub mod report;
 pub mod risk;
 pub mod state;
+pub mod stored;

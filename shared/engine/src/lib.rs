@@ -6,6 +6,10 @@
 //! `apply` asks for [`ports::WritePorts`].
 
 mod apply;
+mod grants;
+mod held;
+pub mod job;
+pub mod lease;
 mod memory;
 pub mod ports;
 pub mod providers;
@@ -13,4 +17,5 @@ pub mod reconcile;
 pub mod session;
 mod transport;
 
+pub use grants::GrantError;
 pub use memory::MemoryError;
