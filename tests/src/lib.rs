@@ -6,5 +6,6 @@
 
 pub mod executor;
 pub mod ports;
+pub mod pushed;
 pub mod stack;
 pub mod told;

@@ -4,18 +4,22 @@
 //! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
 //! `verbs` (or `demo`, `sandbox`).
 
+mod actor;
 mod args;
 mod confirm;
 mod definitions;
 mod demo;
 mod error;
+mod git;
 mod init;
 mod outputs;
 mod progress;
+mod push;
 mod sandbox;
 mod screen;
 mod seen;
 mod setup;
+mod source;
 mod stack;
 mod verbs;
 
@@ -67,6 +71,9 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
         Verb::Audit => verbs::audit(args).await,
+        Verb::Push(options) => push::push(args, options).await,
+        Verb::Rollback(options) => push::rollback(args, options).await,
+        Verb::Stack => stack::show(args),
         Verb::Outputs => outputs::outputs(args).await,
         Verb::Init(options) => init::init(args, options),
         Verb::Select { stack } => stack::select(args, stack),

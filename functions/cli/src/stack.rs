@@ -3,14 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use kedge_core::definitions::{DefinitionSet, stack_names, stack_of_branch};
+use kedge_core::definitions::{
+    DefinitionSet, environment_of, is_protected, stack_names, stack_of_branch,
+};
 use kedge_core::model::StackName;
 use kedge_native::Settings;
 
-use crate::args::Args;
-use crate::definitions;
+use crate::args::{Args, Format};
 use crate::error::CliError;
-use crate::screen;
+use crate::{definitions, git, screen};
 
 /// Where `kedge select` keeps its answer.
 const SELECTED: &str = ".kedge/selected";
@@ -34,6 +35,11 @@ pub(crate) fn choose(
         (name.to_owned(), "KEDGE_STACK".to_owned())
     } else if let Ok(name) = fs::read_to_string(SELECTED) {
         (name.trim().to_owned(), "kedge select".to_owned())
+    } else if let Some(branch) = git::ci_branch(settings) {
+        return Ok(Chosen {
+            stack: stack_of_branch(set, &branch).ok_or_else(|| no_stack(&branch, set))?,
+            origin: format!("branch {branch}"),
+        });
     } else if let Some((stack, branch)) = of_branch(Path::new("."), set) {
         return Ok(Chosen {
             stack,
@@ -48,6 +54,55 @@ pub(crate) fn choose(
     let stack = StackName::new(&name)
         .map_err(|error| CliError::Usage(format!("{error} (from {origin})")))?;
     Ok(Chosen { stack, origin })
+}
+
+fn no_stack(branch: &str, set: &DefinitionSet) -> CliError {
+    CliError::Usage(format!(
+        "branch {branch} deploys to no stack ({})",
+        known(set)
+    ))
+}
+
+/// `kedge stack`. For GitHub Actions it prints outputs of a step, and a branch without a stack is no
+/// error there: there is nothing to do then.
+pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
+    let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
+    let settings = Settings::load(&folder)?;
+    let set = definitions::load(&args.definitions)?;
+    let format = args.format();
+    let is_given = args.stack.is_some() || settings.get("KEDGE_STACK").is_some();
+    if format == Format::Github
+        && !is_given
+        && let Some(branch) = git::ci_branch(&settings)
+        && stack_of_branch(&set, &branch).is_none()
+    {
+        screen::err(&format!("branch {branch} deploys to no stack\n"))?;
+        screen::out("stack=\nenvironment=\nprotected=false\n")?;
+        return Ok(0);
+    }
+    let Chosen { stack, origin } = choose(args, &settings, &set)?;
+    let environment = environment_of(&set, &stack);
+    let protected = is_protected(&set, &stack);
+    screen::out(&match format {
+        Format::Json => {
+            let json = serde_json::json!({
+                "format": "kedge.stack/1",
+                "stack": stack.as_str(),
+                "origin": origin,
+                "environment": environment,
+                "protected": protected,
+            });
+            format!("{json:#}\n")
+        }
+        Format::Github => {
+            format!("stack={stack}\nenvironment={environment}\nprotected={protected}\n")
+        }
+        Format::Text | Format::Junit => {
+            let protected = if protected { " · protected" } else { "" };
+            format!("{stack} (from {origin}) · environment {environment}{protected}\n")
+        }
+    })?;
+    Ok(0)
 }
 
 fn known(set: &DefinitionSet) -> String {

@@ -9,8 +9,10 @@ mod apply;
 mod memory;
 pub mod ports;
 pub mod providers;
+pub mod push;
 pub mod reconcile;
 pub mod session;
+pub mod sets;
 mod transport;
 
 pub use memory::MemoryError;

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::apply;
 use crate::memory::{self, MemoryError, ReadState, ReadWatch};
-use crate::ports::{Random, ReadPorts, Store, WritePorts};
+use crate::ports::{Random, ReadPorts, Store, StoreError, WritePorts};
 use crate::providers;
 use crate::session::{Context, Endpoints, Session};
 
@@ -89,6 +89,12 @@ pub enum RunError {
     /// The definitions can't be used.
     #[error("the definitions can't be used")]
     Definitions(Problems),
+    /// The stored definitions can't be used, and no revision of them either.
+    #[error("the stored definitions can't be used; nothing is changed: {0}")]
+    NoSet(String),
+    /// The store failed.
+    #[error("the stored definitions could not be read")]
+    Store(#[from] StoreError),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),
@@ -405,6 +411,7 @@ fn judge<P: ReadPorts>(
         }
     };
     Ok(Report {
+        invalid: None,
         declared: declared.clone(),
         comparison,
         plan,

@@ -52,7 +52,16 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     if knows("encryptionsalt") {
         return match () {
             () if is_among(&CONFIG) || key.contains(':') => Some("it belongs under `config:`"),
-            () if is_among(&["project", "areas", "stacks", "branches", "guards", "ignore"]) => {
+            () if is_among(&[
+                "project",
+                "areas",
+                "stacks",
+                "branches",
+                "environments",
+                "guards",
+                "ignore",
+            ]) =>
+            {
                 Some("it belongs in kedge.yaml")
             }
             () => None,
