@@ -32,6 +32,7 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
             .map(|kind| (kind.as_str().to_owned(), of_kind(&report, kind).into()))
             .collect();
         json.insert("format".to_owned(), "kedge.outputs/1".into());
+        json.insert("stack".to_owned(), setup.chosen.stack.as_str().into());
         screen::out(&format!("{:#}\n", serde_json::Value::Object(json)))?;
         return Ok(0);
     }

@@ -1,6 +1,7 @@
 //! What a run found and did, as one value: what every renderer shows and every exit code says.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::definitions::Problems;
 use crate::diff::{Cause, Comparison, Verdict};
@@ -165,8 +166,8 @@ pub struct Report {
     /// Why the stored definitions could not be used, if so. Then the rest is by the last good
     /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
     pub invalid: Option<InvalidSet>,
-    /// What should be.
-    pub declared: Declared,
+    /// What should be. Shared: it is large, and a look and its report both need it.
+    pub declared: Arc<Declared>,
     /// What differs.
     pub comparison: Comparison,
     /// What could be done.

@@ -216,7 +216,7 @@ impl World {
         let decided = authorise(&plan, authority);
         Report {
             invalid: None,
-            declared,
+            declared: declared.into(),
             comparison,
             plan,
             decided,
