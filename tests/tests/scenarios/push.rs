@@ -14,11 +14,16 @@ use super::set_config;
 const DEFINITIONS: &str = "stacks/dev/definitions.json";
 const INDEX: &str = "stacks/index.json";
 
+/// How long the topics of the first file keep their messages at first.
+const WEEK: &str = "retention_ms: 604800000";
+/// And after an edit, which is safe and no third of the topics.
+const FORTNIGHT: &str = "retention_ms: 1209600000";
+
 /// Twelve topics in two files, and a node.
 fn declared() -> Stack {
     let mut stack = Stack::new();
-    stack.many_topics(8, "");
-    let lines = (0..4).map(|n| format!("  - {{name: \"{{stack}}-u{n}\"}}\n"));
+    stack.many_topics(3, WEEK);
+    let lines = (0..9).map(|n| format!("  - {{name: \"{{stack}}-u{n}\"}}\n"));
     let text = format!("topics:\n{}", lines.collect::<String>());
     stack.file("area/more/kafka-topics.yaml", text);
     stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
@@ -100,14 +105,14 @@ fn what_does_not_parse_is_not_stored() {
         "{refused:?}"
     );
     assert_eq!(stack.ports.store.writes.get(), before);
-    stack.many_topics(8, "");
+    stack.many_topics(3, WEEK);
     stack.assert_pushed(&commit(5));
 }
 
 #[test]
 fn an_old_commit_pushed_late_is_refused() {
     let mut stack = standing();
-    stack.many_topics(8, "partitions: 2");
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
     assert_eq!(stack.refused(&commit(4)), ["not-descended"]);
     let forced = Pushing {
         consent: PushConsent {
@@ -129,9 +134,9 @@ fn what_lies_between_two_commits_of_the_same_content_is_old() {
     let noted = stack.push(&commit(9));
     assert_eq!(noted.outcome, PushOutcome::CommitNoted);
     assert_eq!(stack.push(&commit(7)).outcome, PushOutcome::Unchanged);
-    stack.many_topics(8, "partitions: 2");
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
     assert_eq!(stack.refused(&commit(7)), ["not-descended"]);
-    stack.many_topics(8, "");
+    stack.many_topics(3, WEEK);
     stack.assert_pushed(&commit(9));
 }
 
@@ -139,7 +144,7 @@ fn what_lies_between_two_commits_of_the_same_content_is_old() {
 fn a_rollback_holds_against_the_next_push() {
     let mut stack = standing();
     let first = stack.set().revision();
-    stack.many_topics(8, "partitions: 2");
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
     let second = stack.push(&commit(6)).stored.revision();
     stack.up_stored(&Authorisation::Unattended).unwrap();
     let state = stack.state_text();
@@ -155,7 +160,7 @@ fn a_rollback_holds_against_the_next_push() {
     assert_eq!(report.declared.revision, revision);
     assert!(!report.plan.findings.is_empty());
 
-    stack.many_topics(8, "partitions: 2, retention_ms: 7200000");
+    stack.many_topics(3, "partitions: 2, retention_ms: 1209600000");
     assert_eq!(stack.refused(&commit(7)), ["rolled-back"]);
     assert_eq!(
         stack.refused(&after_rollback(commit(7), &first)),
@@ -175,10 +180,10 @@ fn a_rollback_holds_against_the_next_push() {
 fn the_same_content_ends_a_rollback_when_it_says_so() {
     let mut stack = standing();
     let first = stack.set().revision();
-    stack.many_topics(8, "retention_ms: 7200000");
+    stack.many_topics(3, FORTNIGHT);
     stack.push(&commit(6));
     let back = stack.rollback(&first).unwrap().unwrap().stored.revision();
-    stack.many_topics(8, "");
+    stack.many_topics(3, WEEK);
     assert_eq!(stack.push(&commit(0)).outcome, PushOutcome::Unchanged);
     let ended = stack.push(&after_rollback(commit(7), &back));
     assert_eq!(ended.outcome, PushOutcome::Stored);
@@ -259,9 +264,9 @@ fn a_first_push_of_a_standing_stack_is_judged_by_what_is_recorded() {
     let mut stack = declared();
     stack.unattended();
     stack.wait_minutes(10);
-    stack.many_topics(2, "");
+    stack.many_topics(1, WEEK);
     assert_eq!(stack.refused(&commit(1)), ["withdraws"]);
-    stack.many_topics(8, "");
+    stack.many_topics(3, WEEK);
     stack.push(&commit(1));
     stack.assert_pushed(&commit(1));
 }
@@ -288,7 +293,7 @@ fn a_set_that_loosens_its_own_guards_waits_for_a_person() {
 /// A stack whose second set was pushed and deployed, and drifted since; and the text of that set.
 fn drifted() -> (Stack, String) {
     let mut stack = standing();
-    stack.many_topics(8, "retention_ms: 7200000");
+    stack.many_topics(3, FORTNIGHT);
     stack.push(&commit(6));
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.wait_minutes(10);
@@ -397,7 +402,7 @@ fn nothing_pushed_is_not_nothing_declared() {
 fn a_push_that_crashes_is_healed_by_the_next() {
     let begin = || {
         let mut stack = standing();
-        stack.many_topics(8, "retention_ms: 7200000");
+        stack.many_topics(3, FORTNIGHT);
         stack.crash_at(None);
         stack
     };
@@ -431,7 +436,7 @@ fn a_rollback_that_crashes_is_healed_by_the_next() {
     let begin = || {
         let mut stack = standing();
         let first = stack.set().revision();
-        stack.many_topics(8, "retention_ms: 7200000");
+        stack.many_topics(3, FORTNIGHT);
         stack.push(&commit(6));
         stack.crash_at(None);
         (stack, first)
@@ -447,7 +452,7 @@ fn a_rollback_that_crashes_is_healed_by_the_next() {
         let again = stack.rollback(&first).unwrap().unwrap();
         assert_eq!(again.stored.revision(), back.stored.revision(), "{point:?}");
         assert_eq!(stack.refused(&commit(7)), ["rolled-back"], "{point:?}");
-        stack.many_topics(8, "");
+        stack.many_topics(3, WEEK);
         stack.up_stored(&Authorisation::Unattended).unwrap();
         stack.assert_pushed(&commit(0));
     }
