@@ -7,7 +7,7 @@ use kedge_engine::ports::Clock as _;
 use kedge_engine::push::{self as engine, PushJob, PushOutcome, PushReport, RollbackJob};
 
 use crate::actor::actor;
-use crate::args::{Args, Format, PushOptions, RollbackOptions, WaitOptions};
+use crate::args::{Args, Format, PushOptions, RollbackOptions};
 use crate::error::CliError;
 use crate::git::Git;
 use crate::screen;
@@ -46,7 +46,7 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
         ));
     }
     tell(args, &setup, &report, &notices)?;
-    wait(&setup, &report, &options.wait).await
+    Ok(0)
 }
 
 /// `kedge rollback`.
@@ -61,7 +61,7 @@ pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u
     let report = engine::rollback(&setup.ports, &setup.store, job).await?;
     let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
     tell(args, &setup, &report, &notices)?;
-    wait(&setup, &report, &options.wait).await
+    Ok(0)
 }
 
 fn writable(args: &Args) -> Result<Setup, CliError> {

@@ -77,32 +77,52 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
         && stack_of_branch(&set, &branch).is_none()
     {
         screen::err(&format!("branch {branch} deploys to no stack\n"))?;
-        screen::out("stack=\nenvironment=\nprotected=false\n")?;
+        screen::out("stack=\nprotected=false\n")?;
         return Ok(0);
     }
     let Chosen { stack, origin } = choose(args, &settings, &set)?;
-    let environment = environment_of(&set, &stack);
+    if !stack_names(&set).contains(&stack) {
+        let known = known(&set);
+        return Err(CliError::Usage(format!(
+            "there is no stack `{stack}`; {known}"
+        )));
+    }
     let protected = is_protected(&set, &stack);
+    let [environment, push, preview] = environments(environment_of(&set, &stack), protected);
     screen::out(&match format {
         Format::Json => {
             let json = serde_json::json!({
                 "format": "kedge.stack/1",
                 "stack": stack.as_str(),
                 "origin": origin,
-                "environment": environment,
                 "protected": protected,
+                "environment": environment,
+                "push_environment": push,
+                "preview_environment": preview,
             });
             format!("{json:#}\n")
         }
-        Format::Github => {
-            format!("stack={stack}\nenvironment={environment}\nprotected={protected}\n")
-        }
+        Format::Github => format!(
+            "stack={stack}\nprotected={protected}\nenvironment={environment}\n\
+             push_environment={push}\npreview_environment={preview}\n"
+        ),
         Format::Text | Format::Junit => {
             let protected = if protected { " · protected" } else { "" };
             format!("{stack} (from {origin}) · environment {environment}{protected}\n")
         }
     })?;
     Ok(0)
+}
+
+/// The GitHub Environments of a stack's `up`, `push` and `preview`. A protected stack has three: the
+/// first waits for reviewers, and a pull request must not see what its credentials can do.
+fn environments(environment: String, protected: bool) -> [String; 3] {
+    let of = |suffix: &str| match protected {
+        true => format!("{environment}-{suffix}"),
+        false => environment.clone(),
+    };
+    let (push, preview) = (of("push"), of("preview"));
+    [environment, push, preview]
 }
 
 fn known(set: &DefinitionSet) -> String {
@@ -156,6 +176,13 @@ pub(crate) fn write_selected(name: &str) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_protected_stack_has_three_environments() {
+        let of = |protected| environments("prod".to_owned(), protected);
+        assert_eq!(of(false), ["prod", "prod", "prod"]);
+        assert_eq!(of(true), ["prod", "prod-push", "prod-preview"]);
+    }
 
     #[test]
     fn the_branch_of_a_repository_and_of_a_worktree() {

@@ -213,7 +213,10 @@ pub async fn push<P: Clock, S: Store>(
         Some(stored) if same_content && !lifts(stored, job.consent) => {
             write.same(stored, pushed, &ancestry).await?
         }
-        _ => (write.new(job.set, pushed, None).await?, PushOutcome::Stored),
+        _ => (
+            write.revision(job.set, pushed, None).await?,
+            PushOutcome::Stored,
+        ),
     };
     write.finish(stored, outcome, notices).await
 }
@@ -255,7 +258,9 @@ pub async fn rollback<P: Clock, S: Store>(
         commit: newest.and_then(|pushed| pushed.commit.clone()),
         branch: newest.and_then(|pushed| pushed.branch.clone()),
     };
-    let stored = write.new(&old.set, pushed, Some(old.revision())).await?;
+    let stored = write
+        .revision(&old.set, pushed, Some(old.revision()))
+        .await?;
     write
         .finish(stored, PushOutcome::Stored, standing.notices())
         .await

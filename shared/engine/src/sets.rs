@@ -295,6 +295,6 @@ async fn all_revisions<S: Store>(
         let object = store.get(key).await?;
         found.extend(object.and_then(|object| StoredSet::decode(&object.bytes, stack).ok()));
     }
-    found.sort_by(|a, b| b.pushed.at.cmp(&a.pushed.at));
+    found.sort_by_key(|one| std::cmp::Reverse(one.pushed.at));
     Ok(found)
 }

@@ -26,7 +26,7 @@ pub(super) struct Write<'a, S> {
 
 impl<S: Store> Write<'_, S> {
     /// Writes a new revision and makes it the one that counts.
-    pub(super) async fn new(
+    pub(super) async fn revision(
         &self,
         set: &DefinitionSet,
         pushed: Pushed,
@@ -102,7 +102,7 @@ impl<S: Store> Write<'_, S> {
                 self.write_definitions(stored).await?;
                 return Ok((stored.clone(), PushOutcome::Healed));
             }
-            let again = self.new(&stored.set, pushed, None).await?;
+            let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
         // A later commit with the same content counts too: what was between the two is older.
