@@ -37,6 +37,11 @@ pub(crate) enum CliError {
     Run(#[from] RunError),
     #[error(transparent)]
     Push(#[from] PushError),
+    #[error(
+        "revision {revision} is stored, and in {seconds} s nothing has run it: no function of kedge \
+         is deployed, or it failed; `kedge up` does it from here"
+    )]
+    NothingRan { revision: String, seconds: i64 },
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("could not set up HTTP")]

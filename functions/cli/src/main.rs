@@ -11,6 +11,7 @@ mod definitions;
 mod demo;
 mod error;
 mod git;
+mod history;
 mod init;
 mod outputs;
 mod progress;
@@ -73,6 +74,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Audit => verbs::audit(args).await,
         Verb::Push(options) => push::push(args, options).await,
         Verb::Rollback(options) => push::rollback(args, options).await,
+        Verb::History(options) => history::history(args, options).await,
         Verb::Stack => stack::show(args),
         Verb::Outputs => outputs::outputs(args).await,
         Verb::Init(options) => init::init(args, options),

@@ -1,21 +1,28 @@
 //! `kedge push` and `kedge rollback`: what the stack should be, for everybody.
 
+use std::collections::BTreeSet;
+
 use kedge_core::push::{Notice, PushConsent};
 use kedge_core::render;
+use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::set::Pushed;
+use kedge_engine::history::{await_run, is_whole};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::push::{self as engine, PushJob, PushOutcome, PushReport, RollbackJob};
+use kedge_engine::push::{
+    self as engine, PushError, PushJob, PushOutcome, PushReport, RollbackJob,
+};
+use kedge_engine::{reconcile, sets};
 
 use crate::actor::actor;
-use crate::args::{Args, Format, PushOptions, RollbackOptions};
+use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
 use crate::error::CliError;
 use crate::git::Git;
-use crate::screen;
 use crate::setup::Setup;
+use crate::{history, screen};
 
 /// `kedge push`.
 pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliError> {
-    let setup = writable(args)?;
+    let mut setup = writable(args)?;
     let git = Git::of(&args.definitions, &setup.settings);
     let consent = PushConsent {
         force: options.force,
@@ -46,12 +53,12 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
         ));
     }
     tell(args, &setup, &report, &notices)?;
-    Ok(0)
+    follow(&mut setup, &report, &options.wait).await
 }
 
 /// `kedge rollback`.
 pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u8, CliError> {
-    let setup = writable(args)?;
+    let mut setup = writable(args)?;
     let job = RollbackJob {
         stack: &setup.chosen.stack,
         revision: &options.revision,
@@ -61,7 +68,7 @@ pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u
     let report = engine::rollback(&setup.ports, &setup.store, job).await?;
     let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
     tell(args, &setup, &report, &notices)?;
-    Ok(0)
+    follow(&mut setup, &report, &options.wait).await
 }
 
 fn writable(args: &Args) -> Result<Setup, CliError> {
@@ -72,6 +79,59 @@ fn writable(args: &Args) -> Result<Setup, CliError> {
             "KEDGE_READ_ONLY is set: nothing may be stored from here".to_owned(),
         )),
     }
+}
+
+/// `--wait`: follows the run that does what was stored, and gives its exit code. Where a look shows
+/// that a tick has nothing to do, no run leaves a record, and none is waited for.
+async fn follow(
+    setup: &mut Setup,
+    report: &PushReport,
+    options: &WaitOptions,
+) -> Result<u8, CliError> {
+    if !options.wait {
+        return Ok(0);
+    }
+    setup.read_stored().await?;
+    let only_drift = options.fail_on == FailOn::Drift;
+    let look = look(setup).await?;
+    let verdict = look.verdict();
+    let is_known = verdict < StackVerdict::Incomplete;
+    if is_known && look.decided.approved.is_empty() {
+        screen::err(&format!(
+            "no run is waited for: a tick has nothing to do ({verdict})\n"
+        ))?;
+        return Ok(verdict.exit_code(only_drift));
+    }
+    let revision = report.stored.revision();
+    let until = setup.ports.now().plus_ms(options.within);
+    screen::err(&format!("waiting for a run of revision {revision}\n"))?;
+    let stack = &setup.chosen.stack;
+    let found = await_run(&setup.ports, &setup.store, stack, &revision, until).await;
+    let Some(record) = found.map_err(PushError::Store)? else {
+        return Err(CliError::NothingRan {
+            revision,
+            seconds: options.within / 1000,
+        });
+    };
+    screen::err(&format!("{}\n", history::run_line(&record)))?;
+    if !is_whole(&record) {
+        return Ok(1);
+    }
+    // How the stack stands after the run; where it can't be read from here, the run's word counts.
+    let after = self::look(setup).await?.verdict();
+    Ok(match after {
+        StackVerdict::Incomplete if !is_known => u8::from(record.verdict == "invalid") * 3,
+        after => after.exit_code(only_drift),
+    })
+}
+
+async fn look(setup: &Setup) -> Result<Report, CliError> {
+    let job = setup.job(&|_| {});
+    let guards = BTreeSet::new();
+    Ok(match &setup.read {
+        Some(read) => sets::preview_stored(&setup.ports, &setup.store, job, read, &guards).await?,
+        None => reconcile::preview(&setup.ports, &setup.store, job, &guards).await?,
+    })
 }
 
 fn tell(

@@ -126,6 +126,15 @@ impl Setup {
         Ok(())
     }
 
+    /// Reads the stored definitions, whatever the store is: what was just pushed.
+    pub(crate) async fn read_stored(&mut self) -> Result<(), CliError> {
+        let read = sets::read_set(&self.store, &self.chosen.stack, &self.overrides)
+            .await
+            .map_err(RunError::Store)?;
+        self.read = Some(read);
+        Ok(())
+    }
+
     /// What is asked of the engine.
     pub(crate) fn job<'a>(&'a self, progress: &'a dyn Fn(Progress<'_>)) -> Job<'a> {
         Job {

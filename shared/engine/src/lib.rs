@@ -6,6 +6,7 @@
 //! `apply` asks for [`ports::WritePorts`].
 
 mod apply;
+pub mod history;
 mod memory;
 pub mod ports;
 pub mod providers;

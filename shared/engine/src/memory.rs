@@ -59,6 +59,7 @@ pub(crate) const INDEX: &str = "stacks/index.json";
 pub(crate) struct Keys {
     pub(crate) definitions: String,
     pub(crate) revisions: String,
+    pub(crate) runs: String,
     pub(crate) state: String,
     pub(crate) history: String,
     pub(crate) watch: String,
@@ -69,6 +70,7 @@ impl Keys {
         Self {
             definitions: format!("stacks/{stack}/definitions.json"),
             revisions: format!("stacks/{stack}/revisions/"),
+            runs: format!("stacks/{stack}/runs/"),
             state: format!("stacks/{stack}/state.json"),
             history: format!("stacks/{stack}/state/"),
             watch: format!("stacks/{stack}/watch.json"),

@@ -5,6 +5,7 @@
 //! dropped in silence by an older program. State and the memory of checks are in [`crate::state`].
 
 pub mod index;
+pub mod run;
 pub mod set;
 
 use serde::Deserialize;
