@@ -5,6 +5,7 @@
 //! store. A failure is a seed, and, for a crash, the number of the port call it happened at.
 
 pub mod executor;
+pub mod pause;
 pub mod ports;
 pub mod pushed;
 pub mod stack;

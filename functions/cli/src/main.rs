@@ -4,7 +4,6 @@
 //! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
 //! `verbs` (or `demo`, `sandbox`).
 
-mod actor;
 mod args;
 mod confirm;
 mod definitions;

@@ -13,7 +13,6 @@ use kedge_engine::push::{
 };
 use kedge_engine::{reconcile, sets};
 
-use crate::actor::actor;
 use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
 use crate::error::CliError;
 use crate::git::Git;
@@ -32,12 +31,11 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
             .clone()
             .or_else(|| git.after_rollback.clone()),
     };
-    let actor = actor(&setup.settings);
     let job = PushJob {
         stack: &setup.chosen.stack,
         set: &setup.set,
         overrides: &setup.overrides,
-        actor: &actor,
+        actor: &setup.actor,
         commit: git.commit.as_ref(),
         branch: git.branch.as_deref(),
         ancestry: &|stored| git.ancestry(stored),
@@ -63,7 +61,7 @@ pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u
         stack: &setup.chosen.stack,
         revision: &options.revision,
         overrides: &setup.overrides,
-        actor: &actor(&setup.settings),
+        actor: &setup.actor,
     };
     let report = engine::rollback(&setup.ports, &setup.store, job).await?;
     let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();

@@ -106,7 +106,6 @@ impl Desk {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("USER", "ana")
-            .env("HOSTNAME", "laptop")
             .env("AIVEN_WEB_URL", format!("http://{}", self.address))
             .env("AIVEN_TOKEN", "aiven-s3cret-token")
             .envs(variables.iter().copied())
@@ -162,7 +161,7 @@ fn a_push_says_what_it_stored_and_where_from() {
         0,
         &[
             "dev (from branch dev) · revision ",
-            " dev, ana@laptop, ",
+            " dev, ana@",
             "stored · 3 resources",
         ],
     );
@@ -181,7 +180,7 @@ fn a_push_says_what_it_stored_and_where_from() {
         2,
         &[
             "· revision ",
-            " dev, ana@laptop, ",
+            " dev, ana@",
             "3 declared",
             "preview --stored",
         ],
@@ -268,7 +267,7 @@ fn a_rollback_holds_until_the_push_that_names_it() {
     expect(
         &desk.kedge("push"),
         1,
-        &["ana@laptop rolled the stack back", &revision],
+        &[" rolled the stack back to ", &revision],
     );
     desk.commit(&format!("mended\n\nKedge-After-Rollback: {revision}"));
     expect(&desk.kedge("push"), 0, &["stored · 4 resources"]);
@@ -301,6 +300,68 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
     expect(&desk.kedge("up --stored --yes"), 3, &["nothing is changed"]);
     expect(&desk.kedge("push"), 0, &["note: ", "left undone is done"]);
     expect(&desk.kedge("check --stored"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_push_waits_for_the_run_that_follows() {
+    let desk = Desk::new();
+    let late = desk.kedge("push --wait --within 1s");
+    expect(&late, 1, &["nothing has run it", "kedge up"]);
+    desk.topics(&["a", "b", "c", "d"]);
+    let mut pushing = desk
+        .command("push --wait --within 10m", &[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(pushing.stderr.take().unwrap()).lines();
+    let waiting = lines.next().unwrap().unwrap();
+    assert!(
+        waiting.starts_with("waiting for a run of revision "),
+        "{waiting}"
+    );
+    expect(
+        &desk.kedge("up --stored --unattended"),
+        0,
+        &["4 changes made"],
+    );
+    let told = lines.next().unwrap().unwrap();
+    assert!(told.contains("4 of 4 changes done"), "{told}");
+    assert_eq!(pushing.wait().unwrap().code(), Some(0));
+    // Of what a tick has nothing to do about, nobody waits for a run.
+    desk.write("definitions/kedge.yaml", &format!("# as before\n{KEDGE}"));
+    expect(
+        &desk.kedge("push --wait"),
+        0,
+        &["a tick has nothing to do (CLEAN)"],
+    );
+    expect(&desk.kedge("push --within 3m"), 1, &["--wait"]);
+
+    let history = desk.kedge("history");
+    expect(
+        &history,
+        0,
+        &[
+            "push ",
+            " · dev ",
+            "and edits",
+            "4 of 4 changes done",
+            "done create kafka-topic/",
+        ],
+    );
+    let json = fits("history", &desk.kedge("history --json"));
+    assert_eq!(json["pushes"].as_array().unwrap().len(), 3);
+    assert_eq!(json["runs"][0]["revision"], json["pushes"][1]["revision"]);
+    let of_one = fits(
+        "history",
+        &desk.kedge("history --resource dev-d --since 1h --json"),
+    );
+    assert_eq!(
+        (of_one["runs"].as_array().unwrap().len(), &of_one["pushes"]),
+        (1, &serde_json::json!([]))
+    );
+    let none = desk.kedge("history --resource dev-z");
+    expect(&none, 0, &["nothing is recorded"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::definitions::Problems;
 use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, Plan};
+use crate::stored::run::Interrupted;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +133,14 @@ pub struct Changed {
     pub recorded: usize,
     /// Records dropped without a provider write.
     pub forgotten: usize,
+    /// The serial of the state it wrote; none if it wrote none.
+    pub serial: Option<u64>,
+    /// The run before it that never said how its changes ended, if there was one.
+    pub interrupted: Option<Interrupted>,
+    /// Why it stopped before its end, if it did.
+    pub stopped: Option<String>,
+    /// What moved meanwhile, so that it is worth running again: reads on after "run again: ".
+    pub run_again: Vec<&'static str>,
 }
 
 impl Changed {

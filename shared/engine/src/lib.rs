@@ -6,7 +6,11 @@
 //! `apply` asks for [`ports::WritePorts`].
 
 mod apply;
+mod grants;
+mod held;
 pub mod history;
+pub mod job;
+pub mod lease;
 mod memory;
 pub mod ports;
 pub mod providers;
@@ -16,4 +20,5 @@ pub mod session;
 pub mod sets;
 mod transport;
 
+pub use grants::GrantError;
 pub use memory::MemoryError;

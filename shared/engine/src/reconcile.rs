@@ -1,161 +1,49 @@
 //! The one flow: definitions → declared → (recorded, live) → differences → plan → apply → state.
+//!
+//! Looking and planning need no lease. `up` takes it when it has something to write (see
+//! [`crate::lease`]), makes sure that what it saw still counts, and gives it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
+use kedge_core::definitions::{self, ParseInput};
 use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
 use kedge_core::live::{LiveWorld, Wanted};
-use kedge_core::model::{Declared, ResourceKey, Salt, Scope, StackName, Timestamp};
+use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
 use kedge_core::plan::{
-    Authority, GuardName, PlanInput, PlanSummary, authorise, drift_fingerprint, plan,
-    resolve_allowed,
+    Authority, GuardName, PlanInput, authorise, drift_fingerprint, plan, resolve_allowed,
 };
 use kedge_core::report::{Carried, Changed, Outcome, Report, StackVerdict};
 use kedge_core::state::{State, Watch};
-use thiserror::Error;
 
 use crate::apply;
-use crate::memory::{self, MemoryError, ReadState, ReadWatch};
-use crate::ports::{Random, ReadPorts, Store, StoreError, WritePorts};
+use crate::held::{Held, Run};
+pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
+use crate::lease::{Holder, Lease};
+use crate::memory::{self, ReadState, ReadWatch};
+use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
-use crate::session::{Context, Endpoints, Session};
+use crate::session::{Context, Session};
 
 /// How often a look is begun again because the state moved under it.
-const LOOKS_MAX: usize = 3;
-
-/// A step of a run that takes time, for whoever watches.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
-    /// A scope is being read.
-    Reading(&'a Scope),
-    /// It was read, or not.
-    HasRead(&'a Scope),
-    /// So many changes are about to be made.
-    Applying(usize),
-    /// A change ended.
-    Carried(&'a Carried),
-    /// What checks remember could not be kept; the run goes on.
-    NotRemembered(&'a MemoryError),
-}
-
-/// What is asked of a run.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The stack.
-    pub stack: &'a StackName,
-    /// Its definitions.
-    pub set: &'a DefinitionSet,
-    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
-    pub overrides: &'a BTreeMap<String, String>,
-    /// Where the providers' APIs are.
-    pub endpoints: &'a Endpoints,
-    /// When the run must have ended.
-    pub deadline: Timestamp,
-    /// Whether DNS names that nobody declared are reported too.
-    pub every_dns_name: bool,
-    /// Whether what checks remember is written.
-    pub remember: bool,
-    /// Is told of each step. Must not wait.
-    pub progress: &'a dyn Fn(Progress<'_>),
-}
-
-/// What a person agreed to.
-#[derive(Debug, Clone, Default)]
-pub struct Consent {
-    /// Destructive changes by key or short name, and `policy`.
-    pub allow: Vec<String>,
-    /// Whether they typed the stack's name on a terminal.
-    pub name_typed: bool,
-    /// Guards they override.
-    pub overrides: BTreeSet<GuardName>,
-    /// The plan they saw; none if they agreed to whatever the plan is.
-    pub digest: Option<String>,
-    /// The parts of the plan they saw, where they are known.
-    pub seen: Option<PlanSummary>,
-}
-
-/// Who says that a plan may be carried out.
-#[derive(Debug, Clone)]
-pub enum Authorisation {
-    /// Nobody is at hand: the policy alone (what a tick does).
-    Unattended,
-    /// A person agreed.
-    Person(Consent),
-}
-
-/// A run could not be carried out.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The definitions can't be used.
-    #[error("the definitions can't be used")]
-    Definitions(Problems),
-    /// The stored definitions can't be used, and no revision of them either.
-    #[error("the stored definitions can't be used; nothing is changed: {0}")]
-    NoSet(String),
-    /// The store failed.
-    #[error("the stored definitions could not be read")]
-    Store(#[from] StoreError),
-    /// State could not be read or written.
-    #[error("state could not be read")]
-    Memory(#[from] MemoryError),
-    /// State could not be written while changes were made.
-    #[error("the run stopped after {} of its changes", changed.done())]
-    Stopped {
-        /// What was done before.
-        changed: Box<Changed>,
-        /// Why it stopped.
-        #[source]
-        source: MemoryError,
-    },
-    /// The plan is not the one that was agreed to.
-    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
-    PlanMoved {
-        /// The digest that was agreed to.
-        agreed: String,
-        /// The digest of the plan now.
-        now: String,
-        /// What moved, where it is known.
-        moved: Vec<String>,
-    },
-    /// A protected stack takes consent to a plan that was seen, not to any plan.
-    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
-    NeedsDigest {
-        /// The stack.
-        stack: StackName,
-        /// The digest of the plan now.
-        now: String,
-    },
-    /// A guard of a protected stack gives way only to its name, typed.
-    #[error(
-        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
-         name typed"
-    )]
-    OverrideNeedsName {
-        /// The stack.
-        stack: StackName,
-    },
-    /// A key was named that is not in the plan, or that fits several.
-    #[error("{0}")]
-    Allow(String),
-}
-
-fn moved_text(moved: &[String]) -> String {
-    match moved {
-        [] => String::new(),
-        moved => format!("; moved: {}", moved.join(", ")),
-    }
-}
+pub(crate) const LOOKS_MAX: usize = 3;
 
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
-struct Look {
+pub(crate) struct Look {
     declared: Arc<Declared>,
-    memory: ReadState,
-    watch: ReadWatch,
+    pub(crate) memory: ReadState,
+    pub(crate) watch: ReadWatch,
     live: LiveWorld,
     read_at: Timestamp,
-    session: Session,
+    pub(crate) session: Session,
+}
+
+/// A look, and what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) look: Look,
+    pub(crate) report: Report,
 }
 
 /// Looks at a stack and says what differs and what a tick would do about it. Changes nothing but
@@ -213,6 +101,52 @@ pub async fn up<P: WritePorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
+    let judged = judged(ports, store, job, authorisation).await?;
+    let began = ports.now();
+    let run = Run {
+        id: format!("{}-{:08x}", began.0, ports.next_u64() >> 32),
+        at_ms: began.0,
+    };
+    let is_unattended = matches!(authorisation, Authorisation::Unattended);
+    let Judged { look, report } = &judged;
+    let (report, changed, watch) = if apply::has_work(&look.memory, report, is_unattended) {
+        let holder = Holder {
+            actor: job.actor.to_owned(),
+            run: run.id.clone(),
+        };
+        let epoch = look.memory.epoch();
+        let lease = Lease::take(ports, store, job.stack, &holder, job.lease, epoch).await?;
+        let held = Held {
+            ports,
+            store,
+            lease: &lease,
+            job,
+            authorisation,
+            run: &run,
+        };
+        let ended = lease.keep(held.change(judged)).await;
+        if let Err(error) = lease.release().await {
+            (job.progress)(Progress::NotReleased(&error));
+        }
+        ended?
+    } else {
+        let changed = Changed {
+            run: run.id,
+            ..Changed::default()
+        };
+        (judged.report, changed, judged.look.watch)
+    };
+    remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
+    Ok((report, changed))
+}
+
+/// Looks, compares and decides by the given authority.
+pub(crate) async fn judged<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+) -> Result<Judged, RunError> {
     let look = look(ports, store, job).await?;
     let none = BTreeSet::new();
     let overrides = match authorisation {
@@ -223,19 +157,7 @@ pub async fn up<P: WritePorts, S: Store>(
     if let Authorisation::Person(consent) = authorisation {
         agreed_to(consent, &report)?;
     }
-    let is_unattended = matches!(authorisation, Authorisation::Unattended);
-    let cx = Context {
-        ports,
-        session: &look.session,
-    };
-    let begun = apply::Begun {
-        memory: look.memory,
-        salt: look.session.salt.clone(),
-        progress: job.progress,
-    };
-    let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(store, job, look.watch, &report, Seen::And(&changed.carried)).await;
-    Ok((report, changed))
+    Ok(Judged { look, report })
 }
 
 /// Whether what a person agreed to is what would be done.

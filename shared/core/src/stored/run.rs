@@ -6,6 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{StoredError, read};
+use crate::change::{Change, Edit, Verb};
+use crate::model::{Fields, Value};
+use crate::report::{Carried, Changed, Report};
+
 /// The version this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -103,7 +107,52 @@ pub struct Interrupted {
     pub changes: Vec<(String, String)>,
 }
 
+/// What a run knows of itself beside its report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About<'a> {
+    /// When it began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// Who.
+    pub actor: &'a str,
+    /// What they asked for.
+    pub verb: &'a str,
+    /// What started it.
+    pub trigger: &'a str,
+    /// The epoch of its lease.
+    pub epoch: u64,
+    /// Requests to providers.
+    pub requests: Requests,
+}
+
 impl RunRecord {
+    /// What is kept of a run that looked and then made changes.
+    #[must_use]
+    pub fn of(report: &Report, changed: &Changed, about: About<'_>) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Self {
+            id: changed.run.clone(),
+            stack: report.declared.stack.to_string(),
+            at_ms: about.at_ms,
+            ended_ms: about.ended_ms,
+            actor: about.actor.to_owned(),
+            verb: about.verb.to_owned(),
+            trigger: about.trigger.to_owned(),
+            revision: Some(report.declared.revision.clone()),
+            verdict: report.verdict().as_str().to_owned(),
+            plan: Some(report.plan.digest.clone()),
+            serial: changed.serial,
+            epoch: about.epoch,
+            outcomes: changed.carried.iter().map(outcome).collect(),
+            recorded: count(changed.recorded),
+            forgotten: count(changed.forgotten),
+            requests: about.requests,
+            stopped: changed.stopped.clone(),
+            interrupted: changed.interrupted.clone(),
+        }
+    }
+
     /// Writes it as JSON, the same bytes for the same record.
     ///
     /// # Errors
@@ -133,6 +182,56 @@ impl RunRecord {
 struct Versioned<T> {
     format: u32,
     run: T,
+}
+
+fn outcome(carried: &Carried) -> RunOutcome {
+    let change = &carried.approved.change;
+    RunOutcome {
+        key: change.key.to_string(),
+        verb: change.verb.as_str().to_owned(),
+        risk: carried.approved.risk.as_str().to_owned(),
+        outcome: carried.outcome.as_str().to_owned(),
+        reason: carried.outcome.reason().map(str::to_owned),
+        fields: fields(change),
+    }
+}
+
+fn fields(change: &Change) -> Vec<RunField> {
+    let nothing = Fields::new();
+    let live = change.live.as_ref().map_or(&nothing, |live| &live.fields);
+    let text = |value: &Value| value.to_string();
+    let whole = |fields: &Fields| -> Vec<RunField> {
+        let one = |(field, value): (&_, &_)| RunField {
+            field: ToString::to_string(field),
+            from: live.get(field).map(text),
+            to: Some(text(value)),
+        };
+        fields.iter().map(one).collect()
+    };
+    match change.verb {
+        Verb::Create | Verb::Replace => whole(&change.declared),
+        Verb::Delete => {
+            let gone = |(field, value): (&crate::model::FieldName, &Value)| RunField {
+                field: field.to_string(),
+                from: Some(text(value)),
+                to: None,
+            };
+            change.recorded.iter().map(gone).collect()
+        }
+        Verb::Update => change
+            .edits
+            .iter()
+            .map(|edit| {
+                let field = edit.field().to_string();
+                let (from, to) = match edit {
+                    Edit::Set { field, to } => (live.get(field).map(text), Some(text(to))),
+                    Edit::Add { item, .. } => (None, Some(item.clone())),
+                    Edit::Remove { item, .. } => (Some(item.clone()), None),
+                };
+                RunField { field, from, to }
+            })
+            .collect(),
+    }
 }
 
 #[cfg(test)]

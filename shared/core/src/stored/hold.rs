@@ -1,0 +1,276 @@
+//! Holds: a person's word that nothing is corrected or deployed for a time (semantics 6.8).
+//!
+//! `hold.json` is one list for a whole stack, written by `kedge hold` and `kedge release` without the
+//! lease, and read by whoever is about to change something. What can't be read holds everything: a
+//! reader must refuse to go on.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StoredError, read};
+use crate::model::{ResourceKey, Timestamp};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const OBJECT: &str = "hold.json";
+
+/// One hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// What is held; none: the whole stack.
+    pub key: Option<ResourceKey>,
+    /// Why.
+    pub reason: String,
+    /// Who says so: `ana@laptop`.
+    pub who: String,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// When it was set.
+    pub set_at: Timestamp,
+}
+
+impl Hold {
+    /// Whether it stands at this time.
+    #[must_use]
+    pub fn stands(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+
+    /// Whether nothing may be done about this resource at this time.
+    #[must_use]
+    pub fn blocks(&self, key: &ResourceKey, now: Timestamp) -> bool {
+        self.stands(now) && self.key.as_ref().is_none_or(|held| held == key)
+    }
+
+    /// `held by ana@laptop until 2026-11-23T02:00:00Z: reason`.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let what = match self.key {
+            Some(_) => "held",
+            None => "the stack is held",
+        };
+        format!(
+            "{what} by {} until {}: {}",
+            self.who, self.until, self.reason
+        )
+    }
+}
+
+/// The holds of one stack: at most one of each resource, and one of the stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holds {
+    list: Vec<Hold>,
+}
+
+impl Holds {
+    /// All, those that ended too: the stack's first, then by key.
+    #[must_use]
+    pub fn list(&self) -> &[Hold] {
+        &self.list
+    }
+
+    /// Why nothing may be done about a resource at this time, if so. A hold of the stack comes first.
+    #[must_use]
+    pub fn blocks(&self, key: &ResourceKey, now: Timestamp) -> Option<&Hold> {
+        self.list.iter().find(|hold| hold.blocks(key, now))
+    }
+
+    /// The hold of the whole stack, if one stands at this time.
+    #[must_use]
+    pub fn of_stack(&self, now: Timestamp) -> Option<&Hold> {
+        let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(now);
+        self.list.iter().find(of_stack)
+    }
+
+    /// Adds a hold; it replaces an older one of the same thing.
+    pub fn set(&mut self, hold: Hold) {
+        self.list.retain(|other| other.key != hold.key);
+        self.list.push(hold);
+        self.list.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+
+    /// Takes the hold of a resource, or of the stack, away. None: there was none.
+    pub fn release(&mut self, key: Option<&ResourceKey>) -> Option<Hold> {
+        let at = self.list.iter().position(|hold| hold.key.as_ref() == key)?;
+        Some(self.list.remove(at))
+    }
+
+    /// Drops what ended longer ago than a check needs to say so.
+    pub fn trim(&mut self, now: Timestamp) {
+        const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+        self.list.retain(|hold| now.ms_since(hold.until) < KEPT_MS);
+    }
+
+    /// Writes them as JSON, the same bytes for the same holds.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let store = |hold: &Hold| {
+            let Hold {
+                key,
+                reason,
+                who,
+                until,
+                set_at,
+            } = hold;
+            StoredHold {
+                key: key.as_ref().map(ToString::to_string),
+                reason: reason.clone(),
+                who: who.clone(),
+                until_ms: until.0,
+                set_at_ms: set_at.0,
+            }
+        };
+        let stored = StoredHolds {
+            format: FORMAT_VERSION,
+            holds: self.list.iter().map(store).collect(),
+        };
+        let mut bytes = serde_json::to_vec_pretty(&stored)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads them back.
+    ///
+    /// # Errors
+    /// When they are damaged or newer than this program.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let stored: StoredHolds = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let mut holds = Self::default();
+        for hold in stored.holds {
+            let key = hold.key.as_deref().map(ResourceKey::parse).transpose();
+            let key = key.map_err(|error| StoredError::Senseless {
+                object: OBJECT,
+                why: error.to_string(),
+            })?;
+            holds.set(Hold {
+                key,
+                reason: hold.reason,
+                who: hold.who,
+                until: Timestamp(hold.until_ms),
+                set_at: Timestamp(hold.set_at_ms),
+            });
+        }
+        Ok(holds)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredHolds {
+    format: u32,
+    holds: Vec<StoredHold>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredHold {
+    /// None: the whole stack.
+    key: Option<String>,
+    reason: String,
+    who: String,
+    until_ms: i64,
+    set_at_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("samples/hold.json");
+
+    fn topic(name: &str) -> ResourceKey {
+        ResourceKey::kafka_topic("p", "s", name)
+    }
+
+    fn hold(key: Option<ResourceKey>, until: i64) -> Hold {
+        Hold {
+            key,
+            reason: "broker upgrade".to_owned(),
+            who: "ana@laptop".to_owned(),
+            until: Timestamp(until),
+            set_at: Timestamp(1_000),
+        }
+    }
+
+    #[test]
+    fn what_is_held_and_until_when() {
+        let mut holds = Holds::default();
+        holds.set(hold(Some(topic("dev-a")), 5_000));
+        let blocks = |holds: &Holds, name, now| {
+            let found = holds.blocks(&topic(name), Timestamp(now));
+            found.map(|hold| hold.key.is_none())
+        };
+        for (name, now, expected) in [
+            ("dev-a", 4_999, Some(false)),
+            ("dev-a", 5_000, None),
+            ("dev-b", 4_999, None),
+        ] {
+            assert_eq!(blocks(&holds, name, now), expected, "{name} at {now}");
+        }
+        assert_eq!(holds.of_stack(Timestamp(0)), None);
+        holds.set(hold(None, 7_000));
+        for (name, now, expected) in [
+            ("dev-a", 4_999, Some(true)),
+            ("dev-b", 6_999, Some(true)),
+            ("dev-b", 7_000, None),
+        ] {
+            assert_eq!(blocks(&holds, name, now), expected, "{name} at {now}");
+        }
+        assert!(holds.of_stack(Timestamp(6_999)).is_some());
+        assert_eq!(holds.of_stack(Timestamp(7_000)), None);
+    }
+
+    #[test]
+    fn one_hold_for_each_thing() {
+        let mut holds = Holds::default();
+        holds.set(hold(Some(topic("dev-a")), 5_000));
+        holds.set(hold(Some(topic("dev-a")), 9_000));
+        assert_eq!(holds.list().len(), 1);
+        assert_eq!(holds.release(None), None);
+        let released = holds.release(Some(&topic("dev-a"))).unwrap();
+        assert_eq!(released.until, Timestamp(9_000));
+        assert_eq!(holds, Holds::default());
+    }
+
+    #[test]
+    fn what_ended_is_kept_for_a_week() {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let mut holds = Holds::default();
+        holds.set(hold(None, DAY_MS));
+        holds.trim(Timestamp(8 * DAY_MS - 1));
+        assert_eq!(holds.list().len(), 1);
+        holds.trim(Timestamp(8 * DAY_MS));
+        assert_eq!(holds.list().len(), 0);
+    }
+
+    #[test]
+    fn the_sample_is_read_and_written_alike() {
+        let mut holds = Holds::default();
+        holds.set(hold(Some(topic("dev-a")), 5_000));
+        holds.set(hold(None, 7_000));
+        assert_eq!(Holds::decode(SAMPLE.as_bytes()).unwrap(), holds);
+        assert_eq!(String::from_utf8(holds.encode().unwrap()).unwrap(), SAMPLE);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        let refused = |text: &str| Holds::decode(text.as_bytes()).unwrap_err().to_string();
+        let newer = refused(&SAMPLE.replace("\"format\": 1", "\"format\": 2, \"x\": 3"));
+        assert!(newer.contains("newer kedge"), "{newer}");
+        for damaged in [
+            "",
+            "{",
+            "{\"format\": 1}",
+            &SAMPLE.replace("until_ms", "until"),
+            &SAMPLE.replace("kafka-topic", "kafka-tropic"),
+        ] {
+            let text = refused(damaged);
+            assert!(
+                text.contains("stored hold.json is damaged"),
+                "{damaged}: {text}"
+            );
+        }
+    }
+}
