@@ -6,7 +6,9 @@
 //! `schema` makes the JSON Schemas for editors from the same table.
 
 mod context;
+mod entries;
 mod fields;
+mod iam;
 mod kafka;
 mod misplaced;
 mod naming;
@@ -22,6 +24,7 @@ mod set;
 mod stack;
 mod suggest;
 mod syntax;
+mod units;
 mod yaml;
 
 #[cfg(test)]
@@ -231,7 +234,10 @@ impl<'a> Layout<'a> {
             }
             if let Some(stem) = stack::file_stem(path) {
                 if let Err(error) = StackName::new(stem) {
-                    context.report.add(start_of(path), error.to_string());
+                    let hint = "rename the file";
+                    context
+                        .report
+                        .hinted(start_of(path), error.to_string(), hint);
                 }
                 continue;
             }
@@ -268,10 +274,15 @@ fn start_of(file: &str) -> Place<'_> {
 fn stray(context: &mut Context<'_>, path: &str) {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = name.trim_end_matches(".yml").trim_end_matches(".yaml");
+    let outside = folder.is_empty() || folder.split('/').next() == Some("stacks");
     let meant = match (folder, stem.strip_prefix("Pulumi.")) {
         (_, Some(stack)) => Some(format!("stacks/{stack}.yaml")),
+        (_, None) if outside && ["kafka-topics", "pubsub"].contains(&stem) => {
+            Some(format!("<area>/{stem}.yaml"))
+        }
         ("stacks", None) => Some(format!("stacks/{stem}.yaml")),
         ("", None) => suggest::nearest(stem, ["kedge"]).map(|_| project::FILE.to_owned()),
+        (_, None) if outside => None,
         (folder, None) => suggest::nearest(stem, ["kafka-topics", "pubsub"])
             .map(|word| format!("{folder}/{word}.yaml")),
     };
@@ -279,8 +290,8 @@ fn stray(context: &mut Context<'_>, path: &str) {
         Some(meant) => format!("nothing reads this file, did you mean `{meant}`?"),
         None => "nothing reads this file".to_owned(),
     };
-    let hint =
-        "read are kedge.yaml, stacks/<stack>.yaml, <area>/**/kafka-topics.yaml and pubsub.yaml";
+    let hint = "rename or remove it; read are kedge.yaml, stacks/<stack>.yaml, \
+                <area>/…/kafka-topics.yaml and <area>/…/pubsub.yaml";
     context.report.hinted(start_of(path), message, hint);
 }
 
@@ -306,9 +317,9 @@ fn stack_root<'a>(
     let stack = context.stack;
     for other in context.known_stacks.clone() {
         if stack.overlaps(&other) {
-            let message = format!("the names of stack {stack} and stack {other} overlap");
+            let message = format!("the names of the stacks `{stack}` and `{other}` overlap");
             let hint = format!(
-                "`{}` begins with the other's prefix; rename one",
+                "`{}-a` could belong to either; rename the file of one",
                 longer(stack, &other)
             );
             context.report.hinted(start_of(own_file), message, hint);
@@ -319,11 +330,11 @@ fn stack_root<'a>(
         None => {
             let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
             let message = suggest::with_suggestion(
-                format!("there is no stack {stack}"),
+                format!("there is no stack `{stack}`"),
                 stack.as_str(),
                 known.iter().copied(),
             );
-            let hint = format!("add this file; known stacks: {}", known.join(", "));
+            let hint = stack::known(&known, stack.as_str());
             context.report.hinted(start_of(own_file), message, hint);
             None
         }
