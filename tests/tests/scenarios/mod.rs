@@ -17,6 +17,7 @@ mod guards;
 mod lost_answers;
 mod memory;
 mod policies;
+mod push;
 mod random;
 mod verbs;
 
