@@ -7,5 +7,6 @@
 pub mod executor;
 pub mod pause;
 pub mod ports;
+pub mod pushed;
 pub mod stack;
 pub mod told;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
 use crate::memory::MemoryError;
-use crate::ports::ETag;
+use crate::ports::{ETag, StoreError};
 use crate::session::Endpoints;
 
 /// A step of a run that takes time, for whoever watches.
@@ -93,6 +93,12 @@ pub enum RunError {
     /// The definitions can't be used.
     #[error("the definitions can't be used")]
     Definitions(Problems),
+    /// The stored definitions can't be used, and no revision of them either.
+    #[error("the stored definitions can't be used; nothing is changed: {0}")]
+    NoSet(String),
+    /// The store failed.
+    #[error("the stored definitions could not be read")]
+    Store(#[from] StoreError),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),

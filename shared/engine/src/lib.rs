@@ -8,13 +8,16 @@
 mod apply;
 mod grants;
 mod held;
+pub mod history;
 pub mod job;
 pub mod lease;
 mod memory;
 pub mod ports;
 pub mod providers;
+pub mod push;
 pub mod reconcile;
 pub mod session;
+pub mod sets;
 mod transport;
 
 pub use grants::GrantError;

@@ -334,6 +334,7 @@ fn judge<P: ReadPorts>(
         }
     };
     Ok(Report {
+        invalid: None,
         declared: Arc::clone(declared),
         comparison,
         plan,

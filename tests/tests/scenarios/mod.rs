@@ -18,6 +18,7 @@ mod leases;
 mod lost_answers;
 mod memory;
 mod policies;
+mod push;
 mod random;
 mod verbs;
 

@@ -34,7 +34,15 @@ const CONFIG: [&str; 5] = [
     "nodes",
 ];
 /// What only `kedge.yaml` says.
-const KEDGE: [&str; 6] = ["project", "areas", "stacks", "branches", "guards", "ignore"];
+const KEDGE: [&str; 7] = [
+    "project",
+    "areas",
+    "stacks",
+    "branches",
+    "environments",
+    "guards",
+    "ignore",
+];
 /// What the definition files of an area hold.
 const LISTS: [&str; 3] = ["topics", "subscriptions", "bindings"];
 

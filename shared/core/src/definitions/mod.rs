@@ -142,6 +142,44 @@ pub fn stack_names(set: &DefinitionSet) -> Vec<StackName> {
     stack::names(set)
 }
 
+/// The GitHub Environment of a stack that `environments:` of `kedge.yaml` does not name: personal
+/// stacks share the secrets of development.
+pub const SHARED_ENVIRONMENT: &str = "development";
+
+/// The GitHub Environment that holds a stack's secrets.
+#[must_use]
+pub fn environment_of(set: &DefinitionSet, stack: &StackName) -> String {
+    let root = set
+        .text(project::FILE)
+        .and_then(|text| yaml::read(text).ok());
+    let environments = root.as_ref().and_then(|root| child(root, "environments"));
+    match environments.and_then(|environments| child(environments, stack.as_str())) {
+        Some(Node {
+            content: Content::Scalar(name),
+            ..
+        }) => name.clone().into_owned(),
+        _ => SHARED_ENVIRONMENT.to_owned(),
+    }
+}
+
+/// Whether a stack is protected, as far as its definitions say: all that a workflow must know before
+/// it has the secrets that a whole reading may take.
+#[must_use]
+pub fn is_protected(set: &DefinitionSet, stack: &StackName) -> bool {
+    let says = |path: &str, keys: &[&str]| -> Option<bool> {
+        let root = yaml::read(set.text(path)?).ok()?;
+        let found = keys.iter().try_fold(&root, |node, key| child(node, key))?;
+        match &found.content {
+            Content::Scalar(text) => Some(text == "true"),
+            _ => None,
+        }
+    };
+    let own = says(project::FILE, &["stacks", stack.as_str(), "protected"]);
+    let all = || says(project::FILE, &["policy", "protected"]);
+    let file = says(&stack_file(stack), &["policy", "protected"]);
+    own.or_else(all) == Some(true) || file == Some(true)
+}
+
 /// The stack that a branch deploys to: what `branches:` of `kedge.yaml` says, else the stack of the
 /// branch's own name, if there is one.
 #[must_use]

@@ -19,8 +19,15 @@ use super::yaml::{Content, Node};
 /// The project's file.
 pub(super) const FILE: &str = "kedge.yaml";
 /// Its keys.
-pub(super) const KEYS: [&str; 7] = [
-    "project", "areas", "policy", "stacks", "branches", "guards", "ignore",
+pub(super) const KEYS: [&str; 8] = [
+    "project",
+    "areas",
+    "policy",
+    "stacks",
+    "branches",
+    "environments",
+    "guards",
+    "ignore",
 ];
 /// The keys of an area.
 pub(super) const AREA_KEYS: [&str; 3] = ["kafka_topics", "pubsub_topics", "pubsub_subscriptions"];
@@ -96,6 +103,7 @@ pub(super) fn read<'a>(
             "areas" => read_areas(context, entry.value, areas, &mut project),
             "stacks" => stacks(context, entry.value, &mut project.policy),
             "branches" => branches(context, entry.value),
+            "environments" => environments(context, entry.value),
             "guards" => policy::guards(context, FILE, entry.value, &mut project.policy),
             "ignore" => {
                 for item in context.items(FILE, entry.value, "ignore") {
@@ -183,6 +191,15 @@ fn branches(context: &mut Context<'_>, node: &Node) {
                 },
             );
         }
+    }
+}
+
+/// Which GitHub Environment holds a stack's secrets; the workflow asks for it.
+fn environments(context: &mut Context<'_>, node: &Node) {
+    for entry in context.entries(FILE, node, "`environments`") {
+        let pos = entry.key_pos;
+        known_stack(context, entry.key, Place { file: FILE, pos });
+        filled(context, &entry);
     }
 }
 

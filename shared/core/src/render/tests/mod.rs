@@ -215,6 +215,7 @@ impl World {
         };
         let decided = authorise(&plan, authority);
         Report {
+            invalid: None,
             declared: declared.into(),
             comparison,
             plan,
