@@ -12,6 +12,7 @@ STACK =
 ARGS =
 SECONDS = 15
 SEED =
+FUZZ = --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 # Where `make install` puts bin/kedge; empty: cargo's own folder, ~/.cargo, whose bin is on PATH.
 ROOT =
 
@@ -49,13 +50,13 @@ test: ## Format, lints, the wasm32 check and all tests
 test-real: ## The providers' own clients (installed into .tools/), and a little fuzzing
 	@.ci/prerequisites build
 	@.ci/test-real
-	@$(MAKE) --no-print-directory fuzz SEED=1
+	@$(MAKE) --no-print-directory fuzz FUZZ=--short
 
 fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, SEED=: a new one)
 	@$(CARGO) build --locked --profile fuzz -p kedge-fuzz
 	@for target in definitions stored aiven pubsub cloudflare; do \
 	  $(CARGO) run --quiet --locked --profile fuzz -p kedge-fuzz -- \
-	    $$target --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) || exit 1; \
+	    $$target $(FUZZ) || exit 1; \
 	done
 
 soak: ## The long repetitions, about two hours: fuzz, properties, random worlds

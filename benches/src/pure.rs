@@ -254,7 +254,7 @@ fn stages(
         };
         let (decided, authorise) = worked(|| authorise(&planned, authority));
         let report = Report {
-            declared,
+            declared: declared.into(),
             comparison,
             plan: planned,
             decided,

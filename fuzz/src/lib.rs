@@ -13,6 +13,7 @@ mod definitions;
 mod input;
 mod mutate;
 mod pipeline;
+mod place;
 mod proof;
 mod stored;
 mod wire;
@@ -76,6 +77,17 @@ impl Target {
             Self::Definitions => definitions::input(corpus, &mut random),
             Self::Stored => stored::input(corpus, &mut random),
             Self::Aiven | Self::Pubsub | Self::Cloudflare => wire::input(corpus, &mut random),
+        }
+    }
+
+    /// How many inputs a short run feeds: some 15 s on two cores, and the same ones wherever it runs.
+    #[must_use]
+    pub fn short_run(self) -> u64 {
+        match self {
+            Self::Definitions => 15_000,
+            Self::Stored => 60_000,
+            Self::Aiven | Self::Pubsub => 7_000,
+            Self::Cloudflare => 15_000,
         }
     }
 

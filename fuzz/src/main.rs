@@ -1,4 +1,5 @@
-//! `kedge-fuzz TARGET [--seconds N] [--seed N]` feeds a target for a time;
+//! `kedge-fuzz TARGET [--seconds N] [--seed N]` feeds a target for a time, `--short` the same few
+//! thousand inputs each time;
 //! `kedge-fuzz TARGET --replay FILE` feeds it one kept input.
 
 use std::any::Any;
@@ -14,17 +15,21 @@ use std::time::{Duration, Instant};
 use kedge_fuzz::{Input, Target, corpus};
 
 const USAGE: &str = "kedge-fuzz TARGET [--seconds N] [--seed N]   feed a target for so long (15)
+kedge-fuzz TARGET --short                     feed it a fixed number of inputs of seed 1
 kedge-fuzz TARGET --replay FILE               feed it one kept input
 targets: definitions, stored, aiven, pubsub, cloudflare
 ";
 /// An input that takes longer hangs: the slowest honest one takes some hundredths of a second.
 const HANG_S: u64 = 30;
+/// A short run ends even on a slow machine.
+const SHORT_WITHIN_S: u64 = 60;
 /// Where bad inputs are kept.
 const KEPT: &str = "target/fuzz";
 
 struct Options {
     target: Target,
     seconds: u64,
+    executions: u64,
     seed: u64,
     replay: Option<String>,
 }
@@ -52,10 +57,16 @@ fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
     let mut options = Options {
         target: Target::parse(&words.next()?)?,
         seconds: 15,
+        executions: u64::MAX,
         seed: seed_of_now(),
         replay: None,
     };
     while let Some(word) = words.next() {
+        if word == "--short" {
+            options.executions = options.target.short_run();
+            (options.seconds, options.seed) = (SHORT_WITHIN_S, 1);
+            continue;
+        }
         let value = words.next()?;
         match word.as_str() {
             "--seconds" => options.seconds = value.parse().ok()?,
@@ -108,7 +119,10 @@ fn feed(options: &Options) -> io::Result<bool> {
     let number = Arc::new(AtomicU64::new(0));
     watch(target, corpus.clone(), seed, Arc::clone(&number));
     panic::set_hook(Box::new(|_| {}));
-    while begun.elapsed() < Duration::from_secs(options.seconds) {
+    let is_over = |at| at >= options.executions;
+    while begun.elapsed() < Duration::from_secs(options.seconds)
+        && !is_over(number.load(Ordering::Relaxed))
+    {
         let at = number.fetch_add(1, Ordering::Relaxed);
         let input = target.input(&corpus, seed, at);
         if let Some(wrong) = wrong(target, &input) {

@@ -19,7 +19,7 @@ use kedge_tests::executor::Executor;
 use kedge_tests::ports::endpoints;
 
 use crate::input::{Input, Part};
-use crate::{Target, mutate, pipeline, proof, stored};
+use crate::{Target, mutate, pipeline, place, proof, stored};
 
 /// How long a run may last, in virtual milliseconds.
 const RUN_MS: i64 = 60_000;
@@ -203,6 +203,7 @@ impl Secrets for Ports {
 }
 
 pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
+    let input = &place::kept(input);
     let declared = pipeline::declared()?;
     let state = pipeline::recorded(&declared);
     let is_own = |scope: &Scope| scope.provider() == target.as_str();

@@ -3,10 +3,10 @@
 //! A change is specific enough that carrying it out leaves nothing to decide: the provider gets
 //! the edits, the values behind them and what was live when the plan was made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::live::Live;
-use crate::model::{FieldName, Fields, ResourceKey, SecretText, StackName, Value};
+use crate::model::{ByField, FieldName, Fields, ResourceKey, SecretText, StackName, Value};
 
 /// What is done to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +102,7 @@ pub struct Change {
     /// What should be, whole. Empty when it is deleted.
     pub declared: Fields,
     /// The texts behind sealed values of `declared`.
-    pub secrets: BTreeMap<FieldName, SecretText>,
+    pub secrets: ByField<SecretText>,
     /// What state says. A deleted binding or record set loses exactly the items recorded here.
     pub recorded: Fields,
     /// What was live when the plan was made; none if nothing was.

@@ -31,7 +31,7 @@ fn live_fields(approved: &Approved) -> Option<Fields> {
     let known = live
         .fields
         .iter()
-        .filter(|(name, _)| declared.contains_key(*name));
+        .filter(|(name, _)| declared.contains_key(name));
     Some(
         known
             .map(|(name, value)| (name.clone(), value.clone()))

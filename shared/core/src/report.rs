@@ -1,6 +1,7 @@
 //! What a run found and did, as one value: what every renderer shows and every exit code says.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, ResourceKey, Timestamp};
@@ -152,8 +153,8 @@ impl Changed {
 /// What was seen of one stack, and what may be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// What should be.
-    pub declared: Declared,
+    /// What should be. Shared: it is large, and a look and its report both need it.
+    pub declared: Arc<Declared>,
     /// What differs.
     pub comparison: Comparison,
     /// What could be done.

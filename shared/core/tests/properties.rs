@@ -11,8 +11,9 @@ use kedge_core::change::Verb;
 use kedge_core::diff::{Comparison, DiffInput, Verdict, diff};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{
-    Allowance, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin, Policy,
-    Recorded, ResourceKey, Salt, SealedUrl, Settling, StackConfig, StackName, Timestamp, Value,
+    Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin,
+    Policy, Recorded, ResourceKey, Salt, SealedUrl, Settling, StackConfig, StackName, Timestamp,
+    Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::risk::Risk;
@@ -40,7 +41,7 @@ fn some_fields() -> impl Strategy<Value = Fields> {
         "cleanup_policy",
     ];
     let name = prop::sample::select(names.to_vec()).prop_map(FieldName::known);
-    prop::collection::btree_map(name, value(), 0..4)
+    prop::collection::btree_map(name, value(), 0..4).prop_map(|map| map.into_iter().collect())
 }
 
 fn worlds() -> impl Strategy<Value = Worlds> {
@@ -92,7 +93,7 @@ fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
         let resource = DeclaredResource {
             key: key(*number),
             fields,
-            secrets: BTreeMap::new(),
+            secrets: ByField::new(),
             origin: origin(),
             exclusive: false,
             authoritative: false,

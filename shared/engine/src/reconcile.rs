@@ -1,6 +1,7 @@
 //! The one flow: definitions → declared → (recorded, live) → differences → plan → apply → state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
 use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
@@ -143,7 +144,7 @@ fn moved_text(moved: &[String]) -> String {
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
 struct Look {
-    declared: Declared,
+    declared: Arc<Declared>,
     memory: ReadState,
     watch: ReadWatch,
     live: LiveWorld,
@@ -300,7 +301,7 @@ async fn look<P: ReadPorts, S: Store>(
     let scopes = wanted.keys().cloned().zip(readings).collect();
     let read_at = ports.now();
     Ok(Look {
-        declared,
+        declared: Arc::new(declared),
         memory,
         watch,
         live: LiveWorld { scopes },
@@ -360,7 +361,7 @@ fn judge<P: ReadPorts>(
         .state
         .as_ref()
         .map(|state| state.without_taken(watch));
-    let state = state.as_ref();
+    let state = state.as_deref();
     let (declared, live) = (&look.declared, &look.live);
     let comparison = diff(DiffInput {
         declared,
@@ -405,7 +406,7 @@ fn judge<P: ReadPorts>(
         }
     };
     Ok(Report {
-        declared: declared.clone(),
+        declared: Arc::clone(declared),
         comparison,
         plan,
         decided,

@@ -162,7 +162,7 @@ mod tests {
             verb: Verb::Create,
             edits: Vec::new(),
             declared: Fields::from([addresses]),
-            secrets: BTreeMap::new(),
+            secrets: kedge_core::model::ByField::new(),
             recorded: Fields::new(),
             live: None,
         };

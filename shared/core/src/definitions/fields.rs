@@ -3,16 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey, Shape,
-    Value, field_specs,
+    ByField, DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey,
+    SecretText, Shape, Value, field_specs,
 };
 
 use super::context::{Context, Entry, Filled};
-pub(super) use super::field_map::{Field, FieldMap};
 use super::problem::Place;
 use super::redact::{bare, quoted};
 use super::scalar::{choice, scalar, short_text};
 use super::yaml::{Content, Node};
+
+/// A field as it was read.
+#[derive(Debug, Clone)]
+pub(super) struct Field<'a> {
+    pub(super) value: Value,
+    pub(super) place: Place<'a>,
+    pub(super) is_default: bool,
+    pub(super) secret: Option<SecretText>,
+}
+
+/// The fields of one resource, or an area's defaults of one kind: every resource begins with a copy
+/// of its area's.
+pub(super) type FieldMap<'a> = ByField<Field<'a>>;
 
 /// A resource's keys: those of its fields, and the rest.
 pub(super) struct Read<'a, 'n, 't> {
@@ -61,7 +73,7 @@ pub(super) fn defaults<'a>(
     kind: Kind,
 ) -> FieldMap<'a> {
     let mut fields = read(context, file, node, kind, &[], &FieldMap::new()).fields;
-    for field in fields.fields_mut() {
+    for field in fields.values_mut() {
         field.is_default = true;
     }
     fields
@@ -199,7 +211,7 @@ fn text_map<'a>(
             fields.insert(FieldName::new(name), plain(Value::text(text), place));
         }
     }
-    let own = fields.names().filter(|n| n.entry_of(spec.name).is_some());
+    let own = fields.keys().filter(|n| n.entry_of(spec.name).is_some());
     let total = own.count() + taken.saturating_sub(entries_max + 1);
     if total > entries_max {
         let place = Place {
@@ -280,7 +292,7 @@ pub(super) fn resource<'a>(
     place: Place<'a>,
     fields: FieldMap<'a>,
 ) -> DeclaredResource {
-    let mut secrets = BTreeMap::new();
+    let mut secrets = ByField::new();
     let origin = context.origin(place, false);
     let declared = fields.into_iter().map(|(name, field)| {
         if let Some(secret) = field.secret {

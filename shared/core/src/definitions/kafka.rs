@@ -97,7 +97,8 @@ impl<'a> KafkaReader<'a> {
             );
         }
         for required in ["partitions", "replication"] {
-            if !read.fields.contains(&FieldName::known(required)) && !is_written(node, required) {
+            if !read.fields.contains_key(&FieldName::known(required)) && !is_written(node, required)
+            {
                 let message = format!("topic {} has no `{required}`", quoted(&name.text));
                 context.report.hinted(
                     name.place,

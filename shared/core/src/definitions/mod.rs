@@ -6,7 +6,6 @@
 //! `schema` makes the JSON Schemas for editors from the same table.
 
 mod context;
-mod field_map;
 mod fields;
 mod kafka;
 mod misplaced;

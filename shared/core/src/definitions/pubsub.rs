@@ -124,14 +124,14 @@ impl<'a> PubsubReader<'a> {
                 .hinted(name.place, message, "add `topic: \"{stack}-…\"`");
         }
         let endpoint = FieldName::known("push_endpoint");
-        if !read.fields.contains(&endpoint) {
+        if !read.fields.contains_key(&endpoint) {
             // They belong to an endpoint that this stack doesn't have.
             read.fields
                 .remove(&FieldName::known("push_service_account"));
             read.fields.remove(&FieldName::known("push_audience"));
         }
         // Nothing written means pull, so that an endpoint set by hand is drift.
-        if !read.fields.contains(&endpoint) {
+        if !read.fields.contains_key(&endpoint) {
             let pull = Field {
                 value: Value::text(PULL),
                 place: name.place,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::seek::Seek;
 use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
 use crate::change::{Edit, edited_set};
 use crate::live::Live;
@@ -53,11 +52,9 @@ pub(super) fn compare<'a>(
         in_sync: InSync::default(),
         foreign: Vec::new(),
     };
-    let mut live_by_name = Seek::new(&live.fields);
-    let mut recorded_by_name = recorded.map(|recorded| Seek::new(&recorded.fields));
     for (name, field) in &declared.fields {
-        let value = live_by_name.get(name);
-        let was = recorded_by_name.as_mut().and_then(|seek| seek.get(name));
+        let value = live.fields.get(name);
+        let was = recorded.and_then(|recorded| recorded.fields.get(name));
         found.in_sync.recorded += usize::from(was.is_some());
         if is_beside_the_point(key.kind(), name, declared, &live.fields) {
             found.in_sync.push(name, &field.value, was);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::fields::FieldName;
+use super::by_field::ByField;
+use super::field_name::FieldName;
 use super::names::{ResourceKey, StackName};
 use super::policy::{OnMissing, Policy};
 use super::resource::Fields;
@@ -49,9 +50,9 @@ pub struct DeclaredResource {
     /// What it is.
     pub key: ResourceKey,
     /// What it should be.
-    pub fields: BTreeMap<FieldName, DeclaredField>,
+    pub fields: ByField<DeclaredField>,
     /// The texts behind sealed values, for the one request that sends them.
-    pub secrets: BTreeMap<FieldName, SecretText>,
+    pub secrets: ByField<SecretText>,
     /// Where it was declared.
     pub origin: Origin,
     /// Record sets: addresses nobody declared may be removed (with a grant). Else they are only

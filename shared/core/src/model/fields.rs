@@ -5,47 +5,8 @@
 //! so they can't disagree. The file is long because the table is. Bounds and defaults are the providers' (Aiven: OpenAPI `kafka_topic`
 //! config; Pub/Sub: v1 discovery; Cloudflare: OpenAPI `dns-records`).
 
-use std::borrow::Cow;
-use std::fmt;
-
+use super::field_name::FieldName;
 use super::names::Kind;
-
-/// The name of a field: a key of a definition, or `labels.<key>` and `tags.<key>` for one entry of
-/// a map.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldName(Cow<'static, str>);
-
-impl FieldName {
-    /// A name known at compile time.
-    #[must_use]
-    pub const fn known(name: &'static str) -> Self {
-        Self(Cow::Borrowed(name))
-    }
-
-    /// A name from outside.
-    #[must_use]
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(Cow::Owned(name.into()))
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The entry of a map field: `team` of `tags.team`.
-    #[must_use]
-    pub fn entry_of(&self, map: &str) -> Option<&str> {
-        self.0.strip_prefix(map)?.strip_prefix('.')
-    }
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What values a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 //! None of these types is serialisable; each boundary (YAML, stored JSON, a provider's wire, the
 //! JSON shown to machines) has twins of its own.
 
+mod by_field;
 mod declared;
+mod field_name;
 mod fields;
 mod names;
 mod policy;
@@ -12,8 +14,10 @@ mod secret;
 mod time;
 mod value;
 
+pub use by_field::ByField;
 pub use declared::{Declared, DeclaredField, DeclaredResource, IgnoreRule, Origin, StackConfig};
-pub use fields::{FieldName, FieldSpec, RiskRule, Shape, Unit, field_spec, field_specs};
+pub use field_name::FieldName;
+pub use fields::{FieldSpec, RiskRule, Shape, Unit, field_spec, field_specs};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, Guards, OnMissing, Policy};
 pub use resource::{Fields, Recorded, Settling};

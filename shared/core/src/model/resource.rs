@@ -1,13 +1,11 @@
 //! What is recorded of one resource.
 
-use std::collections::BTreeMap;
-
-use super::fields::FieldName;
+use super::by_field::ByField;
 use super::time::Timestamp;
 use super::value::Value;
 
 /// Fields by name, in one order everywhere.
-pub type Fields = BTreeMap<FieldName, Value>;
+pub type Fields = ByField<Value>;
 
 /// What state says of one resource: what we last applied or adopted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,7 +16,7 @@ pub struct Recorded {
     pub settling: Option<Settling>,
     /// Fields that differed at adoption and wait for a person whatever the policy (semantics 7.1),
     /// with the declared value they had then.
-    pub pending_adoption: BTreeMap<FieldName, Value>,
+    pub pending_adoption: Fields,
 }
 
 /// A write of ours that the provider may not show yet (semantics 3.6).

@@ -5,6 +5,7 @@
 mod stored;
 mod watch;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::change::Verb;
@@ -93,13 +94,13 @@ impl State {
     fn values(&self) -> impl Iterator<Item = &Value> {
         let recorded = self.resources.values().flat_map(|record| {
             let settling = record.settling.iter().flat_map(|one| &one.from);
-            let before = settling.flat_map(BTreeMap::values);
+            let before = settling.flat_map(Fields::values);
             let fields = record.fields.values();
             fields.chain(record.pending_adoption.values()).chain(before)
         });
         let intents = self.applying.iter().flat_map(|one| one.intents.values());
         let intended = intents.flat_map(|intent| {
-            let before = intent.from.iter().flat_map(BTreeMap::values);
+            let before = intent.from.iter().flat_map(Fields::values);
             before.chain(intent.to.values())
         });
         recorded.chain(intended)
@@ -108,11 +109,15 @@ impl State {
     /// This state, less the writes that a check saw take: an old value after that is a new drift,
     /// and a new absence counts as any other.
     #[must_use]
-    pub fn without_taken(&self, watch: &Watch) -> Self {
-        let mut state = self.clone();
-        for (key, record) in &mut state.resources {
-            if record.settling.is_some()
-                && record.settling.as_ref().map(|settling| &settling.until) == watch.taken.get(key)
+    pub fn without_taken(&self, watch: &Watch) -> Cow<'_, Self> {
+        let mut state = Cow::Borrowed(self);
+        for (key, until) in &watch.taken {
+            let settling = self
+                .resources
+                .get(key)
+                .and_then(|own| own.settling.as_ref());
+            if settling.is_some_and(|settling| settling.until == *until)
+                && let Some(record) = state.to_mut().resources.get_mut(key)
             {
                 record.settling = None;
             }

@@ -8,8 +8,8 @@ use kedge_core::live::{
     Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
 };
 use kedge_core::model::{
-    Allowance, Declared, DeclaredField, DeclaredResource, FieldName, Fields, IgnoreRule, Kind,
-    OnMissing, Origin, Policy, Recorded, ResourceKey, Salt, Settling, StackConfig, StackName,
+    Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, IgnoreRule,
+    Kind, OnMissing, Origin, Policy, Recorded, ResourceKey, Salt, Settling, StackConfig, StackName,
     Timestamp, Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
@@ -166,7 +166,7 @@ impl Case {
                     (name.clone(), DeclaredField { value, origin })
                 })
                 .collect(),
-            secrets: BTreeMap::new(),
+            secrets: ByField::new(),
             origin: origin(),
             exclusive: self.has("exclusive"),
             authoritative: self.has("authoritative"),

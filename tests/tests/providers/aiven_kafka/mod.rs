@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{FailureCode, Reading, ScopeReading, Wanted};
-use kedge_core::model::{FieldName, Fields, ResourceKey, Salt, Scope, StackName, Timestamp, Value};
+use kedge_core::model::{
+    ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Timestamp, Value,
+};
 use kedge_engine::ports::ProviderName;
 use kedge_engine::providers::{carry_out, read_live};
 use kedge_engine::session::{Context, Session};
@@ -180,7 +182,7 @@ fn change(verb: Verb, name: &str, declared: Fields) -> Change {
         verb,
         edits: Vec::new(),
         declared,
-        secrets: BTreeMap::new(),
+        secrets: ByField::new(),
         recorded: Fields::new(),
         live: None,
     }
@@ -192,7 +194,7 @@ fn update(ports: &SimPorts, name: &str, declared: Fields) -> Change {
     let was = live(&reading, name);
     let edits = declared
         .iter()
-        .filter(|(field, value)| was.get(*field) != Some(*value))
+        .filter(|(field, value)| was.get(field) != Some(*value))
         .map(|(field, to)| Edit::Set {
             field: field.clone(),
             to: to.clone(),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{Live, Reading, ScopeReading, Wanted};
-use kedge_core::model::{FieldName, Fields, ResourceKey, Salt, Scope, StackName, Value};
+use kedge_core::model::{ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Value};
 use kedge_engine::ports::{Clock, ProviderName};
 use kedge_engine::providers::{carry_out, read_live};
 use kedge_engine::session::{Context, Session};
@@ -128,7 +128,7 @@ fn change(ports: &SimPorts, verb: Verb, declared: Fields, edits: Vec<Edit>) -> C
         } else {
             declared
         },
-        secrets: BTreeMap::new(),
+        secrets: ByField::new(),
         recorded,
         live: node(ports),
     }

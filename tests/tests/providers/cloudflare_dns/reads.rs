@@ -63,12 +63,18 @@ fn records_that_disagree_are_shown_one_by_one() {
     let mixed =
         |a: Value, b: Value| Value::Mixed(BTreeMap::from([(A.to_owned(), a), (B.to_owned(), b)]));
     let live = node(&ports).unwrap().fields;
-    assert_eq!(live[&TTL], mixed(Value::Int(300), Value::Int(60)));
+    assert_eq!(
+        *live.get(&TTL).unwrap(),
+        mixed(Value::Int(300), Value::Int(60))
+    );
     let patch = json!({"do": "patch_record", "name": NODE, "content": B, "set": {"proxied": true}});
     act(&ports, patch);
     let live = node(&ports).unwrap().fields;
-    assert_eq!(live[&TTL], Value::Int(300));
-    assert_eq!(live[&PROXIED], mixed(Value::Bool(false), Value::Bool(true)));
+    assert_eq!(*live.get(&TTL).unwrap(), Value::Int(300));
+    assert_eq!(
+        *live.get(&PROXIED).unwrap(),
+        mixed(Value::Bool(false), Value::Bool(true))
+    );
 }
 
 fn forbidden() -> Effect {

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{Live, Reading, ScopeReading, Wanted};
 use kedge_core::model::{
-    FieldName, Fields, ResourceKey, Salt, Scope, SealedUrl, SecretText, StackName, Timestamp, Value,
+    ByField, FieldName, Fields, ResourceKey, Salt, Scope, SealedUrl, SecretText, StackName,
+    Timestamp, Value,
 };
 use kedge_engine::ports::ProviderName;
 use kedge_engine::providers::{carry_out, read_live};
@@ -191,7 +192,7 @@ fn change(key: ResourceKey, verb: Verb) -> Change {
         verb,
         edits: Vec::new(),
         declared: Fields::new(),
-        secrets: BTreeMap::from([(field("push_endpoint"), SecretText::new(URL))]),
+        secrets: ByField::from([(field("push_endpoint"), SecretText::new(URL))]),
         recorded: Fields::new(),
         live: None,
     }

@@ -47,9 +47,12 @@ fn a_whole_read_is_three_requests_two_deep() {
             .all(|sent| sent.status == Some(200))
     );
     let subscription = live(&reading, &there[2]);
-    assert_eq!(subscription.fields[&field("push_endpoint")], sealed());
     assert_eq!(
-        subscription.fields[&field("topic")],
+        *subscription.fields.get(&field("push_endpoint")).unwrap(),
+        sealed()
+    );
+    assert_eq!(
+        *subscription.fields.get(&field("topic")).unwrap(),
         Value::text("prod-gmail")
     );
     let members = live(&reading, &there[1]);
@@ -274,7 +277,10 @@ fn a_label_set_by_hand_is_shown() {
         },
     );
     let subscription = live(&read(&ports), &sub_key("prod-gmail-sub"));
-    assert_eq!(subscription.fields[&field("labels.team")], Value::text("x"));
+    assert_eq!(
+        *subscription.fields.get(&field("labels.team")).unwrap(),
+        Value::text("x")
+    );
     assert_eq!(subscription.detail, Detail::None);
 }
 
@@ -289,7 +295,7 @@ fn an_orphan_is_told_from_a_subscription() {
     let orphan = live(&reading, &sub_key("prod-gmail-sub"));
     assert_eq!(orphan.detail, Detail::OrphanedSubscription);
     assert_eq!(
-        orphan.fields[&field("topic")],
+        *orphan.fields.get(&field("topic")).unwrap(),
         Value::text("_deleted-topic_")
     );
     assert_eq!(word(&reading, &binding_key("prod-gmail")), "absent");

@@ -175,7 +175,7 @@ fn half_a_replacement_stays_ours() {
     assert!(why(outcome).contains("was deleted and is not created again: 403"));
     // A body that can't be made stops it in time.
     ports.sandbox.clear_faults();
-    replace.secrets.clear();
+    replace.secrets = ByField::new();
     assert_eq!(ended(&apply(&ports, &replace)), "failed");
     assert_eq!(counts(&ports), (0, 0));
 }

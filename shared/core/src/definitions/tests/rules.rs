@@ -100,13 +100,19 @@ fn an_areas_defaults_hold_for_its_own_files_and_below() {
     let resource = &declared.resources[&key];
     assert_eq!(resource.on_missing, Some(OnMissing::Recreate));
     assert_eq!(
-        resource.fields[&FieldName::known("partitions")]
+        resource
+            .fields
+            .get(&FieldName::known("partitions"))
+            .unwrap()
             .origin
             .to_string(),
         "kedge.yaml:3 (default)"
     );
     assert_eq!(
-        resource.fields[&FieldName::known("tags.team")]
+        resource
+            .fields
+            .get(&FieldName::known("tags.team"))
+            .unwrap()
             .origin
             .to_string(),
         "data/deep/er/kafka-topics.yaml:3"
@@ -163,7 +169,11 @@ bindings:
     let binding = &declared.resources[&key];
     assert!(binding.authoritative);
     assert_eq!(
-        binding.fields[&FieldName::known("members")].value,
+        binding
+            .fields
+            .get(&FieldName::known("members"))
+            .unwrap()
+            .value,
         Value::set(["user:ana@example.com"])
     );
     assert_eq!(

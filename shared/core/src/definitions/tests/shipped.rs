@@ -76,7 +76,7 @@ fn defaults_and_own_values_know_where_they_stand() {
     let declared = declared("prod");
     let key = ResourceKey::kafka_topic("clustera-creators", "kafka-clustera", "prod-runtime");
     let topic = &declared.resources[&key];
-    let field = |name| &topic.fields[&FieldName::known(name)];
+    let field = |name| topic.fields.get(&FieldName::known(name)).unwrap();
     assert_eq!(field("partitions").value, Value::Int(10));
     assert!(!field("partitions").origin.is_default);
     assert_eq!(
@@ -109,7 +109,10 @@ fn gmail_is_pushed_where_an_endpoint_is_configured() {
             .secrets
             .get(&field)
             .map(|text| text.reveal().to_owned());
-        (resource.fields[&field].value.to_string(), secret)
+        (
+            resource.fields.get(&field).unwrap().value.to_string(),
+            secret,
+        )
     };
     assert_eq!(endpoint("development"), ("pull".to_owned(), None));
     let url = "https://1.clustera.io/webhooks/gmail".to_owned();
@@ -124,11 +127,22 @@ fn nodes_are_record_sets_by_family() {
             ResourceKey::dns_record_set("c1a57e4a000000000000000000000001", "1.clustera.io", kind);
         declared.resources[&key].values()
     };
-    let addresses = |kind| set(kind)[&FieldName::known("addresses")].to_string();
+    let addresses = |kind| {
+        set(kind)
+            .get(&FieldName::known("addresses"))
+            .unwrap()
+            .to_string()
+    };
     assert_eq!(addresses("A"), "{203.0.113.1, 203.0.113.2}");
     assert_eq!(addresses("AAAA"), "{2001:db8::1}");
-    assert_eq!(set("A")[&FieldName::known("ttl")], Value::Int(300));
-    assert_eq!(set("A")[&FieldName::known("proxied")], Value::Bool(false));
+    assert_eq!(
+        set("A").get(&FieldName::known("ttl")),
+        Some(&Value::Int(300))
+    );
+    assert_eq!(
+        set("A").get(&FieldName::known("proxied")),
+        Some(&Value::Bool(false))
+    );
 }
 
 #[test]

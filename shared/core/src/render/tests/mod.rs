@@ -215,7 +215,7 @@ impl World {
         };
         let decided = authorise(&plan, authority);
         Report {
-            declared,
+            declared: declared.into(),
             comparison,
             plan,
             decided,

@@ -310,7 +310,7 @@ mod tests {
             verb: Verb::Create,
             edits: Vec::new(),
             declared: Fields::new(),
-            secrets: std::collections::BTreeMap::new(),
+            secrets: kedge_core::model::ByField::new(),
             recorded: Fields::new(),
             live: None,
         }

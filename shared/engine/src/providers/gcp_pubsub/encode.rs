@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::{Change, Edit};
-use kedge_core::model::{FieldName, SecretText, Value};
+use kedge_core::model::{ByField, FieldName, SecretText, Value};
 
 use super::normalize::{full_topic, member_id};
 use super::{normalize, wire};
@@ -208,7 +208,7 @@ fn edit_subscription(
     project: &str,
     body: &mut wire::Subscription,
     edits: &[Edit],
-    secrets: &BTreeMap<FieldName, SecretText>,
+    secrets: &ByField<SecretText>,
 ) -> Result<(), Unfit> {
     let (endpoint, others): (Vec<_>, Vec<_>) = edits
         .iter()

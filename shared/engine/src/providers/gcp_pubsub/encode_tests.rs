@@ -14,7 +14,7 @@ fn change(key: ResourceKey, verb: Verb) -> Change {
         verb,
         edits: Vec::new(),
         declared: Fields::new(),
-        secrets: BTreeMap::new(),
+        secrets: ByField::new(),
         recorded: Fields::new(),
         live: None,
     }
@@ -89,7 +89,7 @@ fn a_new_subscription_says_all_that_is_declared_and_no_more() {
             "enableExactlyOnceDelivery": false,
         })
     );
-    new.secrets.clear();
+    new.secrets = ByField::new();
     assert!(
         new_subscription("p", &new)
             .unwrap_err()

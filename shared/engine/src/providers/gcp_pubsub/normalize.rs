@@ -42,9 +42,12 @@ pub(super) fn full_topic(project: &str, topic: &str) -> String {
 }
 
 /// A topic's name as definitions say it: short within the project.
-fn topic_value(project: &str, name: &str) -> Value {
+fn topic_value(project: &str, name: &str) -> Result<Value, Odd> {
+    if name != DELETED_TOPIC && short_id(name, "topics").is_none() {
+        return Err("a topic's name in it is not one");
+    }
     let prefix = format!("projects/{project}/topics/");
-    Value::text(name.strip_prefix(&prefix).unwrap_or(name))
+    Ok(Value::text(name.strip_prefix(&prefix).unwrap_or(name)))
 }
 
 /// A topic.
@@ -82,7 +85,7 @@ pub(super) fn subscription(
 ) -> Result<Live, Odd> {
     let mut fields = Fields::new();
     let topic = sub.topic.as_deref().ok_or("it has no topic")?;
-    put(&mut fields, "topic", topic_value(project, topic));
+    put(&mut fields, "topic", topic_value(project, topic)?);
     delivery(&mut fields, salt, sub)?;
     let flags = [
         ("retain_acked_messages", sub.retain_acked_messages),
@@ -109,7 +112,7 @@ pub(super) fn subscription(
             put(
                 &mut fields,
                 "dead_letter_topic",
-                topic_value(project, topic),
+                topic_value(project, topic)?,
             );
         }
         let attempts = or_default(policy.max_delivery_attempts, DELIVERY_ATTEMPTS);

@@ -176,6 +176,8 @@ fn odd_subscriptions_are_not_understood() {
     for text in [
         "{}",
         r#"{"topic":"projects/p/topics/t","messageRetentionDuration":"7d"}"#,
+        r#"{"topic":"https://hooks.example.com/?token=1"}"#,
+        r#"{"topic":"projects/p/topics/t","deadLetterPolicy":{"deadLetterTopic":"d"}}"#,
         r#"{"topic":"projects/p/topics/t","expirationPolicy":{"ttl":"soon"}}"#,
         r#"{"topic":"projects/p/topics/t","pushConfig":{"pushEndpoint":"nowhere"}}"#,
     ] {

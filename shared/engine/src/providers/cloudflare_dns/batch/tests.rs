@@ -1,7 +1,6 @@
 use super::super::normalize::live;
 use super::*;
-use kedge_core::model::{FieldName, ResourceKey};
-use std::collections::BTreeMap;
+use kedge_core::model::{ByField, FieldName, ResourceKey};
 
 const A: &str = "192.0.2.1";
 const B: &str = "192.0.2.2";
@@ -34,7 +33,7 @@ fn change(verb: Verb, edits: &[Edit], declared: Fields, records: &[DnsRecord]) -
         edits: edits.to_vec(),
         recorded: declared.clone(),
         declared,
-        secrets: BTreeMap::new(),
+        secrets: ByField::new(),
         live: (!records.is_empty()).then(|| live(records)),
     }
 }
