@@ -21,6 +21,7 @@ use kedge_core::diff::Cause;
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::record;
+use kedge_core::recording::{self, Recording};
 use kedge_core::report::{Carried, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, State};
@@ -99,10 +100,12 @@ fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
     }
     let Some(state) = &begun.memory.state else {
         // Nothing of a stack that is not adopted is recorded behind a person's back.
-        return !is_unattended && !report.comparison.records.is_empty();
+        return !is_unattended && !report.records().is_empty();
     };
     let settled = |key: &ResourceKey| !is_open(report, key);
-    !report.comparison.records.is_empty()
+    let asks = report.asked.as_ref();
+    !report.records().is_empty()
+        || asks.is_some_and(|asked| !asked.recording.is_empty())
         || decided.policy_granted
         || state.policy != report.plan.policy
         || state
@@ -131,19 +134,23 @@ fn prepare(
 ) {
     state.serial += 1;
     state.step = 0;
-    for (key, record) in &report.comparison.records {
-        match record {
-            Some(record) => {
-                state.resources.insert(key.clone(), record.clone());
-                changed.recorded += 1;
-            }
-            None => {
-                state.resources.remove(key);
-                changed.forgotten += 1;
-            }
+    let own;
+    let recording = match &report.asked {
+        Some(asked) => &asked.recording,
+        None => {
+            own = Recording::of(&report.comparison);
+            &own
         }
-    }
+    };
     let decided = &report.decided;
+    if recording.retires.is_none() && !decided.approved.is_empty() {
+        // A deploy begins a retired stack anew.
+        state.retired = None;
+    }
+    recording.write_into(state);
+    recording::trim_marks(state, report, now);
+    changed.recorded += recording.recorded();
+    changed.forgotten += recording.forgotten();
     state.policy = match decided.policy_granted {
         true => report.declared.policy.clone(),
         false => report.plan.policy.clone(),

@@ -6,10 +6,14 @@
 //! `apply` asks for [`ports::WritePorts`].
 
 mod apply;
+pub mod holds;
+mod judge;
 mod memory;
 pub mod ports;
 pub mod providers;
 pub mod reconcile;
+mod remember;
+pub mod request;
 pub mod session;
 mod transport;
 

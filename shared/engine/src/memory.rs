@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use kedge_core::model::{StackName, Timestamp};
 use kedge_core::state::{self, DecodeError, State, Watch};
+use kedge_core::stored::StoredError;
+use kedge_core::stored::hold::Holds;
 use thiserror::Error;
 
 use crate::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError};
@@ -24,6 +26,15 @@ pub enum MemoryError {
         /// Why.
         #[source]
         source: DecodeError,
+    },
+    /// Nobody knows what is held, so everything is.
+    #[error("the holds of stack `{stack}` can't be read, so nothing is changed")]
+    Holds {
+        /// Whose.
+        stack: StackName,
+        /// Why.
+        #[source]
+        source: StoredError,
     },
     /// State is gone beside a history: an accident, not a beginning (semantics 7.1).
     #[error(
@@ -55,6 +66,7 @@ pub(crate) struct Keys {
     pub(crate) state: String,
     pub(crate) history: String,
     pub(crate) watch: String,
+    pub(crate) hold: String,
 }
 
 impl Keys {
@@ -63,6 +75,7 @@ impl Keys {
             state: format!("stacks/{stack}/state.json"),
             history: format!("stacks/{stack}/state/"),
             watch: format!("stacks/{stack}/watch.json"),
+            hold: format!("stacks/{stack}/hold.json"),
         }
     }
 
@@ -147,6 +160,34 @@ pub(crate) async fn write_watch<S: Store>(
             .await?;
     }
     Ok(())
+}
+
+/// The holds of a stack as they were read.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadHolds {
+    pub(crate) holds: Holds,
+    pub(crate) condition: Condition,
+}
+
+/// Reads a stack's holds, those that ended too.
+pub(crate) async fn read_holds<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<ReadHolds, MemoryError> {
+    let Some(object) = store.get(&Keys::of(stack).hold).await? else {
+        return Ok(ReadHolds {
+            holds: Holds::default(),
+            condition: Condition::Absent,
+        });
+    };
+    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Holds {
+        stack: stack.clone(),
+        source,
+    })?;
+    Ok(ReadHolds {
+        holds,
+        condition: Condition::Is(object.etag),
+    })
 }
 
 /// Writes state during one run: each write is conditional on the one before, so that a run that

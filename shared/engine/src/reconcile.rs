@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
-use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, ResourceKey, Salt, Scope, StackName, Timestamp};
-use kedge_core::plan::{
-    Authority, GuardName, PlanInput, PlanSummary, authorise, drift_fingerprint, plan,
-    resolve_allowed,
-};
-use kedge_core::report::{Carried, Changed, Outcome, Report, StackVerdict};
-use kedge_core::state::{State, Watch};
+use kedge_core::plan::{GuardName, PlanSummary};
+use kedge_core::recording;
+use kedge_core::report::{Carried, Changed, Report, StackVerdict};
+use kedge_core::state::State;
+use kedge_core::stored::hold::Holds;
 use thiserror::Error;
 
 use crate::apply;
+use crate::judge::judge;
 use crate::memory::{self, MemoryError, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
+use crate::remember::{Seen, remember};
+use crate::request::Request;
 use crate::session::{Context, Endpoints, Session};
 
 /// How often a look is begun again because the state moved under it.
@@ -82,6 +83,8 @@ pub enum Authorisation {
     Unattended,
     /// A person agreed.
     Person(Consent),
+    /// A person asks for something else than to make the stack what it is declared to be.
+    Asked(Request),
 }
 
 /// A run could not be carried out.
@@ -129,6 +132,36 @@ pub enum RunError {
         /// The stack.
         stack: StackName,
     },
+    /// Nothing is recorded of the stack.
+    #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
+    NothingRecorded {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Other resources are gone than the person saw.
+    #[error(
+        "what is gone moved: it was {seen}, and is {now} ({count} resources); nothing was confirmed"
+    )]
+    AbsenceMoved {
+        /// The digest of what they saw.
+        seen: String,
+        /// The digest now.
+        now: String,
+        /// How many there are now.
+        count: usize,
+    },
+    /// A protected stack is not retired.
+    #[error(
+        "stack `{stack}` is protected and can't be retired: take the protection away first, which is \
+         a change of the key `policy`"
+    )]
+    RetireProtected {
+        /// The stack.
+        stack: StackName,
+    },
+    /// A resource was named that nobody knows, or that may be one of several.
+    #[error("{0}")]
+    Name(String),
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),
@@ -143,13 +176,15 @@ fn moved_text(moved: &[String]) -> String {
 
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
-struct Look {
-    declared: Arc<Declared>,
-    memory: ReadState,
-    watch: ReadWatch,
-    live: LiveWorld,
-    read_at: Timestamp,
-    session: Session,
+pub(crate) struct Look {
+    pub(crate) declared: Arc<Declared>,
+    pub(crate) memory: ReadState,
+    pub(crate) watch: ReadWatch,
+    pub(crate) live: LiveWorld,
+    pub(crate) read_at: Timestamp,
+    pub(crate) session: Session,
+    /// Holds, where they were read: those that ended too.
+    pub(crate) holds: Holds,
 }
 
 /// Looks at a stack and says what differs and what a tick would do about it. Changes nothing but
@@ -177,8 +212,7 @@ pub async fn preview<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let tick = &Authorisation::Unattended;
-    let mut look = look(ports, store, job).await?;
-    let mut report = judge(ports, &look, tick, overrides)?;
+    let (mut look, mut report) = see(ports, store, job, tick, overrides).await?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
         if report.verdict() == StackVerdict::Clean
@@ -186,8 +220,7 @@ pub async fn preview<P: ReadPorts, S: Store>(
         {
             break;
         }
-        look = self::look(ports, store, job).await?;
-        report = judge(ports, &look, tick, overrides)?;
+        (look, report) = see(ports, store, job, tick, overrides).await?;
     }
     if job.remember {
         let state = look.memory.state.as_ref();
@@ -207,15 +240,16 @@ pub async fn up<P: WritePorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
-    let look = look(ports, store, job).await?;
     let none = BTreeSet::new();
     let overrides = match authorisation {
-        Authorisation::Unattended => &none,
+        Authorisation::Unattended | Authorisation::Asked(_) => &none,
         Authorisation::Person(consent) => &consent.overrides,
     };
-    let report = judge(ports, &look, authorisation, overrides)?;
-    if let Authorisation::Person(consent) = authorisation {
-        agreed_to(consent, &report)?;
+    let (look, report) = see(ports, store, job, authorisation, overrides).await?;
+    match authorisation {
+        Authorisation::Unattended => {}
+        Authorisation::Person(consent) => agreed_to(consent, &report)?,
+        Authorisation::Asked(request) => seen_by(request, &report)?,
     }
     let is_unattended = matches!(authorisation, Authorisation::Unattended);
     let cx = Context {
@@ -230,6 +264,54 @@ pub async fn up<P: WritePorts, S: Store>(
     let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
     remember(store, job, look.watch, &report, Seen::And(&changed.carried)).await;
     Ok((report, changed))
+}
+
+/// Looks at what a request comes to, and changes nothing.
+///
+/// # Errors
+/// As [`check`], and where the request makes no sense.
+pub async fn foresee<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    request: &Request,
+) -> Result<Report, RunError> {
+    let by = Authorisation::Asked(request.clone());
+    let (_, report) = see(ports, store, job, &by, &BTreeSet::new()).await?;
+    Ok(report)
+}
+
+/// Finds the resources that a person named among those that are declared or recorded. Asks no
+/// provider.
+///
+/// # Errors
+/// When the definitions or the state can't be used, or a name fits nothing, or several things.
+pub async fn named<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    names: &[String],
+) -> Result<BTreeSet<ResourceKey>, RunError> {
+    let memory = memory::read_state(store, job.stack).await?;
+    let salt = memory.state.as_ref().map(|state| state.salt.clone());
+    let declared = parsed(job, &salt.unwrap_or_else(|| fresh_salt(ports)))?;
+    let recorded = memory.state.iter().flat_map(|state| state.resources.keys());
+    let keys = declared.resources.keys().chain(recorded);
+    recording::resolve(names, keys).map_err(RunError::Name)
+}
+
+/// Whether the plan that retires the stack is the one that was agreed to.
+fn seen_by(request: &Request, report: &Report) -> Result<(), RunError> {
+    match request {
+        Request::Retire { seen: Some(agreed) } if *agreed != report.plan.digest => {
+            Err(RunError::PlanMoved {
+                agreed: agreed.clone(),
+                now: report.plan.digest.clone(),
+                moved: Vec::new(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether what a person agreed to is what would be done.
@@ -258,6 +340,29 @@ fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
     }
 }
 
+/// Looks, compares, plans and decides. Holds are read where they matter: where something is to be
+/// done, or where checks know of one.
+async fn see<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<(Look, Report), RunError> {
+    let mut look = look(ports, store, job).await?;
+    let report = judge(ports.now(), &look, authorisation, overrides)?;
+    let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
+    if is_clean && look.watch.watch.holds.is_empty() {
+        return Ok((look, report));
+    }
+    look.holds = memory::read_holds(store, job.stack).await?.holds;
+    if look.holds.list().is_empty() {
+        return Ok((look, report));
+    }
+    let report = judge(ports.now(), &look, authorisation, overrides)?;
+    Ok((look, report))
+}
+
 /// Reads state, then definitions with its salt, then the live world.
 async fn look<P: ReadPorts, S: Store>(
     ports: &P,
@@ -274,14 +379,7 @@ async fn look<P: ReadPorts, S: Store>(
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),
     };
-    let (set, stack, overrides) = (job.set, job.stack, job.overrides);
-    let declared = definitions::parse(&ParseInput {
-        set,
-        stack,
-        overrides,
-        salt: &salt,
-    })
-    .map_err(RunError::Definitions)?;
+    let declared = parsed(job, &salt)?;
     let session = Session::new(job.endpoints.clone(), job.deadline, salt);
     let cx = Context {
         ports,
@@ -307,7 +405,20 @@ async fn look<P: ReadPorts, S: Store>(
         live: LiveWorld { scopes },
         read_at,
         session,
+        holds: Holds::default(),
     })
+}
+
+/// What the definitions say, its URLs sealed with this salt.
+fn parsed(job: Job<'_>, salt: &Salt) -> Result<Declared, RunError> {
+    let (set, stack, overrides) = (job.set, job.stack, job.overrides);
+    definitions::parse(&ParseInput {
+        set,
+        stack,
+        overrides,
+        salt,
+    })
+    .map_err(RunError::Definitions)
 }
 
 /// What each scope is asked for: everything declared or recorded in it, and our namespace.
@@ -346,127 +457,4 @@ fn fresh_salt(random: &impl Random) -> Salt {
         half.copy_from_slice(&random.next_u64().to_be_bytes());
     }
     Salt(salt)
-}
-
-/// Compares, plans and decides: pure, but for the clock.
-fn judge<P: ReadPorts>(
-    ports: &P,
-    look: &Look,
-    authorisation: &Authorisation,
-    overrides: &BTreeSet<GuardName>,
-) -> Result<Report, RunError> {
-    let watch = &look.watch.watch;
-    let state = look
-        .memory
-        .state
-        .as_ref()
-        .map(|state| state.without_taken(watch));
-    let state = state.as_deref();
-    let (declared, live) = (&look.declared, &look.live);
-    let comparison = diff(DiffInput {
-        declared,
-        state,
-        live,
-        now: look.read_at,
-    });
-    let plan = plan(PlanInput {
-        declared,
-        state,
-        live,
-        comparison: &comparison,
-        overrides,
-    });
-    let decided = match authorisation {
-        Authorisation::Unattended => {
-            let automatic = state
-                .map(|state| state.automatic.as_slice())
-                .unwrap_or_default();
-            let seen = &look.watch.watch.seen;
-            authorise(
-                &plan,
-                Authority::Policy {
-                    seen,
-                    automatic,
-                    now: ports.now(),
-                },
-            )
-        }
-        Authorisation::Person(consent) => {
-            let (allowed, policy_allowed) =
-                resolve_allowed(&plan, &consent.allow).map_err(RunError::Allow)?;
-            let name_typed = consent.name_typed;
-            authorise(
-                &plan,
-                Authority::Person {
-                    allowed: &allowed,
-                    policy_allowed,
-                    name_typed,
-                },
-            )
-        }
-    };
-    Ok(Report {
-        declared: Arc::clone(declared),
-        comparison,
-        plan,
-        decided,
-        read_at: look.read_at,
-        last_good_read_at: look.watch.watch.last_good_read_at,
-    })
-}
-
-/// What a memory is made after.
-enum Seen<'a> {
-    /// A check, of a stack with this state.
-    By(Option<&'a State>),
-    /// A run that looked and then made these changes.
-    And(&'a [Carried]),
-}
-
-/// Keeps since when each drift is known, less what this run made an end of, and which writes were
-/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
-async fn remember<S: Store>(
-    store: &S,
-    job: Job<'_>,
-    before: ReadWatch,
-    report: &Report,
-    seen: Seen<'_>,
-) {
-    let differences = &report.comparison.differences;
-    let (state, carried) = match seen {
-        Seen::By(state) => (state, [].as_slice()),
-        Seen::And(carried) => (None, carried),
-    };
-    let done: BTreeMap<&ResourceKey, &Carried> = carried
-        .iter()
-        .filter(|carried| carried.outcome == Outcome::Done)
-        .map(|carried| (&carried.approved.change.key, carried))
-        .collect();
-    let stands = |difference: &Difference| match done.get(&difference.key) {
-        Some(done) => difference.after(&done.approved.change.edits),
-        None => Some(difference.clone()),
-    };
-    let drifts = differences
-        .values()
-        .filter(|_| report.comparison.has_state)
-        .filter_map(stands)
-        .filter(Difference::is_drift)
-        .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
-        .collect();
-    let stands_as = |key: &ResourceKey, verdict| {
-        differences
-            .get(key)
-            .is_some_and(|difference| difference.verdict == verdict)
-    };
-    let complete = report.count(&[Verdict::Unknown]) == 0;
-    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
-    let mut watch: Watch = before
-        .watch
-        .after(&drifts, is_unread, complete, report.read_at);
-    if let Some(state) = state {
-        watch = watch.with_taken(state, |key| stands_as(key, Verdict::InSync));
-    }
-    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
-        (job.progress)(Progress::NotRemembered(&error));
-    }
 }

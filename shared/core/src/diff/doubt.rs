@@ -29,9 +29,18 @@ pub(super) fn mass_absences(
             .settling
             .as_ref()
             .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
+        let is_absent = live.reading(key) == Some(Reading::Absent);
+        // What a person confirmed is no longer recorded in a sense, and says nothing of the rest.
+        if is_absent
+            && input
+                .state
+                .is_some_and(|state| state.is_confirmed_absent(key, input.now))
+        {
+            continue;
+        }
         let count = counts.entry(key.scope()).or_default();
         count.0 += 1;
-        if !fresh && live.reading(key) == Some(Reading::Absent) {
+        if !fresh && is_absent {
             count.1 += 1;
         }
     }
@@ -66,10 +75,11 @@ pub(super) fn believed<'a>(
     reading: Option<Reading<'a>>,
     key: &ResourceKey,
     is_recorded: bool,
+    is_confirmed: bool,
     doubts: &'a BTreeMap<Scope, ReadFailure>,
 ) -> Reading<'a> {
     match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
-        Reading::Absent if is_recorded => match doubts.get(key.scope()) {
+        Reading::Absent if is_recorded && !is_confirmed => match doubts.get(key.scope()) {
             Some(failure) => Reading::Unknown(failure),
             None => Reading::Absent,
         },

@@ -22,9 +22,14 @@ mod tests;
 
 pub use consent::quoted;
 pub use github::{error_github, github_annotations, problems_github};
-pub use json::{changed_json, check_json, preview_json, problems_json};
+pub use json::{
+    accept_json, asked_json, changed_json, check_json, holds_json, preview_json, problems_json,
+};
 pub use junit::{junit_xml, problems_junit};
-pub use text::{audit_text, changed_text, check_text, preview_text, problems_text, value_text};
+pub use text::{
+    accept_text, asked_text, audit_text, changed_text, check_text, holds_text, preview_text,
+    problems_text, value_text,
+};
 
 /// What surrounds a report on the screen.
 #[derive(Debug, Clone, Copy)]

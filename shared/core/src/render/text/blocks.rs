@@ -22,6 +22,9 @@ pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Label {
     Guard,
+    Held,
+    HoldEnded,
+    Retired,
     NotAdoptedStack,
     Drift,
     Blocked,
@@ -41,6 +44,9 @@ impl Label {
     fn text(self) -> (&'static str, Tone) {
         match self {
             Self::Guard => ("GUARD", Tone::Bad),
+            Self::Held => ("HELD", Tone::Warn),
+            Self::HoldEnded => ("HOLD ENDED", Tone::Warn),
+            Self::Retired => ("RETIRED", Tone::Warn),
             Self::Drift => ("DRIFT", Tone::Bad),
             Self::Blocked => ("BLOCKED", Tone::Warn),
             Self::Pending => ("PENDING", Tone::Warn),
@@ -315,6 +321,9 @@ fn tail(view: &View<'_>, around: &Around<'_>, difference: &Difference) -> String
             parts.push("missing: a replacement was begun and not ended".to_owned());
         }
         Some(Cause::New) => parts.push("new: declared, and not there yet".to_owned()),
+        Some(Cause::NotAdopted) => {
+            parts.push("new: declared, and not there when the stack was adopted".to_owned());
+        }
         _ => {}
     }
     if difference.verdict == Verdict::DriftedAndPending {
