@@ -21,7 +21,7 @@ use crate::state::State;
 pub struct Recording {
     /// What state says of a resource; none drops what it said, and what was begun of it too.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
-    /// Declared resources of which nothing is recorded when a stack is adopted.
+    /// What is declared when a stack is adopted: of what is not recorded then, making it waits.
     pub awaiting: BTreeMap<ResourceKey, Fields>,
     /// Absences that a person confirmed, by when.
     pub absent: BTreeMap<ResourceKey, Timestamp>,
@@ -58,8 +58,18 @@ impl Recording {
         self.records.len() - self.recorded()
     }
 
+    /// Puts into a first state what must stand in it from its first write on: should the run end right
+    /// there, nothing may be taken for new.
+    pub fn begin(&self, state: &mut State) {
+        let awaiting = self.awaiting.iter();
+        state
+            .awaiting
+            .extend(awaiting.map(|(key, fields)| (key.clone(), fields.clone())));
+    }
+
     /// Puts it into state.
     pub fn write_into(&self, state: &mut State) {
+        self.begin(state);
         for (key, record) in &self.records {
             match record {
                 Some(record) => {
@@ -74,10 +84,6 @@ impl Recording {
                 }
             }
         }
-        let awaiting = self.awaiting.iter();
-        state
-            .awaiting
-            .extend(awaiting.map(|(key, fields)| (key.clone(), fields.clone())));
         let absent = self.absent.iter();
         state
             .absent
@@ -171,14 +177,9 @@ pub fn adopt(
             (None, None) => adoption.leave(key, "its scope was not read"),
         }
     }
-    let begins = state.is_none() && adoption.recording.recorded() > 0;
-    if begins {
-        let records = &adoption.recording.records;
-        let rest = declared
-            .resources
-            .iter()
-            .filter(|(key, _)| !records.contains_key(*key));
-        adoption.recording.awaiting = rest
+    if state.is_none() && adoption.recording.recorded() > 0 {
+        let declared = declared.resources.iter();
+        adoption.recording.awaiting = declared
             .map(|(key, resource)| (key.clone(), resource.values()))
             .collect();
     }

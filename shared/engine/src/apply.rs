@@ -62,11 +62,12 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         return Ok(changed);
     }
     let mut state = begun.memory.state.unwrap_or_else(|| {
-        State::first(
-            report.declared.stack.clone(),
-            begun.salt,
-            report.plan.policy.clone(),
-        )
+        let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
+        let mut first = State::first(stack, begun.salt, policy);
+        if let Some(asked) = &report.asked {
+            asked.recording.begin(&mut first);
+        }
+        first
     });
     let etag = begun.memory.etag;
     let writer = StateWriter::begin(store, &mut state, etag, cx.ports, cx.ports.now()).await?;

@@ -29,7 +29,11 @@ pub(super) fn mass_absences(
             .settling
             .as_ref()
             .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
-        let is_absent = live.reading(key) == Some(Reading::Absent);
+        let is_absent = match live.reading(key) {
+            Some(Reading::Absent) => true,
+            Some(reading) => is_unproven(reading),
+            None => false,
+        };
         // What a person confirmed is no longer recorded in a sense, and says nothing of the rest.
         if is_absent
             && input
@@ -70,6 +74,11 @@ pub(super) fn mass_absences(
     counts.into_iter().filter_map(doubted).collect()
 }
 
+/// Whether it is one of more than are proven to be gone.
+fn is_unproven(reading: Reading<'_>) -> bool {
+    matches!(reading, Reading::Unknown(failure) if failure.code == FailureCode::MassAbsence)
+}
+
 /// What is known of a resource once mass absences are doubted.
 pub(super) fn believed<'a>(
     reading: Option<Reading<'a>>,
@@ -82,6 +91,12 @@ pub(super) fn believed<'a>(
         Reading::Absent if is_recorded && !is_confirmed => match doubts.get(key.scope()) {
             Some(failure) => Reading::Unknown(failure),
             None => Reading::Absent,
+        },
+        // Its list does not have it, and a person says that it is gone.
+        reading if is_unproven(reading) && is_confirmed => Reading::Absent,
+        reading if is_unproven(reading) => match doubts.get(key.scope()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => reading,
         },
         reading => reading,
     }

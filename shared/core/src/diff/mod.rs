@@ -277,7 +277,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
     }
     comparison.differences = differences.into_iter().collect();
     comparison.unmanaged = unmanaged(input, &settled, live);
-    comparison.unread_scopes = unread_scopes(input.live, &doubts);
+    comparison.unread_scopes = unread_scopes(input, &doubts);
     comparison.settled = settled;
     comparison
 }
@@ -574,15 +574,21 @@ fn unmanaged(
         .collect()
 }
 
-fn unread_scopes(live: &LiveWorld, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+fn unread_scopes(input: DiffInput<'_>, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+    let is_open = |(key, failure): (&ResourceKey, &ReadFailure)| {
+        let state = input.state;
+        let is_confirmed = || state.is_some_and(|one| one.is_confirmed_absent(key, input.now));
+        match failure.code {
+            FailureCode::InTransition => false,
+            FailureCode::MassAbsence => !is_confirmed(),
+            _ => true,
+        }
+    };
     let unread = |(scope, reading): (&Scope, &crate::live::ScopeReading)| {
         let failed = !reading.failed.is_empty()
-            || reading
-                .unknown
-                .values()
-                .any(|failure| failure.code != FailureCode::InTransition)
+            || reading.unknown.iter().any(is_open)
             || doubts.contains_key(scope);
         failed.then(|| scope.clone())
     };
-    live.scopes.iter().filter_map(unread).collect()
+    input.live.scopes.iter().filter_map(unread).collect()
 }

@@ -7,7 +7,7 @@ use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::rows::rows;
 use super::sentences::sentences;
 use crate::diff::{Cause, Difference, FieldDifference, Verdict};
-use crate::live::ReadFailure;
+use crate::live::{FailureCode, ReadFailure};
 use crate::model::{Declared, Kind, Origin, ResourceKey};
 use crate::render::Around;
 use crate::render::view::{View, outside};
@@ -383,10 +383,16 @@ fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
         "{reason}{}. Not checked, not clean.",
         permission.unwrap_or_default()
     );
+    let mut lines = vec![vec![text]];
+    if failure.code == FailureCode::MassAbsence {
+        lines.push(vec![
+            "`kedge refresh --confirm-absence` says that they are gone".to_owned(),
+        ]);
+    }
     Block {
         class: Some(Class::Provider(key.scope().provider())),
         names: vec![(key.kind(), outside(key.name()))],
-        lines: vec![vec![text]],
+        lines,
         ..Block::said(Label::Unknown, String::new(), Vec::new())
     }
 }
