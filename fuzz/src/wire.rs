@@ -174,6 +174,10 @@ impl Clock for Ports {
         Timestamp(self.executor.now_ms())
     }
 
+    fn monotonic_ms(&self) -> i64 {
+        self.executor.now_ms()
+    }
+
     async fn sleep_ms(&self, ms: u64) {
         self.executor.sleep(ms).await;
     }

@@ -6,6 +6,7 @@
 
 pub mod asking;
 pub mod executor;
+pub mod pause;
 pub mod ports;
 pub mod stack;
 pub mod told;

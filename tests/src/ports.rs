@@ -72,6 +72,10 @@ pub struct SimPorts {
     pub crash_point: Rc<Cell<Option<CrashPoint>>>,
     /// Port calls made so far (HTTP and store).
     pub calls: Rc<Cell<u64>>,
+    /// How far this runner's wall clock is ahead of the true time, which is the store's.
+    pub wall_ahead_ms: Rc<Cell<i64>>,
+    /// How far its monotonic clock is behind: as long as its machine slept.
+    pub monotonic_behind_ms: Rc<Cell<i64>>,
 }
 
 impl std::fmt::Debug for SimPorts {
@@ -102,6 +106,8 @@ pub fn sim(seed: u64, sandbox: Sandbox) -> SimPorts {
         jitter_ms: Rc::new(Cell::new(0)),
         crash_point: Rc::default(),
         calls: Rc::default(),
+        wall_ahead_ms: Rc::default(),
+        monotonic_behind_ms: Rc::default(),
     }
 }
 
@@ -148,7 +154,29 @@ impl SimPorts {
             jitter_ms: Rc::new(Cell::new(self.jitter_ms.get())),
             crash_point: Rc::default(),
             calls: Rc::default(),
+            wall_ahead_ms: Rc::default(),
+            monotonic_behind_ms: Rc::default(),
         }
+    }
+
+    /// Another runner in the same world at the same time, with clocks of its own and calls counted on
+    /// their own.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            sent: Rc::default(),
+            crash_point: Rc::default(),
+            calls: Rc::default(),
+            wall_ahead_ms: Rc::default(),
+            monotonic_behind_ms: Rc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The true time, which is the store's.
+    #[must_use]
+    pub fn true_now(&self) -> Timestamp {
+        Timestamp(self.executor.now_ms())
     }
 
     /// Forgets what was sent.
@@ -268,7 +296,11 @@ impl HttpWrite for SimPorts {
 
 impl Clock for SimPorts {
     fn now(&self) -> Timestamp {
-        Timestamp(self.executor.now_ms())
+        self.true_now().plus_ms(self.wall_ahead_ms.get())
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.executor.now_ms() - self.monotonic_behind_ms.get()
     }
 
     async fn sleep_ms(&self, ms: u64) {
@@ -296,7 +328,7 @@ impl Secrets for SimPorts {
 }
 
 /// A store in memory that counts its operations.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SimStore {
     objects: RefCell<BTreeMap<String, StoredObject>>,
     versions: Cell<u64>,
@@ -304,6 +336,36 @@ pub struct SimStore {
     pub reads: Cell<usize>,
     /// Objects written so far, conflicts included.
     pub writes: Cell<usize>,
+    /// Whether it says the time with a read; R2's binding in a Worker does not.
+    pub says_time: Cell<bool>,
+    /// Writes that go wrong: the n-th of a key that ends like this (from 1, counted from now).
+    pub write_faults: RefCell<Vec<WriteFault>>,
+}
+
+/// A write to the store that goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteFault {
+    /// The end of the keys that are meant.
+    pub key_end: String,
+    /// How many such writes go well before.
+    pub after: u64,
+    /// How many go wrong then.
+    pub times: u64,
+    /// Whether they are made, and only their answers lost.
+    pub made: bool,
+}
+
+impl Default for SimStore {
+    fn default() -> Self {
+        Self {
+            objects: RefCell::default(),
+            versions: Cell::default(),
+            reads: Cell::default(),
+            writes: Cell::default(),
+            says_time: Cell::new(true),
+            write_faults: RefCell::default(),
+        }
+    }
 }
 
 impl SimStore {
@@ -314,6 +376,20 @@ impl SimStore {
         objects.get(key).map_or_else(String::new, |object| {
             String::from_utf8_lossy(&object.bytes).into_owned()
         })
+    }
+
+    /// Whether this write goes wrong, and if so whether it is made.
+    fn fault(&self, key: &str) -> Option<bool> {
+        let mut faults = self.write_faults.borrow_mut();
+        let fault = faults
+            .iter_mut()
+            .find(|fault| key.ends_with(&fault.key_end) && fault.times > 0)?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.made)
     }
 
     fn copy(&self) -> Self {
@@ -330,6 +406,19 @@ impl SimStore {
         self.objects.borrow().keys().cloned().collect()
     }
 
+    /// Writes an object behind the engine's back.
+    pub fn set(&self, key: &str, bytes: impl Into<Bytes>) {
+        let version = self.versions.get() + 1;
+        self.versions.set(version);
+        let object = StoredObject {
+            bytes: bytes.into(),
+            etag: ETag(format!("v{version}")),
+            written_at: Timestamp::default(),
+            read_at: None,
+        };
+        self.objects.borrow_mut().insert(key.to_owned(), object);
+    }
+
     /// Removes an object behind the engine's back.
     pub fn remove(&self, key: &str) {
         self.objects.borrow_mut().remove(key);
@@ -343,7 +432,7 @@ impl Store for SimPorts {
             self.store.reads.set(self.store.reads.get() + 1);
             let object = self.store.objects.borrow().get(key).cloned();
             Ok(object.map(|object| StoredObject {
-                read_at: Some(self.now()),
+                read_at: self.store.says_time.get().then(|| self.true_now()),
                 ..object
             }))
         })
@@ -359,6 +448,14 @@ impl Store for SimPorts {
         self.executor.sleep(self.latency_ms.get()).await;
         self.call(|| {
             self.store.writes.set(self.store.writes.get() + 1);
+            let fault = self.store.fault(key);
+            let lost = || StoreError::Write {
+                key: key.to_owned(),
+                reason: "the connection broke".to_owned(),
+            };
+            if fault == Some(false) {
+                return Err(lost());
+            }
             let mut objects = self.store.objects.borrow_mut();
             let current = objects.get(key).map(|object| &object.etag);
             let holds = match &condition {
@@ -372,7 +469,7 @@ impl Store for SimPorts {
             let version = self.store.versions.get() + 1;
             self.store.versions.set(version);
             let etag = ETag(format!("v{version}"));
-            let written_at = self.now();
+            let written_at = self.true_now();
             objects.insert(
                 key.to_owned(),
                 StoredObject {
@@ -382,7 +479,10 @@ impl Store for SimPorts {
                     read_at: None,
                 },
             );
-            Ok(PutOutcome::Written(Version { etag, written_at }))
+            match fault {
+                Some(_) => Err(lost()),
+                None => Ok(PutOutcome::Written(Version { etag, written_at })),
+            }
         })
         .await
     }

@@ -10,9 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::DefinitionSet;
-use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
+use kedge_engine::lease::LeaseTimes;
+use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, check, up};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 
@@ -31,6 +33,8 @@ pub const GCP_PROJECT: &str = "clustera-control-plane";
 pub const ZONE: &str = "c1a57e4a000000000000000000000001";
 /// Texts that must not be found in anything that is stored or shown.
 pub const SECRETS: [&str; 2] = ["s3cret", CANARY_SECRET];
+/// After this long nobody holds a lease that was not renewed: 60 s, and 30 s of grace.
+pub const LEASE_OVER_MS: i64 = 90_000;
 /// How long a run may last.
 const RUN_MS: i64 = 120_000;
 
@@ -285,9 +289,13 @@ impl Stack {
             set,
             overrides,
             endpoints,
-            deadline: Timestamp(self.ports.executor.now_ms() + RUN_MS),
+            deadline: self.ports.now().plus_ms(RUN_MS),
             every_dns_name: false,
             remember: true,
+            actor: "ana@laptop",
+            trigger: "test",
+            lease: LeaseTimes::default(),
+            definitions: None,
             progress: &|_| {},
         }
     }
@@ -310,6 +318,20 @@ impl Stack {
     /// Lets time pass.
     pub fn wait_minutes(&self, minutes: i64) {
         self.ports.executor.advance_ms(minutes * 60_000);
+    }
+
+    /// Lets so many milliseconds pass.
+    pub fn wait_ms(&self, ms: i64) {
+        self.ports.executor.advance_ms(ms);
+    }
+
+    /// The same stack run from another machine, which begins to count its calls.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            ports: self.ports.beside(),
+            ..self.clone()
+        }
     }
 
     /// Trouble with requests of one provider that hold this text.

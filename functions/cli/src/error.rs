@@ -82,12 +82,17 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         // A report that could not be made is no report.
         Format::Text | Format::Junit => {}
     }
+    print_text(error);
+    ExitCode::from(code)
+}
+
+/// Prints an error with its causes for people.
+pub(crate) fn print_text(error: &CliError) {
     let mut text = format!("error: {error}\n");
-    for cause in causes {
+    for cause in causes(error) {
         text.push_str(&format!("  because {cause}\n"));
     }
     let _ = screen::err(&text);
-    ExitCode::from(code)
 }
 
 /// What an error was caused by, down to the root.

@@ -53,10 +53,16 @@ impl Watcher {
                 }
             }
             Progress::NotRemembered(error) => {
-                let causes = error::causes(error).join(": ");
-                let _ = screen::err(&format!(
-                    "warning: since when a drift is known could not be kept ({error}: {causes})\n"
-                ));
+                warn("since when a drift is known could not be kept", error);
+            }
+            Progress::NotRecorded(error) => {
+                warn("the record of this run could not be kept", error);
+            }
+            Progress::NotReleased(error) => {
+                warn(
+                    "the lease could not be given back; it ends by itself",
+                    error,
+                );
             }
             Progress::Carried(carried) => {
                 if let Some(bar) = &self.bar {
@@ -90,6 +96,12 @@ impl Watcher {
             bar.finish_and_clear();
         }
     }
+}
+
+fn warn(what: &str, error: &dyn std::error::Error) {
+    let mut why = vec![error.to_string()];
+    why.extend(error::causes(error));
+    let _ = screen::err(&format!("warning: {what} ({})\n", why.join(": ")));
 }
 
 /// `applying: 3 of 12 changes done`.

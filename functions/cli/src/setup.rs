@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::Timestamp;
+use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Job, Progress};
 use kedge_engine::session::Endpoints;
@@ -29,6 +30,8 @@ pub(crate) struct Setup {
     endpoints: Endpoints,
     deadline: Timestamp,
     pub(crate) read_only: bool,
+    pub(crate) actor: String,
+    pub(crate) lease: LeaseTimes,
 }
 
 impl Setup {
@@ -53,6 +56,8 @@ impl Setup {
         let deadline = ports.now().plus_ms(DEADLINE_MS);
         Ok(Self {
             definitions: format!("{} (local files)", args.definitions.display()),
+            actor: settings.actor(),
+            lease: settings.lease_times()?,
             overrides: settings.config_overrides(),
             endpoints: settings.endpoints()?,
             ports,
@@ -74,6 +79,10 @@ impl Setup {
             deadline: self.deadline,
             every_dns_name: false,
             remember: !self.read_only,
+            actor: &self.actor,
+            trigger: "cli",
+            lease: self.lease,
+            definitions: None,
             progress,
         }
     }

@@ -3,13 +3,13 @@
 use kedge_core::render::{self, Around, Traffic};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
-use kedge_engine::reconcile::{self, Authorisation};
+use kedge_engine::reconcile::{self, Authorisation, RunError, StopError, Stopped};
 
 use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
-use crate::{confirm, definitions, screen, seen};
+use crate::{confirm, definitions, error, screen, seen};
 
 /// A verb under way.
 struct Run<'a> {
@@ -91,6 +91,18 @@ impl<'a> Run<'a> {
             text.push_str(&self.stats_text());
         }
         screen::out(&text)
+    }
+
+    /// Says what a run did that stopped before its end, and why it stopped.
+    fn stopped(&self, stopped: Box<Stopped>, source: StopError) -> Result<u8, CliError> {
+        let (report, changed) = (&stopped.report, &stopped.changed);
+        self.answer(
+            report,
+            |around| render::changed_text(report, changed, around),
+            |traffic| render::changed_json(report, changed, traffic),
+        )?;
+        error::print_text(&RunError::Stopped { stopped, source }.into());
+        Ok(1)
     }
 
     fn stats_text(&self) -> String {
@@ -195,7 +207,10 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     let job = run.setup.job(&see);
     let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
     run.watcher.end();
-    let (report, changed) = ended?;
+    let (report, changed) = match ended {
+        Err(RunError::Stopped { stopped, source }) => return run.stopped(stopped, source),
+        other => other?,
+    };
     run.answer(
         &report,
         |around| render::changed_text(&report, &changed, around),

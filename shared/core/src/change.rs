@@ -32,6 +32,14 @@ impl Verb {
             Self::Delete => "delete",
         }
     }
+
+    /// The verb of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Replace, Self::Delete]
+            .into_iter()
+            .find(|verb| verb.as_str() == word)
+    }
 }
 
 /// One step of an update.

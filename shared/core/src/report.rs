@@ -9,6 +9,7 @@ use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, FindingKind, Plan};
 use crate::recording::Asked;
 use crate::stored::hold::Hold;
+use crate::stored::run::Interrupted;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +135,14 @@ pub struct Changed {
     pub recorded: usize,
     /// Records dropped without a provider write.
     pub forgotten: usize,
+    /// The serial of the state it wrote; none if it wrote none.
+    pub serial: Option<u64>,
+    /// The run before it that never said how its changes ended, if there was one.
+    pub interrupted: Option<Interrupted>,
+    /// Why it stopped before its end, if it did.
+    pub stopped: Option<String>,
+    /// What moved meanwhile, so that it is worth running again: reads on after "run again: ".
+    pub run_again: Vec<&'static str>,
 }
 
 impl Changed {

@@ -4,16 +4,23 @@
 //! # Protocol (semantics 8.1 to 8.3)
 //!
 //! 1. The state the run begins from is copied to `state/<serial>.json`.
-//! 2. State gets `applying`: every change with what was live and what will be recorded.
-//! 3. Changes are made: what can't be taken back alone, the rest of one kind side by side. Each that
-//!    is done leaves `applying` and is recorded; state is written at most once a second meanwhile.
+//! 2. State gets the epoch of the lease and `applying`: every change with what was live and what
+//!    will be recorded.
+//! 3. Changes are made: what can't be taken back alone, right after a renewal of the lease; the rest
+//!    of one kind side by side. Each that is done leaves `applying` and is recorded; state is written
+//!    at most once a second meanwhile.
 //! 4. State is written a last time. What stays in `applying` has an unknown outcome.
 //!
+//! What can't go on stops beginning changes, lets those under way end, and says each: the lease was
+//! lost or could not be renewed, state was written by another, or a hold was set.
+//!
 //! **Guarantees.** A crash at any point loses nothing: what was not recorded is in `applying`, and
-//! the next run settles it by what is live. Each write of state is conditional on the one before, so
-//! a run whose state was taken over stops before its next write.
+//! the next run settles it by what is live. Each write of state is conditional on the one before and
+//! made under a lease that stands, so a run whose lease was taken over writes no more.
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
 //! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
+
+use std::error::Error;
 
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError, Verb};
@@ -24,12 +31,14 @@ use kedge_core::record;
 use kedge_core::recording::{self, Recording};
 use kedge_core::report::{Carried, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
-use kedge_core::state::{Applying, State};
+use kedge_core::state::{Applying, Intent, State};
+use kedge_core::stored::run::Interrupted;
 
-use crate::memory::{MemoryError, ReadState, StateWriter};
+use crate::job::{Progress, StopError};
+use crate::lease::Lease;
+use crate::memory::{ReadState, StateWriter};
 use crate::ports::{Store, WritePorts};
 use crate::providers;
-use crate::reconcile::{Progress, RunError};
 use crate::session::Context;
 
 /// State is written at most this often during a run: R2 takes one write a second per key.
@@ -45,22 +54,23 @@ pub(crate) struct Begun<'a> {
     pub(crate) progress: &'a dyn Fn(Progress<'_>),
 }
 
-/// Carries out what the report approves. Writes nothing at all if there is nothing to do.
+/// How an apply ended.
+pub(crate) struct Ended {
+    /// Why it stopped before its end, if it did.
+    pub(crate) stopped: Option<StopError>,
+}
+
+/// Carries out what the report approves, and says in `changed` what was done. Call it only if it
+/// [`has_work`].
 pub(crate) async fn apply<P: WritePorts, S: Store>(
     cx: Context<'_, P>,
     store: &S,
+    lease: &Lease<'_, P, S>,
     begun: Begun<'_>,
     report: &Report,
     is_unattended: bool,
-) -> Result<Changed, RunError> {
-    let run = format!("{}-{:08x}", cx.ports.now().0, cx.ports.next_u64() >> 32);
-    let mut changed = Changed {
-        run: run.clone(),
-        ..Changed::default()
-    };
-    if !has_work(&begun, report, is_unattended) {
-        return Ok(changed);
-    }
+    changed: &mut Changed,
+) -> Ended {
     let mut state = begun.memory.state.unwrap_or_else(|| {
         let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
         let mut first = State::first(stack, begun.salt, policy);
@@ -69,37 +79,43 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         }
         first
     });
+    state.epoch = lease.epoch();
     let etag = begun.memory.etag;
-    let writer = StateWriter::begin(store, &mut state, etag, cx.ports, cx.ports.now()).await?;
-    prepare(&mut state, report, &run, &mut changed, cx.ports.now());
+    let writer = StateWriter::begin(store, &mut state, etag, cx.ports, cx.ports.now()).await;
+    let writer = match writer {
+        Ok(writer) => writer,
+        Err(error) => {
+            let stopped = Some(error.into());
+            return Ended { stopped };
+        }
+    };
+    prepare(&mut state, report, changed, cx.ports.now());
     let progress = begun.progress;
     progress(Progress::Applying(report.decided.approved.len()));
     let mut work = Work {
         cx,
+        lease,
         writer,
         state,
         changed,
+        stopped: None,
         report,
         is_unattended,
         progress,
     };
-    let ended = work.carry_out_all().await;
-    match ended {
-        Ok(()) => Ok(work.changed),
-        Err(source) => Err(RunError::Stopped {
-            changed: Box::new(work.changed),
-            source,
-        }),
+    work.carry_out_all().await;
+    Ended {
+        stopped: work.stopped,
     }
 }
 
 /// Whether the run would change anything: the world, the records, or the policy in force.
-fn has_work(begun: &Begun<'_>, report: &Report, is_unattended: bool) -> bool {
+pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool) -> bool {
     let decided = &report.decided;
     if !decided.approved.is_empty() {
         return true;
     }
-    let Some(state) = &begun.memory.state else {
+    let Some(state) = &memory.state else {
         // Nothing of a stack that is not adopted is recorded behind a person's back.
         return !is_unattended && !report.records().is_empty();
     };
@@ -129,12 +145,13 @@ fn is_open(report: &Report, key: &ResourceKey) -> bool {
 fn prepare(
     state: &mut State,
     report: &Report,
-    run: &str,
     changed: &mut Changed,
     now: kedge_core::model::Timestamp,
 ) {
     state.serial += 1;
     state.step = 0;
+    changed.serial = Some(state.serial);
+    changed.interrupted = state.applying.as_ref().map(interrupted);
     let own;
     let recording = match &report.asked {
         Some(asked) => &asked.recording,
@@ -172,27 +189,42 @@ fn prepare(
         intents.insert(approved.change.key.clone(), record::intent(approved));
     }
     state.applying = Some(Applying {
-        run: run.to_owned(),
+        run: changed.run.clone(),
         intents,
     });
 }
 
+/// What a run before this one had begun and never said the end of.
+fn interrupted(applying: &Applying) -> Interrupted {
+    let change = |(key, intent): (&ResourceKey, &Intent)| {
+        let verb = intent.verb.as_str().to_owned();
+        (verb, key.to_string())
+    };
+    Interrupted {
+        run: applying.run.clone(),
+        changes: applying.intents.iter().map(change).collect(),
+    }
+}
+
 struct Work<'a, P, S> {
     cx: Context<'a, P>,
+    lease: &'a Lease<'a, P, S>,
     writer: StateWriter<'a, S>,
     state: State,
-    changed: Changed,
+    changed: &'a mut Changed,
+    /// Why nothing more is begun or written.
+    stopped: Option<StopError>,
     report: &'a Report,
     is_unattended: bool,
     progress: &'a dyn Fn(Progress<'_>),
 }
 
 impl<P: WritePorts, S: Store> Work<'_, P, S> {
-    /// Makes the changes in order. Stops when state can't be written: whatever is not recorded is
-    /// in `applying` already.
-    async fn carry_out_all(&mut self) -> Result<(), MemoryError> {
+    /// Makes the changes in order. When state can't be written or the lease is lost, nothing more is
+    /// begun: whatever is not recorded is in `applying` already.
+    async fn carry_out_all(&mut self) {
         if !self.report.decided.approved.is_empty() {
-            self.write().await?;
+            self.write().await;
         }
         for batch in batches(&self.report.decided.approved) {
             let (ready, waiting): (Vec<_>, Vec<_>) = batch
@@ -203,48 +235,50 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
                 let reason = format!("{} was not made", need.unwrap_or_default());
                 self.end(approved, Outcome::NotBegun { reason });
             }
-            if ready
-                .iter()
-                .any(|approved| approved.risk == Risk::Destructive)
-            {
-                self.write().await?;
+            let (held, ready): (Vec<_>, Vec<_>) = ready
+                .into_iter()
+                .partition(|approved| self.lease.held_back(&approved.change.key).is_some());
+            for approved in held {
+                let reason = self.lease.held_back(&approved.change.key);
+                let reason = reason.unwrap_or_default();
+                self.end(approved, Outcome::NotBegun { reason });
             }
-            self.carry_out_batch(ready).await?;
+            match self.renew_before(&ready).await {
+                Ok(()) => self.carry_out_batch(ready).await,
+                Err(reason) => {
+                    for approved in ready {
+                        let reason = reason.clone();
+                        self.end(approved, Outcome::NotBegun { reason });
+                    }
+                }
+            }
         }
-        if self
-            .state
-            .applying
-            .as_ref()
-            .is_some_and(|applying| applying.intents.is_empty())
-        {
+        let applying = self.state.applying.as_ref();
+        if applying.is_some_and(|applying| applying.intents.is_empty()) {
             self.state.applying = None;
         }
-        self.write().await
+        self.write().await;
     }
 
-    async fn carry_out_batch(&mut self, batch: Vec<&Approved>) -> Result<(), MemoryError> {
-        let cx = self.cx;
-        let attempts: Vec<_> =
-            batch
-                .into_iter()
-                .map(|approved| async move {
-                    (approved, providers::carry_out(cx, &approved.change).await)
-                })
-                .collect();
+    async fn carry_out_batch(&mut self, batch: Vec<&Approved>) {
+        let (cx, lease) = (self.cx, self.lease);
+        let attempts: Vec<_> = batch
+            .into_iter()
+            .map(|approved| async move { (approved, attempt(cx, lease, approved).await) })
+            .collect();
         let mut outcomes = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
-        while let Some((approved, result)) = outcomes.next().await {
-            let outcome = self.settle(approved, result);
+        while let Some((approved, attempted)) = outcomes.next().await {
+            let outcome = match attempted {
+                Attempt::NotBegun(reason) => Outcome::NotBegun { reason },
+                Attempt::Made(result) => self.settle(approved, result),
+            };
             self.end(approved, outcome);
             let now = self.cx.ports.now();
-            if self
-                .writer
-                .written_at
-                .is_none_or(|at| now.ms_since(at) >= WRITE_EVERY_MS)
-            {
-                self.write().await?;
+            let is_due = |at| now.ms_since(at) >= WRITE_EVERY_MS;
+            if self.stopped.is_none() && self.writer.written_at.is_none_or(is_due) {
+                self.write().await;
             }
         }
-        Ok(())
     }
 
     fn settle(&mut self, approved: &Approved, result: Result<Applied, ChangeError>) -> Outcome {
@@ -298,10 +332,73 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             })
     }
 
-    async fn write(&mut self) -> Result<(), MemoryError> {
-        let now = self.cx.ports.now();
-        self.writer.write(&mut self.state, self.cx.ports, now).await
+    /// Renews the lease before a destructive change, unless it was renewed this moment (semantics
+    /// 8.3). Else why the change is not begun.
+    async fn renew_before(&self, batch: &[&Approved]) -> Result<(), String> {
+        let is_destructive = |approved: &&Approved| approved.risk == Risk::Destructive;
+        if self.stopped.is_some() || !batch.iter().any(is_destructive) {
+            return Ok(());
+        }
+        let moment_ms = self.lease.times().moment_ms;
+        let renewed = self.lease.renewed_within(moment_ms).await;
+        renewed.map_err(|error| told(&error))
     }
+
+    /// Writes state, under a lease that stands. A run that can't stops beginning changes.
+    async fn write(&mut self) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let now = self.cx.ports.now();
+        let fresh_ms = self.lease.times().fresh_ms;
+        let written = match self.lease.renewed_within(fresh_ms).await {
+            Ok(()) => {
+                let (writer, state) = (&mut self.writer, &mut self.state);
+                let written = writer.write(state, self.cx.ports, now).await;
+                written.map_err(StopError::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            self.lease.permit().end(&told(&error));
+            self.stopped = Some(error);
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+/// What became of the attempt to make one change.
+enum Attempt {
+    /// It may not be begun now: why.
+    NotBegun(String),
+    /// It was begun.
+    Made(Result<Applied, ChangeError>),
+}
+
+/// Makes one change, if it may be begun.
+async fn attempt<P: WritePorts, S: Store>(
+    cx: Context<'_, P>,
+    lease: &Lease<'_, P, S>,
+    approved: &Approved,
+) -> Attempt {
+    if let Err(reason) = lease.permit().wait(cx.ports).await {
+        return Attempt::NotBegun(reason);
+    }
+    // A hold that was set since the batch began stops what has not begun.
+    if let Some(reason) = lease.held_back(&approved.change.key) {
+        return Attempt::NotBegun(reason);
+    }
+    Attempt::Made(providers::carry_out(cx, &approved.change).await)
 }
 
 /// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb

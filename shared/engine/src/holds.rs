@@ -8,7 +8,7 @@ use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::hold::{Hold, Holds};
 use thiserror::Error;
 
-use crate::memory::{Keys, MemoryError, read_holds, read_watch, write_watch};
+use crate::memory::{Keys, MemoryError, read_holds, read_holds_to_change, read_watch, write_watch};
 use crate::ports::{PutOutcome, Store};
 
 /// How often a write is begun again because somebody else wrote between.
@@ -33,7 +33,7 @@ pub enum HoldError {
 /// # Errors
 /// When they can't be read.
 pub async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, MemoryError> {
-    Ok(read_holds(store, stack).await?.holds)
+    read_holds(store, stack).await
 }
 
 /// Sets a hold, which replaces an older one of the same thing. Gives back all holds.
@@ -76,7 +76,7 @@ async fn change<S: Store, T: Default>(
     make: impl Fn(&mut Holds) -> Option<T>,
 ) -> Result<(Holds, T), HoldError> {
     for _ in 0..TRIES_MAX {
-        let read = read_holds(store, stack).await?;
+        let read = read_holds_to_change(store, stack).await?;
         let mut holds = read.holds;
         let Some(made) = make(&mut holds) else {
             return Ok((holds, T::default()));

@@ -14,7 +14,8 @@ use kedge_core::report::Report;
 use kedge_core::state::State;
 use kedge_core::stored::hold::Hold;
 
-use crate::reconcile::{Authorisation, Look, RunError};
+use crate::job::{Authorisation, RunError};
+use crate::reconcile::Look;
 use crate::request::Request;
 
 /// What one look knows, as it is compared and planned.

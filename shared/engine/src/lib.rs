@@ -6,8 +6,12 @@
 //! `apply` asks for [`ports::WritePorts`].
 
 mod apply;
+mod grants;
+mod held;
 pub mod holds;
+pub mod job;
 mod judge;
+pub mod lease;
 mod memory;
 pub mod ports;
 pub mod providers;
@@ -17,4 +21,5 @@ pub mod request;
 pub mod session;
 mod transport;
 
+pub use grants::GrantError;
 pub use memory::MemoryError;

@@ -5,9 +5,10 @@ use kedge_core::model::{StackName, Timestamp};
 use kedge_core::state::{self, DecodeError, State, Watch};
 use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::Holds;
+use kedge_core::stored::run::RunRecord;
 use thiserror::Error;
 
-use crate::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError};
+use crate::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// State could not be read or written.
 #[derive(Debug, Error)]
@@ -27,9 +28,9 @@ pub enum MemoryError {
         #[source]
         source: DecodeError,
     },
-    /// Nobody knows what is held, so everything is.
-    #[error("the holds of stack `{stack}` can't be read, so nothing is changed")]
-    Holds {
+    /// Another object beside state can't be used.
+    #[error("what is stored of stack `{stack}` can't be used, and nothing is changed")]
+    Stored {
         /// Whose.
         stack: StackName,
         /// Why.
@@ -66,7 +67,11 @@ pub(crate) struct Keys {
     pub(crate) state: String,
     pub(crate) history: String,
     pub(crate) watch: String,
+    pub(crate) lease: String,
     pub(crate) hold: String,
+    pub(crate) definitions: String,
+    pub(crate) runs: String,
+    pub(crate) grants: String,
 }
 
 impl Keys {
@@ -75,13 +80,27 @@ impl Keys {
             state: format!("stacks/{stack}/state.json"),
             history: format!("stacks/{stack}/state/"),
             watch: format!("stacks/{stack}/watch.json"),
+            lease: format!("stacks/{stack}/lease.json"),
             hold: format!("stacks/{stack}/hold.json"),
+            definitions: format!("stacks/{stack}/definitions.json"),
+            runs: format!("stacks/{stack}/runs/"),
+            grants: format!("stacks/{stack}/grants/"),
         }
     }
 
     /// The copy of the state that a run began from.
     fn copy(&self, serial: u64) -> String {
         format!("{}{serial:010}.json", self.history)
+    }
+
+    /// The record of a run.
+    pub(crate) fn run(&self, run: &str) -> String {
+        format!("{}{run}.json", self.runs)
+    }
+
+    /// A person's consent.
+    pub(crate) fn grant(&self, id: &str) -> String {
+        format!("{}{id}.json", self.grants)
     }
 }
 
@@ -90,6 +109,13 @@ impl Keys {
 pub(crate) struct ReadState {
     pub(crate) state: Option<State>,
     pub(crate) etag: Option<ETag>,
+}
+
+impl ReadState {
+    /// The epoch that state bears; 0 if there is none.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.epoch)
+    }
 }
 
 /// Reads a stack's state.
@@ -118,6 +144,48 @@ pub(crate) async fn read_state<S: Store>(
         state: Some(state),
         etag: Some(object.etag),
     })
+}
+
+/// Writes bytes that nobody else writes (they bear a nonce): where the answer is lost, a second look
+/// tells whether they arrived.
+pub(crate) async fn put_own<S: Store>(
+    store: &S,
+    key: &str,
+    bytes: Bytes,
+    condition: Condition,
+) -> Result<PutOutcome, StoreError> {
+    let error = match store.put(key, bytes.clone(), condition).await {
+        Err(error) => error,
+        outcome => return outcome,
+    };
+    match store.get(key).await {
+        Ok(Some(object)) if object.bytes == bytes => Ok(PutOutcome::Written(Version {
+            etag: object.etag,
+            written_at: object.written_at,
+        })),
+        _ => Err(error),
+    }
+}
+
+/// Reads what is held (semantics 6.8); nothing is, if nobody ever held anything.
+pub(crate) async fn read_holds<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<Holds, MemoryError> {
+    Ok(read_holds_to_change(store, stack).await?.holds)
+}
+
+/// Keeps the record of a run, once.
+pub(crate) async fn write_run<S: Store>(
+    store: &S,
+    stack: &StackName,
+    record: &RunRecord,
+) -> Result<(), MemoryError> {
+    let bytes = Bytes::from(record.encode()?);
+    let key = Keys::of(stack).run(&record.id);
+    // A conflict is an earlier attempt of ours that was written: the id is this run's alone.
+    store.put(&key, bytes, Condition::Absent).await?;
+    Ok(())
 }
 
 /// The memory of checks as it was read.
@@ -169,8 +237,8 @@ pub(crate) struct ReadHolds {
     pub(crate) condition: Condition,
 }
 
-/// Reads a stack's holds, those that ended too.
-pub(crate) async fn read_holds<S: Store>(
+/// Reads a stack's holds to change them.
+pub(crate) async fn read_holds_to_change<S: Store>(
     store: &S,
     stack: &StackName,
 ) -> Result<ReadHolds, MemoryError> {
@@ -180,7 +248,7 @@ pub(crate) async fn read_holds<S: Store>(
             condition: Condition::Absent,
         });
     };
-    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Holds {
+    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Stored {
         stack: stack.clone(),
         source,
     })?;
@@ -241,11 +309,8 @@ impl<'a, S: Store> StateWriter<'a, S> {
         state.step += 1;
         state.nonce = format!("{:016x}", random.next_u64());
         let bytes = Bytes::from(state::encode(state)?);
-        match self
-            .store
-            .put(&self.keys.state, bytes, self.condition.clone())
-            .await?
-        {
+        let (key, condition) = (&self.keys.state, self.condition.clone());
+        match put_own(self.store, key, bytes, condition).await? {
             PutOutcome::Written(version) => {
                 self.condition = Condition::Is(version.etag);
                 self.written_at = Some(now);

@@ -1,178 +1,34 @@
 //! The one flow: definitions → declared → (recorded, live) → differences → plan → apply → state.
+//!
+//! Looking and planning need no lease. `up` takes it when it has something to write (see
+//! [`crate::lease`]), makes sure that what it saw still counts, and gives it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
+use kedge_core::definitions::{self, ParseInput};
 use kedge_core::live::{LiveWorld, Wanted};
-use kedge_core::model::{Declared, ResourceKey, Salt, Scope, StackName, Timestamp};
-use kedge_core::plan::{GuardName, PlanSummary};
+use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
+use kedge_core::plan::GuardName;
 use kedge_core::recording;
-use kedge_core::report::{Carried, Changed, Report, StackVerdict};
+use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_core::state::State;
 use kedge_core::stored::hold::Holds;
-use thiserror::Error;
 
 use crate::apply;
+use crate::held::{Held, Run};
+pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
 use crate::judge::judge;
-use crate::memory::{self, MemoryError, ReadState, ReadWatch};
+use crate::lease::{Holder, Lease};
+use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
-use crate::session::{Context, Endpoints, Session};
+use crate::session::{Context, Session};
 
 /// How often a look is begun again because the state moved under it.
-const LOOKS_MAX: usize = 3;
-
-/// A step of a run that takes time, for whoever watches.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
-    /// A scope is being read.
-    Reading(&'a Scope),
-    /// It was read, or not.
-    HasRead(&'a Scope),
-    /// So many changes are about to be made.
-    Applying(usize),
-    /// A change ended.
-    Carried(&'a Carried),
-    /// What checks remember could not be kept; the run goes on.
-    NotRemembered(&'a MemoryError),
-}
-
-/// What is asked of a run.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The stack.
-    pub stack: &'a StackName,
-    /// Its definitions.
-    pub set: &'a DefinitionSet,
-    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
-    pub overrides: &'a BTreeMap<String, String>,
-    /// Where the providers' APIs are.
-    pub endpoints: &'a Endpoints,
-    /// When the run must have ended.
-    pub deadline: Timestamp,
-    /// Whether DNS names that nobody declared are reported too.
-    pub every_dns_name: bool,
-    /// Whether what checks remember is written.
-    pub remember: bool,
-    /// Is told of each step. Must not wait.
-    pub progress: &'a dyn Fn(Progress<'_>),
-}
-
-/// What a person agreed to.
-#[derive(Debug, Clone, Default)]
-pub struct Consent {
-    /// Destructive changes by key or short name, and `policy`.
-    pub allow: Vec<String>,
-    /// Whether they typed the stack's name on a terminal.
-    pub name_typed: bool,
-    /// Guards they override.
-    pub overrides: BTreeSet<GuardName>,
-    /// The plan they saw; none if they agreed to whatever the plan is.
-    pub digest: Option<String>,
-    /// The parts of the plan they saw, where they are known.
-    pub seen: Option<PlanSummary>,
-}
-
-/// Who says that a plan may be carried out.
-#[derive(Debug, Clone)]
-pub enum Authorisation {
-    /// Nobody is at hand: the policy alone (what a tick does).
-    Unattended,
-    /// A person agreed.
-    Person(Consent),
-    /// A person asks for something else than to make the stack what it is declared to be.
-    Asked(Request),
-}
-
-/// A run could not be carried out.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The definitions can't be used.
-    #[error("the definitions can't be used")]
-    Definitions(Problems),
-    /// State could not be read or written.
-    #[error("state could not be read")]
-    Memory(#[from] MemoryError),
-    /// State could not be written while changes were made.
-    #[error("the run stopped after {} of its changes", changed.done())]
-    Stopped {
-        /// What was done before.
-        changed: Box<Changed>,
-        /// Why it stopped.
-        #[source]
-        source: MemoryError,
-    },
-    /// The plan is not the one that was agreed to.
-    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
-    PlanMoved {
-        /// The digest that was agreed to.
-        agreed: String,
-        /// The digest of the plan now.
-        now: String,
-        /// What moved, where it is known.
-        moved: Vec<String>,
-    },
-    /// A protected stack takes consent to a plan that was seen, not to any plan.
-    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
-    NeedsDigest {
-        /// The stack.
-        stack: StackName,
-        /// The digest of the plan now.
-        now: String,
-    },
-    /// A guard of a protected stack gives way only to its name, typed.
-    #[error(
-        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
-         name typed"
-    )]
-    OverrideNeedsName {
-        /// The stack.
-        stack: StackName,
-    },
-    /// Nothing is recorded of the stack.
-    #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
-    NothingRecorded {
-        /// The stack.
-        stack: StackName,
-    },
-    /// Other resources are gone than the person saw.
-    #[error(
-        "what is gone moved: it was {seen}, and is {now} ({count} resources); nothing was confirmed"
-    )]
-    AbsenceMoved {
-        /// The digest of what they saw.
-        seen: String,
-        /// The digest now.
-        now: String,
-        /// How many there are now.
-        count: usize,
-    },
-    /// A protected stack is not retired.
-    #[error(
-        "stack `{stack}` is protected and can't be retired: take the protection away first, which is \
-         a change of the key `policy`"
-    )]
-    RetireProtected {
-        /// The stack.
-        stack: StackName,
-    },
-    /// A resource was named that nobody knows, or that may be one of several.
-    #[error("{0}")]
-    Name(String),
-    /// A key was named that is not in the plan, or that fits several.
-    #[error("{0}")]
-    Allow(String),
-}
-
-fn moved_text(moved: &[String]) -> String {
-    match moved {
-        [] => String::new(),
-        moved => format!("; moved: {}", moved.join(", ")),
-    }
-}
+pub(crate) const LOOKS_MAX: usize = 3;
 
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
@@ -185,6 +41,13 @@ pub(crate) struct Look {
     pub(crate) session: Session,
     /// Holds, where they were read: those that ended too.
     pub(crate) holds: Holds,
+}
+
+/// A look, and what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) look: Look,
+    pub(crate) report: Report,
 }
 
 /// Looks at a stack and says what differs and what a tick would do about it. Changes nothing but
@@ -212,7 +75,10 @@ pub async fn preview<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let tick = &Authorisation::Unattended;
-    let (mut look, mut report) = see(ports, store, job, tick, overrides).await?;
+    let Judged {
+        mut look,
+        mut report,
+    } = see(ports, store, job, tick, overrides).await?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
         if report.verdict() == StackVerdict::Clean
@@ -220,7 +86,7 @@ pub async fn preview<P: ReadPorts, S: Store>(
         {
             break;
         }
-        (look, report) = see(ports, store, job, tick, overrides).await?;
+        Judged { look, report } = see(ports, store, job, tick, overrides).await?;
     }
     if job.remember {
         let state = look.memory.state.as_ref();
@@ -240,30 +106,64 @@ pub async fn up<P: WritePorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
+    let judged = judged(ports, store, job, authorisation).await?;
+    let began = ports.now();
+    let run = Run {
+        id: format!("{}-{:08x}", began.0, ports.next_u64() >> 32),
+        at_ms: began.0,
+    };
+    let is_unattended = matches!(authorisation, Authorisation::Unattended);
+    let Judged { look, report } = &judged;
+    let (report, changed, watch) = if apply::has_work(&look.memory, report, is_unattended) {
+        let holder = Holder {
+            actor: job.actor.to_owned(),
+            run: run.id.clone(),
+        };
+        let epoch = look.memory.epoch();
+        let lease = Lease::take(ports, store, job.stack, &holder, job.lease, epoch).await?;
+        let held = Held {
+            ports,
+            store,
+            lease: &lease,
+            job,
+            authorisation,
+            run: &run,
+        };
+        let ended = lease.keep(held.change(judged)).await;
+        if let Err(error) = lease.release().await {
+            (job.progress)(Progress::NotReleased(&error));
+        }
+        ended?
+    } else {
+        let changed = Changed {
+            run: run.id,
+            ..Changed::default()
+        };
+        (judged.report, changed, judged.look.watch)
+    };
+    remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
+    Ok((report, changed))
+}
+
+/// Looks, compares and decides by the given authority.
+pub(crate) async fn judged<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+) -> Result<Judged, RunError> {
     let none = BTreeSet::new();
     let overrides = match authorisation {
         Authorisation::Unattended | Authorisation::Asked(_) => &none,
         Authorisation::Person(consent) => &consent.overrides,
     };
-    let (look, report) = see(ports, store, job, authorisation, overrides).await?;
+    let judged = see(ports, store, job, authorisation, overrides).await?;
     match authorisation {
         Authorisation::Unattended => {}
-        Authorisation::Person(consent) => agreed_to(consent, &report)?,
-        Authorisation::Asked(request) => seen_by(request, &report)?,
+        Authorisation::Person(consent) => agreed_to(consent, &judged.report)?,
+        Authorisation::Asked(request) => seen_by(request, &judged.report)?,
     }
-    let is_unattended = matches!(authorisation, Authorisation::Unattended);
-    let cx = Context {
-        ports,
-        session: &look.session,
-    };
-    let begun = apply::Begun {
-        memory: look.memory,
-        salt: look.session.salt.clone(),
-        progress: job.progress,
-    };
-    let changed = apply::apply(cx, store, begun, &report, is_unattended).await?;
-    remember(store, job, look.watch, &report, Seen::And(&changed.carried)).await;
-    Ok((report, changed))
+    Ok(judged)
 }
 
 /// Looks at what a request comes to, and changes nothing.
@@ -277,8 +177,8 @@ pub async fn foresee<P: ReadPorts, S: Store>(
     request: &Request,
 ) -> Result<Report, RunError> {
     let by = Authorisation::Asked(request.clone());
-    let (_, report) = see(ports, store, job, &by, &BTreeSet::new()).await?;
-    Ok(report)
+    let judged = see(ports, store, job, &by, &BTreeSet::new()).await?;
+    Ok(judged.report)
 }
 
 /// Finds the resources that a person named among those that are declared or recorded. Asks no
@@ -348,19 +248,19 @@ async fn see<P: ReadPorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
     overrides: &BTreeSet<GuardName>,
-) -> Result<(Look, Report), RunError> {
+) -> Result<Judged, RunError> {
     let mut look = look(ports, store, job).await?;
     let report = judge(ports.now(), &look, authorisation, overrides)?;
     let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
     if is_clean && look.watch.watch.holds.is_empty() {
-        return Ok((look, report));
+        return Ok(Judged { look, report });
     }
-    look.holds = memory::read_holds(store, job.stack).await?.holds;
+    look.holds = memory::read_holds(store, job.stack).await?;
     if look.holds.list().is_empty() {
-        return Ok((look, report));
+        return Ok(Judged { look, report });
     }
     let report = judge(ports.now(), &look, authorisation, overrides)?;
-    Ok((look, report))
+    Ok(Judged { look, report })
 }
 
 /// Reads state, then definitions with its salt, then the live world.

@@ -8,9 +8,9 @@ use kedge_core::plan::drift_fingerprint;
 use kedge_core::report::{Carried, Outcome, Report};
 use kedge_core::state::{State, Watch};
 
+use crate::job::{Job, Progress};
 use crate::memory::{self, ReadWatch};
 use crate::ports::Store;
-use crate::reconcile::{Job, Progress};
 
 /// What a memory is made after.
 pub(crate) enum Seen<'a> {

@@ -1,8 +1,13 @@
 //! What one run knows besides its ports: addresses, its deadline, its caps.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use kedge_core::model::{Salt, SecretText, Timestamp};
+use kedge_core::stored::run::Requests;
+
+use crate::lease::Permit;
+use crate::ports::Clock;
 
 /// Where the providers' APIs are, without a final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,11 @@ pub struct Session {
     pub salt: Salt,
     /// Google's token of this run, made on first use.
     pub(crate) google_token: RefCell<Option<SecretText>>,
+    /// What each attempt to change something asks first. None: a provider on its own, as its tests
+    /// have it; `apply` never is.
+    permit: Option<Rc<Permit>>,
+    /// Requests sent so far.
+    requests: Cell<Requests>,
 }
 
 impl Session {
@@ -50,14 +60,44 @@ impl Session {
     /// A session that begins.
     #[must_use]
     pub fn new(endpoints: Endpoints, deadline: Timestamp, salt: Salt) -> Self {
-        let google_token = RefCell::new(None);
         Self {
             endpoints,
             deadline,
             concurrency: Self::CONCURRENCY,
             salt,
-            google_token,
+            google_token: RefCell::new(None),
+            permit: None,
+            requests: Cell::default(),
         }
+    }
+
+    /// From now on changes are begun under this lease only.
+    pub(crate) fn work_under(&mut self, permit: &Rc<Permit>) {
+        self.permit = Some(Rc::clone(permit));
+    }
+
+    /// Whether an attempt to change something may be sent at this moment; else why not.
+    pub(crate) fn may_write(&self, clock: &impl Clock) -> Result<(), String> {
+        self.permit
+            .as_ref()
+            .map_or(Ok(()), |permit| permit.check(clock))
+    }
+
+    /// How many requests were sent, retries too.
+    pub(crate) fn requests(&self) -> Requests {
+        self.requests.get()
+    }
+
+    pub(crate) fn count_read(&self) {
+        let mut requests = self.requests.get();
+        requests.reads += 1;
+        self.requests.set(requests);
+    }
+
+    pub(crate) fn count_write(&self) {
+        let mut requests = self.requests.get();
+        requests.writes += 1;
+        self.requests.set(requests);
     }
 }
 

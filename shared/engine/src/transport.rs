@@ -42,6 +42,8 @@ pub(crate) enum CallError {
         /// The status that said so.
         status: u16,
     },
+    /// It was not sent, since the lease does not allow it now (semantics 8.4).
+    NoLease(String),
 }
 
 /// An answer to a write.
@@ -71,6 +73,7 @@ pub(crate) async fn send_read<P: ReadPorts>(
 ) -> Result<Response<Bytes>, CallError> {
     let mut attempt = 1;
     loop {
+        cx.session.count_read();
         let (hint, given_up) = match cx.ports.send_read(request).await {
             Ok(response) => match judge(&response) {
                 Retry::No => return Ok(response),
@@ -93,7 +96,7 @@ pub(crate) async fn send_read<P: ReadPorts>(
     }
 }
 
-/// Sends a write until it is answered for good. Only for requests that may be repeated: the caller
+/// Sends a write until it is answered for good. Each attempt asks the lease first. Only for requests that may be repeated: the caller
 /// uses `after_ambiguous` to read "already exists" and "gone" right.
 pub(crate) async fn send_write<P: WritePorts>(
     cx: Context<'_, P>,
@@ -103,6 +106,11 @@ pub(crate) async fn send_write<P: WritePorts>(
     let mut attempt = 1;
     let mut ambiguous = false;
     loop {
+        if let Err(reason) = cx.session.may_write(cx.ports) {
+            let error = CallError::NoLease(reason);
+            return Err(WriteFailure { error, ambiguous });
+        }
+        cx.session.count_write();
         let (hint, given_up) = match cx.ports.send_write(request).await {
             Ok(response) => match judge(&response) {
                 Retry::No => {

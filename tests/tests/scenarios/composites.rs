@@ -5,7 +5,7 @@ use kedge_core::report::{Outcome, StackVerdict};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{
-    GMAIL, Stack, carried, carried_in_order, difference, left, person, shown,
+    GMAIL, LEASE_OVER_MS, Stack, carried, carried_in_order, difference, left, person, shown,
 };
 use serde_json::json;
 
@@ -68,6 +68,8 @@ fn half_replaced() -> Stack {
             stack.up(&person(&["dev-mail-sub"])).is_err(),
             "it was never half done"
         );
+        // The lease of the run that crashed ends by itself.
+        stack.wait_ms(LEASE_OVER_MS);
         let world = stack.ports.sandbox.world();
         if world["pubsub"]["subscriptions"] == json!({}) {
             break;

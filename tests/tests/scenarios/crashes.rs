@@ -2,7 +2,7 @@
 
 use kedge_core::report::StackVerdict;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{Stack, person, shown};
+use kedge_tests::stack::{LEASE_OVER_MS, Stack, person, shown};
 use serde_json::{Value, json};
 
 use super::{deed, set_config};
@@ -23,6 +23,8 @@ fn crash_everywhere(allow: &[&str], world: impl Fn() -> Stack) {
         let crashed = stack.up(&person(allow));
         assert!(crashed.is_err(), "{point:?}: no crash");
         stack.crash_at(None);
+        // Its lease ends by itself: a minute, and half a one of grace.
+        stack.wait_ms(LEASE_OVER_MS);
         heal(&stack, allow, point);
         stack.assert_settled();
         assert_eq!(names(&stack.ports.sandbox.world()), expected, "{point:?}");

@@ -126,7 +126,7 @@ fn holds_that_cannot_be_read_hold_everything() {
             kedge_tests::stack::person(&[]),
         ] {
             let refused = stack.up(&by).unwrap();
-            let is_said = matches!(&refused, Err(RunError::Memory(MemoryError::Holds { .. })));
+            let is_said = matches!(&refused, Err(RunError::Memory(MemoryError::Stored { .. })));
             assert!(is_said, "{refused:?}");
         }
     }

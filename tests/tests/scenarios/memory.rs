@@ -4,9 +4,8 @@ use bytes::Bytes;
 use kedge_core::report::StackVerdict;
 use kedge_engine::MemoryError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::{Authorisation, RunError, up};
-use kedge_tests::ports::endpoints;
-use kedge_tests::stack::{Stack, Upped, person};
+use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_tests::stack::{Stack, person};
 use serde_json::json;
 
 use super::set_config;
@@ -120,63 +119,4 @@ fn each_run_keeps_the_state_it_began_from() {
         ]
     );
     stack.assert_settled();
-}
-
-/// Two runs at once: what each gave back.
-fn race(stack: &Stack, by: [&Authorisation; 2]) -> [Upped; 2] {
-    let set = stack.set();
-    let none = std::collections::BTreeMap::new();
-    let endpoints = endpoints();
-    let run = |by| {
-        up(
-            &stack.ports,
-            &stack.ports,
-            stack.job(&set, &none, &endpoints),
-            by,
-        )
-    };
-    let both = futures_util::future::join(run(by[0]), run(by[1]));
-    let (first, second) = stack.ports.executor.run(both).unwrap();
-    [first, second]
-}
-
-#[test]
-fn of_two_runs_at_once_one_writes() {
-    for seed in 0..12 {
-        for begins in [false, true] {
-            let stack = Stack::seeded(seed).with_small();
-            if begins {
-                stack.unattended();
-                stack.wait_minutes(10);
-                set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
-            }
-            stack.ports.jitter_ms.set(seed % 4);
-            stack.ports.clear_sent();
-            let results = race(&stack, [&Authorisation::Unattended, &person(&[])]);
-            let is_moved = |result: &Upped| match result {
-                Ok((_, changed)) => changed.carried.is_empty(),
-                Err(RunError::Memory(MemoryError::Moved { .. })) => true,
-                Err(RunError::Stopped {
-                    changed,
-                    source: MemoryError::Moved { .. },
-                }) => changed.carried.is_empty(),
-                Err(_) => false,
-            };
-            let moved = results.iter().filter(|result| is_moved(result)).count();
-            assert_eq!(moved, 1, "seed {seed}: {results:?}");
-            let sent = stack.ports.sent.borrow();
-            let mut writes: Vec<_> = sent
-                .iter()
-                .filter(|sent| sent.write)
-                .map(|sent| (&sent.method, &sent.path, &sent.body))
-                .collect();
-            let all = writes.len();
-            writes.sort_unstable();
-            writes.dedup();
-            assert_eq!(writes.len(), all, "seed {seed}: something was done twice");
-            drop(sent);
-            stack.unattended();
-            stack.assert_settled();
-        }
-    }
 }

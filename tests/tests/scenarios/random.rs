@@ -4,7 +4,7 @@
 use kedge_engine::reconcile::{Authorisation, Consent};
 use kedge_sandbox::SplitMix64;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, shown};
+use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, shown};
 use serde_json::{Value, json};
 
 /// Draws what is declared.
@@ -125,6 +125,7 @@ fn leaves_nothing_to_do(seed: u64) {
             stack.crash_at(Some(point[usize::from(random.below(2) == 0)]));
             let _ = stack.up(&every_consent());
             stack.crash_at(None);
+            stack.wait_ms(LEASE_OVER_MS);
         }
         let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
         assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);

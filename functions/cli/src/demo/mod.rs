@@ -13,6 +13,7 @@ use std::rc::Rc;
 use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::StackName;
 use kedge_core::render::{Around, Traffic};
+use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{self, Authorisation, Job, Progress};
 use kedge_engine::session::Endpoints;
@@ -131,6 +132,10 @@ impl World {
             deadline: self.ports.now().plus_ms(DEADLINE_MS),
             every_dns_name: false,
             remember: true,
+            actor: "demo",
+            trigger: "demo",
+            lease: LeaseTimes::default(),
+            definitions: None,
             progress: &|_: Progress<'_>| {},
         }
     }

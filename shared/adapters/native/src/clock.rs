@@ -1,22 +1,37 @@
 //! The system's clock.
 
 use std::cell::Cell;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::Clock;
 
 /// Wall time of this machine; waiting by tokio's timer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SystemClock {
+    began: Instant,
     /// How far this clock is ahead of the machine's, in milliseconds. Only the demo moves it, to
     /// tell of a day in seconds.
     pub ahead_ms: Cell<i64>,
 }
 
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self {
+            began: instant(),
+            ahead_ms: Cell::default(),
+        }
+    }
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         system_time().plus_ms(self.ahead_ms.get())
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        let passed = instant().saturating_duration_since(self.began);
+        i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)
     }
 
     async fn sleep_ms(&self, ms: u64) {
@@ -31,6 +46,14 @@ impl Clock for SystemClock {
 )]
 pub(crate) fn system_time() -> Timestamp {
     timestamp(SystemTime::now())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else asks the system for the time that passes"
+)]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// A system time as the core's number.
@@ -56,9 +79,10 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn sleeping_takes_time() {
         let clock = SystemClock::default();
-        let before = clock.now();
+        let (before, passed) = (clock.now(), clock.monotonic_ms());
         clock.sleep_ms(5).await;
         assert!(clock.now().ms_since(before) >= 4);
+        assert!(clock.monotonic_ms() - passed >= 4);
         assert!(before.0 > 1_700_000_000_000);
         clock.ahead_ms.set(3_600_000);
         assert!(clock.now().ms_since(before) >= 3_600_000);

@@ -3,6 +3,7 @@
 //!
 //! `main` calls [`install_tls`] first, then [`Settings::load`] once; everything else gets values.
 
+mod actor;
 mod clock;
 #[cfg(test)]
 mod conformance;
@@ -79,6 +80,10 @@ impl HttpWrite for NativePorts {
 impl Clock for NativePorts {
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.clock.monotonic_ms()
     }
 
     async fn sleep_ms(&self, ms: u64) {

@@ -19,6 +19,12 @@ use crate::dotenv;
 #[error("{0}")]
 pub struct SettingsError(String);
 
+impl SettingsError {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 /// Variables by name: those of the process, and of a `.env` file where the process has none.
 /// An empty value counts as unset, as it does in CI systems. `Debug` shows names only.
 #[derive(Clone, PartialEq, Eq, Default)]

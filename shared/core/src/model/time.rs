@@ -19,6 +19,14 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The time alone, cut to seconds: `03:12:07 UTC`.
+    #[must_use]
+    pub fn time_of_day(self) -> String {
+        let second = self.0.div_euclid(1000).rem_euclid(24 * 60 * 60);
+        let (hour, minute) = (second / 3600, second / 60 % 60);
+        format!("{hour:02}:{minute:02}:{:02} UTC", second % 60)
+    }
+
     /// Reads RFC 3339 text, or a date alone, which means its beginning in UTC.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -55,5 +63,7 @@ mod tests {
             Some(Timestamp(1_500))
         );
         assert_eq!(Timestamp::parse("soon"), None);
+        assert_eq!(Timestamp(-1).time_of_day(), "23:59:59 UTC");
+        assert_eq!(Timestamp(86_399_999).time_of_day(), "23:59:59 UTC");
     }
 }

@@ -25,6 +25,8 @@ pub struct State {
     pub serial: u64,
     /// Rises by one with each write of a run.
     pub step: u64,
+    /// The lease under which it was last written; rises with each holder (semantics 8.4).
+    pub epoch: u64,
     /// Random text, new in each write, so that no two writes have equal bytes.
     pub nonce: String,
     /// The key of this stack's URL hashes.
@@ -92,6 +94,7 @@ impl State {
             stack,
             serial: 0,
             step: 0,
+            epoch: 0,
             nonce: String::new(),
             salt,
             policy,

@@ -58,6 +58,10 @@ struct StoredState {
     stack: String,
     serial: u64,
     step: u64,
+    /// A state from before there were leases has none, which is 0. The version stays: an older
+    /// program refuses a key it does not know, and so never drops it.
+    #[serde(default)]
+    epoch: u64,
     nonce: String,
     salt: String,
     policy: StoredPolicy,
@@ -160,6 +164,7 @@ pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
         stack: state.stack.to_string(),
         serial: state.serial,
         step: state.step,
+        epoch: state.epoch,
         nonce: state.nonce.clone(),
         salt: state
             .salt
@@ -218,6 +223,7 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
         stack: stack.clone(),
         serial: stored.serial,
         step: stored.step,
+        epoch: stored.epoch,
         nonce: stored.nonce,
         salt: load_salt(&stored.salt)?,
         policy: load_policy(stored.policy)?,
@@ -441,13 +447,7 @@ fn store_applying(applying: &Applying) -> StoredApplying {
 
 fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
     let load = |(key, intent): (String, StoredIntent)| {
-        let verb = match intent.verb.as_str() {
-            "create" => Verb::Create,
-            "update" => Verb::Update,
-            "replace" => Verb::Replace,
-            "delete" => Verb::Delete,
-            other => return Err(senseless("verb", other)),
-        };
+        let verb = Verb::parse(&intent.verb).ok_or_else(|| senseless("verb", &intent.verb))?;
         let (from, to) = (intent.from.map(load_fields), load_fields(intent.to));
         Ok((load_key(&key)?, Intent { verb, from, to }))
     };

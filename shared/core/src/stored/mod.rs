@@ -4,7 +4,10 @@
 //! rewritten (semantics 8.7). Unknown keys in a known version are an error, so that nothing is
 //! dropped in silence by an older program. State and the memory of checks are in [`crate::state`].
 
+pub mod grant;
 pub mod hold;
+pub mod lease;
+pub mod run;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -16,7 +16,7 @@ pub use self::store::{Condition, ETag, PutOutcome, Store, StoreError, StoredObje
 use kedge_core::model::{SecretText, Timestamp};
 use thiserror::Error;
 
-/// Wall time and waiting.
+/// Wall time, time that passes, and waiting.
 #[expect(
     async_fn_in_trait,
     reason = "static dispatch; callers need no Send bound"
@@ -24,6 +24,9 @@ use thiserror::Error;
 pub trait Clock {
     /// The time now.
     fn now(&self) -> Timestamp;
+    /// Milliseconds since some fixed moment, by a clock that nobody sets. It may stand still while
+    /// the machine sleeps, so what must not be late asks both clocks.
+    fn monotonic_ms(&self) -> i64;
     /// Waits this many milliseconds.
     async fn sleep_ms(&self, ms: u64);
 }

@@ -73,6 +73,8 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "digest": report.plan.digest,
         "run": changed.run,
         "complete": changed.is_complete(),
+        "stopped": changed.stopped,
+        "run_again": changed.run_again,
         "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
         "left": left(report),
         "findings": findings(report),

@@ -74,6 +74,7 @@ fn run(report: &Report) -> Changed {
         carried: carried.collect(),
         recorded: 2,
         forgotten: 1,
+        ..Changed::default()
     }
 }
 

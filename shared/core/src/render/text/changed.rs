@@ -43,6 +43,9 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> 
     rest.extend(unknown.filter(|block| block.label == blocks::Label::Unknown));
     blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
     counts(&mut page, report, changed);
+    for why in &changed.run_again {
+        page.line(&format!("run again: {why}"));
+    }
     last(&mut page, report, changed, around);
     page.finish()
 }

@@ -45,7 +45,18 @@ fn full_state() -> State {
     let gone = ResourceKey::kafka_topic("p", "s", "dev-t");
     state.absent.insert(gone, Timestamp(8));
     state.retired = Some(Timestamp(9));
+    state.epoch = 4;
     state
+}
+
+#[test]
+fn a_state_from_before_leases_is_of_epoch_0() {
+    let state = full_state();
+    let text = String::from_utf8(encode(&state).unwrap()).unwrap();
+    let older = text.replace("  \"epoch\": 4,\n", "");
+    assert_ne!(older, text);
+    let read = decode(older.as_bytes(), &state.stack).unwrap();
+    assert_eq!(read, State { epoch: 0, ..state });
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn forbidden(permission: &str, problem: &Problem) -> String {
 pub(super) fn read_silence(error: &CallError) -> ReadFailure {
     let code = match error {
         CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
-        CallError::Http(_) => FailureCode::Network,
+        CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
         CallError::WaitTooLong { .. } => FailureCode::RateLimited,
     };
     failure(code, silence(error))
@@ -218,6 +218,7 @@ fn silence(error: &CallError) -> String {
             let seconds = wait_ms.div_ceil(1000);
             format!("{status}: Aiven asks to wait {seconds} s, longer than this run may last")
         }
+        CallError::NoLease(reason) => reason.clone(),
     }
 }
 

@@ -222,7 +222,7 @@ pub(super) fn unanswered(error: &CallError) -> ReadFailure {
     let code = match error {
         CallError::WaitTooLong { .. } => FailureCode::RateLimited,
         CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
-        CallError::Http(_) => FailureCode::Network,
+        CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
     };
     failure(code, call_error(error))
 }
@@ -235,6 +235,7 @@ pub(super) fn call_error(error: &CallError) -> String {
             format!("{status}: too many requests, and a wait of {seconds} s would outlast this run")
         }
         CallError::Http(error) => error.to_string(),
+        CallError::NoLease(reason) => reason.clone(),
     }
 }
 

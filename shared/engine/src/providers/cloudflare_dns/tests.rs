@@ -46,6 +46,10 @@ impl Clock for Paged {
         Timestamp(0)
     }
 
+    fn monotonic_ms(&self) -> i64 {
+        0
+    }
+
     async fn sleep_ms(&self, _ms: u64) {}
 }
 

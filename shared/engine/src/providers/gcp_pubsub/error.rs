@@ -261,6 +261,7 @@ pub(super) fn unanswered(error: &CallError) -> ReadFailure {
         }
         CallError::Http(error) => (FailureCode::Network, error.to_string()),
         CallError::WaitTooLong { .. } => (FailureCode::RateLimited, call_error(error)),
+        CallError::NoLease(_) => (FailureCode::Network, call_error(error)),
     };
     ReadFailure {
         reason,
@@ -276,6 +277,7 @@ fn call_error(error: &CallError) -> String {
             let seconds = wait_ms.div_ceil(1_000);
             format!("{status}: Pub/Sub asks to wait {seconds} s, longer than this run lasts")
         }
+        CallError::NoLease(reason) => reason.clone(),
     }
 }
 

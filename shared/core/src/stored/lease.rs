@@ -1,0 +1,171 @@
+//! The lease of a stack: who may change it now, and for how long (semantics 8.4).
+//!
+//! The object is written by its holder alone, each time on the condition that it is still the
+//! version before. Its times are the store's: it counts from the moment it was written.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StoredError, read};
+use crate::model::{StackName, Timestamp};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const OBJECT: &str = "lease.json";
+
+/// The right to change one stack for a short time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Of which stack.
+    pub stack: StackName,
+    /// Rises by one with each holder and never falls, not even when it is released.
+    pub epoch: u64,
+    /// Who holds it, and where: `ana@laptop`.
+    pub actor: String,
+    /// The run it is held for.
+    pub run: String,
+    /// Random text of this holder: how it knows its own write again.
+    pub nonce: String,
+    /// How long it lasts after each write, in milliseconds.
+    pub lease_ms: i64,
+    /// When it was taken, by the store's clock. None in the first write, whose own time that is.
+    pub since: Option<Timestamp>,
+    /// How often it was renewed, or tried to be.
+    pub renewed: u64,
+    /// Whether its holder is done with it.
+    pub released: bool,
+}
+
+impl Lease {
+    /// Writes it as JSON, the same bytes for the same lease.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let Self {
+            stack,
+            epoch,
+            actor,
+            run,
+            nonce,
+            lease_ms,
+            since,
+            renewed,
+            released,
+        } = self;
+        let stored = StoredLease {
+            format: FORMAT_VERSION,
+            stack: stack.to_string(),
+            epoch: *epoch,
+            actor: actor.clone(),
+            run: run.clone(),
+            nonce: nonce.clone(),
+            lease_ms: *lease_ms,
+            since_ms: since.map(|since| since.0),
+            renewed: *renewed,
+            released: *released,
+        };
+        let mut bytes = serde_json::to_vec_pretty(&stored)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads the lease of `stack` back.
+    ///
+    /// # Errors
+    /// When it is damaged, newer than this program, or another stack's.
+    pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, StoredError> {
+        let stored: StoredLease = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let senseless = |why: String| StoredError::Senseless {
+            object: OBJECT,
+            why,
+        };
+        if stored.stack != stack.as_str() {
+            let found = stored.stack;
+            return Err(senseless(format!("it belongs to stack `{found}`")));
+        }
+        if stored.lease_ms < 0 {
+            return Err(senseless(format!("it lasts {} ms", stored.lease_ms)));
+        }
+        Ok(Self {
+            stack: stack.clone(),
+            epoch: stored.epoch,
+            actor: stored.actor,
+            run: stored.run,
+            nonce: stored.nonce,
+            lease_ms: stored.lease_ms,
+            since: stored.since_ms.map(Timestamp),
+            renewed: stored.renewed,
+            released: stored.released,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLease {
+    format: u32,
+    stack: String,
+    epoch: u64,
+    actor: String,
+    run: String,
+    nonce: String,
+    lease_ms: i64,
+    since_ms: Option<i64>,
+    renewed: u64,
+    released: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("samples/lease.json");
+
+    fn dev() -> StackName {
+        StackName::new("dev").unwrap()
+    }
+
+    #[test]
+    fn the_sample_is_read_and_written_alike() {
+        let lease = Lease {
+            stack: dev(),
+            epoch: 7,
+            actor: "ana@laptop".to_owned(),
+            run: "1795348800000-0badcafe".to_owned(),
+            nonce: "00c0ffee00c0ffee".to_owned(),
+            lease_ms: 60_000,
+            since: Some(Timestamp(1_795_348_800_000)),
+            renewed: 3,
+            released: false,
+        };
+        assert_eq!(Lease::decode(SAMPLE.as_bytes(), &dev()).unwrap(), lease);
+        assert_eq!(String::from_utf8(lease.encode().unwrap()).unwrap(), SAMPLE);
+        let first = Lease {
+            since: None,
+            ..lease
+        };
+        let bytes = first.encode().unwrap();
+        assert_eq!(Lease::decode(&bytes, &dev()).unwrap(), first);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        let refused = |text: &str| {
+            let error = Lease::decode(text.as_bytes(), &dev()).unwrap_err();
+            error.to_string()
+        };
+        let newer = refused(&SAMPLE.replace("\"format\": 1", "\"format\": 2, \"x\": 3"));
+        assert!(newer.contains("newer kedge"), "{newer}");
+        for damaged in [
+            "",
+            &SAMPLE[..SAMPLE.len() / 2],
+            &SAMPLE.replace("\"nonce\"", "\"nonsense\""),
+            &SAMPLE.replace("\"dev\"", "\"prod\""),
+            &SAMPLE.replace("60000", "-1"),
+        ] {
+            let text = refused(damaged);
+            assert!(text.contains("stored lease.json is damaged"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The record of a run: who did what to a stack, why, and how it ended. What `kedge history` shows.
+//!
+//! It is written once, at the end, whatever the end was, and never again. Values are texts in the
+//! form people read; a URL's hidden parts stay hidden.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StoredError, read};
+use crate::change::{Change, Edit, Verb};
+use crate::model::{Fields, Value};
+use crate::report::{Carried, Changed, Report};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const OBJECT: &str = "record of a run";
+
+/// One run that changed something, or began to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// What it is called; ids sort by time.
+    pub id: String,
+    /// Its stack.
+    pub stack: String,
+    /// When it began, in milliseconds since 1970, by the runner's clock.
+    pub at_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// Who: `ana@laptop`, or a CI actor with the commit.
+    pub actor: String,
+    /// What they asked for: `up`, `adopt`, `forget`, `refresh`, `retire`.
+    pub verb: String,
+    /// What started it: `cli`, `unattended`.
+    pub trigger: String,
+    /// The definitions it followed, where they have a revision.
+    pub revision: Option<String>,
+    /// How the stack stood before it.
+    pub verdict: String,
+    /// The digest of the plan it carried out; none if it followed no plan.
+    pub plan: Option<String>,
+    /// The serial of the state it wrote; none if it wrote none.
+    pub serial: Option<u64>,
+    /// The epoch of its lease.
+    pub epoch: u64,
+    /// Each change and how it ended, in that order.
+    pub outcomes: Vec<RunOutcome>,
+    /// Resources recorded without a provider write.
+    pub recorded: u64,
+    /// Records dropped without a provider write.
+    pub forgotten: u64,
+    /// Requests to providers.
+    pub requests: Requests,
+    /// Why it stopped before its end, if it did.
+    pub stopped: Option<String>,
+    /// The run before it that never said how its changes ended, and that it settled, if there was one.
+    pub interrupted: Option<Interrupted>,
+}
+
+/// One change of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunOutcome {
+    /// Of which resource.
+    pub key: String,
+    /// What was done.
+    pub verb: String,
+    /// How bad it could be.
+    pub risk: String,
+    /// How it ended: `done`, `failed`, `blocked`, `unknown`, `not-begun`.
+    pub outcome: String,
+    /// Why, for all but `done`.
+    pub reason: Option<String>,
+    /// What was changed.
+    pub fields: Vec<RunField>,
+}
+
+/// One field of a change. An item added to a set has no `from`, one removed no `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunField {
+    /// Which.
+    pub field: String,
+    /// What was live before.
+    pub from: Option<String>,
+    /// What was asked for.
+    pub to: Option<String>,
+}
+
+/// Requests to providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    /// That read.
+    pub reads: u64,
+    /// That wrote.
+    pub writes: u64,
+}
+
+/// A run that ended without saying how its changes ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interrupted {
+    /// Which.
+    pub run: String,
+    /// What it had begun, or was about to: verb and key.
+    pub changes: Vec<(String, String)>,
+}
+
+/// What a run knows of itself beside its report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About<'a> {
+    /// When it began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// When it ended.
+    pub ended_ms: i64,
+    /// Who.
+    pub actor: &'a str,
+    /// What they asked for.
+    pub verb: &'a str,
+    /// What started it.
+    pub trigger: &'a str,
+    /// The epoch of its lease.
+    pub epoch: u64,
+    /// Requests to providers.
+    pub requests: Requests,
+}
+
+impl RunRecord {
+    /// What is kept of a run that looked and then made changes.
+    #[must_use]
+    pub fn of(report: &Report, changed: &Changed, about: About<'_>) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Self {
+            id: changed.run.clone(),
+            stack: report.declared.stack.to_string(),
+            at_ms: about.at_ms,
+            ended_ms: about.ended_ms,
+            actor: about.actor.to_owned(),
+            verb: about.verb.to_owned(),
+            trigger: about.trigger.to_owned(),
+            revision: Some(report.declared.revision.clone()),
+            verdict: report.verdict().as_str().to_owned(),
+            plan: Some(report.plan.digest.clone()),
+            serial: changed.serial,
+            epoch: about.epoch,
+            outcomes: changed.carried.iter().map(outcome).collect(),
+            recorded: count(changed.recorded),
+            forgotten: count(changed.forgotten),
+            requests: about.requests,
+            stopped: changed.stopped.clone(),
+            interrupted: changed.interrupted.clone(),
+        }
+    }
+
+    /// Writes it as JSON, the same bytes for the same record.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let stored = Versioned {
+            format: FORMAT_VERSION,
+            run: self,
+        };
+        let mut bytes = serde_json::to_vec_pretty(&stored)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When it is damaged or newer than this program.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let stored: Versioned<Self> = read(OBJECT, FORMAT_VERSION, bytes)?;
+        Ok(stored.run)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versioned<T> {
+    format: u32,
+    run: T,
+}
+
+fn outcome(carried: &Carried) -> RunOutcome {
+    let change = &carried.approved.change;
+    RunOutcome {
+        key: change.key.to_string(),
+        verb: change.verb.as_str().to_owned(),
+        risk: carried.approved.risk.as_str().to_owned(),
+        outcome: carried.outcome.as_str().to_owned(),
+        reason: carried.outcome.reason().map(str::to_owned),
+        fields: fields(change),
+    }
+}
+
+fn fields(change: &Change) -> Vec<RunField> {
+    let nothing = Fields::new();
+    let live = change.live.as_ref().map_or(&nothing, |live| &live.fields);
+    let text = |value: &Value| value.to_string();
+    let whole = |fields: &Fields| -> Vec<RunField> {
+        let one = |(field, value): (&_, &_)| RunField {
+            field: ToString::to_string(field),
+            from: live.get(field).map(text),
+            to: Some(text(value)),
+        };
+        fields.iter().map(one).collect()
+    };
+    match change.verb {
+        Verb::Create | Verb::Replace => whole(&change.declared),
+        Verb::Delete => {
+            let gone = |(field, value): (&crate::model::FieldName, &Value)| RunField {
+                field: field.to_string(),
+                from: Some(text(value)),
+                to: None,
+            };
+            change.recorded.iter().map(gone).collect()
+        }
+        Verb::Update => change
+            .edits
+            .iter()
+            .map(|edit| {
+                let field = edit.field().to_string();
+                let (from, to) = match edit {
+                    Edit::Set { field, to } => (live.get(field).map(text), Some(text(to))),
+                    Edit::Add { item, .. } => (None, Some(item.clone())),
+                    Edit::Remove { item, .. } => (Some(item.clone()), None),
+                };
+                RunField { field, from, to }
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("samples/run.json");
+
+    fn record() -> RunRecord {
+        RunRecord {
+            id: "1795348800000-0badcafe".to_owned(),
+            stack: "dev".to_owned(),
+            at_ms: 1_795_348_800_000,
+            ended_ms: 1_795_348_801_234,
+            actor: "ana@laptop".to_owned(),
+            verb: "up".to_owned(),
+            trigger: "cli".to_owned(),
+            revision: Some("3f9a1c2".to_owned()),
+            verdict: "drifted".to_owned(),
+            plan: Some("00c0ffee00c0ffee".to_owned()),
+            serial: Some(12),
+            epoch: 7,
+            outcomes: vec![RunOutcome {
+                key: "kafka-topic/p/s/dev-a".to_owned(),
+                verb: "update".to_owned(),
+                risk: "safe".to_owned(),
+                outcome: "not-begun".to_owned(),
+                reason: Some("the stack is held".to_owned()),
+                fields: vec![RunField {
+                    field: "retention_ms".to_owned(),
+                    from: Some("1000".to_owned()),
+                    to: Some("3600000".to_owned()),
+                }],
+            }],
+            recorded: 1,
+            forgotten: 0,
+            requests: Requests {
+                reads: 5,
+                writes: 2,
+            },
+            stopped: None,
+            interrupted: Some(Interrupted {
+                run: "1795348700000-00000001".to_owned(),
+                changes: vec![("create".to_owned(), "kafka-topic/p/s/dev-b".to_owned())],
+            }),
+        }
+    }
+
+    #[test]
+    fn the_sample_is_read_and_written_alike() {
+        assert_eq!(RunRecord::decode(SAMPLE.as_bytes()).unwrap(), record());
+        let written = String::from_utf8(record().encode().unwrap()).unwrap();
+        assert_eq!(written, SAMPLE);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        let refused = |text: &str| RunRecord::decode(text.as_bytes()).unwrap_err().to_string();
+        let newer = refused(&SAMPLE.replace("\"format\": 1", "\"format\": 2, \"x\": 3"));
+        assert!(newer.contains("newer kedge"), "{newer}");
+        for damaged in ["", "{", &SAMPLE.replace("\"actor\"", "\"actress\"")] {
+            let text = refused(damaged);
+            assert!(text.contains("stored record of a run is damaged"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What is asked of a run, by whom, and why it could not be carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::definitions::{DefinitionSet, Problems};
+use kedge_core::model::{Scope, StackName, Timestamp};
+use kedge_core::plan::{GuardName, PlanSummary};
+use kedge_core::report::{Carried, Changed, Report};
+use thiserror::Error;
+
+use crate::grants::GrantError;
+use crate::lease::{LeaseError, LeaseTimes};
+use crate::memory::MemoryError;
+use crate::ports::ETag;
+use crate::request::Request;
+use crate::session::Endpoints;
+
+/// A step of a run that takes time, for whoever watches.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// A scope is being read.
+    Reading(&'a Scope),
+    /// It was read, or not.
+    HasRead(&'a Scope),
+    /// So many changes are about to be made.
+    Applying(usize),
+    /// A change ended.
+    Carried(&'a Carried),
+    /// What checks remember could not be kept; the run goes on.
+    NotRemembered(&'a MemoryError),
+    /// The record of the run could not be kept; what it did is done, and in state.
+    NotRecorded(&'a MemoryError),
+    /// The lease could not be given back; it ends by itself.
+    NotReleased(&'a LeaseError),
+}
+
+/// What is asked of a run.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The stack.
+    pub stack: &'a StackName,
+    /// Its definitions.
+    pub set: &'a DefinitionSet,
+    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
+    pub overrides: &'a BTreeMap<String, String>,
+    /// Where the providers' APIs are.
+    pub endpoints: &'a Endpoints,
+    /// When the run must have ended.
+    pub deadline: Timestamp,
+    /// Whether DNS names that nobody declared are reported too.
+    pub every_dns_name: bool,
+    /// Whether what checks remember is written.
+    pub remember: bool,
+    /// Who asks, and where: `ana@laptop`, a CI actor.
+    pub actor: &'a str,
+    /// What started the run: `cli`, `unattended`.
+    pub trigger: &'a str,
+    /// How the lease is kept.
+    pub lease: LeaseTimes,
+    /// The version of the stored definitions that `set` was read from; none for local files. Before
+    /// the lease is given back it is looked whether they moved (semantics 8.6).
+    pub definitions: Option<&'a ETag>,
+    /// Is told of each step. Must not wait.
+    pub progress: &'a dyn Fn(Progress<'_>),
+}
+
+/// What a person agreed to.
+#[derive(Debug, Clone, Default)]
+pub struct Consent {
+    /// Destructive changes by key or short name, and `policy`.
+    pub allow: Vec<String>,
+    /// Whether they typed the stack's name on a terminal.
+    pub name_typed: bool,
+    /// Guards they override.
+    pub overrides: BTreeSet<GuardName>,
+    /// The plan they saw; none if they agreed to whatever the plan is.
+    pub digest: Option<String>,
+    /// The parts of the plan they saw, where they are known.
+    pub seen: Option<PlanSummary>,
+}
+
+/// Who says that a plan may be carried out.
+#[derive(Debug, Clone)]
+pub enum Authorisation {
+    /// Nobody is at hand: the policy alone (what a tick does).
+    Unattended,
+    /// A person agreed.
+    Person(Consent),
+    /// A person asks for something else than to make the stack what it is declared to be.
+    Asked(Request),
+}
+
+impl Authorisation {
+    /// The word of the run in history.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Unattended | Self::Person(_) => "up",
+            Self::Asked(request) => request.verb(),
+        }
+    }
+}
+
+/// A run could not be carried out.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The definitions can't be used.
+    #[error("the definitions can't be used")]
+    Definitions(Problems),
+    /// State could not be read or written.
+    #[error("state could not be read")]
+    Memory(#[from] MemoryError),
+    /// Another run has the stack, or the lease could not be had.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// All that may be done is held (semantics 6.8).
+    #[error("stack `{stack}`: {says}; nothing was changed, release it first")]
+    Held {
+        /// The stack.
+        stack: StackName,
+        /// By whom, until when, and why.
+        says: String,
+    },
+    /// The consent to what can't be taken back does not hold.
+    #[error("the consent can't be used, and nothing was changed")]
+    Grant(#[from] GrantError),
+    /// The run stopped while changes were made.
+    #[error("the run stopped after {} of its changes", stopped.changed.done())]
+    Stopped {
+        /// What was seen, and what was done before.
+        stopped: Box<Stopped>,
+        /// Why it stopped.
+        #[source]
+        source: StopError,
+    },
+    /// The plan is not the one that was agreed to.
+    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
+    PlanMoved {
+        /// The digest that was agreed to.
+        agreed: String,
+        /// The digest of the plan now.
+        now: String,
+        /// What moved, where it is known.
+        moved: Vec<String>,
+    },
+    /// A protected stack takes consent to a plan that was seen, not to any plan.
+    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
+    NeedsDigest {
+        /// The stack.
+        stack: StackName,
+        /// The digest of the plan now.
+        now: String,
+    },
+    /// A guard of a protected stack gives way only to its name, typed.
+    #[error(
+        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
+         name typed"
+    )]
+    OverrideNeedsName {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Nothing is recorded of the stack.
+    #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
+    NothingRecorded {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Other resources are gone than the person saw.
+    #[error(
+        "what is gone moved: it was {seen}, and is {now} ({count} resources); nothing was confirmed"
+    )]
+    AbsenceMoved {
+        /// The digest of what they saw.
+        seen: String,
+        /// The digest now.
+        now: String,
+        /// How many there are now.
+        count: usize,
+    },
+    /// A protected stack is not retired.
+    #[error(
+        "stack `{stack}` is protected and can't be retired: take the protection away first, which is \
+         a change of the key `policy`"
+    )]
+    RetireProtected {
+        /// The stack.
+        stack: StackName,
+    },
+    /// A resource was named that nobody knows, or that may be one of several.
+    #[error("{0}")]
+    Name(String),
+    /// A key was named that is not in the plan, or that fits several.
+    #[error("{0}")]
+    Allow(String),
+}
+
+fn moved_text(moved: &[String]) -> String {
+    match moved {
+        [] => String::new(),
+        moved => format!("; moved: {}", moved.join(", ")),
+    }
+}
+
+/// What a run had done when it stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What was seen.
+    pub report: Report,
+    /// What was done, and what was not begun.
+    pub changed: Changed,
+}
+
+/// Why a run stopped while changes were made.
+#[derive(Debug, Error)]
+pub enum StopError {
+    /// State could not be written.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The lease was lost.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
