@@ -5,8 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use kedge_core::accept::AcceptError;
 use kedge_core::definitions::SetError;
 use kedge_core::render;
+use kedge_engine::MemoryError;
+use kedge_engine::holds::HoldError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
@@ -34,6 +37,12 @@ pub(crate) enum CliError {
     Set(#[from] SetError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("could not set up HTTP")]

@@ -4,11 +4,14 @@
 //! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
 //! `verbs` (or `demo`, `sandbox`).
 
+mod accept;
 mod args;
+mod asked;
 mod confirm;
 mod definitions;
 mod demo;
 mod error;
+mod hold;
 mod init;
 mod outputs;
 mod progress;
@@ -66,6 +69,13 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Check(options) => verbs::check(args, options).await,
         Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
+        Verb::Adopt(options) => asked::adopt(args, options).await,
+        Verb::Accept(options) => accept::accept(args, options).await,
+        Verb::Hold(options) => hold::hold(args, options).await,
+        Verb::Release(options) => hold::release(args, options).await,
+        Verb::Refresh(options) => asked::refresh(args, options).await,
+        Verb::Forget(options) => asked::forget(args, options).await,
+        Verb::Retire(options) => asked::retire(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Outputs => outputs::outputs(args).await,
         Verb::Init(options) => init::init(args, options),

@@ -77,6 +77,9 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if report.verdict() == StackVerdict::Clean {
         return None;
     }
+    if !report.comparison.has_state && report.comparison.any_live {
+        return Some(frame::command(report, around, "adopt"));
+    }
     let is_loosened = !report.plan.policy_change.loosened.is_empty();
     if !report.plan.changes.is_empty() || is_loosened {
         return Some(frame::command(report, around, "preview"));
