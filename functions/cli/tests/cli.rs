@@ -6,6 +6,8 @@
 
 #[path = "../../../shared/core/src/render/tests/json_schema.rs"]
 mod json_schema;
+#[path = "cli/verbs.rs"]
+mod verbs;
 
 use std::collections::BTreeMap;
 use std::fs;

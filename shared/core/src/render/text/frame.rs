@@ -180,8 +180,8 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
     let tail = format!("no state yet: {declared} declared · {}", counts.join(" · "));
     let line = match report.comparison.any_live {
         true => {
-            "a tick changes nothing here; a person's `kedge up` records what is live as declared \
-             and changes the rest"
+            "a tick changes nothing here; `kedge adopt` records what is live and changes nothing, \
+             a person's `kedge up` changes what differs too"
         }
         false => "none of it is live: a deploy may create it",
     };
