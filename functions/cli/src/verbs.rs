@@ -243,7 +243,14 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
         },
     };
     let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
-    let job = run.setup.job(&see);
+    let job = reconcile::Job {
+        trigger: if options.unattended {
+            "unattended"
+        } else {
+            "cli"
+        },
+        ..run.setup.job(&see)
+    };
     let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
     run.watcher.end();
     let (report, changed) = match ended {
