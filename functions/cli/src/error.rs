@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kedge_core::definitions::SetError;
+use kedge_core::push::Refusal;
 use kedge_core::render;
 use kedge_engine::ports::StoreError;
 use kedge_engine::push::PushError;
@@ -79,13 +80,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let mut causes = causes(error);
-    if let CliError::Push(
-        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
-    ) = error
-    {
-        causes.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
-    }
+    let causes = because(error);
     let code = match error {
         CliError::Set(_) | CliError::Run(RunError::NoSet(_)) => 3,
         _ => 1,
@@ -105,10 +100,23 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
 /// Prints an error with its causes for people.
 pub(crate) fn print_text(error: &CliError) {
     let mut text = format!("error: {error}\n");
-    for cause in causes(error) {
+    for cause in because(error) {
         text.push_str(&format!("  because {cause}\n"));
     }
     let _ = screen::err(&text);
+}
+
+/// What an error was caused by: of a refused push each reason, with what to do about it.
+fn because(error: &CliError) -> Vec<String> {
+    match error {
+        CliError::Push(
+            PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
+        ) => {
+            let told = |one: &Refusal| format!("{one}; {}", one.fix());
+            refusals.iter().map(told).collect()
+        }
+        error => causes(error),
+    }
 }
 
 /// What an error was caused by, down to the root.
