@@ -171,6 +171,7 @@ fn planned(
         live,
         comparison,
         overrides: &BTreeSet::new(),
+        holds: &[],
     })
 }
 
@@ -261,6 +262,8 @@ fn stages(
             decided,
             read_at: NOW,
             last_good_read_at: None,
+            holds: Vec::new(),
+            asked: None,
         };
         let around = Around {
             stack_origin: "--stack",

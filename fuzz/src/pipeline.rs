@@ -158,6 +158,8 @@ pub(crate) fn run(
             decided,
             read_at: NOW,
             last_good_read_at: None,
+            holds: Vec::new(),
+            asked: None,
         })?;
     }
     Ok(())
@@ -176,6 +178,7 @@ fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Co
         live,
         comparison: &comparison,
         overrides: &BTreeSet::new(),
+        holds: &[],
     });
     (comparison, plan)
 }

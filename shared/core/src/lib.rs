@@ -8,6 +8,7 @@
 //! random number or talks to anything: time and nonces come in as values. The dependency list in
 //! `Cargo.toml` is the proof.
 
+pub mod accept;
 pub mod change;
 pub mod definitions;
 pub mod diff;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod plan;
 pub mod push;
 pub mod record;
+pub mod recording;
 pub mod render;
 pub mod report;
 pub mod risk;

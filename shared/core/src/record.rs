@@ -112,10 +112,17 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         _ => Recorded::default(),
     };
     let edited: Vec<FieldName> = after.keys().cloned().collect();
-    record.fields.extend(after);
-    record
-        .pending_adoption
-        .retain(|name, _| !edited.contains(name));
+    for (name, mut value) in after {
+        let never_ours = record.end_adoption(&name);
+        if let (Value::Set(set), Some(Value::Set(declared))) =
+            (&mut value, change.declared.get(&name))
+        {
+            set.retain(|item| declared.contains(item) || !never_ours.contains(item));
+        }
+        record.fields.insert(name, value);
+    }
+    state.awaiting.remove(&change.key);
+    state.absent.remove(&change.key);
     let from = live_fields(approved).map(|mut from| {
         from.retain(|name, _| edited.contains(name));
         // What an earlier write of ours changed may settle still.

@@ -1,12 +1,15 @@
 //! What a run found and did, as one value: what every renderer shows and every exit code says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::definitions::Problems;
 use crate::diff::{Cause, Comparison, Verdict};
-use crate::model::{Declared, ResourceKey, Timestamp};
-use crate::plan::{Approved, Decided, Plan};
+use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
+use crate::plan::{Approved, Decided, FindingKind, Plan};
+use crate::recording::Asked;
+use crate::stored::hold::Hold;
 use crate::stored::run::Interrupted;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
@@ -187,6 +190,10 @@ pub struct Report {
     pub read_at: Timestamp,
     /// When everything was last read without a failure, if ever before.
     pub last_good_read_at: Option<Timestamp>,
+    /// Holds to tell of: those that stand, and those that ended and were not told yet.
+    pub holds: Vec<Hold>,
+    /// What was asked for, where it was more than a check or an `up`.
+    pub asked: Option<Asked>,
 }
 
 impl Report {
@@ -250,17 +257,35 @@ impl Report {
                 difference.verdict != Verdict::Unknown
                     && !matches!(
                         difference.whole,
-                        Some(Cause::New | Cause::Missing | Cause::Interrupted)
+                        Some(Cause::New | Cause::NotAdopted | Cause::Missing | Cause::Interrupted)
                     )
             })
+    }
+
+    /// What state is to say of resources without a write to a provider; none drops what it said.
+    #[must_use]
+    pub fn records(&self) -> &BTreeMap<ResourceKey, Option<Recorded>> {
+        match &self.asked {
+            Some(asked) => &asked.recording.records,
+            None => &self.comparison.records,
+        }
+    }
+
+    /// How many resources nothing is done about since a person holds them.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let findings = self.plan.findings.iter();
+        findings
+            .filter(|finding| finding.kind == FindingKind::Held)
+            .count()
     }
 
     /// Whether an `up` with every consent would do anything.
     #[must_use]
     pub fn has_something_to_do(&self) -> bool {
         !self.plan.changes.is_empty()
-            || !self.comparison.records.is_empty()
-            || !self.plan.policy_change.loosened.is_empty()
+            || !self.records().is_empty()
+            || (!self.plan.policy_change.loosened.is_empty() && !self.plan.held)
             || !self.plan.policy_change.tightened.is_empty()
     }
 

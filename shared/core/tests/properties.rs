@@ -169,6 +169,7 @@ fn planned_of(
         live,
         comparison: &comparison,
         overrides: &overrides,
+        holds: &[],
     });
     (comparison, made)
 }

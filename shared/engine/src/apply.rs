@@ -28,6 +28,7 @@ use kedge_core::diff::Cause;
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::record;
+use kedge_core::recording::{self, Recording};
 use kedge_core::report::{Carried, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, Intent, State};
@@ -71,11 +72,12 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     changed: &mut Changed,
 ) -> Ended {
     let mut state = begun.memory.state.unwrap_or_else(|| {
-        State::first(
-            report.declared.stack.clone(),
-            begun.salt,
-            report.plan.policy.clone(),
-        )
+        let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
+        let mut first = State::first(stack, begun.salt, policy);
+        if let Some(asked) = &report.asked {
+            asked.recording.begin(&mut first);
+        }
+        first
     });
     state.epoch = lease.epoch();
     let etag = begun.memory.etag;
@@ -115,10 +117,12 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
     }
     let Some(state) = &memory.state else {
         // Nothing of a stack that is not adopted is recorded behind a person's back.
-        return !is_unattended && !report.comparison.records.is_empty();
+        return !is_unattended && !report.records().is_empty();
     };
     let settled = |key: &ResourceKey| !is_open(report, key);
-    !report.comparison.records.is_empty()
+    let asks = report.asked.as_ref();
+    !report.records().is_empty()
+        || asks.is_some_and(|asked| !asked.recording.is_empty())
         || decided.policy_granted
         || state.policy != report.plan.policy
         || state
@@ -148,19 +152,23 @@ fn prepare(
     state.step = 0;
     changed.serial = Some(state.serial);
     changed.interrupted = state.applying.as_ref().map(interrupted);
-    for (key, record) in &report.comparison.records {
-        match record {
-            Some(record) => {
-                state.resources.insert(key.clone(), record.clone());
-                changed.recorded += 1;
-            }
-            None => {
-                state.resources.remove(key);
-                changed.forgotten += 1;
-            }
+    let own;
+    let recording = match &report.asked {
+        Some(asked) => &asked.recording,
+        None => {
+            own = Recording::of(&report.comparison);
+            &own
         }
-    }
+    };
     let decided = &report.decided;
+    if recording.retires.is_none() && !decided.approved.is_empty() {
+        // A deploy begins a retired stack anew.
+        state.retired = None;
+    }
+    recording.write_into(state);
+    recording::trim_marks(state, report, now);
+    changed.recorded += recording.recorded();
+    changed.forgotten += recording.forgotten();
     state.policy = match decided.policy_granted {
         true => report.declared.policy.clone(),
         false => report.plan.policy.clone(),

@@ -57,7 +57,8 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             return Ok((report, changed, look.watch));
         }
         self.refuse_if_held(&report).await?;
-        if matches!(authorisation, Authorisation::Person(_)) {
+        // What a tick may do needs no grant.
+        if !is_unattended {
             let now = lease.store_now();
             grants::give_and_use(store, &report, job.actor, &run.id, now).await?;
         }
@@ -87,7 +88,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             at_ms: run.at_ms,
             ended_ms: ports.now().0,
             actor: job.actor,
-            verb: "up",
+            verb: authorisation.verb(),
             trigger: job.trigger,
             epoch: lease.epoch(),
             requests,

@@ -12,6 +12,7 @@ use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
 use crate::memory::MemoryError;
 use crate::ports::{ETag, StoreError};
+use crate::request::Request;
 use crate::session::Endpoints;
 
 /// A step of a run that takes time, for whoever watches.
@@ -85,6 +86,19 @@ pub enum Authorisation {
     Unattended,
     /// A person agreed.
     Person(Consent),
+    /// A person asks for something else than to make the stack what it is declared to be.
+    Asked(Request),
+}
+
+impl Authorisation {
+    /// The word of the run in history.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Unattended | Self::Person(_) => "up",
+            Self::Asked(request) => request.verb(),
+        }
+    }
 }
 
 /// A run could not be carried out.
@@ -152,6 +166,36 @@ pub enum RunError {
         /// The stack.
         stack: StackName,
     },
+    /// Nothing is recorded of the stack.
+    #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
+    NothingRecorded {
+        /// The stack.
+        stack: StackName,
+    },
+    /// Other resources are gone than the person saw.
+    #[error(
+        "what is gone moved: it was {seen}, and is {now} ({count} resources); nothing was confirmed"
+    )]
+    AbsenceMoved {
+        /// The digest of what they saw.
+        seen: String,
+        /// The digest now.
+        now: String,
+        /// How many there are now.
+        count: usize,
+    },
+    /// A protected stack is not retired.
+    #[error(
+        "stack `{stack}` is protected and can't be retired: take the protection away first, which is \
+         a change of the key `policy`"
+    )]
+    RetireProtected {
+        /// The stack.
+        stack: StackName,
+    },
+    /// A resource was named that nobody knows, or that may be one of several.
+    #[error("{0}")]
+    Name(String),
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),

@@ -184,13 +184,7 @@ pub(crate) async fn read_holds<S: Store>(
     store: &S,
     stack: &StackName,
 ) -> Result<Holds, MemoryError> {
-    let Some(object) = store.get(&Keys::of(stack).hold).await? else {
-        return Ok(Holds::default());
-    };
-    Holds::decode(&object.bytes).map_err(|source| MemoryError::Stored {
-        stack: stack.clone(),
-        source,
-    })
+    Ok(read_holds_to_change(store, stack).await?.holds)
 }
 
 /// Keeps the record of a run, once.
@@ -246,6 +240,34 @@ pub(crate) async fn write_watch<S: Store>(
             .await?;
     }
     Ok(())
+}
+
+/// The holds of a stack as they were read.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadHolds {
+    pub(crate) holds: Holds,
+    pub(crate) condition: Condition,
+}
+
+/// Reads a stack's holds to change them.
+pub(crate) async fn read_holds_to_change<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<ReadHolds, MemoryError> {
+    let Some(object) = store.get(&Keys::of(stack).hold).await? else {
+        return Ok(ReadHolds {
+            holds: Holds::default(),
+            condition: Condition::Absent,
+        });
+    };
+    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Stored {
+        stack: stack.clone(),
+        source,
+    })?;
+    Ok(ReadHolds {
+        holds,
+        condition: Condition::Is(object.etag),
+    })
 }
 
 /// Writes state during one run: each write is conditional on the one before, so that a run that

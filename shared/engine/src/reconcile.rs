@@ -7,22 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kedge_core::definitions::{self, ParseInput};
-use kedge_core::diff::{DiffInput, Difference, Verdict, diff};
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
-use kedge_core::plan::{
-    Authority, GuardName, PlanInput, authorise, drift_fingerprint, plan, resolve_allowed,
-};
-use kedge_core::report::{Carried, Changed, Outcome, Report, StackVerdict};
-use kedge_core::state::{State, Watch};
+use kedge_core::plan::GuardName;
+use kedge_core::recording;
+use kedge_core::report::{Changed, Report, StackVerdict};
+use kedge_core::state::State;
+use kedge_core::stored::hold::Holds;
 
 use crate::apply;
 use crate::held::{Held, Run};
 pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
+use crate::judge::judge;
 use crate::lease::{Holder, Lease};
 use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
+use crate::remember::{Seen, remember};
+use crate::request::Request;
 use crate::session::{Context, Session};
 
 /// How often a look is begun again because the state moved under it.
@@ -31,12 +33,14 @@ pub(crate) const LOOKS_MAX: usize = 3;
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
 pub(crate) struct Look {
-    declared: Arc<Declared>,
+    pub(crate) declared: Arc<Declared>,
     pub(crate) memory: ReadState,
     pub(crate) watch: ReadWatch,
-    live: LiveWorld,
-    read_at: Timestamp,
+    pub(crate) live: LiveWorld,
+    pub(crate) read_at: Timestamp,
     pub(crate) session: Session,
+    /// Holds, where they were read: those that ended too.
+    pub(crate) holds: Holds,
 }
 
 /// A look, and what is to be done about it.
@@ -71,8 +75,10 @@ pub async fn preview<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let tick = &Authorisation::Unattended;
-    let mut look = look(ports, store, job).await?;
-    let mut report = judge(ports, &look, tick, overrides)?;
+    let Judged {
+        mut look,
+        mut report,
+    } = see(ports, store, job, tick, overrides).await?;
     for _ in 1..LOOKS_MAX {
         // A verdict that is not clean counts only if the state it was made from still does (3.4).
         if report.verdict() == StackVerdict::Clean
@@ -80,8 +86,7 @@ pub async fn preview<P: ReadPorts, S: Store>(
         {
             break;
         }
-        look = self::look(ports, store, job).await?;
-        report = judge(ports, &look, tick, overrides)?;
+        Judged { look, report } = see(ports, store, job, tick, overrides).await?;
     }
     if job.remember {
         let state = look.memory.state.as_ref();
@@ -147,17 +152,66 @@ pub(crate) async fn judged<P: ReadPorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<Judged, RunError> {
-    let look = look(ports, store, job).await?;
     let none = BTreeSet::new();
     let overrides = match authorisation {
-        Authorisation::Unattended => &none,
+        Authorisation::Unattended | Authorisation::Asked(_) => &none,
         Authorisation::Person(consent) => &consent.overrides,
     };
-    let report = judge(ports, &look, authorisation, overrides)?;
-    if let Authorisation::Person(consent) = authorisation {
-        agreed_to(consent, &report)?;
+    let judged = see(ports, store, job, authorisation, overrides).await?;
+    match authorisation {
+        Authorisation::Unattended => {}
+        Authorisation::Person(consent) => agreed_to(consent, &judged.report)?,
+        Authorisation::Asked(request) => seen_by(request, &judged.report)?,
     }
-    Ok(Judged { look, report })
+    Ok(judged)
+}
+
+/// Looks at what a request comes to, and changes nothing.
+///
+/// # Errors
+/// As [`check`], and where the request makes no sense.
+pub async fn foresee<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    request: &Request,
+) -> Result<Report, RunError> {
+    let by = Authorisation::Asked(request.clone());
+    let judged = see(ports, store, job, &by, &BTreeSet::new()).await?;
+    Ok(judged.report)
+}
+
+/// Finds the resources that a person named among those that are declared or recorded. Asks no
+/// provider.
+///
+/// # Errors
+/// When the definitions or the state can't be used, or a name fits nothing, or several things.
+pub async fn named<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    names: &[String],
+) -> Result<BTreeSet<ResourceKey>, RunError> {
+    let memory = memory::read_state(store, job.stack).await?;
+    let salt = memory.state.as_ref().map(|state| state.salt.clone());
+    let declared = parsed(job, &salt.unwrap_or_else(|| fresh_salt(ports)))?;
+    let recorded = memory.state.iter().flat_map(|state| state.resources.keys());
+    let keys = declared.resources.keys().chain(recorded);
+    recording::resolve(names, keys).map_err(RunError::Name)
+}
+
+/// Whether the plan that retires the stack is the one that was agreed to.
+fn seen_by(request: &Request, report: &Report) -> Result<(), RunError> {
+    match request {
+        Request::Retire { seen: Some(agreed) } if *agreed != report.plan.digest => {
+            Err(RunError::PlanMoved {
+                agreed: agreed.clone(),
+                now: report.plan.digest.clone(),
+                moved: Vec::new(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether what a person agreed to is what would be done.
@@ -186,6 +240,29 @@ fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
     }
 }
 
+/// Looks, compares, plans and decides. Holds are read where they matter: where something is to be
+/// done, or where checks know of one.
+async fn see<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Judged, RunError> {
+    let mut look = look(ports, store, job).await?;
+    let report = judge(ports.now(), &look, authorisation, overrides)?;
+    let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
+    if is_clean && look.watch.watch.holds.is_empty() {
+        return Ok(Judged { look, report });
+    }
+    look.holds = memory::read_holds(store, job.stack).await?;
+    if look.holds.list().is_empty() {
+        return Ok(Judged { look, report });
+    }
+    let report = judge(ports.now(), &look, authorisation, overrides)?;
+    Ok(Judged { look, report })
+}
+
 /// Reads state, then definitions with its salt, then the live world.
 async fn look<P: ReadPorts, S: Store>(
     ports: &P,
@@ -202,14 +279,7 @@ async fn look<P: ReadPorts, S: Store>(
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),
     };
-    let (set, stack, overrides) = (job.set, job.stack, job.overrides);
-    let declared = definitions::parse(&ParseInput {
-        set,
-        stack,
-        overrides,
-        salt: &salt,
-    })
-    .map_err(RunError::Definitions)?;
+    let declared = parsed(job, &salt)?;
     let session = Session::new(job.endpoints.clone(), job.deadline, salt);
     let cx = Context {
         ports,
@@ -235,7 +305,20 @@ async fn look<P: ReadPorts, S: Store>(
         live: LiveWorld { scopes },
         read_at,
         session,
+        holds: Holds::default(),
     })
+}
+
+/// What the definitions say, its URLs sealed with this salt.
+fn parsed(job: Job<'_>, salt: &Salt) -> Result<Declared, RunError> {
+    let (set, stack, overrides) = (job.set, job.stack, job.overrides);
+    definitions::parse(&ParseInput {
+        set,
+        stack,
+        overrides,
+        salt,
+    })
+    .map_err(RunError::Definitions)
 }
 
 /// What each scope is asked for: everything declared or recorded in it, and our namespace.
@@ -274,128 +357,4 @@ fn fresh_salt(random: &impl Random) -> Salt {
         half.copy_from_slice(&random.next_u64().to_be_bytes());
     }
     Salt(salt)
-}
-
-/// Compares, plans and decides: pure, but for the clock.
-fn judge<P: ReadPorts>(
-    ports: &P,
-    look: &Look,
-    authorisation: &Authorisation,
-    overrides: &BTreeSet<GuardName>,
-) -> Result<Report, RunError> {
-    let watch = &look.watch.watch;
-    let state = look
-        .memory
-        .state
-        .as_ref()
-        .map(|state| state.without_taken(watch));
-    let state = state.as_deref();
-    let (declared, live) = (&look.declared, &look.live);
-    let comparison = diff(DiffInput {
-        declared,
-        state,
-        live,
-        now: look.read_at,
-    });
-    let plan = plan(PlanInput {
-        declared,
-        state,
-        live,
-        comparison: &comparison,
-        overrides,
-    });
-    let decided = match authorisation {
-        Authorisation::Unattended => {
-            let automatic = state
-                .map(|state| state.automatic.as_slice())
-                .unwrap_or_default();
-            let seen = &look.watch.watch.seen;
-            authorise(
-                &plan,
-                Authority::Policy {
-                    seen,
-                    automatic,
-                    now: ports.now(),
-                },
-            )
-        }
-        Authorisation::Person(consent) => {
-            let (allowed, policy_allowed) =
-                resolve_allowed(&plan, &consent.allow).map_err(RunError::Allow)?;
-            let name_typed = consent.name_typed;
-            authorise(
-                &plan,
-                Authority::Person {
-                    allowed: &allowed,
-                    policy_allowed,
-                    name_typed,
-                },
-            )
-        }
-    };
-    Ok(Report {
-        invalid: None,
-        declared: Arc::clone(declared),
-        comparison,
-        plan,
-        decided,
-        read_at: look.read_at,
-        last_good_read_at: look.watch.watch.last_good_read_at,
-    })
-}
-
-/// What a memory is made after.
-enum Seen<'a> {
-    /// A check, of a stack with this state.
-    By(Option<&'a State>),
-    /// A run that looked and then made these changes.
-    And(&'a [Carried]),
-}
-
-/// Keeps since when each drift is known, less what this run made an end of, and which writes were
-/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
-async fn remember<S: Store>(
-    store: &S,
-    job: Job<'_>,
-    before: ReadWatch,
-    report: &Report,
-    seen: Seen<'_>,
-) {
-    let differences = &report.comparison.differences;
-    let (state, carried) = match seen {
-        Seen::By(state) => (state, [].as_slice()),
-        Seen::And(carried) => (None, carried),
-    };
-    let done: BTreeMap<&ResourceKey, &Carried> = carried
-        .iter()
-        .filter(|carried| carried.outcome == Outcome::Done)
-        .map(|carried| (&carried.approved.change.key, carried))
-        .collect();
-    let stands = |difference: &Difference| match done.get(&difference.key) {
-        Some(done) => difference.after(&done.approved.change.edits),
-        None => Some(difference.clone()),
-    };
-    let drifts = differences
-        .values()
-        .filter(|_| report.comparison.has_state)
-        .filter_map(stands)
-        .filter(Difference::is_drift)
-        .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
-        .collect();
-    let stands_as = |key: &ResourceKey, verdict| {
-        differences
-            .get(key)
-            .is_some_and(|difference| difference.verdict == verdict)
-    };
-    let complete = report.count(&[Verdict::Unknown]) == 0;
-    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
-    let mut watch: Watch = before
-        .watch
-        .after(&drifts, is_unread, complete, report.read_at);
-    if let Some(state) = state {
-        watch = watch.with_taken(state, |key| stands_as(key, Verdict::InSync));
-    }
-    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
-        (job.progress)(Progress::NotRemembered(&error));
-    }
 }

@@ -7,6 +7,8 @@
     reason = "a scenario that can't go on has failed"
 )]
 
+mod absences;
+mod adopt;
 mod adoption;
 mod composites;
 mod consent;
@@ -14,11 +16,13 @@ mod counts;
 mod crashes;
 mod failed_reads;
 mod guards;
+mod holds;
 mod lost_answers;
 mod memory;
 mod policies;
 mod push;
 mod random;
+mod retire;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};

@@ -29,9 +29,22 @@ pub(super) fn mass_absences(
             .settling
             .as_ref()
             .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
+        let is_absent = match live.reading(key) {
+            Some(Reading::Absent) => true,
+            Some(reading) => is_unproven(reading),
+            None => false,
+        };
+        // What a person confirmed is no longer recorded in a sense, and says nothing of the rest.
+        if is_absent
+            && input
+                .state
+                .is_some_and(|state| state.is_confirmed_absent(key, input.now))
+        {
+            continue;
+        }
         let count = counts.entry(key.scope()).or_default();
         count.0 += 1;
-        if !fresh && live.reading(key) == Some(Reading::Absent) {
+        if !fresh && is_absent {
             count.1 += 1;
         }
     }
@@ -61,17 +74,29 @@ pub(super) fn mass_absences(
     counts.into_iter().filter_map(doubted).collect()
 }
 
+/// Whether it is one of more than are proven to be gone.
+fn is_unproven(reading: Reading<'_>) -> bool {
+    matches!(reading, Reading::Unknown(failure) if failure.code == FailureCode::MassAbsence)
+}
+
 /// What is known of a resource once mass absences are doubted.
 pub(super) fn believed<'a>(
     reading: Option<Reading<'a>>,
     key: &ResourceKey,
     is_recorded: bool,
+    is_confirmed: bool,
     doubts: &'a BTreeMap<Scope, ReadFailure>,
 ) -> Reading<'a> {
     match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
-        Reading::Absent if is_recorded => match doubts.get(key.scope()) {
+        Reading::Absent if is_recorded && !is_confirmed => match doubts.get(key.scope()) {
             Some(failure) => Reading::Unknown(failure),
             None => Reading::Absent,
+        },
+        // Its list does not have it, and a person says that it is gone.
+        reading if is_unproven(reading) && is_confirmed => Reading::Absent,
+        reading if is_unproven(reading) => match doubts.get(key.scope()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => reading,
         },
         reading => reading,
     }

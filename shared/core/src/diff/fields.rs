@@ -64,10 +64,15 @@ pub(super) fn compare<'a>(
             && field_spec(key.kind(), name)
                 .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
         let items = if is_set {
+            let adopted = recorded.and_then(|recorded| recorded.pending_adoption.get(name));
             let (items, foreign) = compare_sets(
                 key.kind(),
                 declared,
-                recorded.is_some(),
+                Standing {
+                    is_recorded: recorded.is_some(),
+                    adopted: adopted.map(|value| set_of(Some(value))),
+                    waits: adopted == Some(&field.value),
+                },
                 [Some(&field.value), was, value],
             );
             found.foreign.extend(foreign);
@@ -140,21 +145,33 @@ fn cause(
     }
 }
 
+/// How a set came to be recorded.
+#[derive(Clone, Copy)]
+struct Standing<'a> {
+    is_recorded: bool,
+    /// What was declared when it was adopted and differed; what is recorded is what was live then.
+    adopted: Option<&'a BTreeSet<String>>,
+    /// Whether that is declared still.
+    waits: bool,
+}
+
 /// Compares sets item by item: `[declared, recorded, live]`. Also tells the members that are
 /// nobody's and no difference.
 fn compare_sets(
     kind: Kind,
     resource: &DeclaredResource,
-    is_recorded: bool,
+    standing: Standing<'_>,
     [declared, recorded, live]: [Option<&Value>; 3],
 ) -> (Vec<ItemDifference>, Vec<String>) {
     let (declared, recorded, live) = (set_of(declared), set_of(recorded), set_of(live));
     let mut items = Vec::new();
     let mut foreign = Vec::new();
     for item in declared.difference(live) {
-        let cause = match (is_recorded, recorded.contains(item)) {
+        let cause = match (standing.is_recorded, recorded.contains(item)) {
             (false, _) => Cause::NotAdopted,
             (true, true) => Cause::Drifted,
+            // It was declared and not there at adoption already.
+            (true, false) if standing.waits => Cause::NotAdopted,
             (true, false) => Cause::Edited,
         };
         items.push(ItemDifference {
@@ -164,7 +181,10 @@ fn compare_sets(
         });
     }
     for item in live.difference(declared) {
-        let cause = match (is_recorded, recorded.contains(item)) {
+        // It was there and not declared at adoption already, so it never was ours.
+        let foreign_then = standing.adopted.is_some_and(|then| !then.contains(item));
+        let cause = match (standing.is_recorded, recorded.contains(item)) {
+            (_, true) if foreign_then => Cause::NotAdopted,
             (_, true) => Cause::Withdrawn,
             (true, false) => Cause::Drifted,
             (false, false) => Cause::NotAdopted,
@@ -288,13 +308,15 @@ impl InSync<'_> {
             || (recorded.pending_adoption.iter()).any(|(name, value)| !waits(name, value));
         is_news.then(|| {
             let mut record = recorded.clone();
+            for (name, value) in &recorded.pending_adoption {
+                if !waits(name, value) {
+                    record.end_adoption(name);
+                }
+            }
             record
                 .fields
                 .retain(|name, _| declared.fields.contains_key(name));
             record.fields.extend(self.fields());
-            record
-                .pending_adoption
-                .retain(|name, value| waits(name, value));
             record
         })
     }

@@ -248,7 +248,10 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
     for (key, declared, stored) in keys(input, &settled) {
         let ours = settled.get(key);
         let recorded = ours.or(stored);
-        let reading = doubt::believed(live.reading(key), key, recorded.is_some(), &doubts);
+        let state = input.state;
+        let is_confirmed = state.is_some_and(|state| state.is_confirmed_absent(key, input.now));
+        let is_recorded = recorded.is_some();
+        let reading = doubt::believed(live.reading(key), key, is_recorded, is_confirmed, &doubts);
         comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
         if recorded.is_some() {
             *comparison.recorded_counts.entry(key.kind()).or_default() += 1;
@@ -274,7 +277,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
     }
     comparison.differences = differences.into_iter().collect();
     comparison.unmanaged = unmanaged(input, &settled, live);
-    comparison.unread_scopes = unread_scopes(input.live, &doubts);
+    comparison.unread_scopes = unread_scopes(input, &doubts);
     comparison.settled = settled;
     comparison
 }
@@ -324,7 +327,13 @@ impl One<'_> {
     fn compare(&self) -> (Difference, RecordUpdate) {
         match (self.declared, self.recorded, self.reading) {
             (_, _, Reading::Unknown(failure)) => (self.unknown(failure), None),
-            (Some(_), None, Reading::Absent) => (self.whole(Verdict::Pending, Cause::New), None),
+            (Some(declared), None, Reading::Absent) => {
+                let cause = match self.awaits(declared) {
+                    true => Cause::NotAdopted,
+                    false => Cause::New,
+                };
+                (self.whole(Verdict::Pending, cause), None)
+            }
             (Some(declared), None, Reading::Present(live)) => self.never_recorded(declared, live),
             (Some(_), Some(recorded), Reading::Absent) => (self.gone(recorded), None),
             (Some(declared), Some(recorded), Reading::Present(live)) => {
@@ -339,6 +348,13 @@ impl One<'_> {
             // No key without a declaration or a record gets here.
             (None, None, _) => (self.difference(Verdict::InSync), None),
         }
+    }
+
+    /// Whether it was not there when the stack was adopted, and is declared as it was then.
+    fn awaits(&self, declared: &DeclaredResource) -> bool {
+        let state = self.input.state;
+        let then = state.and_then(|state| state.awaiting.get(self.key));
+        then.is_some_and(|then| *then == declared.values())
     }
 
     fn difference(&self, verdict: Verdict) -> Difference {
@@ -558,15 +574,21 @@ fn unmanaged(
         .collect()
 }
 
-fn unread_scopes(live: &LiveWorld, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+fn unread_scopes(input: DiffInput<'_>, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+    let is_open = |(key, failure): (&ResourceKey, &ReadFailure)| {
+        let state = input.state;
+        let is_confirmed = || state.is_some_and(|one| one.is_confirmed_absent(key, input.now));
+        match failure.code {
+            FailureCode::InTransition => false,
+            FailureCode::MassAbsence => !is_confirmed(),
+            _ => true,
+        }
+    };
     let unread = |(scope, reading): (&Scope, &crate::live::ScopeReading)| {
         let failed = !reading.failed.is_empty()
-            || reading
-                .unknown
-                .values()
-                .any(|failure| failure.code != FailureCode::InTransition)
+            || reading.unknown.iter().any(is_open)
             || doubts.contains_key(scope);
         failed.then(|| scope.clone())
     };
-    live.scopes.iter().filter_map(unread).collect()
+    input.live.scopes.iter().filter_map(unread).collect()
 }

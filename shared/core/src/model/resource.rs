@@ -1,6 +1,9 @@
 //! What is recorded of one resource.
 
+use std::collections::BTreeSet;
+
 use super::by_field::ByField;
+use super::field_name::FieldName;
 use super::time::Timestamp;
 use super::value::Value;
 
@@ -17,6 +20,21 @@ pub struct Recorded {
     /// Fields that differed at adoption and wait for a person whatever the policy (semantics 7.1),
     /// with the declared value they had then.
     pub pending_adoption: Fields,
+}
+
+impl Recorded {
+    /// Ends the waiting of a field that differed at adoption. Of a set, what was there then and not
+    /// declared never was ours: it is not recorded any longer, and is given back.
+    pub fn end_adoption(&mut self, name: &FieldName) -> BTreeSet<String> {
+        let then = self.pending_adoption.remove(name);
+        let set = self.fields.get_mut(name);
+        let (Some(Value::Set(then)), Some(Value::Set(set))) = (then, set) else {
+            return BTreeSet::new();
+        };
+        let never_ours = set.difference(&then).cloned().collect();
+        set.retain(|item| then.contains(item));
+        never_ours
+    }
 }
 
 /// A write of ours that the provider may not show yet (semantics 3.6).

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::digest::correction_fingerprint;
 use super::flap::{MadeBefore, flapping};
 use super::left::LeftReason;
-use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
+use super::{Finding, FindingKind, GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Change, Edit, Verb};
 use crate::diff::Cause;
 use crate::model::{Allowance, FieldName, Kind, OnMissing, Policy, ResourceKey, Timestamp};
@@ -109,7 +109,7 @@ pub fn resolve_allowed(
         }
         let found = meant.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         match found {
-            [] => return Err(format!("`{name}` is not a key of the plan")),
+            [] => return Err(not_in_plan(plan, name)),
             [one] => {
                 allowed.insert(one.change.key.clone());
             }
@@ -123,6 +123,16 @@ pub fn resolve_allowed(
         }
     }
     Ok((allowed, policy))
+}
+
+/// Why a name fits nothing of the plan.
+fn not_in_plan(plan: &Plan, name: &str) -> String {
+    let is_held =
+        |finding: &&Finding| finding.kind == FindingKind::Held && finding.key.answers_to(name);
+    match plan.findings.iter().find(is_held) {
+        Some(finding) => format!("`{name}` is not in the plan: {}", finding.message),
+        None => format!("`{name}` is not a key of the plan"),
+    }
 }
 
 /// Decides what of the plan may be done now.
@@ -176,7 +186,7 @@ fn refused(plan: &Plan, trips: Vec<GuardTrip>) -> Decided {
 /// Loosening the policy is destructive (semantics 4.4).
 fn grants_policy(plan: &Plan, authority: Authority<'_>) -> bool {
     match authority {
-        _ if plan.policy_change.loosened.is_empty() => false,
+        _ if plan.policy_change.loosened.is_empty() || plan.held => false,
         Authority::Policy { .. } => false,
         Authority::Person {
             policy_allowed,
@@ -263,6 +273,7 @@ fn policy_objection(
     );
     let stricter = policy.correct.min(policy.deploy);
     let (rule, allowance) = match step.cause {
+        _ if plan.retired.is_some() => return Some(LeftReason::Retired),
         Cause::Interrupted if !planned.scope_read => return Some(LeftReason::ScopeUnread),
         // Its deletion was consented to, and only the second half is left to do.
         Cause::Interrupted => return None,

@@ -28,6 +28,8 @@ pub enum LeftReason {
     NeedsPerson,
     /// Nothing of the stack is adopted, and something of it is live.
     NotAdopted,
+    /// A person retired the stack.
+    Retired,
     /// Topics and subscriptions that are gone are announced, not recreated.
     OnMissingAlert,
     /// It is announced first.
@@ -54,6 +56,7 @@ impl LeftReason {
             Self::NeedsTypedName => "needs-typed-name",
             Self::NeedsPerson => "needs-person",
             Self::NotAdopted => "not-adopted",
+            Self::Retired => "retired",
             Self::OnMissingAlert => "on-missing-alert",
             Self::Announced { .. } => "announced",
             Self::Flapping => "flapping",
@@ -88,6 +91,9 @@ impl fmt::Display for LeftReason {
             }
             Self::NotAdopted => {
                 f.write_str("the stack is not adopted yet: a person decides what is right")
+            }
+            Self::Retired => {
+                f.write_str("the stack was retired: a person's `kedge up` begins it anew")
             }
             Self::OnMissingAlert => {
                 f.write_str("on_missing: alert, so it is not recreated by itself")

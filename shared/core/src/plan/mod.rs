@@ -9,6 +9,7 @@ mod authorise;
 mod digest;
 mod flap;
 mod guard;
+mod held;
 mod in_force;
 mod left;
 mod steps;
@@ -25,9 +26,12 @@ pub use left::LeftReason;
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::live::{Live, LiveWorld, Reading};
-use crate::model::{Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey};
+use crate::model::{
+    Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
+};
 use crate::risk::Risk;
 use crate::state::State;
+use crate::stored::hold::Hold;
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,8 @@ pub struct PlanInput<'a> {
     pub comparison: &'a Comparison,
     /// Guards that a person overrides.
     pub overrides: &'a BTreeSet<GuardName>,
+    /// Holds that stand now.
+    pub holds: &'a [Hold],
 }
 
 /// One step of a change, with what it risks. A create or delete has one step without an edit.
@@ -108,6 +114,8 @@ pub enum FindingKind {
     Orphan,
     /// What it needs could not be read.
     Waits,
+    /// A person holds it, or what it depends on.
+    Held,
 }
 
 impl FindingKind {
@@ -121,6 +129,7 @@ impl FindingKind {
             Self::DidNotTake => "did-not-take",
             Self::Orphan => "orphan",
             Self::Waits => "waits",
+            Self::Held => "held",
         }
     }
 }
@@ -159,6 +168,10 @@ pub struct Plan {
     pub summary: PlanSummary,
     /// Whether automation must keep its hands off: the stack is not adopted and something is live.
     pub not_adopted: bool,
+    /// Whether the whole stack is held: its policy stays as it is too.
+    pub held: bool,
+    /// When the stack was retired, if it was: automation keeps its hands off.
+    pub retired: Option<Timestamp>,
 }
 
 impl fmt::Display for GuardTrip {
@@ -188,6 +201,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     }
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.extend(held::set_aside(input.holds, &mut changes));
     let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
         .into_iter()
         .partition(|trip| input.overrides.contains(&trip.guard));
@@ -203,6 +217,8 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         overridden,
         summary,
         not_adopted: !comparison.has_state && may_be_live(comparison),
+        retired: input.state.and_then(|state| state.retired),
+        held: input.holds.iter().any(|hold| hold.key.is_none()),
     }
 }
 
@@ -261,12 +277,16 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
         _ => None,
     };
     let declared = input.declared.resources.get(&difference.key);
-    let (steps, findings) = match difference.whole {
+    let (mut steps, findings) = match difference.whole {
         Some(cause) => (vec![steps::whole(&difference.key, cause)], Vec::new()),
         None => steps::of_fields(difference, declared, live),
     };
     if steps.is_empty() {
         return One::Said(findings);
+    }
+    let recorded = input.comparison.recorded(input.state, &difference.key);
+    if let Some(recorded) = recorded {
+        steps::leave_to_a_person(&mut steps, recorded);
     }
     let planned = planned(input, policy, difference, steps, live.cloned());
     One::Planned(Box::new(planned), findings)
@@ -312,7 +332,7 @@ fn planned(
             .into_iter()
             .filter(gone)
             .collect(),
-        first_create: difference.whole == Some(Cause::New),
+        first_create: matches!(difference.whole, Some(Cause::New | Cause::NotAdopted)),
         on_missing: on_missing(policy, declared, key),
         scope_read: !input.comparison.unread_scopes.contains(key.scope()),
         drift_fingerprint: drift_fingerprint(difference),

@@ -4,7 +4,7 @@ use super::{Finding, FindingKind, Step};
 use crate::change::Edit;
 use crate::diff::{Cause, Difference, FieldDifference};
 use crate::live::Live;
-use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
+use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey};
 use crate::risk::{Effect, Risk, effect_of_setting};
 
 const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
@@ -63,6 +63,18 @@ pub(super) fn of_fields(
         }
     }
     (steps, findings)
+}
+
+/// What waits for a person since adoption goes on waiting when somebody changes it meanwhile
+/// (semantics 7.1).
+pub(super) fn leave_to_a_person(steps: &mut [Step], recorded: &Recorded) {
+    for step in steps {
+        if let Some(Edit::Set { field, to }) = &step.edit
+            && recorded.pending_adoption.get(field) == Some(to)
+        {
+            step.cause = Cause::NotAdopted;
+        }
+    }
 }
 
 fn finding(

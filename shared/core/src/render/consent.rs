@@ -111,7 +111,7 @@ pub(super) fn commands(report: &Report, flags: &str) -> Commands {
         commands.overriding = Some(format!("{up}{}", guards.collect::<String>()));
         return commands;
     }
-    if !person(plan).approved.is_empty() || !report.comparison.records.is_empty() {
+    if !person(plan).approved.is_empty() || !report.records().is_empty() {
         commands.person = Some(with_plan.clone());
     }
     match (keys.is_empty(), plan.policy.protected) {

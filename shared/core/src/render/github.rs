@@ -12,6 +12,7 @@ use crate::definitions::{Problem, Problems};
 use crate::diff::{Difference, Verdict};
 use crate::model::{Origin, ResourceKey};
 use crate::report::Report;
+use crate::stored::hold::Hold;
 
 /// A runner shows so many of each sort per step, and drops the rest in silence.
 const SHOWN_MAX: usize = 10;
@@ -55,10 +56,14 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
     let guards = guards.map(|trip| format!("guard {trip}; the plan is refused"));
     let adoption = (!report.comparison.has_state)
         .then(|| "no state yet: nothing is adopted, and nothing counts as drift".to_owned());
+    let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(report.read_at);
+    let holds = report.holds.iter().filter(of_stack);
+    let holds = holds.map(|hold| outside(&hold.says()));
     annotations.extend(
         policy
             .into_iter()
             .chain(guards)
+            .chain(holds)
             .chain(adoption)
             .map(|message| Annotation {
                 is_error: false,

@@ -93,7 +93,14 @@ fn stack_case(report: &Report) -> Case {
         ));
     }
     let refused = report.decided.refused.iter().map(ToString::to_string);
-    let refused: Vec<String> = refused.map(|trip| format!("guard {trip}")).collect();
+    let refused = refused.map(|trip| format!("guard {trip}"));
+    let standing = report
+        .holds
+        .iter()
+        .filter(|hold| hold.stands(report.read_at));
+    let standing = standing
+        .filter(|hold| hold.key.is_none())
+        .map(|hold| outside(&hold.says()));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),
@@ -102,7 +109,7 @@ fn stack_case(report: &Report) -> Case {
             false => Ended::Failed(wrong.join("; ")),
         },
         kind: report.verdict().as_str().to_owned(),
-        details: refused,
+        details: refused.chain(standing).collect(),
     }
 }
 

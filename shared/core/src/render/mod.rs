@@ -22,10 +22,13 @@ mod tests;
 
 pub use consent::quoted;
 pub use github::{error_github, github_annotations, problems_github};
-pub use json::{changed_json, check_json, preview_json, problems_json};
+pub use json::{
+    accept_json, asked_json, changed_json, check_json, holds_json, preview_json, problems_json,
+};
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
-    audit_text, changed_text, check_text, preview_text, problems_text, stored_text, value_text,
+    accept_text, asked_text, audit_text, changed_text, check_text, holds_text, preview_text,
+    problems_text, stored_text, value_text,
 };
 
 /// A text from outside (an actor, a branch, a file's name) as one line that is fit to be shown.

@@ -41,9 +41,8 @@ fn whole_text(cause: Cause) -> &'static str {
         Cause::Interrupted => "missing, a replacement was begun and not ended",
         Cause::New => "new, declared and not there yet",
         Cause::Withdrawn => "no longer declared",
-        Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted | Cause::NotAdopted => {
-            "all of it differs"
-        }
+        Cause::NotAdopted => "new, declared and not there when the stack was adopted",
+        Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted => "all of it differs",
     }
 }
 

@@ -40,6 +40,14 @@ pub struct State {
     /// Corrections and deploys made without a person in the last 24 hours, oldest first: what the
     /// daily limit and the flap breaker count.
     pub automatic: Vec<AutomaticChange>,
+    /// Declared resources that were not there when the stack was adopted, with the declared values
+    /// they had then: making one waits for a person until it is made or edited (semantics 7.1).
+    pub awaiting: BTreeMap<ResourceKey, Fields>,
+    /// Resources whose absence a person confirmed, by when (semantics 3.2).
+    pub absent: BTreeMap<ResourceKey, Timestamp>,
+    /// When a person began to retire the stack: automation leaves it alone from then on, and a
+    /// person's deploy begins it anew (semantics 7.5).
+    pub retired: Option<Timestamp>,
 }
 
 /// Changes of one run with an outcome that state does not know yet (semantics 8.1).
@@ -76,6 +84,9 @@ pub struct AutomaticChange {
 }
 
 impl State {
+    /// How long a confirmed absence counts: 24 hours. It must not vouch for a later one.
+    pub const ABSENCE_MS: i64 = 24 * 60 * 60 * 1000;
+
     /// The state a stack's first run begins from.
     #[must_use]
     pub fn first(stack: StackName, salt: Salt, policy: Policy) -> Self {
@@ -90,6 +101,9 @@ impl State {
             resources: BTreeMap::new(),
             applying: None,
             automatic: Vec::new(),
+            awaiting: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            retired: None,
         }
     }
 
@@ -106,11 +120,13 @@ impl State {
             let before = intent.from.iter().flat_map(Fields::values);
             before.chain(intent.to.values())
         });
-        recorded.chain(intended)
+        let awaiting = self.awaiting.values().flat_map(Fields::values);
+        recorded.chain(intended).chain(awaiting)
     }
 
     /// This state, less the writes that a check saw take: an old value after that is a new drift,
-    /// and a new absence counts as any other.
+    /// and a new absence counts as any other. Less the confirmed absences, too, of what a check saw
+    /// there again.
     #[must_use]
     pub fn without_taken(&self, watch: &Watch) -> Cow<'_, Self> {
         let mut state = Cow::Borrowed(self);
@@ -125,7 +141,19 @@ impl State {
                 record.settling = None;
             }
         }
+        for (key, at) in &watch.returned {
+            if self.absent.get(key) == Some(at) {
+                state.to_mut().absent.remove(key);
+            }
+        }
         state
+    }
+
+    /// Whether a person confirmed that this resource is gone, not long ago.
+    #[must_use]
+    pub fn is_confirmed_absent(&self, key: &ResourceKey, now: Timestamp) -> bool {
+        let at = self.absent.get(key);
+        at.is_some_and(|at| now.ms_since(*at) < Self::ABSENCE_MS)
     }
 
     /// Forgets automatic changes older than a day; the counters look no further back.

@@ -70,6 +70,12 @@ struct StoredState {
     applying: Option<StoredApplying>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     automatic: Vec<StoredAutomatic>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    awaiting: BTreeMap<String, StoredFields>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    absent_ms: BTreeMap<String, i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    retired_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,6 +180,17 @@ pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
             .collect(),
         applying: state.applying.as_ref().map(store_applying),
         automatic: state.automatic.iter().map(store_automatic).collect(),
+        awaiting: state
+            .awaiting
+            .iter()
+            .map(|(key, fields)| (key.to_string(), store_fields(fields)))
+            .collect(),
+        absent_ms: state
+            .absent
+            .iter()
+            .map(|(key, at)| (key.to_string(), at.0))
+            .collect(),
+        retired_ms: state.retired.map(|at| at.0),
     };
     let mut bytes = serde_json::to_vec_pretty(&stored)?;
     bytes.push(b'\n');
@@ -217,6 +234,17 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
             .into_iter()
             .map(load_automatic)
             .collect::<Result<_, _>>()?,
+        awaiting: stored
+            .awaiting
+            .into_iter()
+            .map(|(key, fields)| Ok((load_key(&key)?, load_fields(fields))))
+            .collect::<Result<_, DecodeError>>()?,
+        absent: stored
+            .absent_ms
+            .into_iter()
+            .map(|(key, at)| Ok((load_key(&key)?, Timestamp(at))))
+            .collect::<Result<_, DecodeError>>()?,
+        retired: stored.retired_ms.map(Timestamp),
     };
     if !state.values().all(super::is_storable) {
         return Err(DecodeError::Senseless(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::model::{ResourceKey, Timestamp};
+use crate::stored::hold::{Hold, Holds};
 
 /// The memory of checks of one stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +19,11 @@ pub struct Watch {
     pub last_good_read_at: Option<Timestamp>,
     /// Writes of ours that a check saw take, by the end of their time to settle.
     pub taken: BTreeMap<ResourceKey, Timestamp>,
+    /// Resources seen there again after a person confirmed their absence, by when that was.
+    pub returned: BTreeMap<ResourceKey, Timestamp>,
+    /// Holds that stand, as far as known, by their end: what is held (none: the stack). While there
+    /// are any, each check reads them, and says of one that ended that it did.
+    pub holds: BTreeMap<Option<ResourceKey>, Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +33,16 @@ struct StoredWatch {
     last_good_read_ms: Option<i64>,
     #[serde(default)]
     taken_ms: BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    returned_ms: BTreeMap<String, i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<StoredKnownHold>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKnownHold {
+    key: Option<String>,
+    until_ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,10 +76,15 @@ impl Watch {
         Self {
             seen: seen.collect(),
             last_good_read_at: stored.last_good_read_ms.map(Timestamp),
-            taken: stored
-                .taken_ms
+            taken: load_times(stored.taken_ms),
+            returned: load_times(stored.returned_ms),
+            holds: stored
+                .holds
                 .into_iter()
-                .filter_map(|(key, until)| Some((ResourceKey::parse(&key).ok()?, Timestamp(until))))
+                .filter_map(|hold| {
+                    let key = hold.key.as_deref().map(ResourceKey::parse).transpose();
+                    Some((key.ok()?, Timestamp(hold.until_ms)))
+                })
                 .collect(),
         }
     }
@@ -87,10 +108,15 @@ impl Watch {
             format: FORMAT_VERSION,
             seen: seen.collect(),
             last_good_read_ms,
-            taken_ms: self
-                .taken
+            taken_ms: store_times(&self.taken),
+            returned_ms: store_times(&self.returned),
+            holds: self
+                .holds
                 .iter()
-                .map(|(key, until)| (key.to_string(), until.0))
+                .map(|(key, until)| StoredKnownHold {
+                    key: key.as_ref().map(ToString::to_string),
+                    until_ms: until.0,
+                })
                 .collect(),
         };
         serde_json::to_vec_pretty(&stored)
@@ -126,7 +152,35 @@ impl Watch {
             seen,
             last_good_read_at,
             taken: self.taken.clone(),
+            returned: self.returned.clone(),
+            holds: self.holds.clone(),
         }
+    }
+
+    /// Of these holds, those to tell of: each that stands, and each that ended since it was known.
+    #[must_use]
+    pub fn holds_to_tell(&self, holds: &Holds, now: Timestamp) -> Vec<Hold> {
+        let known = |hold: &Hold| self.holds.get(&hold.key) == Some(&hold.until);
+        let tells = |hold: &&Hold| hold.stands(now) || known(hold);
+        holds.list().iter().filter(tells).cloned().collect()
+    }
+
+    /// This memory once these holds are known and none of them was told.
+    #[must_use]
+    pub fn knowing_of(mut self, holds: &Holds, now: Timestamp) -> Self {
+        let known = self.holds_to_tell(holds, now).into_iter();
+        self.holds = known.map(|hold| (hold.key, hold.until)).collect();
+        self
+    }
+
+    /// This memory once these holds were told.
+    #[must_use]
+    pub fn with_holds(mut self, told: &[Hold], now: Timestamp) -> Self {
+        let standing = told.iter().filter(|hold| hold.stands(now));
+        self.holds = standing
+            .map(|hold| (hold.key.clone(), hold.until))
+            .collect();
+        self
     }
 
     /// This memory once a check saw which of the settling writes in `state` took.
@@ -141,6 +195,18 @@ impl Watch {
         self
     }
 
+    /// This memory once a check saw which resources are there whose absence `state` says was
+    /// confirmed.
+    #[must_use]
+    pub fn with_returned(mut self, state: &State, is_there: impl Fn(&ResourceKey) -> bool) -> Self {
+        let returned = state
+            .absent
+            .iter()
+            .filter(|(key, at)| is_there(key) || self.returned.get(*key) == Some(*at));
+        self.returned = returned.map(|(key, at)| (key.clone(), *at)).collect();
+        self
+    }
+
     /// Whether this memory is worth a write after `before`: something changed, or the heartbeat is due.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
@@ -148,8 +214,23 @@ impl Watch {
             (Some(now), Some(then)) => now.ms_since(then) >= Self::HEARTBEAT_MS,
             (now, then) => now != then,
         };
-        self.seen != before.seen || self.taken != before.taken || due
+        let same = self.seen == before.seen
+            && self.taken == before.taken
+            && self.returned == before.returned
+            && self.holds == before.holds;
+        !same || due
     }
+}
+
+fn store_times(times: &BTreeMap<ResourceKey, Timestamp>) -> BTreeMap<String, i64> {
+    let times = times.iter();
+    times.map(|(key, at)| (key.to_string(), at.0)).collect()
+}
+
+/// Keys that make no sense are dropped: it is only a memory.
+fn load_times(stored: BTreeMap<String, i64>) -> BTreeMap<ResourceKey, Timestamp> {
+    let load = |(key, at): (String, i64)| Some((ResourceKey::parse(&key).ok()?, Timestamp(at)));
+    stored.into_iter().filter_map(load).collect()
 }
 
 #[cfg(test)]
@@ -174,5 +255,37 @@ mod tests {
         );
         assert_eq!(Watch::decode(&other.encode().unwrap()), other);
         assert_eq!(Watch::decode(b"{"), Watch::default());
+    }
+
+    #[test]
+    fn a_hold_that_ended_is_told_once() {
+        let key = ResourceKey::pubsub_topic("p", "t");
+        let hold = |key, until| Hold {
+            key,
+            reason: String::new(),
+            who: String::new(),
+            until: Timestamp(until),
+            set_at: Timestamp(0),
+        };
+        let mut holds = Holds::default();
+        holds.set(hold(Some(key), 10));
+        holds.set(hold(None, 20));
+        let mut watch = Watch::default();
+        let mut told = Vec::new();
+        for now in [5, 10, 15, 20, 25] {
+            let tells = watch.holds_to_tell(&holds, Timestamp(now));
+            let after = watch.clone().with_holds(&tells, Timestamp(now));
+            assert_eq!(
+                after.is_news_after(&watch),
+                [5, 10, 20].contains(&now),
+                "{now}"
+            );
+            assert_eq!(Watch::decode(&after.encode().unwrap()), after);
+            watch = after;
+            told.push(tells.len());
+        }
+        assert_eq!(told, [2, 2, 1, 1, 0]);
+        // One that ended before anybody knew of it was told by whoever set it.
+        assert_eq!(watch.holds_to_tell(&holds, Timestamp(30)), []);
     }
 }

@@ -14,6 +14,7 @@ use kedge_core::model::{
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::state::{Applying, Intent, State};
+use kedge_core::stored::hold::Hold;
 
 const NOW: Timestamp = Timestamp(100_000_000_000);
 const MINUTE_MS: i64 = 60_000;
@@ -152,8 +153,26 @@ impl Case {
             live: &live,
             comparison: &comparison,
             overrides: &BTreeSet::new(),
+            holds: &self.holds(),
         });
         (comparison.differences.get(&self.key()).cloned(), plan)
+    }
+
+    fn holds(&self) -> Vec<Hold> {
+        let hold = |key| Hold {
+            key,
+            reason: "broker upgrade".to_owned(),
+            who: "ana".to_owned(),
+            until: NOW.plus_ms(MINUTE_MS),
+            set_at: NOW,
+        };
+        let other = ResourceKey::kafka_topic("p", "s", "dev-other");
+        let holds = [
+            self.has("held").then(|| hold(Some(self.key()))),
+            self.has("stack-held").then(|| hold(None)),
+            self.has("other-held").then(|| hold(Some(other))),
+        ];
+        holds.into_iter().flatten().collect()
     }
 
     fn declared(&self, policy: &Policy) -> Declared {
@@ -242,6 +261,13 @@ impl Case {
             };
             state.resources.insert(self.key(), record);
         }
+        let awaited = match () {
+            () if self.has("awaiting") => self.declared.clone(),
+            () if self.has("awaited-otherwise") => Some(Fields::new()),
+            () => None,
+        };
+        state.awaiting = awaited.into_iter().map(|then| (self.key(), then)).collect();
+        state.retired = self.has("retired").then_some(NOW);
         let verb = match () {
             () if self.has("begun-create") => Some(Verb::Create),
             () if self.has("begun-update") => Some(Verb::Update),

@@ -312,7 +312,7 @@ fn mass_absence_is_bounded() {
     assert_eq!(reads(&ports), 1 + 1 + 20);
     let absent = names.iter().filter(|name| word(&reading, name) == "absent");
     assert_eq!(absent.count(), 20);
-    assert_eq!(word(&reading, "prod-039"), "inconsistent");
+    assert_eq!(word(&reading, "prod-039"), "mass-absence");
 }
 
 #[test]

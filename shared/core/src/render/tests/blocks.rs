@@ -96,6 +96,18 @@ fn not_adopted() {
 }
 
 #[test]
+fn held() {
+    let mut world = eight_changes();
+    world.holds.set(hold(Some(topic("dev-a")), 60));
+    world.holds.set(hold(Some(mail_sub()), -1));
+    shows("held", &world);
+    world.holds.set(hold(None, 60));
+    shows("held_stack", &world);
+    let preview = crate::render::preview_text(&world.report(), &AROUND);
+    insta::assert_snapshot!("held_stack_preview", preview);
+}
+
+#[test]
 fn orphan() {
     let mut world = World::in_sync();
     world.edit(

@@ -68,6 +68,12 @@ fn worlds() -> Vec<World> {
     let rule =
         "ignore:\n  - {resource: \"{stack}-a\", reason: replay, owner: ana, until: 2036-12-31}\n";
     ignored.files.get_mut("kedge.yaml").unwrap().push_str(rule);
+    let mut held = replaced.clone();
+    held.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
+    held.holds.set(hold(Some(mail_topic()), 60));
+    held.holds.set(hold(Some(topic("dev-a")), -1));
+    let mut stack_held = eight_changes();
+    stack_held.holds.set(hold(None, 60));
     vec![
         World::in_sync(),
         eight_changes(),
@@ -78,6 +84,8 @@ fn worlds() -> Vec<World> {
         mixed,
         protected,
         ignored,
+        held,
+        stack_held,
     ]
 }
 

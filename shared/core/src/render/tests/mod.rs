@@ -18,6 +18,7 @@ use crate::model::{
 use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
 use crate::report::Report;
 use crate::state::State;
+use crate::stored::hold::{Hold, Holds};
 
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -70,10 +71,12 @@ bindings:
 ";
 
 /// Definitions, state and live world of one stack, to be changed by a test.
+#[derive(Clone)]
 struct World {
     files: BTreeMap<String, String>,
     state: Option<State>,
     live: LiveWorld,
+    holds: Holds,
 }
 
 impl World {
@@ -94,6 +97,7 @@ impl World {
             files,
             state: None,
             live: LiveWorld::default(),
+            holds: Holds::default(),
         };
         let declared = world.declared().unwrap();
         let mut state = State::first(declared.stack.clone(), SALT, declared.policy.clone());
@@ -188,12 +192,15 @@ impl World {
             live,
             now: NOW,
         });
+        let stands = |hold: &&Hold| hold.stands(NOW);
+        let standing: Vec<Hold> = self.holds.list().iter().filter(stands).cloned().collect();
         let plan = plan(PlanInput {
             declared: &declared,
             state,
             live,
             comparison: &comparison,
             overrides: &none,
+            holds: &standing,
         });
         let seen = BTreeMap::new();
         let names = allow
@@ -222,6 +229,8 @@ impl World {
             decided,
             read_at: NOW,
             last_good_read_at: Some(NOW.plus_ms(-300_000)),
+            holds: self.holds.list().to_vec(),
+            asked: None,
         }
     }
 }
@@ -244,6 +253,17 @@ fn mail_binding() -> ResourceKey {
 
 fn node(name: &str) -> ResourceKey {
     ResourceKey::dns_record_set("c1a57e4a000000000000000000000001", name, "A")
+}
+
+/// A hold of one of them, or of the stack, that ends so many minutes from now.
+fn hold(key: Option<ResourceKey>, minutes: i64) -> Hold {
+    Hold {
+        key,
+        reason: "broker upgrade".to_owned(),
+        who: "ana@laptop".to_owned(),
+        until: NOW.plus_ms(minutes * 60_000),
+        set_at: NOW.plus_ms(-60_000),
+    }
 }
 
 /// The demo's story: eight things a person did by hand.

@@ -7,7 +7,7 @@ use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::rows::rows;
 use super::sentences::sentences;
 use crate::diff::{Cause, Difference, FieldDifference, Verdict};
-use crate::live::ReadFailure;
+use crate::live::{FailureCode, ReadFailure};
 use crate::model::{Declared, Kind, Origin, ResourceKey};
 use crate::render::Around;
 use crate::render::view::{View, outside};
@@ -23,6 +23,9 @@ pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
 pub(super) enum Label {
     Invalid,
     Guard,
+    Held,
+    HoldEnded,
+    Retired,
     NotAdoptedStack,
     Drift,
     Blocked,
@@ -43,6 +46,9 @@ impl Label {
         match self {
             Self::Invalid => ("INVALID", Tone::Bad),
             Self::Guard => ("GUARD", Tone::Bad),
+            Self::Held => ("HELD", Tone::Warn),
+            Self::HoldEnded => ("HOLD ENDED", Tone::Warn),
+            Self::Retired => ("RETIRED", Tone::Warn),
             Self::Drift => ("DRIFT", Tone::Bad),
             Self::Blocked => ("BLOCKED", Tone::Warn),
             Self::Pending => ("PENDING", Tone::Warn),
@@ -317,6 +323,9 @@ fn tail(view: &View<'_>, around: &Around<'_>, difference: &Difference) -> String
             parts.push("missing: a replacement was begun and not ended".to_owned());
         }
         Some(Cause::New) => parts.push("new: declared, and not there yet".to_owned()),
+        Some(Cause::NotAdopted) => {
+            parts.push("new: declared, and not there when the stack was adopted".to_owned());
+        }
         _ => {}
     }
     if difference.verdict == Verdict::DriftedAndPending {
@@ -376,10 +385,16 @@ fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
         "{reason}{}. Not checked, not clean.",
         permission.unwrap_or_default()
     );
+    let mut lines = vec![vec![text]];
+    if failure.code == FailureCode::MassAbsence {
+        lines.push(vec![
+            "`kedge refresh --confirm-absence` says that they are gone".to_owned(),
+        ]);
+    }
     Block {
         class: Some(Class::Provider(key.scope().provider())),
         names: vec![(key.kind(), outside(key.name()))],
-        lines: vec![vec![text]],
+        lines,
         ..Block::said(Label::Unknown, String::new(), Vec::new())
     }
 }

@@ -84,8 +84,11 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if !report.plan.changes.is_empty() || is_loosened {
         return Some(frame::command(report, around, "preview"));
     }
-    if !report.comparison.has_state && !report.comparison.records.is_empty() {
+    if !report.comparison.has_state && !report.records().is_empty() {
         return Some(frame::command(report, around, "up"));
+    }
+    if report.held() > 0 {
+        return Some(frame::command(report, around, "release"));
     }
     // What nobody can put back is settled by what the definitions say (semantics 7.2).
     let differs = report.count(&[

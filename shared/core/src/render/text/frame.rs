@@ -9,6 +9,7 @@ use crate::plan::GuardName;
 use crate::render::view::{View, outside};
 use crate::render::{Around, Traffic};
 use crate::report::{InvalidSet, Report, StackVerdict};
+use crate::stored::hold::Hold;
 
 /// The most problems of a set that a page lists; the push that stored it told them all.
 const PROBLEMS_MAX: usize = 10;
@@ -68,6 +69,13 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         let tail = format!("{trip} · {what}");
         blocks.push(Block::said(Label::Guard, tail, Vec::new()));
     }
+    blocks.extend(hold_blocks(report));
+    if let Some(at) = report.plan.retired {
+        let tail = format!("since {at}");
+        let line = "nothing is done by itself; a person's `kedge up` begins the stack anew";
+        let lines = vec![vec![line.to_owned()]];
+        blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
+    }
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
         // A key named on the command line is not heard on a protected stack (semantics 6.4).
@@ -106,6 +114,36 @@ fn invalid(set: &InvalidSet) -> Block {
         .collect();
     let line = "drift is looked for by the last good revision; nothing is withdrawn or changed";
     Block::said(Label::Invalid, outside(&set.reason), rows).with_lines(vec![vec![line.to_owned()]])
+}
+
+/// Holds that stand, and those that ended since the last check.
+pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
+    report.holds.iter().map(|hold| held(hold, report)).collect()
+}
+
+/// A hold that stands, or that ended since the last check.
+fn held(hold: &Hold, report: &Report) -> Block {
+    let what = match &hold.key {
+        None => "the whole stack".to_owned(),
+        Some(key) => format!("{} {}", key.kind().label(), outside(key.name())),
+    };
+    let (who, reason) = (outside(&hold.who), outside(&hold.reason));
+    let (label, tail, line) = match hold.stands(report.read_at) {
+        true => (
+            Label::Held,
+            format!("{what} · by {who} until {}: {reason}", hold.until),
+            "not corrected, not deployed, whoever asks; still checked",
+        ),
+        false => (
+            Label::HoldEnded,
+            format!(
+                "{what} · it was held by {who} until {}: {reason}",
+                hold.until
+            ),
+            "corrections and deploys go on",
+        ),
+    };
+    Block::said(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// A stack without state: one line with counts, never a list of drift (semantics 7.1).
@@ -170,6 +208,7 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
         part(report.count(&[Verdict::NotAdopted]), "not adopted");
     }
     part(unknown, "unknown");
+    part(report.held(), "held");
     part(report.count(&[Verdict::Settling]), "settling");
     part(report.count(&[Verdict::Ignored]), "ignored");
     match report.count(&[Verdict::Orphan]) {

@@ -1,5 +1,7 @@
 //! Pages for people: one per command.
 
+mod accept;
+mod asked;
 mod audit;
 mod blocks;
 mod changed;
@@ -12,6 +14,8 @@ mod rows;
 mod sentences;
 mod values;
 
+pub use accept::accept_text;
+pub use asked::{asked_text, holds_text};
 pub use audit::audit_text;
 pub use changed::changed_text;
 pub use check::check_text;

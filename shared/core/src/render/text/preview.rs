@@ -336,7 +336,7 @@ fn not_done(page: &mut Page, report: &Report) {
 
 /// What `up` writes into state only.
 fn recorded(page: &mut Page, report: &Report) {
-    let records = &report.comparison.records;
+    let records = report.records();
     let forgotten = records.values().filter(|record| record.is_none()).count();
     let kept = records.len() - forgotten;
     let parts: Vec<String> = [

@@ -56,12 +56,12 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
 fn risk_text(verb: Verb, step: &Step) -> String {
     let doing = match (verb, step.cause) {
         (Verb::Delete, _) => "deleting it",
-        (_, Cause::New) => "creating it",
+        (Verb::Create, Cause::New | Cause::NotAdopted) => "creating it",
         (_, Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing | Cause::Interrupted) => {
             "correcting"
         }
         (_, Cause::Edited | Cause::Withdrawn) => "deploying",
-        (_, Cause::NotAdopted) => "changing it",
+        (_, Cause::New | Cause::NotAdopted) => "changing it",
     };
     format!("{doing} is {}", risk_and_says(step))
 }
@@ -93,7 +93,7 @@ pub(super) fn finding_text(finding: &Finding) -> Option<String> {
         FindingKind::Blocked => Some(format!("blocked: {message}")),
         FindingKind::Waits => Some(format!("left: {message}")),
         // These say themselves that it is left.
-        FindingKind::NotExclusive | FindingKind::Orphan => Some(message),
+        FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
         FindingKind::DidNotTake => None,
     }
 }

@@ -38,6 +38,13 @@ fn full_state() -> State {
         fingerprint: "f".to_owned(),
         first_create: false,
     });
+    state.awaiting.insert(
+        ResourceKey::pubsub_topic("p", "dev-u"),
+        [(FieldName::known("labels.team"), Value::text("x"))].into(),
+    );
+    let gone = ResourceKey::kafka_topic("p", "s", "dev-t");
+    state.absent.insert(gone, Timestamp(8));
+    state.retired = Some(Timestamp(9));
     state.epoch = 4;
     state
 }

@@ -242,7 +242,12 @@ impl<'a> Survey<'a> {
             self.reading.unknown.remove(&key);
         }
         let missing = std::mem::take(&mut self.missing);
-        self.one_by_one(missing, &inconsistent(&reason))
+        // As many as that are not believed anyway, until a person confirms them (semantics 3.2).
+        let too_many = ReadFailure {
+            code: FailureCode::MassAbsence,
+            ..inconsistent(&reason)
+        };
+        self.one_by_one(missing, &too_many)
     }
 
     /// What is not listed is unknown: a powered-off service lists nothing (tf#1004, tf#700). A

@@ -210,7 +210,7 @@ fn no_more_than_twenty_absences_are_proven() {
         .filter(|name| word(&reading, name) == "absent")
         .count();
     assert_eq!(absent, EXTRA_READS_MAX);
-    assert_eq!(word(&reading, "prod-024"), "inconsistent");
+    assert_eq!(word(&reading, "prod-024"), "mass-absence");
 }
 
 /// A bulk read that refuses a batch with one of these names in it.

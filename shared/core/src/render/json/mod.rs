@@ -2,6 +2,12 @@
 //!
 //! Keys are only ever added within one number of a format.
 
+mod asked;
+mod hold;
+
+pub use asked::{accept_json, asked_json};
+pub use hold::holds_json;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::Traffic;
@@ -60,13 +66,6 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
 /// What a run did: `kedge.changed/1`.
 #[must_use]
 pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic>) -> Json {
-    let left = report.decided.left.iter().map(|left| {
-        let mut map = named(&left.key);
-        map.insert("verb".to_owned(), left.verb.as_str().into());
-        map.insert("field".to_owned(), name(left.field.as_ref()));
-        map.insert("reason".to_owned(), reason(&left.reason));
-        Json::Object(map)
-    });
     json!({
         "format": "kedge.changed/1",
         "stack": report.declared.stack.as_str(),
@@ -77,14 +76,27 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "stopped": changed.stopped,
         "run_again": changed.run_again,
         "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
-        "left": left.collect::<Vec<_>>(),
+        "left": left(report),
         "findings": findings(report),
         "guards": guards(report),
+        "holds": hold::of_report(report),
         "policy_granted": report.decided.policy_granted,
         "recorded": changed.recorded,
         "forgotten": changed.forgotten,
         "traffic": traffic_json(traffic),
     })
+}
+
+/// What was not begun on purpose.
+fn left(report: &Report) -> Vec<Json> {
+    let left = report.decided.left.iter().map(|left| {
+        let mut map = named(&left.key);
+        map.insert("verb".to_owned(), left.verb.as_str().into());
+        map.insert("field".to_owned(), name(left.field.as_ref()));
+        map.insert("reason".to_owned(), reason(&left.reason));
+        Json::Object(map)
+    });
+    left.collect()
 }
 
 /// What is wrong with a set: `kedge.problems/1`.
@@ -140,6 +152,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "resources": resources.map(resource).collect::<Vec<_>>(),
         "findings": findings(report),
         "guards": guards(report),
+        "holds": hold::of_report(report),
         "unmanaged": comparison.unmanaged.iter().map(|key| Json::Object(named(key))).collect::<Vec<_>>(),
         "unread_scopes": unread,
         "unused_keys": unused.collect::<Vec<_>>(),
@@ -370,7 +383,7 @@ fn guards(report: &Report) -> Vec<Json> {
 }
 
 fn records(report: &Report) -> Json {
-    let records = &report.comparison.records;
+    let records = report.records();
     let forgotten = records.values().filter(|record| record.is_none()).count();
     json!({ "recorded": records.len() - forgotten, "forgotten": forgotten })
 }

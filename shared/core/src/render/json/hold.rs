@@ -1,0 +1,49 @@
+//! Holds in JSON.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::model::{StackName, Timestamp};
+use crate::render::view::outside;
+use crate::report::Report;
+use crate::stored::hold::{Hold, Holds};
+
+/// The holds of a stack: `kedge.holds/1`.
+#[must_use]
+pub fn holds_json(stack: &StackName, holds: &Holds, now: Timestamp) -> Json {
+    let stand = holds.list().iter().filter(|hold| hold.stands(now));
+    json!({
+        "format": "kedge.holds/1",
+        "stack": stack.as_str(),
+        "holds": stand.map(|hold| one(hold, now)).collect::<Vec<_>>(),
+    })
+}
+
+/// Holds that stand, and those that ended since the last check.
+pub(super) fn of_report(report: &Report) -> Vec<Json> {
+    let holds = report.holds.iter();
+    holds.map(|hold| one(hold, report.read_at)).collect()
+}
+
+fn one(hold: &Hold, now: Timestamp) -> Json {
+    let Hold {
+        key,
+        reason,
+        who,
+        until,
+        set_at,
+    } = hold;
+    let key = key.as_ref().map(|key| outside(&key.to_string()));
+    let pairs: [(&str, Json); 6] = [
+        ("key", key.into()),
+        ("reason", outside(reason).into()),
+        ("who", outside(who).into()),
+        ("until", until.to_string().into()),
+        ("set_at", set_at.to_string().into()),
+        ("stands", hold.stands(now).into()),
+    ];
+    let map: Map<String, Json> = pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Json::Object(map)
+}

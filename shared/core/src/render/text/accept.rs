@@ -1,0 +1,69 @@
+//! `kedge accept`: the edit that makes what is live declared.
+
+use super::page::{Page, Tone};
+use crate::accept::{Accepted, Doing};
+use crate::model::ResourceKey;
+use crate::render::view::outside;
+
+/// The edits, file and line first; files are under `root`.
+#[must_use]
+pub fn accept_text(key: &ResourceKey, accepted: &Accepted, root: &str, colour: bool) -> String {
+    let mut page = Page::new(colour);
+    let name = outside(key.name());
+    page.spans(&[(Tone::Strong, &format!("{} {name}", key.kind().label()))]);
+    for edit in &accepted.edits {
+        let file = match root.trim_end_matches('/') {
+            "" | "." => edit.origin.file.to_string(),
+            root => format!("{root}/{}", edit.origin.file),
+        };
+        let place = format!("{file}:{}", edit.origin.line);
+        let text = |items: &[String]| {
+            let items: Vec<String> = items.iter().map(|item| outside(item)).collect();
+            items.join(", ")
+        };
+        let doing = match &edit.doing {
+            Doing::Replace(line) => vec![format!("write  {}", outside(line))],
+            Doing::Add(line) => vec![format!(
+                "add    {}  (to {name}; what it has now is a default)",
+                outside(line)
+            )],
+            Doing::Remove(name) => vec![format!("remove {}", outside(name))],
+            Doing::RemoveResource => vec![format!("remove {name}, which is not there")],
+            Doing::Items { list, add, remove } => [("add to", add), ("remove from", remove)]
+                .into_iter()
+                .filter(|(_, items)| !items.is_empty())
+                .map(|(what, items)| format!("{what} {list}: {}", text(items)))
+                .collect(),
+        };
+        for line in doing {
+            page.spans(&[
+                (Tone::Plain, "  "),
+                (Tone::Warn, &place),
+                (Tone::Plain, "  "),
+                (Tone::Plain, &line),
+            ]);
+        }
+    }
+    for (field, why) in &accepted.cannot {
+        let field = field
+            .as_ref()
+            .map(|field| format!("{}: ", outside(field.as_str())));
+        page.line(&format!(
+            "  cannot be accepted: {}{}",
+            field.unwrap_or_default(),
+            outside(why)
+        ));
+    }
+    if accepted.is_shared {
+        page.line(
+            "These files are read for every stack: the edit holds for all of them. To overlook the",
+        );
+        page.line("difference in one stack, write an ignore rule in kedge.yaml.");
+    }
+    if !accepted.edits.is_empty() {
+        page.line(
+            "Nothing was written. After the edit, `kedge refresh` or the next run records it.",
+        );
+    }
+    page.finish()
+}

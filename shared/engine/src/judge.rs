@@ -1,0 +1,247 @@
+//! From one look at a stack to a report: pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::model::{Declared, ResourceKey, Timestamp};
+use kedge_core::plan::{
+    Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
+};
+use kedge_core::recording::{self, Answer, Asked, MassAbsence, Recording};
+use kedge_core::report::Report;
+use kedge_core::state::State;
+use kedge_core::stored::hold::Hold;
+
+use crate::job::{Authorisation, RunError};
+use crate::reconcile::Look;
+use crate::request::Request;
+
+/// What one look knows, as it is compared and planned.
+struct Truths<'a> {
+    declared: &'a Declared,
+    state: Option<&'a State>,
+    look: &'a Look,
+    overrides: &'a BTreeSet<GuardName>,
+}
+
+impl Truths<'_> {
+    fn compare_and_plan(&self) -> (Comparison, Plan) {
+        let (declared, state, live) = (self.declared, self.state, &self.look.live);
+        let comparison = diff(DiffInput {
+            declared,
+            state,
+            live,
+            now: self.look.read_at,
+        });
+        let holds = self.look.holds.list().iter();
+        let standing = holds.filter(|hold| hold.stands(self.look.read_at));
+        let standing: Vec<Hold> = standing.cloned().collect();
+        let plan = plan(PlanInput {
+            declared,
+            state,
+            live,
+            comparison: &comparison,
+            overrides: self.overrides,
+            holds: &standing,
+        });
+        (comparison, plan)
+    }
+}
+
+/// Compares, plans and decides.
+pub(crate) fn judge(
+    now: Timestamp,
+    look: &Look,
+    authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Report, RunError> {
+    let state = current_state(look);
+    let state = state.as_deref();
+    if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
+        return retire(now, look, state);
+    }
+    let truths = Truths {
+        declared: &look.declared,
+        state,
+        look,
+        overrides,
+    };
+    let (comparison, plan) = truths.compare_and_plan();
+    let mut report = report(look, comparison, plan);
+    match authorisation {
+        Authorisation::Asked(request) => {
+            report.asked = Some(ask(now, look, state, &report.comparison, request)?);
+        }
+        _ => report.decided = decide(&report.plan, look, state, authorisation, now)?,
+    }
+    Ok(report)
+}
+
+/// A report in which nothing is decided yet.
+fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
+    Report {
+        invalid: None,
+        declared: Arc::clone(&look.declared),
+        comparison,
+        plan,
+        decided: Decided::default(),
+        read_at: look.read_at,
+        last_good_read_at: look.watch.watch.last_good_read_at,
+        holds: look.watch.watch.holds_to_tell(&look.holds, look.read_at),
+        asked: None,
+    }
+}
+
+/// State, less what checks know better.
+fn current_state(look: &Look) -> Option<Cow<'_, State>> {
+    let state = look.memory.state.as_ref()?;
+    Some(state.without_taken(&look.watch.watch))
+}
+
+/// What a verb comes to that changes no provider.
+fn ask(
+    now: Timestamp,
+    look: &Look,
+    state: Option<&State>,
+    comparison: &Comparison,
+    request: &Request,
+) -> Result<Asked, RunError> {
+    let (declared, live) = (&look.declared, &look.live);
+    if state.is_none() && !matches!(request, Request::Adopt { .. }) {
+        let stack = declared.stack.clone();
+        return Err(RunError::NothingRecorded { stack });
+    }
+    let (recording, answer) = match request {
+        Request::Adopt { names } => {
+            let only = resolve(names, declared.resources.keys())?;
+            let only = (!names.is_empty()).then_some(&only);
+            let mut adoption = recording::adopt(declared, state, live, comparison, only);
+            let recording = std::mem::take(&mut adoption.recording);
+            (recording, Answer::Adopted(adoption))
+        }
+        Request::Forget { names } => {
+            let keys = resolve(names, recorded(state))?;
+            let (recording, means) = recording::forget(declared, live, comparison, &keys);
+            (recording, Answer::Forgotten(means))
+        }
+        Request::Refresh => (Recording::of(comparison), Answer::Refreshed),
+        Request::ConfirmAbsence { seen } => {
+            let absence = MassAbsence::of(&declared.stack, comparison);
+            let recording = match seen {
+                Some(seen) if *seen != absence.digest => {
+                    return Err(RunError::AbsenceMoved {
+                        seen: seen.clone(),
+                        now: absence.digest,
+                        count: absence.keys.len(),
+                    });
+                }
+                Some(_) => absence.confirmed(comparison, now),
+                None => Recording::of(comparison),
+            };
+            (recording, Answer::Absent(absence))
+        }
+        Request::Retire { .. } => (Recording::default(), Answer::Retired { unrecorded: 0 }),
+    };
+    Ok(Asked { recording, answer })
+}
+
+/// The resources of which state knows something.
+fn recorded(state: Option<&State>) -> impl Iterator<Item = &ResourceKey> + Clone {
+    let state = state.into_iter();
+    state.flat_map(|state| {
+        let applying = state.applying.iter();
+        let begun = applying.flat_map(|applying| applying.intents.keys());
+        state.resources.keys().chain(begun)
+    })
+}
+
+fn resolve<'a>(
+    names: &[String],
+    keys: impl Iterator<Item = &'a ResourceKey> + Clone,
+) -> Result<BTreeSet<ResourceKey>, RunError> {
+    recording::resolve(names, keys).map_err(RunError::Name)
+}
+
+/// The plan that deletes what state records, and the consent to it (semantics 7.5). Guards do not
+/// count for it; holds and another stack's marks do.
+fn retire(now: Timestamp, look: &Look, state: Option<&State>) -> Result<Report, RunError> {
+    let stack = look.declared.stack.clone();
+    let Some(state) = state else {
+        return Err(RunError::NothingRecorded { stack });
+    };
+    let (declared, prunes) = recording::retiring(&look.declared, state);
+    let truths = Truths {
+        declared: &declared,
+        state: Some(&prunes),
+        look,
+        overrides: &GuardName::ALL.into_iter().collect(),
+    };
+    let (comparison, mut plan) = truths.compare_and_plan();
+    if plan.policy.protected {
+        return Err(RunError::RetireProtected { stack });
+    }
+    let mut decided = authorise(
+        &plan,
+        Authority::Person {
+            allowed: &BTreeSet::new(),
+            policy_allowed: false,
+            name_typed: true,
+        },
+    );
+    decided.policy_granted = false;
+    plan.policy.prune = state.policy.prune;
+    let recording = Recording {
+        retires: match decided.approved.is_empty() {
+            true if state.retired.is_some() => None,
+            _ => state.retired.or(Some(now)),
+        },
+        ..Recording::of(&comparison)
+    };
+    let is_left = |key: &&ResourceKey| comparison.unmanaged.contains(*key);
+    let unrecorded = look.declared.resources.keys().filter(is_left).count();
+    let answer = Answer::Retired { unrecorded };
+    Ok(Report {
+        decided,
+        asked: Some(Asked { recording, answer }),
+        ..report(look, comparison, plan)
+    })
+}
+
+/// What of the plan may be done now.
+fn decide(
+    plan: &Plan,
+    look: &Look,
+    state: Option<&State>,
+    authorisation: &Authorisation,
+    now: Timestamp,
+) -> Result<Decided, RunError> {
+    match authorisation {
+        Authorisation::Unattended => {
+            let automatic = state
+                .map(|state| state.automatic.as_slice())
+                .unwrap_or_default();
+            let seen = &look.watch.watch.seen;
+            let by = Authority::Policy {
+                seen,
+                automatic,
+                now,
+            };
+            Ok(authorise(plan, by))
+        }
+        Authorisation::Person(consent) => {
+            let (allowed, policy_allowed) =
+                resolve_allowed(plan, &consent.allow).map_err(RunError::Allow)?;
+            let name_typed = consent.name_typed;
+            let by = Authority::Person {
+                allowed: &allowed,
+                policy_allowed,
+                name_typed,
+            };
+            Ok(authorise(plan, by))
+        }
+        // Nothing is approved but what retiring approves.
+        Authorisation::Asked(_) => Ok(Decided::default()),
+    }
+}

@@ -1,0 +1,77 @@
+//! What checks remember of a stack from one to the next.
+
+use std::collections::BTreeMap;
+
+use kedge_core::diff::{Difference, Verdict};
+use kedge_core::model::ResourceKey;
+use kedge_core::plan::drift_fingerprint;
+use kedge_core::report::{Carried, Outcome, Report};
+use kedge_core::state::{State, Watch};
+
+use crate::job::{Job, Progress};
+use crate::memory::{self, ReadWatch};
+use crate::ports::Store;
+
+/// What a memory is made after.
+pub(crate) enum Seen<'a> {
+    /// A check, of a stack with this state.
+    By(Option<&'a State>),
+    /// A run that looked and then made these changes.
+    And(&'a [Carried]),
+}
+
+/// Keeps since when each drift is known, less what this run made an end of, and which writes were
+/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
+pub(crate) async fn remember<S: Store>(
+    store: &S,
+    job: Job<'_>,
+    before: ReadWatch,
+    report: &Report,
+    seen: Seen<'_>,
+) {
+    let differences = &report.comparison.differences;
+    let (state, carried) = match seen {
+        Seen::By(state) => (state, [].as_slice()),
+        Seen::And(carried) => (None, carried),
+    };
+    let done: BTreeMap<&ResourceKey, &Carried> = carried
+        .iter()
+        .filter(|carried| carried.outcome == Outcome::Done)
+        .map(|carried| (&carried.approved.change.key, carried))
+        .collect();
+    let stands = |difference: &Difference| match done.get(&difference.key) {
+        Some(done) => difference.after(&done.approved.change.edits),
+        None => Some(difference.clone()),
+    };
+    let drifts = differences
+        .values()
+        .filter(|_| report.comparison.has_state)
+        .filter_map(stands)
+        .filter(Difference::is_drift)
+        .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
+        .collect();
+    let stands_as = |key: &ResourceKey, verdict| {
+        differences
+            .get(key)
+            .is_some_and(|difference| difference.verdict == verdict)
+    };
+    let complete = report.count(&[Verdict::Unknown]) == 0;
+    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
+    let mut watch: Watch = before
+        .watch
+        .after(&drifts, is_unread, complete, report.read_at)
+        .with_holds(&report.holds, report.read_at);
+    if let Some(state) = state {
+        let is_there = |key: &ResourceKey| {
+            differences
+                .get(key)
+                .is_some_and(|one| one.whole.is_none() && one.verdict != Verdict::Unknown)
+        };
+        watch = watch
+            .with_taken(state, |key| stands_as(key, Verdict::InSync))
+            .with_returned(state, is_there);
+    }
+    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
+        (job.progress)(Progress::NotRemembered(&error));
+    }
+}

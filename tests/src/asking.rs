@@ -1,0 +1,121 @@
+//! What a person asks of a stack besides `up`: adopt, forget, refresh, retire, hold, release.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a scenario that can't go on has failed"
+)]
+
+use std::collections::BTreeMap;
+
+use kedge_core::model::{ResourceKey, Timestamp};
+use kedge_core::recording::{Answer, MassAbsence};
+use kedge_core::report::{Changed, Report};
+use kedge_core::stored::hold::{Hold, Holds};
+use kedge_engine::holds;
+use kedge_engine::reconcile::{Authorisation, RunError, foresee};
+use kedge_engine::request::Request;
+
+use crate::executor::Crashed;
+use crate::ports::endpoints;
+use crate::stack::{Stack, Upped};
+
+impl Stack {
+    /// Asks for something, and has it done.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub fn asked(&self, request: &Request) -> (Report, Changed) {
+        match self.ask(request) {
+            Ok(Ok(done)) => done,
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+
+    /// The same with its error.
+    ///
+    /// # Errors
+    /// When it crashed; within, those of the engine.
+    pub fn ask(&self, request: &Request) -> Result<Upped, Crashed> {
+        self.up(&Authorisation::Asked(request.clone()))
+    }
+
+    /// What a request would come to.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn foresee(&self, request: &Request) -> Result<Report, RunError> {
+        let (set, none, endpoints) = (self.set(), BTreeMap::new(), endpoints());
+        let job = self.job(&set, &none, &endpoints);
+        let run = foresee(&self.ports, &self.ports, job, request);
+        self.ports.executor.run(run).expect("no crash point is set")
+    }
+
+    /// What is gone all at once.
+    ///
+    /// # Panics
+    /// When that can't be found out.
+    #[must_use]
+    pub fn mass_absence(&self) -> MassAbsence {
+        let report = self.foresee(&Request::ConfirmAbsence { seen: None });
+        match report.expect("a report").asked.map(|asked| asked.answer) {
+            Some(Answer::Absent(absence)) => absence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A person says that what is gone all at once is gone.
+    pub fn confirm_absence(&self) -> (Report, Changed) {
+        let seen = Some(self.mass_absence().digest);
+        self.asked(&Request::ConfirmAbsence { seen })
+    }
+
+    /// Holds a resource, or without one the stack, for so many minutes.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub fn hold(&self, key: Option<ResourceKey>, minutes: i64) -> Holds {
+        let now = Timestamp(self.ports.executor.now_ms());
+        let hold = Hold {
+            key,
+            reason: "broker upgrade".to_owned(),
+            who: "ana@laptop".to_owned(),
+            until: now.plus_ms(minutes * 60_000),
+            set_at: now,
+        };
+        let run = holds::hold(&self.ports, &self.name, &hold);
+        let held = self.ports.executor.run(run);
+        held.expect("no crash point is set").expect("a hold")
+    }
+
+    /// Takes a hold away.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub fn release(&self, key: Option<ResourceKey>) -> Vec<Hold> {
+        let now = Timestamp(self.ports.executor.now_ms());
+        let keys = [key];
+        let run = holds::release(&self.ports, &self.name, &keys, now);
+        let released = self.ports.executor.run(run);
+        released
+            .expect("no crash point is set")
+            .expect("released")
+            .1
+    }
+
+    /// Again, and it changes nothing: neither the world nor the store.
+    ///
+    /// # Panics
+    /// When it does.
+    pub fn assert_done(&self, request: &Request) {
+        let world = self.ports.sandbox.world();
+        let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
+        let (_, changed) = self.asked(request);
+        assert_eq!(changed.carried, []);
+        assert_eq!(self.ports.writes(), writes);
+        assert_eq!(self.ports.store.writes.get(), stored);
+        assert_eq!(self.ports.sandbox.world(), world);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a person holds is left by everybody until it is released or ends.
+
+use bytes::Bytes;
+use kedge_core::diff::Verdict;
+use kedge_core::report::{Report, StackVerdict};
+use kedge_engine::MemoryError;
+use kedge_engine::ports::{Condition, Store as _};
+use kedge_engine::reconcile::RunError;
+use kedge_tests::stack::{Stack, carried, shown, topic, verdict};
+use serde_json::json;
+
+use super::{deed, set_config};
+
+fn drifted() -> Stack {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    deed(&stack, json!({"do": "delete_topic", "topic": "dev-b-dlq"}));
+    stack
+}
+
+/// Of each hold that is told, whether it stands.
+fn told(report: &Report) -> Vec<bool> {
+    let holds = report.holds.iter();
+    holds.map(|hold| hold.stands(report.read_at)).collect()
+}
+
+#[test]
+fn a_held_resource_is_left_and_the_rest_goes_on() {
+    let stack = drifted();
+    stack.hold(Some(topic("a")), 120);
+    let (report, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["create dev-b-dlq done"]);
+    assert_eq!((report.held(), told(&report)), (1, vec![true]));
+    assert_eq!(verdict(&report, "dev-a"), Verdict::Drifted, "still checked");
+    stack.wait_minutes(10);
+    // A person's `up` too.
+    stack.assert_idle();
+    let refused = stack.up(&kedge_tests::stack::person(&["dev-a"])).unwrap();
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("held by ana@laptop"), "{said}");
+    // It ends, and says so once.
+    stack.wait_minutes(110);
+    assert_eq!(told(&stack.check()), [false]);
+    assert!(told(&stack.check()).is_empty());
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["update dev-a done"]);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_held_stack_is_left_until_it_is_released() {
+    let mut stack = drifted();
+    stack.hold(None, 120);
+    stack.topics(&[("a", ""), ("b", "partitions: 2"), ("b-dlq", ""), ("c", "")]);
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
+    let (report, changed) = stack.person(&[]);
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    stack.assert_idle();
+    let released = stack.release(None);
+    assert_eq!(released.len(), 1);
+    stack.unattended();
+    stack.person(&["policy"]);
+    stack.assert_settled();
+    assert_eq!(stack.release(None), []);
+}
+
+#[test]
+fn a_hold_on_a_clean_stack_ends_aloud_too() {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.hold(Some(topic("a")), 30);
+    assert_eq!(told(&stack.check()), [true]);
+    stack.wait_minutes(30);
+    let report = stack.check();
+    assert_eq!(
+        (report.verdict(), told(&report)),
+        (StackVerdict::Clean, vec![false])
+    );
+    stack.assert_settled();
+    // No check reads holds any longer while nothing is wrong.
+    let reads = stack.ports.store.reads.get();
+    assert!(told(&stack.check()).is_empty());
+    assert_eq!(stack.ports.store.reads.get() - reads, 2);
+}
+
+#[test]
+fn what_depends_on_a_held_resource_is_left_with_it() {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    deed(
+        &stack,
+        json!({"do": "delete_pubsub_topic", "topic": "dev-mail"}),
+    );
+    stack.wait_minutes(10);
+    let mail =
+        kedge_core::model::ResourceKey::pubsub_topic(kedge_tests::stack::GCP_PROJECT, "dev-mail");
+    stack.hold(Some(mail.clone()), 60);
+    let (report, changed) = stack.person(&[]);
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(report.held(), 3);
+    stack.assert_idle();
+    stack.release(Some(mail));
+    stack.person(&["dev-mail-sub"]);
+    stack.assert_settled();
+}
+
+#[test]
+fn holds_that_cannot_be_read_hold_everything() {
+    let stack = drifted();
+    let put = |text: &str| {
+        let bytes = Bytes::from(text.to_owned());
+        let put = stack
+            .ports
+            .put("stacks/dev/hold.json", bytes, Condition::None);
+        assert!(matches!(stack.ports.executor.run(put), Ok(Ok(_))));
+    };
+    let world = stack.ports.sandbox.world();
+    for damaged in ["{", "{\"format\": 2, \"holds\": []}"] {
+        put(damaged);
+        for by in [
+            kedge_engine::reconcile::Authorisation::Unattended,
+            kedge_tests::stack::person(&[]),
+        ] {
+            let refused = stack.up(&by).unwrap();
+            let is_said = matches!(&refused, Err(RunError::Memory(MemoryError::Stored { .. })));
+            assert!(is_said, "{refused:?}");
+        }
+    }
+    assert_eq!(stack.ports.sandbox.world(), world);
+    put("{\"format\": 1, \"holds\": []}");
+    stack.unattended();
+    stack.assert_settled();
+}

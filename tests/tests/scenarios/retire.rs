@@ -1,0 +1,168 @@
+//! A stack that is retired is deleted whole, whatever crashes between, and begins anew only by a
+//! person.
+
+use kedge_core::report::StackVerdict;
+use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_engine::request::Request;
+use kedge_tests::ports::CrashPoint;
+use kedge_tests::stack::{Stack, carried_in_order, left, person, shown, topic};
+use serde_json::json;
+
+use super::deed;
+
+const RETIRE: Request = Request::Retire { seen: None };
+
+fn standing() -> Stack {
+    let mut stack = Stack::new();
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0, on_missing: recreate");
+    let stack = stack.with_small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    let _ = stack.check();
+    assert!(remains(&stack).len() > 4, "{:?}", remains(&stack));
+    // Somebody else's.
+    deed(
+        &stack,
+        json!({"do": "create_topic", "topic": "dev-foreign", "partitions": 1, "replication": 2}),
+    );
+    stack
+}
+
+/// What is left of the stack's own in the world.
+fn remains(stack: &Stack) -> Vec<&'static str> {
+    let world = stack.ports.sandbox.world();
+    let mut world = world;
+    if let Some(object) = world.as_object_mut() {
+        // What happened once is told there for ever.
+        object.remove("history");
+    }
+    let text = world.to_string();
+    [
+        "\"dev-a\"",
+        "\"dev-b\"",
+        "\"dev-b-dlq\"",
+        "\"dev-mail\"",
+        "dev-mail-sub",
+        "192.0.2.1\"",
+    ]
+    .into_iter()
+    .filter(|name| text.contains(*name))
+    .collect()
+}
+
+#[test]
+fn what_is_recorded_is_deleted_and_the_rest_stays() {
+    let stack = standing();
+    let (report, changed) = stack.asked(&RETIRE);
+    assert!(changed.is_complete(), "{}", shown(&report));
+    let order = carried_in_order(&changed);
+    assert_eq!(order.len(), 7);
+    let at = |line: &str| order.iter().position(|other| other.contains(line));
+    assert!(at("dev-mail-sub") < at("dev-mail done"), "{order:?}");
+    assert_eq!(remains(&stack), Vec::<&str>::new());
+    assert!(
+        stack
+            .ports
+            .sandbox
+            .world()
+            .to_string()
+            .contains("dev-foreign")
+    );
+    assert!(stack.state_text().contains("\"retired_ms\""));
+    assert!(stack.state_text().contains("\"resources\": {}"));
+    stack.assert_done(&RETIRE);
+    // The definitions are still there, and nobody deploys them again by himself.
+    let report = stack.check();
+    assert_eq!(left(&report, "dev-a"), ["retired"]);
+    stack.assert_idle_unattended();
+    stack.person(&[]);
+    assert!(!stack.state_text().contains("retired_ms"));
+    stack.assert_settled();
+}
+
+#[test]
+fn a_crash_anywhere_leaves_nothing_that_a_second_run_does_not_end() {
+    let calm = standing();
+    calm.crash_at(None);
+    calm.asked(&RETIRE);
+    let calls = calm.ports.calls.get();
+    for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
+        let stack = standing();
+        stack.crash_at(Some(point));
+        assert!(stack.ask(&RETIRE).is_err(), "{point:?}: no crash");
+        stack.crash_at(None);
+        stack.wait_minutes(3);
+        // A tick puts nothing of it back.
+        let before = remains(&stack);
+        stack.unattended();
+        assert_eq!(remains(&stack), before, "{point:?}");
+        let (report, changed) = stack.asked(&RETIRE);
+        assert!(changed.is_complete(), "{point:?}: {}", shown(&report));
+        assert_eq!(remains(&stack), Vec::<&str>::new(), "{point:?}");
+        assert!(
+            stack.state_text().contains("\"resources\": {}"),
+            "{point:?}"
+        );
+        stack.assert_done(&RETIRE);
+        stack.assert_idle_unattended();
+    }
+}
+
+#[test]
+fn a_protected_stack_and_a_held_one_are_not_retired() {
+    let mut stack = standing();
+    let all = remains(&stack);
+    stack.hold(Some(topic("a")), 60);
+    stack.hold(None, 30);
+    let (_, changed) = stack.asked(&RETIRE);
+    assert_eq!(changed.carried, []);
+    assert_eq!(remains(&stack), all);
+    stack.release(None);
+    let (report, changed) = stack.asked(&RETIRE);
+    assert_eq!((changed.done(), report.held()), (6, 1));
+    assert_eq!(remains(&stack), ["\"dev-a\""]);
+    stack.assert_idle_unattended();
+    stack.release(Some(topic("a")));
+    stack.asked(&RETIRE);
+    assert_eq!(remains(&stack), Vec::<&str>::new());
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    stack.policy("protected: true");
+    for _ in 0..2 {
+        let refused = stack.ask(&RETIRE).unwrap();
+        let is_said = matches!(refused, Err(RunError::RetireProtected { .. }));
+        assert!(is_said);
+        stack.unattended();
+    }
+    assert_eq!(remains(&stack), all);
+    stack.assert_settled();
+}
+
+#[test]
+fn what_could_not_be_read_is_left_and_deleted_later() {
+    let stack = standing();
+    stack.trouble(
+        kedge_sandbox::Provider::Pubsub,
+        "subscriptions",
+        super::status(403),
+    );
+    let (report, changed) = stack.asked(&RETIRE);
+    assert!(changed.is_complete(), "{}", shown(&report));
+    assert_eq!(report.verdict(), StackVerdict::Incomplete);
+    assert!(remains(&stack).contains(&"dev-mail-sub"));
+    stack.ports.sandbox.clear_faults();
+    stack.asked(&RETIRE);
+    assert_eq!(remains(&stack), Vec::<&str>::new());
+    stack.assert_done(&RETIRE);
+}
+
+#[test]
+fn nothing_recorded_is_nothing_to_retire() {
+    let stack = Stack::small();
+    let refused = stack.ask(&RETIRE).unwrap();
+    assert!(matches!(refused, Err(RunError::NothingRecorded { .. })));
+    let (Ok(_), Ok(_)) = (stack.up(&Authorisation::Unattended), stack.up(&person(&[]))) else {
+        panic!("no crash point is set");
+    };
+    stack.assert_settled();
+}
