@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kedge_core::definitions::SetError;
+use kedge_core::model::BucketAddressError;
 use kedge_core::render;
 use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::push::PushError;
 use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
+use kedge_s3::S3SettingsError;
 use thiserror::Error;
 
 use crate::args::{Args, Format};
@@ -47,6 +49,10 @@ pub(crate) enum CliError {
     NothingRan { revision: String, seconds: i64 },
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
+    #[error("the store can't be opened")]
+    Bucket(#[from] BucketAddressError),
+    #[error("the store can't be opened")]
+    S3(#[from] S3SettingsError),
     #[error("could not set up HTTP")]
     Http(#[from] HttpBuildError),
     #[error("could not encode JSON")]

@@ -21,6 +21,7 @@ mod seen;
 mod setup;
 mod source;
 mod stack;
+mod store;
 mod unlock;
 mod verbs;
 

@@ -34,7 +34,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Declared, DeclaredResource, Kind, ResourceKey, Salt, StackConfig, StackName};
+use crate::model::{
+    BucketAddress, BucketAddressError, Declared, DeclaredResource, Kind, ResourceKey, Salt,
+    StackConfig, StackName,
+};
 
 use context::{Context, stack_file};
 use kafka::KafkaReader;
@@ -200,6 +203,23 @@ pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
         }) => named(name),
         Some(_) => None,
         None => named(branch),
+    }
+}
+
+/// The bucket that `kedge.yaml` names for Kedge's memory; none if it names none.
+///
+/// # Errors
+/// When what stands there is no bucket: another store must not be taken instead.
+pub fn bucket_of(set: &DefinitionSet) -> Result<Option<BucketAddress>, BucketAddressError> {
+    let root = set
+        .text(project::FILE)
+        .and_then(|text| yaml::read(text).ok());
+    match root.as_ref().and_then(|root| child(root, "bucket")) {
+        None => Ok(None),
+        Some(node) => match &node.content {
+            Content::Scalar(text) => text.parse().map(Some),
+            _ => "".parse().map(Some),
+        },
     }
 }
 

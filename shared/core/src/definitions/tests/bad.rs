@@ -189,6 +189,9 @@ guards:
   share_percent_max: 101
   changes: 1
 "),
+    bucket: of("kedge.yaml", "project: acme
+bucket: \"My Bucket\"
+"),
     ignore_rules: of("kedge.yaml", "project: acme
 ignore:
   - resource: \"{stack}-a\"
