@@ -23,6 +23,7 @@ use crate::lease::{Holder, Lease};
 use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
+use crate::registry;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
@@ -142,6 +143,9 @@ pub async fn up<P: WritePorts, S: Store>(
         (judged.report, changed, judged.look.watch)
     };
     remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
+    if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
+        registry::retire(store, job.stack).await?;
+    }
     Ok((report, changed))
 }
 
