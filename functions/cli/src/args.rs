@@ -111,6 +111,9 @@ pub(crate) enum Verb {
     Preview(PreviewOptions),
     /// Make the stack what the definitions say.
     Up(UpOptions),
+    /// Take the lease from a run that is gone, or must stop: shows who holds it, and asks.
+    #[command(visible_alias = "cancel")]
+    Unlock(UnlockOptions),
     /// Store the local definitions as what the stack should be.
     Push(PushOptions),
     /// Store an older revision again, as a new one. State is never rolled back.
@@ -182,6 +185,13 @@ pub(crate) struct UpOptions {
     /// Do what a tick does: what the policy allows, and nothing else.
     #[arg(long)]
     pub(crate) unattended: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct UnlockOptions {
+    /// Don't ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use kedge_core::definitions::SetError;
 use kedge_core::model::BucketAddressError;
 use kedge_core::render;
+use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::push::PushError;
 use kedge_engine::reconcile::RunError;
@@ -37,6 +38,8 @@ pub(crate) enum CliError {
     Set(#[from] SetError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     #[error(transparent)]
     Push(#[from] PushError),
     #[error(
@@ -85,13 +88,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let mut causes = causes(error);
-    if let CliError::Push(
-        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
-    ) = error
-    {
-        causes.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
-    }
+    let causes = reasons(error);
     let code = match error {
         CliError::Set(_) | CliError::Run(RunError::NoSet(_)) => 3,
         _ => 1,
@@ -111,10 +108,22 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
 /// Prints an error with its causes for people.
 pub(crate) fn print_text(error: &CliError) {
     let mut text = format!("error: {error}\n");
-    for cause in causes(error) {
+    for cause in reasons(error) {
         text.push_str(&format!("  because {cause}\n"));
     }
     let _ = screen::err(&text);
+}
+
+/// What an error was caused by, and each refusal of a push with its way out.
+fn reasons(error: &CliError) -> Vec<String> {
+    let mut reasons = causes(error);
+    if let CliError::Push(
+        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
+    ) = error
+    {
+        reasons.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
+    }
+    reasons
 }
 
 /// What an error was caused by, down to the root.

@@ -22,6 +22,7 @@ mod setup;
 mod source;
 mod stack;
 mod store;
+mod unlock;
 mod verbs;
 
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Check(options) => verbs::check(args, options).await,
         Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
+        Verb::Unlock(options) => unlock::unlock(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Push(options) => push::push(args, options).await,
         Verb::Rollback(options) => push::rollback(args, options).await,

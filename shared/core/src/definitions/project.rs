@@ -287,14 +287,15 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
     })
 }
 
-/// What could stand behind a key of an ignore rule.
+/// What could stand behind a key of an ignore rule, or of another map of texts.
 fn example(key: &str) -> &'static str {
     match key {
         "resource" => "\"{stack}-…\"",
         "field" => "retention_ms",
         "reason" => "<why it is overlooked>",
         "owner" => "<who answers for it>",
-        _ => "2026-12-31",
+        "until" => "2026-12-31",
+        _ => "<its name>",
     }
 }
 
