@@ -14,6 +14,15 @@ const TOPICS_PER_FILE: usize = 20_000;
 
 const KEDGE: &str = "\
 project: acme
+policy:
+  correct: safe
+  deploy: disruptive
+  correct_after: 15m
+guards: {changes_max: 100000, creates_max: 100000, share_percent_max: 100, daily_automatic_max: 100000}
+";
+
+/// The area of the topics; a set of nodes alone has none.
+const AREA: &str = "\
 areas:
   data_plane:
     kafka_topics:
@@ -22,11 +31,6 @@ areas:
       retention_ms: \"604800000\"
       max_message_bytes: 25MiB
       compression_type: snappy
-policy:
-  correct: safe
-  deploy: disruptive
-  correct_after: 15m
-guards: {changes_max: 100000, creates_max: 100000, share_percent_max: 100, daily_automatic_max: 100000}
 ";
 
 /// How much of each kind.
@@ -125,8 +129,9 @@ pub(crate) fn member(number: usize) -> String {
 
 /// The files of one stack.
 pub(crate) fn definitions(amounts: Amounts) -> BTreeMap<String, String> {
+    let area = if amounts.topics > 0 { AREA } else { "" };
     let mut files = BTreeMap::from([
-        ("kedge.yaml".to_owned(), KEDGE.to_owned()),
+        ("kedge.yaml".to_owned(), format!("{KEDGE}{area}")),
         (format!("stacks/{STACK}.yaml"), stack_file(amounts)),
     ]);
     let numbers: Vec<usize> = (0..amounts.topics).collect();

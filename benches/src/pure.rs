@@ -255,6 +255,7 @@ fn stages(
         };
         let (decided, authorise) = worked(|| authorise(&planned, authority));
         let report = Report {
+            invalid: None,
             declared: declared.into(),
             comparison,
             plan: planned,

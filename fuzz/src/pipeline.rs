@@ -151,6 +151,7 @@ pub(crate) fn run(
     for authority in authorities {
         let decided = authorise(&plan, authority);
         shown(&Report {
+            invalid: None,
             declared: declared.clone().into(),
             comparison: comparison.clone(),
             plan: plan.clone(),

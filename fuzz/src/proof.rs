@@ -79,8 +79,9 @@ fn binding(key: &ResourceKey, served: &[Served]) -> bool {
         let is_conditional = one["condition"].is_object();
         !is_other && !is_conditional && !is_nobody(&one["members"])
     };
+    // In the JSON of protocol buffers null is what is left out.
     let lacks = |policy: &Value| match policy.get("bindings") {
-        None => policy.is_object(),
+        None | Some(Value::Null) => policy.is_object(),
         Some(bindings) => bindings
             .as_array()
             .is_some_and(|list| !list.iter().any(grants)),

@@ -8,5 +8,6 @@ pub mod asking;
 pub mod executor;
 pub mod pause;
 pub mod ports;
+pub mod pushed;
 pub mod stack;
 pub mod told;

@@ -12,7 +12,7 @@ use crate::{definitions, screen};
 
 /// `kedge accept`. Looks and prints; writes nothing.
 pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, CliError> {
-    let run = Run::new(args)?;
+    let run = Run::new(args).await?;
     let report = run.look(false, &[]).await?;
     let keys = report.comparison.differences.keys();
     let names = std::slice::from_ref(&options.key);

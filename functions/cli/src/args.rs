@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Where state is kept: file://FOLDER.
     #[arg(long, global = true, default_value = STORE)]
     pub(crate) store: String,
+    /// Read the definitions from the store, as is done anyway where it is not a folder.
+    #[arg(long, global = true)]
+    pub(crate) stored: bool,
     /// How to answer: text for people, json, junit (XML) or github (annotations) for machines.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -54,7 +57,7 @@ pub(crate) enum Format {
     Json,
     /// JUnit XML: check, preview and audit.
     Junit,
-    /// Annotations of GitHub Actions: check, preview and audit.
+    /// For GitHub Actions: annotations of check, preview and audit; outputs of a step of stack.
     Github,
 }
 
@@ -63,6 +66,7 @@ impl Format {
     pub(crate) fn is_of(self, verb: &Verb) -> bool {
         match self {
             Self::Text | Self::Json => true,
+            Self::Github if matches!(verb, Verb::Stack) => true,
             Self::Junit | Self::Github => {
                 matches!(verb, Verb::Check(_) | Verb::Preview(_) | Verb::Audit)
             }
@@ -86,6 +90,7 @@ impl Args {
         .into_iter()
         .filter(|(_, value, default)| value != default)
         .map(|(flag, value, _)| format!(" {flag} {}", render::quoted(value)))
+        .chain(self.stored.then(|| " --stored".to_owned()))
         .collect()
     }
 }
@@ -122,6 +127,14 @@ pub(crate) enum Verb {
     Forget(ForgetOptions),
     /// Delete everything that is recorded of the stack, and end it.
     Retire(RetireOptions),
+    /// Store the local definitions as what the stack should be.
+    Push(PushOptions),
+    /// Store an older revision again, as a new one. State is never rolled back.
+    Rollback(RollbackOptions),
+    /// What was pushed, and what runs did about it, newest first.
+    History(HistoryOptions),
+    /// Which stack is meant, how that is known, and which GitHub Environment has its secrets.
+    Stack,
     /// Show everything there is in the stack's scopes, managed or not.
     Audit,
     /// Show what the stack consists of: topics, subscriptions, record sets.
@@ -228,8 +241,8 @@ pub(crate) struct HoldOptions {
     #[arg(value_name = "KEY", requires = "length")]
     pub(crate) keys: Vec<String>,
     /// For how long: 30m, 2h, 3d; at most 30d.
-    #[arg(long = "for", value_name = "TIME", requires = "reason")]
-    pub(crate) length: Option<String>,
+    #[arg(long = "for", value_name = "TIME", requires = "reason", value_parser = span)]
+    pub(crate) length: Option<i64>,
     /// Why.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,
@@ -251,6 +264,73 @@ pub(crate) struct AcceptOptions {
     pub(crate) key: String,
     /// One of its fields. Without it: all that differ.
     pub(crate) field: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushOptions {
+    /// Replace a stored commit that is no ancestor of this one.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Withdraw many resources at once, or all of a file. `Kedge-Withdraw: yes` in the commit
+    /// message says the same.
+    #[arg(long)]
+    pub(crate) withdraw: bool,
+    /// Push after this rollback: the revision it made. `Kedge-After-Rollback: REVISION` in the
+    /// commit message says the same.
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) after_rollback: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitOptions,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackOptions {
+    /// The revision to bring back, or the beginning of it (`kedge history` lists them).
+    pub(crate) revision: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitOptions,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct WaitOptions {
+    /// Wait for the run that follows, and exit with its code.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait: 90s, 15m, 1h.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = span, requires = "wait")]
+    pub(crate) within: i64,
+    /// Which verdicts of that run exit with 2.
+    #[arg(long, value_enum, default_value_t = FailOn::Any, requires = "wait")]
+    pub(crate) fail_on: FailOn,
+}
+
+/// A length of time, in milliseconds: a whole number and `s`, `m`, `h` or `d`.
+fn span(text: &str) -> Result<i64, String> {
+    let fail = || format!("`{text}` is not a length of time: write 90s, 15m, 2h or 7d");
+    let unit = text.chars().last().ok_or_else(fail)?;
+    let number = text.strip_suffix(unit).unwrap_or_default();
+    let unit_ms = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return Err(fail()),
+    };
+    let number: u32 = number.parse().map_err(|_| fail())?;
+    i64::from(number).checked_mul(unit_ms).ok_or_else(fail)
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryOptions {
+    /// Only runs that were about this resource, by its key or a short form of it.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) resource: Option<String>,
+    /// Only what happened in this time: 24h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) since: Option<i64>,
+    /// At most so many pushes, and so many runs.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) most: u16,
 }
 
 #[derive(Debug, clap::Args)]
@@ -280,6 +360,9 @@ pub(crate) struct SandboxOptions {
 }
 
 #[cfg(test)]
+mod workflow;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
@@ -288,6 +371,17 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, ms) in [("90s", 90_000), ("15m", 900_000), ("2h", 7_200_000)] {
+            assert_eq!(span(text), Ok(ms));
+        }
+        assert_eq!(span("7d"), Ok(7 * 86_400_000));
+        for bad in ["", "s", "7", "-1s", "1.5h", "1w", "15min", "1ß"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

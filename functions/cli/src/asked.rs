@@ -7,6 +7,7 @@ use kedge_core::render::{self, Around, Traffic};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::reconcile::{self, Authorisation, Progress, RunError};
 use kedge_engine::request::Request;
+use kedge_engine::sets;
 
 use crate::args::{AdoptOptions, Args, ForgetOptions, Format, RefreshOptions, RetireOptions};
 use crate::error::CliError;
@@ -16,7 +17,7 @@ use crate::verbs::Run;
 /// `kedge adopt`.
 pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, CliError> {
     let names = options.keys.clone();
-    let asking = Asking::new(args, Request::Adopt { names })?;
+    let asking = Asking::new(args, Request::Adopt { names }).await?;
     let report = asking.foresee().await?;
     let question = "Type `yes` to record this, anything else to do nothing: ";
     if !asking.has_news(&report)? || !asking.agreed(options.yes, question, &report)? {
@@ -28,7 +29,7 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
 /// `kedge forget`.
 pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, CliError> {
     let names = options.keys.clone();
-    let asking = Asking::new(args, Request::Forget { names })?;
+    let asking = Asking::new(args, Request::Forget { names }).await?;
     let report = asking.foresee().await?;
     let question = "Type `yes` to forget this, anything else to do nothing: ";
     if !asking.agreed(options.yes, question, &report)? {
@@ -41,10 +42,10 @@ pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, C
 /// records too.
 pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8, CliError> {
     let Some(given) = &options.confirm_absence else {
-        let asking = Asking::new(args, Request::Refresh)?;
+        let asking = Asking::new(args, Request::Refresh).await?;
         return asking.fulfil(Request::Refresh).await;
     };
-    let asking = Asking::new(args, Request::ConfirmAbsence { seen: None })?;
+    let asking = Asking::new(args, Request::ConfirmAbsence { seen: None }).await?;
     if !given.is_empty() {
         let seen = Some(given.clone());
         return asking.fulfil(Request::ConfirmAbsence { seen }).await;
@@ -72,7 +73,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
 
 /// `kedge retire`.
 pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, CliError> {
-    let asking = Asking::new(args, Request::Retire { seen: None })?;
+    let asking = Asking::new(args, Request::Retire { seen: None }).await?;
     let stack = asking.run.setup.chosen.stack.to_string();
     if let Some(name) = options.confirm.as_ref().filter(|name| **name != stack) {
         return Err(CliError::Usage(format!(
@@ -108,9 +109,12 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn new(args: &'a Args, request: Request) -> Result<Self, CliError> {
-        let run = Run::new(args)?;
+    async fn new(args: &'a Args, request: Request) -> Result<Self, CliError> {
+        let run = Run::new(args).await?;
         run.refuse_if_read_only()?;
+        if let Some(read) = &run.setup.read {
+            sets::usable(read)?;
+        }
         Ok(Self { run, request })
     }
 

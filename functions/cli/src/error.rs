@@ -11,6 +11,7 @@ use kedge_core::render;
 use kedge_engine::MemoryError;
 use kedge_engine::holds::HoldError;
 use kedge_engine::ports::StoreError;
+use kedge_engine::push::PushError;
 use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
 use thiserror::Error;
@@ -43,6 +44,13 @@ pub(crate) enum CliError {
     Memory(#[from] MemoryError),
     #[error(transparent)]
     Accept(#[from] AcceptError),
+    #[error(transparent)]
+    Push(#[from] PushError),
+    #[error(
+        "revision {revision} is stored, and in {seconds} s nothing has run it: no function of kedge \
+         is deployed, or it failed; `kedge up` does it from here"
+    )]
+    NothingRan { revision: String, seconds: i64 },
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("could not set up HTTP")]
@@ -64,7 +72,9 @@ pub(crate) enum CliError {
 /// Prints an error with its causes and gives the exit code: 3 for definitions that can't be used,
 /// else 1 (semantics 9.5).
 pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
-    if let CliError::Run(RunError::Definitions(problems)) = error {
+    if let CliError::Run(RunError::Definitions(problems))
+    | CliError::Push(PushError::Definitions(problems)) = error
+    {
         let root = || definitions::in_repository(&args.definitions);
         // A report for machines is the answer and goes where answers go.
         let _ = match args.format() {
@@ -78,9 +88,15 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let causes = causes(error);
+    let mut causes = causes(error);
+    if let CliError::Push(
+        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
+    ) = error
+    {
+        causes.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
+    }
     let code = match error {
-        CliError::Set(_) => 3,
+        CliError::Set(_) | CliError::Run(RunError::NoSet(_)) => 3,
         _ => 1,
     };
     match args.format() {

@@ -11,14 +11,18 @@ mod confirm;
 mod definitions;
 mod demo;
 mod error;
+mod git;
+mod history;
 mod hold;
 mod init;
 mod outputs;
 mod progress;
+mod push;
 mod sandbox;
 mod screen;
 mod seen;
 mod setup;
+mod source;
 mod stack;
 mod verbs;
 
@@ -77,6 +81,10 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Forget(options) => asked::forget(args, options).await,
         Verb::Retire(options) => asked::retire(args, options).await,
         Verb::Audit => verbs::audit(args).await,
+        Verb::Push(options) => push::push(args, options).await,
+        Verb::Rollback(options) => push::rollback(args, options).await,
+        Verb::History(options) => history::history(args, options).await,
+        Verb::Stack => stack::show(args),
         Verb::Outputs => outputs::outputs(args).await,
         Verb::Init(options) => init::init(args, options),
         Verb::Select { stack } => stack::select(args, stack),

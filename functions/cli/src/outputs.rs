@@ -1,8 +1,11 @@
 //! `kedge outputs`: what the stack consists of, for whoever uses it.
 
+use std::collections::BTreeSet;
+
 use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
 use kedge_core::report::Report;
 use kedge_engine::reconcile;
+use kedge_engine::sets;
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
@@ -12,10 +15,15 @@ use crate::setup::Setup;
 
 /// Prints the names that other programs need. Reads the world, so that what is not there is said.
 pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
-    let setup = Setup::of(args)?;
+    let mut setup = Setup::of(args)?;
+    setup.read_definitions(args, false).await?;
     let watcher = Watcher::new(args.format() != Format::Text);
     let see = |progress: reconcile::Progress<'_>| watcher.see(progress);
-    let report = reconcile::check(&setup.ports, &setup.store, setup.job(&see)).await;
+    let (ports, store, job) = (&setup.ports, &setup.store, setup.job(&see));
+    let report = match &setup.read {
+        Some(read) => sets::preview_stored(ports, store, job, read, &BTreeSet::new()).await,
+        None => reconcile::check(ports, store, job).await,
+    };
     watcher.end();
     let report = report?;
     if args.format() == Format::Json {
@@ -24,6 +32,7 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
             .map(|kind| (kind.as_str().to_owned(), of_kind(&report, kind).into()))
             .collect();
         json.insert("format".to_owned(), "kedge.outputs/1".into());
+        json.insert("stack".to_owned(), setup.chosen.stack.as_str().into());
         screen::out(&format!("{:#}\n", serde_json::Value::Object(json)))?;
         return Ok(0);
     }

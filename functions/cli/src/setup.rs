@@ -4,29 +4,38 @@ use std::path::{Path, PathBuf};
 
 use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::Timestamp;
+use kedge_core::render;
 use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{Job, Progress};
+use kedge_engine::reconcile::{Job, Progress, RunError};
 use kedge_engine::session::Endpoints;
+use kedge_engine::sets::{self, ReadSet};
 use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
 
 use crate::args::Args;
 use crate::definitions;
 use crate::error::CliError;
 use crate::screen;
+use crate::source::{self, Source};
 use crate::stack::{self, Chosen};
 
 /// How long a run of the command line may take: long enough for 500 topics at one request a second.
 const DEADLINE_MS: i64 = 15 * 60 * 1000;
 
-/// Everything a verb needs.
+/// Everything a verb needs. [`Setup::read_definitions`] is called before a job is asked for.
 pub(crate) struct Setup {
     pub(crate) ports: NativePorts,
     pub(crate) store: FolderStore,
     pub(crate) chosen: Chosen,
+    /// The definitions that count for this verb.
     pub(crate) set: DefinitionSet,
+    /// What they were read from.
     pub(crate) definitions: String,
-    overrides: std::collections::BTreeMap<String, String>,
+    /// What the store holds, where that counts.
+    pub(crate) read: Option<ReadSet>,
+    pub(crate) overrides: std::collections::BTreeMap<String, String>,
+    pub(crate) settings: Settings,
+    has_local: bool,
     endpoints: Endpoints,
     deadline: Timestamp,
     pub(crate) read_only: bool,
@@ -39,7 +48,12 @@ impl Setup {
     pub(crate) fn of(args: &Args) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
         let settings = Settings::load(&folder)?;
-        let set = definitions::load(&args.definitions)?;
+        // Where the stored definitions count, no local ones are needed.
+        let has_local = args.definitions.is_dir() || !source::is_remote(args);
+        let set = match has_local {
+            true => definitions::load(&args.definitions)?,
+            false => DefinitionSet::default(),
+        };
         let chosen = stack::choose(args, &settings, &set)?;
         let store = open_store(&args.store)?;
         let read_only = settings.read_only()?;
@@ -64,9 +78,66 @@ impl Setup {
             store,
             chosen,
             set,
+            read: None,
             deadline,
             read_only,
+            settings,
+            has_local,
         })
+    }
+
+    /// Reads the stored definitions where they count for this verb, and says so in what is printed.
+    pub(crate) async fn read_definitions(
+        &mut self,
+        args: &Args,
+        is_preview: bool,
+    ) -> Result<(), CliError> {
+        let source = source::source(
+            source::is_remote(args),
+            args.stored,
+            is_preview && self.has_local,
+        );
+        if source == Source::Local {
+            return Ok(());
+        }
+        let read = sets::read_set(&self.store, &self.chosen.stack, &self.overrides)
+            .await
+            .map_err(RunError::Store)?;
+        let now = self.ports.now();
+        let stored = read.stored.as_ref();
+        match (source, stored) {
+            (Source::Stored, Some(stored)) => {
+                self.definitions = render::stored_text(stored, now);
+                self.set = stored.set.clone();
+            }
+            (Source::Stored, None) | (Source::Local, _) => {}
+            (Source::LocalBesideStored, stored) => {
+                let local = self.set.files();
+                let beside = match stored {
+                    Some(stored) if stored.set.files() == local => "as stored: ".to_owned(),
+                    Some(_) => "stored: ".to_owned(),
+                    None => "nothing is stored".to_owned(),
+                };
+                let stored = stored.map(|stored| render::stored_text(stored, now));
+                let stored = stored.unwrap_or_default();
+                self.definitions = format!(
+                    "{} (local files; {beside}{stored})",
+                    args.definitions.display()
+                );
+                return Ok(());
+            }
+        }
+        self.read = Some(read);
+        Ok(())
+    }
+
+    /// Reads the stored definitions, whatever the store is: what was just pushed.
+    pub(crate) async fn read_stored(&mut self) -> Result<(), CliError> {
+        let read = sets::read_set(&self.store, &self.chosen.stack, &self.overrides)
+            .await
+            .map_err(RunError::Store)?;
+        self.read = Some(read);
+        Ok(())
     }
 
     /// What is asked of the engine.
@@ -82,7 +153,11 @@ impl Setup {
             actor: &self.actor,
             trigger: "cli",
             lease: self.lease,
-            definitions: None,
+            definitions: self.read.as_ref().and_then(|read| read.etag.as_ref()),
+            pushed_at: self
+                .read
+                .as_ref()
+                .and_then(|read| Some(read.stored.as_ref()?.pushed.at)),
             progress,
         }
     }

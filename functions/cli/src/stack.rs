@@ -3,14 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use kedge_core::definitions::{DefinitionSet, stack_names, stack_of_branch};
+use kedge_core::definitions::{
+    DefinitionSet, environment_of, is_protected, stack_names, stack_of_branch,
+};
 use kedge_core::model::StackName;
 use kedge_native::Settings;
 
-use crate::args::Args;
-use crate::definitions;
+use crate::args::{Args, Format};
 use crate::error::CliError;
-use crate::screen;
+use crate::{definitions, git, screen};
 
 /// Where `kedge select` keeps its answer.
 const SELECTED: &str = ".kedge/selected";
@@ -34,6 +35,11 @@ pub(crate) fn choose(
         (name.to_owned(), "KEDGE_STACK".to_owned())
     } else if let Ok(name) = fs::read_to_string(SELECTED) {
         (name.trim().to_owned(), "kedge select".to_owned())
+    } else if let Some(branch) = git::ci_branch(settings) {
+        return Ok(Chosen {
+            stack: stack_of_branch(set, &branch).ok_or_else(|| no_stack(&branch, set))?,
+            origin: format!("branch {branch}"),
+        });
     } else if let Some((stack, branch)) = of_branch(Path::new("."), set) {
         return Ok(Chosen {
             stack,
@@ -48,6 +54,75 @@ pub(crate) fn choose(
     let stack = StackName::new(&name)
         .map_err(|error| CliError::Usage(format!("{error} (from {origin})")))?;
     Ok(Chosen { stack, origin })
+}
+
+fn no_stack(branch: &str, set: &DefinitionSet) -> CliError {
+    CliError::Usage(format!(
+        "branch {branch} deploys to no stack ({})",
+        known(set)
+    ))
+}
+
+/// `kedge stack`. For GitHub Actions it prints outputs of a step, and a branch without a stack is no
+/// error there: there is nothing to do then.
+pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
+    let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
+    let settings = Settings::load(&folder)?;
+    let set = definitions::load(&args.definitions)?;
+    let format = args.format();
+    let is_given = args.stack.is_some() || settings.get("KEDGE_STACK").is_some();
+    if format == Format::Github
+        && !is_given
+        && let Some(branch) = git::ci_branch(&settings)
+        && stack_of_branch(&set, &branch).is_none()
+    {
+        screen::err(&format!("branch {branch} deploys to no stack\n"))?;
+        screen::out("stack=\nprotected=false\n")?;
+        return Ok(0);
+    }
+    let Chosen { stack, origin } = choose(args, &settings, &set)?;
+    if !stack_names(&set).contains(&stack) {
+        let known = known(&set);
+        return Err(CliError::Usage(format!(
+            "there is no stack `{stack}`; {known}"
+        )));
+    }
+    let protected = is_protected(&set, &stack);
+    let [environment, push, preview] = environments(environment_of(&set, &stack), protected);
+    screen::out(&match format {
+        Format::Json => {
+            let json = serde_json::json!({
+                "format": "kedge.stack/1",
+                "stack": stack.as_str(),
+                "origin": origin,
+                "protected": protected,
+                "environment": environment,
+                "push_environment": push,
+                "preview_environment": preview,
+            });
+            format!("{json:#}\n")
+        }
+        Format::Github => format!(
+            "stack={stack}\nprotected={protected}\nenvironment={environment}\n\
+             push_environment={push}\npreview_environment={preview}\n"
+        ),
+        Format::Text | Format::Junit => {
+            let protected = if protected { " · protected" } else { "" };
+            format!("{stack} (from {origin}) · environment {environment}{protected}\n")
+        }
+    })?;
+    Ok(0)
+}
+
+/// The GitHub Environments of a stack's `up`, `push` and `preview`. A protected stack has three: the
+/// first waits for reviewers, and a pull request must not see what its credentials can do.
+fn environments(environment: String, protected: bool) -> [String; 3] {
+    let of = |suffix: &str| match protected {
+        true => format!("{environment}-{suffix}"),
+        false => environment.clone(),
+    };
+    let (push, preview) = (of("push"), of("preview"));
+    [environment, push, preview]
 }
 
 fn known(set: &DefinitionSet) -> String {
@@ -101,6 +176,13 @@ pub(crate) fn write_selected(name: &str) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_protected_stack_has_three_environments() {
+        let of = |protected| environments("prod".to_owned(), protected);
+        assert_eq!(of(false), ["prod", "prod", "prod"]);
+        assert_eq!(of(true), ["prod", "prod-push", "prod-preview"]);
+    }
 
     #[test]
     fn the_branch_of_a_repository_and_of_a_worktree() {

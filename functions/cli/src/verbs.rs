@@ -4,8 +4,9 @@ use kedge_core::render::{self, Around, Traffic};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::reconcile::{self, Authorisation, RunError, StopError, Stopped};
+use kedge_engine::sets;
 
-use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
+use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions, Verb};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
@@ -20,9 +21,11 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(args: &'a Args) -> Result<Self, CliError> {
-        let setup = Setup::of(args)?;
+    pub(crate) async fn new(args: &'a Args) -> Result<Self, CliError> {
+        let mut setup = Setup::of(args)?;
         let began_ms = setup.ports.now().0;
+        let is_preview = matches!(args.verb, Verb::Preview(_));
+        setup.read_definitions(args, is_preview).await?;
         Ok(Self {
             args,
             setup,
@@ -42,8 +45,11 @@ impl<'a> Run<'a> {
             every_dns_name,
             ..self.setup.job(&see)
         };
-        let report =
-            reconcile::preview(&self.setup.ports, &self.setup.store, job, &overrides).await;
+        let (ports, store) = (&self.setup.ports, &self.setup.store);
+        let report = match &self.setup.read {
+            Some(read) => sets::preview_stored(ports, store, job, read, &overrides).await,
+            None => reconcile::preview(ports, store, job, &overrides).await,
+        };
         self.watcher.end();
         Ok(report?)
     }
@@ -162,7 +168,7 @@ impl<'a> Run<'a> {
 
 /// `kedge check`.
 pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
-    let run = Run::new(args)?;
+    let run = Run::new(args).await?;
     let report = run.look(false, &[]).await?;
     run.answer(
         &report,
@@ -174,7 +180,7 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 
 /// `kedge preview`.
 pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
-    let run = Run::new(args)?;
+    let run = Run::new(args).await?;
     let report = run.look(false, &options.overrides).await?;
     seen::keep(&report.plan.summary);
     run.answer(
@@ -187,7 +193,7 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
 
 /// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
 pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
-    let run = Run::new(args)?;
+    let run = Run::new(args).await?;
     let report = run.look(true, &[]).await?;
     run.answer(
         &report,
@@ -203,8 +209,11 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
-    let run = Run::new(args)?;
+    let run = Run::new(args).await?;
     run.refuse_if_read_only()?;
+    if let Some(read) = &run.setup.read {
+        sets::usable(read)?;
+    }
     let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {

@@ -427,6 +427,8 @@ fn what_machines_read() {
     let changed = fits("changed", &kedge("up --yes --json --stats"));
     assert!(changed["complete"] == true && changed["changes"][0].is_object());
     fits("report", &kedge("audit --json"));
+    let outputs = fits("outputs", &kedge("outputs --json"));
+    assert_eq!(outputs["kafka-topic"][0]["live"], true);
     expect(
         &kedge("check --format junit"),
         0,

@@ -1,7 +1,7 @@
 //! The pure half of Kedge: definitions in, plan out.
 //!
 //! The way through it: [`definitions`] parses a set of files into a [`model::Declared`] stack;
-//! [`state`] decodes what was recorded; a provider's answer arrives as a [`live::LiveWorld`];
+//! [`state`] decodes what was recorded, [`stored`] what else is kept, and [`push`] judges a new set; a provider's answer arrives as a [`live::LiveWorld`];
 //! [`diff`] compares the three; [`plan`] turns differences into ordered changes and findings, each
 //! with its [`risk`]; a [`change`] is what apply gets; a [`report`] is what is told of it, and
 //! [`render`] makes it text or JSON. Nothing here waits, reads a clock, draws a
@@ -15,6 +15,7 @@ pub mod diff;
 pub mod live;
 pub mod model;
 pub mod plan;
+pub mod push;
 pub mod record;
 pub mod recording;
 pub mod render;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::definitions::Problems;
 use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, FindingKind, Plan};
@@ -162,9 +163,21 @@ impl Changed {
     }
 }
 
+/// The stored definitions could not be used, and the report goes by the last good ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidSet {
+    /// Why not.
+    pub reason: String,
+    /// What is wrong with them, where they could be read.
+    pub problems: Option<Problems>,
+}
+
 /// What was seen of one stack, and what may be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// Why the stored definitions could not be used, if so. Then the rest is by the last good
+    /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
+    pub invalid: Option<InvalidSet>,
     /// What should be. Shared: it is large, and a look and its report both need it.
     pub declared: Arc<Declared>,
     /// What differs.
@@ -203,6 +216,9 @@ impl Report {
                 Verdict::Orphan if self.plan.policy.prune => StackVerdict::Pending,
                 Verdict::Orphan => StackVerdict::Clean,
             });
+        if self.invalid.is_some() {
+            return StackVerdict::Invalid;
+        }
         let floor = match (
             comparison.has_state,
             self.plan.policy_change.loosened.is_empty(),

@@ -11,7 +11,8 @@ use thiserror::Error;
 use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
 use crate::memory::MemoryError;
-use crate::ports::ETag;
+use crate::ports::{ETag, StoreError};
+use crate::push::PushError;
 use crate::request::Request;
 use crate::session::Endpoints;
 
@@ -60,6 +61,9 @@ pub struct Job<'a> {
     /// The version of the stored definitions that `set` was read from; none for local files. Before
     /// the lease is given back it is looked whether they moved (semantics 8.6).
     pub definitions: Option<&'a ETag>,
+    /// When they were stored; none for local files. A retired stack is begun anew by what was stored
+    /// after that (semantics 7.5).
+    pub pushed_at: Option<Timestamp>,
     /// Is told of each step. Must not wait.
     pub progress: &'a dyn Fn(Progress<'_>),
 }
@@ -107,6 +111,15 @@ pub enum RunError {
     /// The definitions can't be used.
     #[error("the definitions can't be used")]
     Definitions(Problems),
+    /// The stored definitions can't be used, and no revision of them either.
+    #[error("the stored definitions can't be used; nothing is changed: {0}")]
+    NoSet(String),
+    /// The store failed.
+    #[error("the stored definitions could not be read")]
+    Store(#[from] StoreError),
+    /// The stack is retired, and still listed among those in use.
+    #[error("the stack is retired, but its names could not be set free; run it again")]
+    Registry(#[source] Box<PushError>),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),

@@ -8,6 +8,7 @@
 mod apply;
 mod grants;
 mod held;
+pub mod history;
 pub mod holds;
 pub mod job;
 mod judge;
@@ -15,10 +16,12 @@ pub mod lease;
 mod memory;
 pub mod ports;
 pub mod providers;
+pub mod push;
 pub mod reconcile;
 mod remember;
 pub mod request;
 pub mod session;
+pub mod sets;
 mod transport;
 
 pub use grants::GrantError;

@@ -61,15 +61,21 @@ pub enum MemoryError {
     Encode(#[from] serde_json::Error),
 }
 
+/// What every stack's keys begin with.
+pub(crate) const STACKS: &str = "stacks/";
+/// The key of the registry of stacks.
+pub(crate) const INDEX: &str = "stacks/index.json";
+
 /// The keys of one stack's objects.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
+    pub(crate) definitions: String,
+    pub(crate) revisions: String,
     pub(crate) state: String,
     pub(crate) history: String,
     pub(crate) watch: String,
     pub(crate) lease: String,
     pub(crate) hold: String,
-    pub(crate) definitions: String,
     pub(crate) runs: String,
     pub(crate) grants: String,
 }
@@ -77,15 +83,21 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn of(stack: &StackName) -> Self {
         Self {
+            definitions: format!("stacks/{stack}/definitions.json"),
+            revisions: format!("stacks/{stack}/revisions/"),
             state: format!("stacks/{stack}/state.json"),
             history: format!("stacks/{stack}/state/"),
             watch: format!("stacks/{stack}/watch.json"),
             lease: format!("stacks/{stack}/lease.json"),
             hold: format!("stacks/{stack}/hold.json"),
-            definitions: format!("stacks/{stack}/definitions.json"),
             runs: format!("stacks/{stack}/runs/"),
             grants: format!("stacks/{stack}/grants/"),
         }
+    }
+
+    /// The copy of a set that was stored.
+    pub(crate) fn revision(&self, revision: &str) -> String {
+        format!("{}{revision}.json", self.revisions)
     }
 
     /// The copy of the state that a run began from.

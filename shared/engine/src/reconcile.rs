@@ -23,6 +23,7 @@ use crate::lease::{Holder, Lease};
 use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
+use crate::push;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
@@ -41,6 +42,8 @@ pub(crate) struct Look {
     pub(crate) session: Session,
     /// Holds, where they were read: those that ended too.
     pub(crate) holds: Holds,
+    /// When the definitions were stored; none for local files.
+    pub(crate) pushed_at: Option<Timestamp>,
 }
 
 /// A look, and what is to be done about it.
@@ -142,7 +145,21 @@ pub async fn up<P: WritePorts, S: Store>(
         (judged.report, changed, judged.look.watch)
     };
     remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
+    if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
+        leave_registry(store, job).await?;
+    }
     Ok((report, changed))
+}
+
+/// Sets the names of a stack free once nothing is recorded of it.
+async fn leave_registry<S: Store>(store: &S, job: Job<'_>) -> Result<(), RunError> {
+    let memory = memory::read_state(store, job.stack).await?;
+    let is_over = |state: &State| state.retired.is_some() && state.resources.is_empty();
+    if memory.state.is_some_and(|state| is_over(&state)) {
+        let left = push::leave(store, job.stack).await;
+        left.map_err(|error| RunError::Registry(Box::new(error)))?;
+    }
+    Ok(())
 }
 
 /// Looks, compares and decides by the given authority.
@@ -306,6 +323,7 @@ async fn look<P: ReadPorts, S: Store>(
         read_at,
         session,
         holds: Holds::default(),
+        pushed_at: job.pushed_at,
     })
 }
 

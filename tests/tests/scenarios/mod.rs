@@ -20,6 +20,7 @@ mod holds;
 mod lost_answers;
 mod memory;
 mod policies;
+mod push;
 mod random;
 mod retire;
 mod verbs;

@@ -1,17 +1,16 @@
-//! What every reader of a file needs: the report, the stack, its config values, and the small
-//! steps of walking a tree.
+//! What every reader of a file needs: the report, the stack, its config values, and texts with
+//! their placeholders filled in. The steps of walking a tree are in `entries` and `misplaced`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::model::{Origin, Salt, StackName};
 
-use super::misplaced::belongs;
+pub(super) use super::entries::Entry;
 use super::problem::{Place, Report};
 use super::scalar::Fault;
-use super::suggest::{nearest, with_suggestion};
+use super::suggest::nearest;
 use super::yaml::{self, Content, Node, Pos};
 
 /// A stack's config value.
@@ -48,14 +47,6 @@ pub(super) enum Filled {
     Bad,
 }
 
-/// One key of a map with its value.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'n, 't> {
-    pub(super) key: &'n str,
-    pub(super) key_pos: Pos,
-    pub(super) value: &'n Node<'t>,
-}
-
 /// What every reader needs.
 pub(super) struct Context<'a> {
     pub(super) report: Report<'a>,
@@ -90,11 +81,8 @@ impl<'a> Context<'a> {
                     file,
                     pos: Pos::START,
                 };
-                self.report.hinted(
-                    place,
-                    "the file is empty",
-                    "an empty file never means \"nothing\": write its key with `[]`, or remove the file",
-                );
+                let (message, hint) = empty(file, text);
+                self.report.hinted(place, message, hint);
                 None
             }
             Ok(node) => Some(node),
@@ -113,147 +101,31 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The keys of a map, once each; reports what is not a map, not a key, or written twice.
-    pub(super) fn entries<'n, 't>(
-        &mut self,
-        file: &str,
-        node: &'n Node<'t>,
-        what: impl Display,
-    ) -> Vec<Entry<'n, 't>> {
-        let Content::Map(pairs) = &node.content else {
-            let place = Place {
-                file,
-                pos: node.pos,
-            };
-            let what = what.to_string();
-            let message = format!("{what} must be a map of keys and values");
-            let hint = match (&node.content, what.as_str()) {
-                (Content::Scalar(_), "a topic") => "write `- name: …`, and its other keys below",
-                (Content::List(_), "this file") => "begin with a key, such as `topics:`",
-                (Content::List(_), _) => "write `key: value` lines, without `- `",
-                _ => "write `key: value` lines",
-            };
-            self.report.hinted(place, message, hint);
-            return Vec::new();
-        };
-        let mut first = FirstPlaces::default();
-        let mut entries = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs {
-            let place = Place { file, pos: key.pos };
-            let Content::Scalar(name) = &key.content else {
-                self.report.add(place, "a key must be a word");
-                continue;
-            };
-            if name == "<<" {
-                let hint = "write the keys out, or use the area's defaults in kedge.yaml";
-                self.report
-                    .hinted(place, "merge keys (`<<`) are not supported", hint);
-                continue;
-            }
-            if let Some(earlier) = first.take(name, key.pos) {
-                let line = earlier.line;
-                let hint = match name.as_ref() {
-                    "name" => format!("the first is on line {line}; begin the next item with `- `"),
-                    _ => format!("the first is on line {line}; remove one"),
-                };
-                self.report
-                    .hinted(place, format!("duplicate key `{name}`"), hint);
-                continue;
-            }
-            entries.push(Entry {
-                key: name,
-                key_pos: key.pos,
-                value,
-            });
-        }
-        entries
-    }
-
-    /// The items of a list; reports what is none.
-    pub(super) fn items<'n, 't>(
-        &mut self,
-        file: &str,
-        node: &'n Node<'t>,
-        what: &str,
-    ) -> &'n [Node<'t>] {
-        let place = Place {
-            file,
-            pos: node.pos,
-        };
-        match &node.content {
-            Content::List(items) => items,
-            Content::Null => {
-                let hint = format!("write `{what}: []` if there are none");
-                self.report
-                    .hinted(place, format!("`{what}` has no value"), hint);
-                &[]
-            }
-            Content::Scalar(_) => {
-                let hint = "write it as `[…]`, or each item on its own line after `- `";
-                self.report
-                    .hinted(place, format!("`{what}` must be a list"), hint);
-                &[]
-            }
-            Content::Map(_) => {
-                let hint = "begin each item with `- `";
-                self.report
-                    .hinted(place, format!("`{what}` must be a list"), hint);
-                &[]
-            }
-        }
-    }
-
-    /// Reports a key that nothing reads.
-    pub(super) fn unknown_key<'w>(
-        &mut self,
-        file: &str,
-        entry: &Entry<'_, '_>,
-        known: impl IntoIterator<Item = &'w str>,
-    ) {
-        let place = Place {
-            file,
-            pos: entry.key_pos,
-        };
-        let known: Vec<&str> = known.into_iter().collect();
-        let message = format!("unknown key `{}`", super::redact::bare(entry.key));
-        if let Some(hint) = belongs(entry.key, &known) {
-            self.report.hinted(place, message, hint);
-            return;
-        }
-        match nearest(entry.key, known.iter().copied()) {
-            Some(word) => self
-                .report
-                .add(place, format!("{message}, did you mean `{word}`?")),
-            None => {
-                const LISTED: usize = 8;
-                let mut list: Vec<&str> = known.iter().copied().take(LISTED).collect();
-                if known.len() > LISTED {
-                    list.push("…");
-                }
-                let hint = format!("known: {}", list.join(", "));
-                self.report.hinted(place, message, hint);
-            }
-        }
-    }
-
     /// The text of a scalar with its placeholders filled in.
     pub(super) fn text(&mut self, file: &str, name: &str, node: &Node) -> Filled {
-        let place = Place {
-            file,
-            pos: node.pos,
-        };
         match &node.content {
-            Content::Scalar(text) => self.fill(place, text),
-            Content::Null => {
-                let hint = "write a value, or leave the key out";
-                self.report
-                    .hinted(place, format!("`{name}` has no value"), hint);
+            Content::Scalar(text) => {
+                let pos = node.pos;
+                self.fill(Place { file, pos }, text)
+            }
+            _ => {
+                let way_out = "leave the key out";
+                self.not_one_value(file, node, &format!("`{name}`"), way_out);
                 Filled::Bad
             }
-            Content::List(_) | Content::Map(_) => {
-                let (sort, hint) = not_one_value(node);
-                let message = format!("`{name}` must be one value, not {sort}");
-                self.report.hinted(place, message, hint);
+        }
+    }
+
+    /// The text of a list's item.
+    pub(super) fn item_text(&mut self, file: &str, list: &str, node: &Node) -> Filled {
+        match &node.content {
+            Content::Scalar(text) => {
+                let pos = node.pos;
+                self.fill(Place { file, pos }, text)
+            }
+            _ => {
+                let what = format!("an item of `{list}`");
+                self.not_one_value(file, node, &what, "remove it");
                 Filled::Bad
             }
         }
@@ -306,12 +178,7 @@ impl<'a> Context<'a> {
 
     /// The place of a scalar's text, without its quote.
     pub(super) fn literal<'p>(&self, place: Place<'p>) -> Place<'p> {
-        let line = self.report.text(place.file).and_then(|text| {
-            let index = place.pos.line as usize - 1;
-            text.lines().nth(index)
-        });
-        let first = line.and_then(|line| line.chars().nth(place.pos.column as usize - 1));
-        if !matches!(first, Some('"' | '\'')) {
+        if !matches!(self.char_at(place), Some('"' | '\'')) {
             return place;
         }
         Place {
@@ -322,6 +189,13 @@ impl<'a> Context<'a> {
             },
             ..place
         }
+    }
+
+    /// The character at a place.
+    pub(super) fn char_at(&self, place: Place<'_>) -> Option<char> {
+        let text = self.report.text(place.file)?;
+        let line = text.lines().nth(place.pos.line as usize - 1)?;
+        line.chars().nth(place.pos.column as usize - 1)
     }
 
     fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled {
@@ -364,10 +238,9 @@ impl<'a> Context<'a> {
             }
             ConfigContent::Tree(_) => {
                 if let Some(place) = value.place.filter(|_| first_use) {
-                    self.report.add(
-                        place,
-                        format!("`{key}` must be one value, not a list or map"),
-                    );
+                    let message = format!("`{key}` must be one value, not a list or map");
+                    let hint = "write one value behind the colon";
+                    self.report.hinted(place, message, hint);
                 }
                 Filled::Bad
             }
@@ -379,16 +252,20 @@ impl<'a> Context<'a> {
         self.report.hinted(
             place,
             format!("`{key}` is encrypted by Pulumi, and nothing here can decrypt it"),
-            format!("set the variable {}", variable(key)),
+            format!("set the environment variable {}", variable(key)),
         );
     }
 
     fn undefined(&mut self, place: Place<'_>, key: &str) {
-        let known: Vec<String> = self.config.keys().cloned().collect();
-        let words = known.iter().map(String::as_str).chain(["stack"]);
-        let message = with_suggestion(format!("nothing defines `{{{key}}}`"), key, words);
-        if message.ends_with('?') {
-            self.report.add(place, message);
+        let words = self.config.keys().map(String::as_str).chain(["stack"]);
+        let message = format!("nothing defines `{{{key}}}`");
+        if let Some(word) = nearest(key, words).map(str::to_owned) {
+            self.report
+                .add(place, format!("{message}, did you mean `{{{word}}}`?"));
+            // One of the two is misspelt, which is said once.
+            if !super::stack::CONFIG_KEYS.contains(&word.as_str()) {
+                self.used.insert(word);
+            }
             return;
         }
         let key_text = self.config_key(key);
@@ -435,29 +312,41 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Where each key of a map was written first.
-#[derive(Default)]
-struct FirstPlaces<'n> {
-    few: Vec<(&'n str, Pos)>,
-    many: BTreeMap<&'n str, Pos>,
+/// What is said of a file that declares nothing, which never means that there should be nothing.
+fn empty(file: &str, text: &str) -> (&'static str, String) {
+    let mut lines = text.lines().map(|line| line.trim_start_matches(BOM).trim());
+    let message = match lines.clone().all(str::is_empty) {
+        true => "the file is empty",
+        false if lines.all(|line| line.is_empty() || line.starts_with('#')) => {
+            "the file has only comments"
+        }
+        false => "the file has no keys",
+    };
+    let first = first_key(file);
+    let hint = match first {
+        TOPICS => format!("write `{first}` if there are none, or remove the file"),
+        STACK => {
+            "write `config:` and the stack's settings, `config: {}` if there are none".to_owned()
+        }
+        _ => format!("write `{first}`"),
+    };
+    (message, hint)
 }
 
-impl<'n> FirstPlaces<'n> {
-    /// Up to so many keys are looked through, which takes no more than a search.
-    const FEW: usize = 8;
+/// How a stack's file says that it has no settings.
+const STACK: &str = "config: {}";
+/// How a file of an area says that there are no topics.
+const TOPICS: &str = "topics: []";
 
-    /// Takes a key; says where it was before.
-    fn take(&mut self, key: &'n str, pos: Pos) -> Option<Pos> {
-        let few = self.few.iter().find(|(own, _)| *own == key);
-        let found = few
-            .map(|(_, pos)| *pos)
-            .or_else(|| self.many.get(key).copied());
-        if found.is_none() && self.few.len() < Self::FEW {
-            self.few.push((key, pos));
-        } else if found.is_none() {
-            self.many.insert(key, pos);
-        }
-        found
+/// The byte-order mark, which may stand at the beginning of a file.
+const BOM: char = '\u{FEFF}';
+
+/// How a file can begin that declares nothing else.
+pub(super) fn first_key(file: &str) -> &'static str {
+    match file {
+        super::project::FILE => "project: <name>",
+        _ if super::stack::file_stem(file).is_some() => STACK,
+        _ => TOPICS,
     }
 }
 
@@ -477,28 +366,4 @@ fn placeholder(text: &str) -> Option<(&str, &str)> {
     let key = name.strip_suffix('?').unwrap_or(name);
     let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
     is_name.then_some((name, after))
-}
-
-/// What stands in the place of one value, and a way out.
-fn not_one_value(node: &Node) -> (&'static str, &'static str) {
-    match &node.content {
-        Content::Map(pairs) => match pairs.as_slice() {
-            // `key: {word}` without quotes is a map to YAML.
-            [
-                (
-                    _,
-                    Node {
-                        content: Content::Null,
-                        ..
-                    },
-                ),
-            ] => ("a map", "a value that begins with `{` needs quotes"),
-            [(key, _)] if matches!(&key.content, Content::Scalar(word) if word == "secure") => (
-                "a map",
-                "Pulumi encrypted it, and nothing here can decrypt it: write the value",
-            ),
-            _ => ("a map", "write one value behind the colon"),
-        },
-        _ => ("a list", "write one value, without `[ ]` or `- `"),
-    }
 }

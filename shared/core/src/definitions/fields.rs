@@ -47,7 +47,11 @@ pub(super) fn read<'a, 'n, 't>(
     own: &[&'static str],
     defaults: &FieldMap<'a>,
 ) -> Read<'a, 'n, 't> {
-    let entries = context.entries(file, node, format_args!("a {}", kind.label()));
+    let what = match kind {
+        Kind::PubsubTopic => "Pub/Sub topic",
+        kind => kind.label(),
+    };
+    let entries = context.entries(file, node, format_args!("a {what}"));
     let mut read = Read {
         fields: defaults.clone(),
         own: BTreeMap::new(),
@@ -131,13 +135,15 @@ fn set(context: &mut Context<'_>, file: &str, spec: &FieldSpec, node: &Node) -> 
             pos: node.pos,
         };
         let message = format!("`{}` is empty", spec.name);
-        context
-            .report
-            .hinted(place, message, "leave the key out to leave it alone");
+        let hint = match spec.shape {
+            Shape::Members => "add a member, or remove the binding",
+            _ => "add an item, or leave the key out to leave it alone",
+        };
+        context.report.hinted(place, message, hint);
     }
     let mut texts = BTreeSet::new();
     for item in items {
-        let Filled::Text(text) = context.text(file, spec.name, item) else {
+        let Filled::Text(text) = context.item_text(file, spec.name, item) else {
             continue;
         };
         let place = Place {
@@ -145,14 +151,14 @@ fn set(context: &mut Context<'_>, file: &str, spec: &FieldSpec, node: &Node) -> 
             pos: item.pos,
         };
         let checked = match spec.shape {
-            Shape::Members => super::pubsub::member(&text),
+            Shape::Members => super::iam::member(&text),
             _ => short_text(spec.name, &text, 255),
         };
         let Some(text) = context.ok(place, checked) else {
             continue;
         };
         if !texts.insert(text) {
-            let message = format!("duplicate entry in `{}`", spec.name);
+            let message = format!("duplicate item of `{}`", spec.name);
             context.report.hinted(place, message, "remove one");
         }
     }
@@ -182,8 +188,10 @@ fn text_map<'a>(
             file,
             pos: entry.key_pos,
         };
-        if let Some(why) = key_fault(spec.name, entry.key, key_chars_max) {
-            let message = format!("{} is not a key of `{}`", quoted(entry.key), spec.name);
+        let fault = |key: &str| key_fault(spec.name, key, key_chars_max);
+        if let Some(why) = fault(entry.key) {
+            let why = in_lower_case(entry.key, why, fault);
+            let message = format!("`{}` can't have a key {}", spec.name, quoted(entry.key));
             context.report.hinted(key_place, message, why);
             continue;
         }
@@ -196,10 +204,11 @@ fn text_map<'a>(
             pos: entry.value.pos,
         };
         if let Some(why) = value_fault(spec.name, &text, value_chars_max) {
-            let shown = if super::redact::is_secret_name(entry.key) {
-                "its value".to_owned()
+            let fault = |text: &str| value_fault(spec.name, text, value_chars_max);
+            let (shown, why) = if super::redact::is_secret_name(entry.key) {
+                ("its value".to_owned(), why)
             } else {
-                quoted(&text)
+                (quoted(&text), in_lower_case(&text, why, fault))
             };
             let message = format!("`{}` can't be {shown}", bare(&name));
             context.report.hinted(place, message, why);
@@ -222,8 +231,17 @@ fn text_map<'a>(
         context.report.hinted(
             place,
             message,
-            format!("it may have {entries_max}, defaults included"),
+            format!("remove some: it may have {entries_max}, defaults included"),
         );
+    }
+}
+
+/// A way out that begins with the text in lower case, if nothing else is wrong with it.
+fn in_lower_case(text: &str, why: String, fault: impl Fn(&str) -> Option<String>) -> String {
+    let lower = text.to_lowercase();
+    match fault(&lower) {
+        None => format!("write {}: {why}", quoted(&lower)),
+        Some(_) => why,
     }
 }
 
@@ -241,8 +259,8 @@ fn key_fault(map: &str, key: &str, chars_max: usize) -> Option<String> {
         .next()
         .is_some_and(|c| c.is_alphabetic() && !c.is_uppercase());
     (map == "labels" && !(begins_well && key.chars().all(is_label_char))).then(|| {
-        "a label key begins with a lower-case letter and has lower-case letters, digits, `_`, `-`"
-            .to_owned()
+        let rule = "begins with a lower-case letter and has lower-case letters, digits, `_`, `-`";
+        format!("a label key {rule}")
     })
 }
 

@@ -3,11 +3,13 @@
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
 
 use super::context::Context;
-use super::fields::{self, FieldMap};
+use super::entries::{is_map, is_written};
+use super::fields::{self, Field, FieldMap};
 use super::naming::{self, Taken};
 use super::problem::Place;
 use super::redact::quoted;
-use super::yaml::{Content, Node};
+use super::units;
+use super::yaml::Node;
 
 /// The keys of a topic that are no fields.
 pub(super) const OWN: [&str; 2] = ["name", "on_missing"];
@@ -33,18 +35,18 @@ impl<'a> KafkaReader<'a> {
         scope: (&str, &str),
     ) -> Vec<DeclaredResource> {
         let mut found = Vec::new();
-        let mut has_topics = false;
-        for entry in context.entries(file, root, "this file") {
+        let entries = context.entries(file, root, "this file");
+        for entry in &entries {
             if entry.key != "topics" {
-                context.unknown_key(file, &entry, ["topics"]);
+                context.unknown_key(file, entry, ["topics"]);
                 continue;
             }
-            has_topics = true;
             for item in context.items(file, entry.value, "topics") {
                 found.extend(self.topic(context, file, item, defaults, scope));
             }
         }
-        if !has_topics && matches!(root.content, Content::Map(_)) {
+        // With a key that was reported, `topics` may be what it was meant to be.
+        if entries.is_empty() && !is_written(root, "topics") && is_map(root) {
             let place = Place {
                 file,
                 pos: root.pos,
@@ -70,6 +72,19 @@ impl<'a> KafkaReader<'a> {
         let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
         let name = naming::read(context, file, node, read.own.get("name"), "topic");
         check(context, &read.fields, true);
+        for required in ["partitions", "replication"] {
+            if !read.fields.contains_key(&FieldName::known(required))
+                && is_map(node)
+                && !is_written(node, required)
+            {
+                let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
+                context.report.hinted(
+                    Place { file, pos },
+                    format!("this topic has no `{required}`"),
+                    format!("add `{required}:` here or to the area's defaults in kedge.yaml"),
+                );
+            }
+        }
         let name = name?;
         self.first.get_or_insert(name.place);
         if let Some(why) = naming::kafka_fault(&name.text) {
@@ -96,17 +111,6 @@ impl<'a> KafkaReader<'a> {
                 format!("Kafka takes them for one; rename it, or the other at {other}"),
             );
         }
-        for required in ["partitions", "replication"] {
-            if !read.fields.contains_key(&FieldName::known(required)) && !is_written(node, required)
-            {
-                let message = format!("topic {} has no `{required}`", quoted(&name.text));
-                context.report.hinted(
-                    name.place,
-                    message,
-                    format!("add `{required}:` here or to the area's defaults in kedge.yaml"),
-                );
-            }
-        }
         let key = ResourceKey::kafka_topic(project, service, &name.text);
         let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
@@ -114,68 +118,99 @@ impl<'a> KafkaReader<'a> {
     }
 }
 
-/// Whether a key stands there, however bad its value (which was reported).
-pub(super) fn is_written(node: &Node, key: &str) -> bool {
-    use Content::{Map, Scalar};
-    matches!(&node.content, Map(pairs) if pairs.iter().any(|(name, _)| {
-        matches!(&name.content, Scalar(text) if text == key)
-    }))
-}
-
 /// Checks what fields say together. Of a topic only pairs with a value of its own count; those of
 /// two defaults are reported once, where the defaults are.
 pub(super) fn check(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) {
-    let get = |name: &'static str| {
-        fields
-            .get(&FieldName::known(name))
-            .and_then(|field| Some((field.value.as_int()?, field)))
-    };
-    let counts = |a: bool, b: bool| !is_topic || !a || !b;
-    if let (Some((min, a)), Some((copies, b))) = (get("min_insync_replicas"), get("replication"))
-        && min > copies
-        && counts(a.is_default, b.is_default)
-    {
-        let place = if a.is_default && is_topic {
-            b.place
-        } else {
-            a.place
-        };
-        let message = format!("`min_insync_replicas` {min} is more than `replication` {copies}");
-        let other = match place == a.place {
-            true => format!("raise `replication` ({})", b.place),
-            false => format!("lower `min_insync_replicas` ({})", a.place),
-        };
-        let hint = format!("no write with acks=all would ever succeed; change it, or {other}");
-        context.report.hinted(place, message, hint);
+    check_replicas(context, fields, is_topic);
+    check_local(context, fields, is_topic);
+}
+
+/// Checks an area's defaults, and takes those away that contradict each other: a topic with a value
+/// of its own would be reported for what the defaults did.
+pub(super) fn check_defaults(context: &mut Context<'_>, fields: &mut FieldMap<'_>) {
+    if check_replicas(context, fields, false) {
+        fields.remove(&FieldName::known("min_insync_replicas"));
     }
+    check_local(context, fields, false);
+}
+
+/// A whole number among fields.
+fn int<'f, 'a>(fields: &'f FieldMap<'a>, name: &'static str) -> Option<(i64, &'f Field<'a>)> {
+    let field = fields.get(&FieldName::known(name))?;
+    Some((field.value.as_int()?, field))
+}
+
+/// Whether a pair is to be reported here.
+fn counts(a: &Field<'_>, b: &Field<'_>, is_topic: bool) -> bool {
+    !is_topic || !a.is_default || !b.is_default
+}
+
+/// Where a pair is reported, and what to do there: at the first, unless only the second is the
+/// topic's own.
+fn way_out<'a>(
+    (low, a): (&str, &Field<'a>),
+    (high, b): (&str, &Field<'a>),
+    is_topic: bool,
+) -> (Place<'a>, String) {
+    if a.is_default && is_topic {
+        (b.place, format!("raise it, or lower `{low}` ({})", a.place))
+    } else {
+        (
+            a.place,
+            format!("lower it, or raise `{high}` ({})", b.place),
+        )
+    }
+}
+
+/// Whether more copies are asked for than there are.
+fn check_replicas(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) -> bool {
+    let (low, high) = ("min_insync_replicas", "replication");
+    let (Some((min, a)), Some((copies, b))) = (int(fields, low), int(fields, high)) else {
+        return false;
+    };
+    if min <= copies || !counts(a, b, is_topic) {
+        return false;
+    }
+    let (place, way_out) = way_out((low, a), (high, b), is_topic);
+    let message = format!("`{low}` {min} is more than `{high}` {copies}");
+    let hint = format!("{way_out}: no write with acks=all would ever succeed");
+    context.report.hinted(place, message, hint);
+    true
+}
+
+fn check_local(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) {
     for (local, whole) in [
         ("local_retention_ms", "retention_ms"),
         ("local_retention_bytes", "retention_bytes"),
     ] {
-        let Some((value, a)) = get(local).filter(|(value, _)| *value != -2) else {
+        let Some((value, a)) = int(fields, local).filter(|(value, _)| *value != -2) else {
             continue;
         };
-        match get(whole) {
+        match int(fields, whole) {
             None if is_topic || !a.is_default => {
-                let hint = format!("add `{whole}`, or write -2 for the same");
-                context
-                    .report
-                    .hinted(a.place, format!("`{local}` without `{whole}`"), hint);
+                let message = format!("`{local}` needs a `{whole}`");
+                let hint = format!("add `{whole}`, or write -2, which means the same limit");
+                context.report.hinted(a.place, message, hint);
             }
             Some((limit, b))
-                if limit != -1
-                    && (value == -1 || value > limit)
-                    && counts(a.is_default, b.is_default) =>
+                if limit != -1 && (value == -1 || value > limit) && counts(a, b, is_topic) =>
             {
-                let place = if a.is_default && is_topic {
-                    b.place
-                } else {
-                    a.place
+                let (place, hint) = way_out((local, a), (whole, b), is_topic);
+                let shown = |number: i64| match whole {
+                    "retention_ms" => units::shown_ms(number),
+                    _ => number.to_string(),
                 };
-                let message = format!("`{local}` {value} is more than `{whole}` {limit}");
-                let hint = format!(
-                    "what is kept locally is a part of the whole; lower it, or raise `{whole}`"
-                );
+                let message = match value {
+                    -1 => format!(
+                        "`{local}` has no limit (-1), and `{whole}` has: {}",
+                        shown(limit)
+                    ),
+                    _ => format!(
+                        "`{local}` {} is more than `{whole}` {}",
+                        shown(value),
+                        shown(limit)
+                    ),
+                };
                 context.report.hinted(place, message, hint);
             }
             _ => {}

@@ -1,4 +1,13 @@
-//! Where a key belongs that stands in the wrong place.
+//! Keys that nothing reads: what was meant, or where it belongs.
+
+use crate::model::Kind;
+
+use super::context::{Context, Entry};
+use super::fields;
+use super::problem::Place;
+use super::redact::bare;
+use super::suggest::nearest;
+use super::yaml::{Content, Node};
 
 /// What a policy says of a stack.
 const POLICY: [&str; 6] = [
@@ -23,6 +32,16 @@ const CONFIG: [&str; 5] = [
     "gcp_project",
     "cloudflare_zone_id",
     "nodes",
+];
+/// What only `kedge.yaml` says.
+const KEDGE: [&str; 7] = [
+    "project",
+    "areas",
+    "stacks",
+    "branches",
+    "environments",
+    "guards",
+    "ignore",
 ];
 /// What the definition files of an area hold.
 const LISTS: [&str; 3] = ["topics", "subscriptions", "bindings"];
@@ -52,25 +71,92 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     if knows("encryptionsalt") {
         return match () {
             () if is_among(&CONFIG) || key.contains(':') => Some("it belongs under `config:`"),
-            () if is_among(&["project", "areas", "stacks", "branches", "guards", "ignore"]) => {
-                Some("it belongs in kedge.yaml")
-            }
+            () if is_among(&KEDGE) => Some("it belongs in kedge.yaml"),
             () => None,
         };
     }
+    if knows("topics") && (key == "policy" || is_among(&KEDGE)) {
+        return Some("it belongs in kedge.yaml");
+    }
+    if knows("topics") && (key == "config" || is_among(&CONFIG)) {
+        return Some("it belongs in stacks/<stack>.yaml, under `config:`");
+    }
+    let has = |kind: Kind| fields::names(kind).any(|name| name == key);
     if knows("kafka_topics") {
-        let is_kafka = is_among(&[
-            "partitions",
-            "replication",
-            "retention_ms",
-            "cleanup_policy",
-        ]);
-        return is_kafka.then_some("it belongs under `kafka_topics:`");
+        return has(Kind::KafkaTopic).then_some("it belongs under `kafka_topics:`");
     }
     if known == ["topics"] && is_among(&LISTS) {
         return Some("it belongs in pubsub.yaml");
     }
-    let is_kafka = is_among(&["partitions", "replication", "retention_ms"]);
-    (knows("message_retention") && is_kafka)
-        .then_some("Kafka topics belong in kafka-topics.yaml; these are Pub/Sub's")
+    let is_pubsub = knows("message_retention") || knows("push_endpoint");
+    if is_pubsub && has(Kind::KafkaTopic) {
+        return Some("Kafka topics belong in kafka-topics.yaml; these are Pub/Sub's");
+    }
+    if is_pubsub && has(Kind::PubsubSubscription) {
+        return Some("it belongs to an item of `subscriptions:`");
+    }
+    (knows("partitions") && (has(Kind::PubsubTopic) || has(Kind::PubsubSubscription)))
+        .then_some("Pub/Sub's topics and subscriptions belong in pubsub.yaml; these are Kafka's")
+}
+
+/// A known key that stands one level too deep, below a key that nothing reads.
+fn wrapped<'w>(key: &str, value: &Node, known: &[&'w str]) -> Option<&'w str> {
+    let Content::Map(pairs) = &value.content else {
+        return None;
+    };
+    // Elsewhere a map of names may be meant.
+    let is_file = known.contains(&"topics") || known.contains(&"encryptionsalt");
+    if !is_file && !["config", "configs", "settings"].contains(&key) {
+        return None;
+    }
+    pairs.iter().find_map(|(inner, _)| match &inner.content {
+        Content::Scalar(inner) => {
+            let ours = inner.replace('.', "_");
+            known.iter().find(|word| **word == ours).copied()
+        }
+        _ => None,
+    })
+}
+
+/// Characters that are copied along with text and that nobody sees.
+const INVISIBLE: [char; 4] = ['\u{A0}', '\u{200B}', '\u{2060}', '\u{FEFF}'];
+
+impl Context<'_> {
+    /// Reports a key that nothing reads.
+    pub(super) fn unknown_key<'w>(
+        &mut self,
+        file: &str,
+        entry: &Entry<'_, '_>,
+        known: impl IntoIterator<Item = &'w str>,
+    ) {
+        const LISTED: usize = 8;
+        let place = Place {
+            file,
+            pos: entry.key_pos,
+        };
+        let known: Vec<&str> = known.into_iter().collect();
+        let message = format!("unknown key `{}`", bare(entry.key));
+        if let Some(inner) = wrapped(entry.key, entry.value, &known) {
+            let hint = format!("remove this line, and begin `{inner}` in its column");
+            self.report.hinted(place, message, hint);
+        } else if let Some(hint) = belongs(entry.key, &known) {
+            self.report.hinted(place, message, hint);
+        } else if entry.key.contains(INVISIBLE) {
+            let hint = "delete it and type it again: it has an invisible character";
+            self.report.hinted(place, message, hint);
+        } else if let Some(word) = nearest(entry.key, known.iter().copied()) {
+            let message = format!("{message}, did you mean `{word}`?");
+            self.report.add(place, message);
+        } else {
+            let mut list: Vec<&str> = known.iter().copied().take(LISTED).collect();
+            if known.len() > LISTED {
+                list.push("…");
+            }
+            let hint = match list.as_slice() {
+                [only] => format!("remove it: only `{only}` is read here"),
+                _ => format!("remove it, or write a known one: {}", list.join(", ")),
+            };
+            self.report.hinted(place, message, hint);
+        }
+    }
 }

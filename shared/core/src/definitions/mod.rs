@@ -6,7 +6,9 @@
 //! `schema` makes the JSON Schemas for editors from the same table.
 
 mod context;
+mod entries;
 mod fields;
+mod iam;
 mod kafka;
 mod misplaced;
 mod naming;
@@ -22,6 +24,7 @@ mod set;
 mod stack;
 mod suggest;
 mod syntax;
+mod units;
 mod yaml;
 
 #[cfg(test)]
@@ -139,6 +142,44 @@ pub fn stack_names(set: &DefinitionSet) -> Vec<StackName> {
     stack::names(set)
 }
 
+/// The GitHub Environment of a stack that `environments:` of `kedge.yaml` does not name: personal
+/// stacks share the secrets of development.
+pub const SHARED_ENVIRONMENT: &str = "development";
+
+/// The GitHub Environment that holds a stack's secrets.
+#[must_use]
+pub fn environment_of(set: &DefinitionSet, stack: &StackName) -> String {
+    let root = set
+        .text(project::FILE)
+        .and_then(|text| yaml::read(text).ok());
+    let environments = root.as_ref().and_then(|root| child(root, "environments"));
+    match environments.and_then(|environments| child(environments, stack.as_str())) {
+        Some(Node {
+            content: Content::Scalar(name),
+            ..
+        }) => name.clone().into_owned(),
+        _ => SHARED_ENVIRONMENT.to_owned(),
+    }
+}
+
+/// Whether a stack is protected, as far as its definitions say: all that a workflow must know before
+/// it has the secrets that a whole reading may take.
+#[must_use]
+pub fn is_protected(set: &DefinitionSet, stack: &StackName) -> bool {
+    let says = |path: &str, keys: &[&str]| -> Option<bool> {
+        let root = yaml::read(set.text(path)?).ok()?;
+        let found = keys.iter().try_fold(&root, |node, key| child(node, key))?;
+        match &found.content {
+            Content::Scalar(text) => Some(text == "true"),
+            _ => None,
+        }
+    };
+    let own = says(project::FILE, &["stacks", stack.as_str(), "protected"]);
+    let all = || says(project::FILE, &["policy", "protected"]);
+    let file = says(&stack_file(stack), &["policy", "protected"]);
+    own.or_else(all) == Some(true) || file == Some(true)
+}
+
 /// The stack that a branch deploys to: what `branches:` of `kedge.yaml` says, else the stack of the
 /// branch's own name, if there is one.
 #[must_use]
@@ -193,7 +234,10 @@ impl<'a> Layout<'a> {
             }
             if let Some(stem) = stack::file_stem(path) {
                 if let Err(error) = StackName::new(stem) {
-                    context.report.add(start_of(path), error.to_string());
+                    let hint = "rename the file";
+                    context
+                        .report
+                        .hinted(start_of(path), error.to_string(), hint);
                 }
                 continue;
             }
@@ -230,10 +274,15 @@ fn start_of(file: &str) -> Place<'_> {
 fn stray(context: &mut Context<'_>, path: &str) {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = name.trim_end_matches(".yml").trim_end_matches(".yaml");
+    let outside = folder.is_empty() || folder.split('/').next() == Some("stacks");
     let meant = match (folder, stem.strip_prefix("Pulumi.")) {
         (_, Some(stack)) => Some(format!("stacks/{stack}.yaml")),
+        (_, None) if outside && ["kafka-topics", "pubsub"].contains(&stem) => {
+            Some(format!("<area>/{stem}.yaml"))
+        }
         ("stacks", None) => Some(format!("stacks/{stem}.yaml")),
         ("", None) => suggest::nearest(stem, ["kedge"]).map(|_| project::FILE.to_owned()),
+        (_, None) if outside => None,
         (folder, None) => suggest::nearest(stem, ["kafka-topics", "pubsub"])
             .map(|word| format!("{folder}/{word}.yaml")),
     };
@@ -241,8 +290,8 @@ fn stray(context: &mut Context<'_>, path: &str) {
         Some(meant) => format!("nothing reads this file, did you mean `{meant}`?"),
         None => "nothing reads this file".to_owned(),
     };
-    let hint =
-        "read are kedge.yaml, stacks/<stack>.yaml, <area>/**/kafka-topics.yaml and pubsub.yaml";
+    let hint = "rename or remove it; read are kedge.yaml, stacks/<stack>.yaml, \
+                <area>/…/kafka-topics.yaml and <area>/…/pubsub.yaml";
     context.report.hinted(start_of(path), message, hint);
 }
 
@@ -268,9 +317,9 @@ fn stack_root<'a>(
     let stack = context.stack;
     for other in context.known_stacks.clone() {
         if stack.overlaps(&other) {
-            let message = format!("the names of stack {stack} and stack {other} overlap");
+            let message = format!("the names of the stacks `{stack}` and `{other}` overlap");
             let hint = format!(
-                "`{}` begins with the other's prefix; rename one",
+                "`{}-a` could belong to either; rename the file of one",
                 longer(stack, &other)
             );
             context.report.hinted(start_of(own_file), message, hint);
@@ -281,11 +330,11 @@ fn stack_root<'a>(
         None => {
             let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
             let message = suggest::with_suggestion(
-                format!("there is no stack {stack}"),
+                format!("there is no stack `{stack}`"),
                 stack.as_str(),
                 known.iter().copied(),
             );
-            let hint = format!("add this file; known stacks: {}", known.join(", "));
+            let hint = stack::known(&known, stack.as_str());
             context.report.hinted(start_of(own_file), message, hint);
             None
         }

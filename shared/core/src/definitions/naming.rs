@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
 use super::context::{Context, Entry, Filled};
+use super::entries::{is_map, is_written};
 use super::problem::Place;
 use super::redact::quoted;
 use super::yaml::{Content, Node, Pos};
@@ -25,7 +26,7 @@ pub(super) fn read<'a>(
 ) -> Option<Name<'a>> {
     let Some(entry) = entry else {
         // A map that is none was reported already.
-        if matches!(node.content, Content::Map(_)) {
+        if is_map(node) && !is_written(node, "name") {
             let place = Place {
                 file,
                 pos: node.pos,
@@ -56,14 +57,42 @@ pub(super) fn read<'a>(
     };
     let own = text.strip_prefix(context.stack.as_str());
     if !own.is_some_and(|rest| rest.starts_with('-')) {
-        outside(context, place, &text);
+        match &entry.value.content {
+            Content::Scalar(raw) => outside(context, place, &text, raw),
+            _ => outside(context, place, &text, ""),
+        }
         return None;
     }
     Some(Name { text, place })
 }
 
+/// How a `{stack}` is written where placeholders look otherwise.
+const OTHER_PLACEHOLDERS: [&str; 8] = [
+    "${stack}",
+    "{{stack}}",
+    "{{ stack }}",
+    "{ stack }",
+    "$stack",
+    "<stack>",
+    "%stack%",
+    "[stack]",
+];
+
+/// What follows the stack in a name that was meant to begin with it: behind another sort of
+/// placeholder, within quotes that YAML takes for letters, or with no dash between.
+fn behind_stack<'n>(stack: &str, name: &'n str, raw: &'n str) -> Option<&'n str> {
+    let quotes = ['\u{201C}', '\u{201D}', '\u{201E}', '\u{2018}', '\u{2019}'];
+    let bare = raw.trim_matches(quotes);
+    let other = OTHER_PLACEHOLDERS
+        .iter()
+        .find_map(|placeholder| bare.strip_prefix(placeholder))
+        .or_else(|| bare.strip_prefix("{stack}").filter(|_| bare != raw));
+    let rest = other.or_else(|| name.strip_prefix(stack))?;
+    Some(rest.trim_start_matches(['-', '_', '.']))
+}
+
 /// Reports a name that is not in the stack's namespace.
-fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str) {
+fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str, raw: &str) {
     let stack = context.stack;
     let prefix = stack.prefix();
     let other = context
@@ -79,9 +108,15 @@ fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str) {
                 Some(other.prefix().len()),
             )
         }
-        None => ("name is outside the stack's namespace", name, None),
+        None => {
+            let own = behind_stack(stack.as_str(), name, raw).unwrap_or(name);
+            ("name is outside the stack's namespace", own, None)
+        }
     };
-    let own = super::redact::bare(own);
+    let own = match own {
+        "" => "…".to_owned(),
+        own => super::redact::bare(own),
+    };
     let hint = format!("names in stack {stack} begin with \"{prefix}\"; write \"{{stack}}-{own}\"");
     let mut at = context.literal(place);
     if let Some(width) = width.and_then(|width| u32::try_from(width).ok()) {
@@ -128,7 +163,7 @@ pub(super) fn claim<'a>(
         None => true,
         Some(earlier) => {
             let message = format!("duplicate {what} {}", quoted(&name.text));
-            let hint = format!("the first is at {earlier}; remove one");
+            let hint = format!("the first is at {earlier}; remove or rename one");
             context.report.hinted(name.place, message, hint);
             false
         }
@@ -140,13 +175,14 @@ pub(super) fn kafka_fault(name: &str) -> Option<String> {
     let is_char = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.is_empty() || name.len() > 249 {
         return Some(format!(
-            "it has {} characters and may have 1 to 249",
+            "shorten it: it has {} characters and may have 249",
             name.chars().count()
         ));
     }
     if let Some(bad) = name.chars().find(|c| !is_char(*c)) {
         return Some(format!(
-            "a topic name has letters, digits, `.`, `_`, `-`, and no {bad:?}"
+            "remove {}: a topic name has only letters a-z and A-Z, digits, `.`, `_`, `-`",
+            shown(bad)
         ));
     }
     if name == "." || name == ".." || name.starts_with("__") || name == "_schemas" {
@@ -160,14 +196,26 @@ pub(super) fn pubsub_fault(id: &str) -> Option<String> {
     let is_char = |c: char| c.is_ascii_alphanumeric() || "-_.~+%".contains(c);
     let chars = id.chars().count();
     if !(3..=255).contains(&chars) {
-        return Some(format!("it has {chars} characters and may have 3 to 255"));
+        return Some(format!("it has {chars} characters and must have 3 to 255"));
     }
     if !id.starts_with(|c: char| c.is_ascii_alphabetic()) || id.starts_with("goog") {
         return Some("an id begins with a letter, and not with `goog`".to_owned());
     }
-    id.chars()
-        .find(|c| !is_char(*c))
-        .map(|bad| format!("an id has letters, digits, `-_.~+%`, and no {bad:?}"))
+    id.chars().find(|c| !is_char(*c)).map(|bad| {
+        format!(
+            "remove {}: an id has only letters a-z and A-Z, digits and `-_.~+%`",
+            shown(bad)
+        )
+    })
+}
+
+/// A character for a sentence.
+fn shown(c: char) -> String {
+    match c {
+        ' ' => "the space".to_owned(),
+        c if c.is_control() || c.is_whitespace() => format!("U+{:04X}", u32::from(c)),
+        c => format!("the `{c}`"),
+    }
 }
 
 /// Splits `projects/<project>/topics/<id>`.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
 
 use super::context::{ConfigContent, Context, Entry, Filled};
+use super::entries::is_written;
 use super::fields::{self, Field, FieldMap};
 use super::naming::Taken;
 use super::problem::Place;
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<Decl
         context,
         found,
         "cloudflare_zone_id",
-        "its nodes are records of a DNS zone",
+        "the stack's nodes are records of a DNS zone",
     );
     let mut claims = Claims::default();
     items
@@ -100,7 +101,7 @@ fn one<'a>(
             file,
             pos: entry.value.pos,
         };
-        claim(context, &mut claims.names, &name, place, "name");
+        claim(context, &mut claims.names, &name, place, "node name");
     }
     let exclusive = flag(context, file, get("exclusive")).is_some_and(|(flag, _)| flag);
     let proxied = flag(context, file, get("proxied"));
@@ -164,15 +165,18 @@ fn known_keys<'n, 't>(
     }
     if matches!(node.content, Content::Map(_)) {
         for key in ["name", "ips", "domain"] {
-            if !entries.iter().any(|entry| entry.key == key) {
+            if !is_written(node, key) {
                 let place = Place {
                     file,
                     pos: node.pos,
                 };
                 let message = format!("this node has no `{key}`");
-                context
-                    .report
-                    .hinted(place, message, "a node has name, ips and domain");
+                let hint = match key {
+                    "ips" => "add `ips: [\"203.0.113.1\"]`, with its addresses",
+                    "domain" => "add `domain:`, its name in the zone, such as `1.clustera.io`",
+                    _ => "add `name:`",
+                };
+                context.report.hinted(place, message, hint);
             }
         }
     }
@@ -208,9 +212,9 @@ fn claim<'a>(
     let Some(earlier) = taken.take(text, place) else {
         return true;
     };
-    let message = format!("two nodes have the {what} {}", quoted(text));
+    let message = format!("duplicate {what} {}", quoted(text));
     let way_out = match what {
-        "name" => "rename one",
+        "node name" => "rename one",
         _ => "put their ips together",
     };
     context.report.hinted(
@@ -250,18 +254,17 @@ fn ttl<'a>(
         file,
         pos: entry.value.pos,
     };
-    let number = context.ok(
-        place,
-        scalar::int("ttl", &text, Unit::Seconds, TTL_AUTOMATIC, TTL_MAX),
-    )?;
-    if number != TTL_AUTOMATIC && number < TTL_MIN {
-        let hint =
-            format!("it must be {TTL_MIN} to {TTL_MAX} seconds, or {TTL_AUTOMATIC} for automatic");
-        context
-            .report
-            .hinted(place, format!("`ttl` can't be {number}"), hint);
-        return None;
-    }
+    let range =
+        format!("it must be {TTL_MIN} to {TTL_MAX} seconds, or {TTL_AUTOMATIC} for automatic");
+    let result = match scalar::int("ttl", &text, Unit::Seconds, TTL_AUTOMATIC, TTL_MAX) {
+        Ok(number) if number == TTL_AUTOMATIC || number >= TTL_MIN => Ok(number),
+        Err(fault) if !scalar::is_number(&text) => Err(fault),
+        _ => Err(Fault {
+            message: scalar::cannot_be("ttl", &text),
+            hint: range,
+        }),
+    };
+    let number = context.ok(place, result)?;
     Some((number, place))
 }
 
@@ -297,8 +300,17 @@ fn fqdn(text: &str) -> Result<String, Fault> {
         return fail("a name has at most 253 characters");
     }
     let labels: Vec<&str> = name.split('.').collect();
-    if labels.len() < 2 || name.parse::<IpAddr>().is_ok() {
-        return fail("write it whole, with its zone: `1.clustera.io`");
+    if name.parse::<IpAddr>().is_ok() {
+        return fail("write the node's name in the zone, and its address under `ips:`");
+    }
+    if labels.len() < 2 {
+        return fail("write it whole, with its zone, such as `1.clustera.io`");
+    }
+    if let Some((_, rest)) = name.split_once("://") {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        if host.split('.').all(|label| !label.is_empty()) && host.contains('.') {
+            return fail(&format!("write {} alone", quoted(host)));
+        }
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -334,11 +346,11 @@ fn addresses(
         context.report.hinted(
             place,
             "a node needs at least one address",
-            "remove the node to withdraw its records",
+            "add one, or remove the node to withdraw its records",
         );
     }
     for item in items {
-        let Filled::Text(text) = context.text(file, "ips", item) else {
+        let Filled::Text(text) = context.item_text(file, "ips", item) else {
             continue;
         };
         let place = Place {
@@ -356,7 +368,7 @@ fn addresses(
             context.report.hinted(
                 place,
                 format!("duplicate address {}", quoted(&text)),
-                "remove one",
+                format!("remove it: {ip} is there already"),
             );
         }
     }
@@ -367,7 +379,10 @@ fn address(text: &str, proxied: bool) -> Result<IpAddr, Fault> {
     let Ok(ip) = text.parse::<IpAddr>() else {
         return Err(Fault {
             message: format!("{} is not an IP address", quoted(text)),
-            hint: "such as 203.0.113.1 or 2001:db8::1".to_owned(),
+            hint: match address_within(text) {
+                Some(ip) => format!("write \"{ip}\" alone"),
+                None => "write an address such as 203.0.113.1 or 2001:db8::1".to_owned(),
+            },
         });
     };
     let private = match ip {
@@ -377,10 +392,29 @@ fn address(text: &str, proxied: bool) -> Result<IpAddr, Fault> {
     if proxied && private {
         return Err(Fault {
             message: format!("{} can't be reached from outside", quoted(text)),
-            hint: "Cloudflare's proxy needs a public address; set `proxied: false`".to_owned(),
+            hint: "write a public address, or `proxied: false`: Cloudflare's proxy can't reach it"
+                .to_owned(),
         });
     }
     Ok(ip)
+}
+
+/// The address in a URL, or with a port or a length behind it.
+fn address_within(text: &str) -> Option<IpAddr> {
+    let (host, tail) = match text.split_once("://") {
+        Some((_, rest)) => (rest.split('/').next()?, ""),
+        None => text.split_once('/').unwrap_or((text, "")),
+    };
+    // A network of more than one address is none.
+    if !matches!(tail, "" | "32" | "128") {
+        return None;
+    }
+    let port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let alone = match host.rsplit_once(':') {
+        Some((ip, rest)) if port(rest) && (!ip.contains(':') || ip.ends_with(']')) => ip,
+        _ => host,
+    };
+    alone.trim_matches(['[', ']']).parse().ok()
 }
 
 fn is_private_v4(ip: Ipv4Addr) -> bool {

@@ -5,8 +5,8 @@ use crate::model::{Allowance, OnMissing, Policy, Unit};
 use super::context::{Context, Entry, Filled};
 use super::fields::ON_MISSING;
 use super::problem::Place;
-use super::redact::quoted;
 use super::scalar::{self, Fault};
+use super::units;
 use super::yaml::Node;
 
 /// The keys of a policy.
@@ -85,13 +85,15 @@ fn allowance(name: &str, text: &str) -> Result<Allowance, Fault> {
 
 /// A length of time with its unit: a bare `15` could be minutes or milliseconds.
 fn delay(name: &str, text: &str) -> Result<i64, Fault> {
-    if text != "0" && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Fault {
-            message: format!("`{name}` can't be {}", quoted(text)),
-            hint: "write a unit: s, m, h, d (`15m`), or 0".to_owned(),
-        });
-    }
-    scalar::int(name, text, Unit::Milliseconds, 0, i64::MAX)
+    let is_bare = text != "0" && text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = match is_bare {
+        true => None,
+        false => scalar::int(name, text, Unit::Milliseconds, 0, i64::MAX).ok(),
+    };
+    read.ok_or_else(|| Fault {
+        message: scalar::cannot_be(name, text),
+        hint: units::time(text),
+    })
 }
 
 /// Reads the guards.

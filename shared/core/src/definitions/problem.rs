@@ -43,7 +43,12 @@ impl Problem {
         } else {
             column - SHOWN_MAX / 2
         };
-        let shown: String = chars.iter().skip(first).take(SHOWN_MAX).collect();
+        let last = (first + SHOWN_MAX).min(chars.len());
+        // What is cut off on either side is marked.
+        let cut = |at: usize| (at == first && first > 0) || (at + 1 == last && last < chars.len());
+        let shown: String = (chars.iter().enumerate().take(last).skip(first))
+            .map(|(at, c)| if cut(at) { '…' } else { *c })
+            .collect();
         let at = column - first;
         let room = shown.chars().count().saturating_sub(at).max(1);
         Some((shown, at, (self.width.max(1) as usize).min(room)))
@@ -155,7 +160,9 @@ impl<'a> Report<'a> {
     }
 
     fn clean(&self, text: String) -> String {
-        let hide = |text: String, hidden: &String| text.replace(hidden, redact::HIDDEN);
+        let hide = |text: String, hidden: &String| {
+            redact::hide_cut(text.replace(hidden, redact::HIDDEN), hidden)
+        };
         self.hidden.iter().fold(text, hide)
     }
 
@@ -186,13 +193,19 @@ impl<'a> Report<'a> {
             }
             None => (Pos::START, None),
         };
+        let shown = self.clean(message.clone());
+        // A hint may hold the text in another form.
+        let hint = match shown == message {
+            true => hint.map(|hint| self.clean(hint)),
+            false => Some("change the value where it is configured".to_owned()),
+        };
         self.list.push(Problem {
             file: place.file.to_owned(),
             line: pos.line,
             column: pos.column,
             width: pos.width,
-            message: self.clean(message),
-            hint: hint.map(|hint| self.clean(hint)),
+            message: shown,
+            hint,
             // An empty file has no line, but its name and place still stand.
             source_line: source_line.or_else(|| self.set.text(place.file).map(|_| String::new())),
         });
@@ -263,7 +276,9 @@ mod tests {
         let far = problem(500, &format!("{}abc", "x".repeat(499))).to_string();
         let lines: Vec<&str> = far.lines().collect();
         assert!(lines[1].ends_with("xabc") && lines[1].len() < 130, "{far}");
-        assert_eq!(lines[1].find("abc"), lines[2].find("^^^"));
+        assert!(lines[1].contains("| …x"), "{far}");
+        let column = |line: &str, part| line.find(part).map(|at| line[..at].chars().count());
+        assert_eq!(column(lines[1], "abc"), column(lines[2], "^^^"));
     }
 
     #[test]

@@ -5,20 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec};
 
 use super::context::{Context, Entry, Filled};
+use super::entries::{is_map, is_written};
 use super::fields::{self, FieldMap};
 use super::kafka;
 use super::policy;
 use super::problem::Place;
 use super::pubsub;
 use super::redact::quoted;
+use super::stack;
 use super::suggest::with_suggestion;
 use super::yaml::{Content, Node};
 
 /// The project's file.
 pub(super) const FILE: &str = "kedge.yaml";
 /// Its keys.
-pub(super) const KEYS: [&str; 7] = [
-    "project", "areas", "policy", "stacks", "branches", "guards", "ignore",
+pub(super) const KEYS: [&str; 8] = [
+    "project",
+    "areas",
+    "policy",
+    "stacks",
+    "branches",
+    "environments",
+    "guards",
+    "ignore",
 ];
 /// The keys of an area.
 pub(super) const AREA_KEYS: [&str; 3] = ["kafka_topics", "pubsub_topics", "pubsub_subscriptions"];
@@ -94,6 +103,7 @@ pub(super) fn read<'a>(
             "areas" => read_areas(context, entry.value, areas, &mut project),
             "stacks" => stacks(context, entry.value, &mut project.policy),
             "branches" => branches(context, entry.value),
+            "environments" => environments(context, entry.value),
             "guards" => policy::guards(context, FILE, entry.value, &mut project.policy),
             "ignore" => {
                 for item in context.items(FILE, entry.value, "ignore") {
@@ -120,19 +130,17 @@ fn read_areas<'a>(
             };
             let message = format!("no definition file is in an area {}", quoted(area.key));
             let message = with_suggestion(message, area.key, areas.iter().copied());
-            context.report.hinted(
-                place,
-                message,
-                "an area is the first folder of a file's path",
-            );
+            let hint =
+                "rename or remove it: an area is the first folder of a definition file's path";
+            context.report.hinted(place, message, hint);
         }
         let mut pubsub = pubsub::Defaults::default();
         for entry in context.entries(FILE, area.value, "an area") {
             let value = entry.value;
             match entry.key {
                 "kafka_topics" => {
-                    let found = fields::defaults(context, FILE, value, Kind::KafkaTopic);
-                    kafka::check(context, &found, false);
+                    let mut found = fields::defaults(context, FILE, value, Kind::KafkaTopic);
+                    kafka::check_defaults(context, &mut found);
                     project.kafka_defaults.insert(area.key.to_owned(), found);
                 }
                 "pubsub_topics" => {
@@ -186,6 +194,15 @@ fn branches(context: &mut Context<'_>, node: &Node) {
     }
 }
 
+/// Which GitHub Environment holds a stack's secrets; the workflow asks for it.
+fn environments(context: &mut Context<'_>, node: &Node) {
+    for entry in context.entries(FILE, node, "`environments`") {
+        let pos = entry.key_pos;
+        known_stack(context, entry.key, Place { file: FILE, pos });
+        filled(context, &entry);
+    }
+}
+
 /// Reports a stack without a file: a policy under a misspelt name would protect nothing.
 fn known_stack(context: &mut Context<'_>, name: &str, place: Place<'_>) {
     let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
@@ -194,14 +211,9 @@ fn known_stack(context: &mut Context<'_>, name: &str, place: Place<'_>) {
     }
     let message = format!("there is no stack {}", quoted(name));
     let message = with_suggestion(message, name, known.iter().copied());
-    context.report.hinted(
-        place,
-        message,
-        format!(
-            "stacks are the files stacks/<stack>.yaml: {}",
-            known.join(", ")
-        ),
-    );
+    context
+        .report
+        .hinted(place, message, stack::known(&known, name));
 }
 
 fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
@@ -210,39 +222,23 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
         pos: node.pos,
     };
     let mut texts: BTreeMap<&str, (String, Place<'_>)> = BTreeMap::new();
-    let mut whole = matches!(node.content, Content::Map(_));
     for entry in context.entries(FILE, node, "an ignore rule") {
         if !IGNORE_KEYS.contains(&entry.key) {
             context.unknown_key(FILE, &entry, IGNORE_KEYS);
             continue;
         }
-        match filled(context, &entry) {
-            Some(text) => {
-                texts.insert(
-                    entry.key,
-                    (
-                        text,
-                        Place {
-                            file: FILE,
-                            pos: entry.value.pos,
-                        },
-                    ),
-                );
-            }
-            None => whole = false,
+        if let Some(text) = filled(context, &entry) {
+            let pos = entry.value.pos;
+            texts.insert(entry.key, (text, Place { file: FILE, pos }));
         }
     }
     let mut take = |key: &'static str| {
-        let found = texts.remove(key);
-        if found.is_none() && whole {
+        if is_map(node) && !is_written(node, key) {
             let message = format!("this ignore rule has no `{key}`");
-            context.report.hinted(
-                place,
-                message,
-                "what is overlooked needs a reason, an owner and an end",
-            );
+            let hint = format!("add `{key}: {}`", example(key));
+            context.report.hinted(place, message, hint);
         }
-        found
+        texts.remove(key)
     };
     let (resource, reason, owner, until) = (
         take("resource"),
@@ -273,6 +269,17 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
     })
 }
 
+/// What could stand behind a key of an ignore rule.
+fn example(key: &str) -> &'static str {
+    match key {
+        "resource" => "\"{stack}-…\"",
+        "field" => "retention_ms",
+        "reason" => "<why it is overlooked>",
+        "owner" => "<who answers for it>",
+        _ => "2026-12-31",
+    }
+}
+
 fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
     let place = Place {
         file: FILE,
@@ -280,7 +287,7 @@ fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
     };
     match context.text(FILE, entry.key, entry.value) {
         Filled::Text(text) if text.trim().is_empty() => {
-            let hint = "write a text for whoever reads this later";
+            let hint = format!("write `{}: {}`", entry.key, example(entry.key));
             context
                 .report
                 .hinted(place, format!("`{}` is empty", entry.key), hint);

@@ -3,11 +3,13 @@
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey, Value};
 
 use super::context::{Context, Entry, Filled};
+use super::entries::{is_map, is_written};
 use super::fields::{self, Field, FieldMap};
+use super::iam;
 use super::naming::{self, Name, Taken};
 use super::problem::Place;
 use super::redact::quoted;
-use super::scalar::{Fault, PULL, boolean};
+use super::scalar::{PULL, boolean};
 use super::suggest::with_suggestion;
 use super::yaml::Node;
 
@@ -113,15 +115,18 @@ impl<'a> PubsubReader<'a> {
             self.refer(context, &mut read.fields, reference, project);
         }
         check_subscription(context, &read.fields);
+        if is_map(node) && !is_written(node, "topic") {
+            let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
+            let hint = "add `topic: \"{stack}-…\"`";
+            context.report.hinted(
+                Place { file, pos },
+                "this subscription has no `topic`",
+                hint,
+            );
+        }
         let name = name?;
         if !naming::claim(context, &mut self.subscriptions, &name, "subscription") {
             return None;
-        }
-        if !has_key(node, "topic") {
-            let message = format!("subscription {} has no `topic`", quoted(&name.text));
-            context
-                .report
-                .hinted(name.place, message, "add `topic: \"{stack}-…\"`");
         }
         let endpoint = FieldName::known("push_endpoint");
         if !read.fields.contains_key(&endpoint) {
@@ -167,7 +172,7 @@ impl<'a> PubsubReader<'a> {
         });
         let topic = self.binding_word(context, file, node, read.own.get("topic"), "topic");
         let role = self.binding_word(context, file, node, read.own.get("role"), "role");
-        if !has_key(node, "members") {
+        if is_map(node) && !is_written(node, "members") {
             let place = Place {
                 file,
                 pos: node.pos,
@@ -178,24 +183,9 @@ impl<'a> PubsubReader<'a> {
                 "add `members: [\"serviceAccount:…\"]`",
             );
         }
-        let (topic, role) = (topic?, role?);
-        if !is_role(&role.text) {
-            let message = format!("{} is not a role", quoted(&role.text));
-            context
-                .report
-                .hinted(role.place, message, "such as `roles/pubsub.publisher`");
-            return None;
-        }
-        let (owner, topic_id) = match naming::full_topic(&topic.text) {
-            Some((owner, id)) => (owner.to_owned(), id.to_owned()),
-            None => {
-                self.references.push(Reference {
-                    topic: topic.text.clone(),
-                    place: topic.place,
-                });
-                (project.to_owned(), topic.text.clone())
-            }
-        };
+        let topic = topic.map(|topic| (self.bound_topic(&topic, project), topic));
+        let role = role.filter(|role| iam::role(context, role));
+        let (((owner, topic_id), topic), role) = (topic?, role?);
         let key = ResourceKey::pubsub_binding(&owner, &topic_id, &role.text);
         let claimed = Name {
             text: key.to_string(),
@@ -219,6 +209,18 @@ impl<'a> PubsubReader<'a> {
         Some(resource)
     }
 
+    /// The project and id of a binding's topic; remembers to check that one of ours is declared.
+    fn bound_topic(&mut self, topic: &Name<'a>, project: &str) -> (String, String) {
+        if let Some((owner, id)) = naming::full_topic(&topic.text) {
+            return (owner.to_owned(), id.to_owned());
+        }
+        self.references.push(Reference {
+            topic: topic.text.clone(),
+            place: topic.place,
+        });
+        (project.to_owned(), topic.text.clone())
+    }
+
     fn binding_word(
         &self,
         context: &mut Context<'a>,
@@ -232,9 +234,15 @@ impl<'a> PubsubReader<'a> {
                 file,
                 pos: node.pos,
             };
-            context
-                .report
-                .add(place, format!("this binding has no `{word}`"));
+            if is_map(node) && !is_written(node, word) {
+                let hint = match word {
+                    "topic" => "add `topic: \"{stack}-…\"`",
+                    _ => "add `role:`, such as `roles/pubsub.publisher`",
+                };
+                context
+                    .report
+                    .hinted(place, format!("this binding has no `{word}`"), hint);
+            }
             return None;
         };
         match context.text(file, word, entry.value) {
@@ -290,7 +298,8 @@ impl<'a> PubsubReader<'a> {
         {
             let message = format!("no file declares the topic {}", quoted(&reference.topic));
             let message = with_suggestion(message, &reference.topic, self.topics.names());
-            let hint = "add it under `topics:`, or write `projects/<project>/topics/<id>` for one that others own";
+            let hint = "add it under `topics:`, or write `projects/<project>/topics/<id>` for one that \
+                        others own";
             context.report.hinted(reference.place, message, hint);
         }
     }
@@ -313,10 +322,6 @@ fn id<'a>(
     Some(name)
 }
 
-fn has_key(node: &Node, key: &str) -> bool {
-    super::kafka::is_written(node, key)
-}
-
 /// What a retry policy without a minimum gets, in nanoseconds (v1 discovery, `RetryPolicy`).
 const DEFAULT_MINIMUM_BACKOFF: i64 = 10_000_000_000;
 
@@ -330,11 +335,9 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
     if let (Some(least), Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
         && nanos(least) > nanos(most)
     {
-        context.report.hinted(
-            least.place,
-            "`minimum_backoff` is more than `maximum_backoff`",
-            "lower it, or raise `maximum_backoff`",
-        );
+        let hint = format!("lower it, or raise `maximum_backoff` ({})", most.place);
+        let message = "`minimum_backoff` is more than `maximum_backoff`";
+        context.report.hinted(least.place, message, hint);
     }
     if let (None, Some(most)) = (get("minimum_backoff"), get("maximum_backoff"))
         && nanos(most) < Some(DEFAULT_MINIMUM_BACKOFF)
@@ -342,27 +345,22 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
         context.report.hinted(
             most.place,
             "`maximum_backoff` is less than `minimum_backoff`, which is 10s where it is not written",
-            "write `minimum_backoff` too",
+            "write `10s` or more, or add a lower `minimum_backoff`",
         );
     }
     if let (Some(attempts), None) = (get("max_delivery_attempts"), get("dead_letter_topic")) {
-        let hint = "add `dead_letter_topic`; without one, delivery is tried for ever";
+        let hint = "add it, or remove this line: without one, delivery is tried for ever";
         context.report.hinted(
             attempts.place,
-            "`max_delivery_attempts` without `dead_letter_topic`",
+            "`max_delivery_attempts` needs a `dead_letter_topic`",
             hint,
         );
     }
-    let hides = |field: &&Field| {
-        let text = field.value.as_text().unwrap_or_default();
-        text.contains("://") && text.contains(['?', '@', '#'])
-    };
-    if let Some(audience) = get("push_audience").filter(hides) {
-        context.report.hinted(
-            audience.place,
-            "`push_audience` has a query, a fragment or a user, and an audience is stored in clear",
-            "leave that part out; the endpoint's own query is kept secret",
-        );
+    if let Some(audience) = get("push_audience")
+        && let Some((what, hint)) = audience.value.as_text().and_then(hides)
+    {
+        let message = format!("`push_audience` has {what}, and an audience is not kept secret");
+        context.report.hinted(audience.place, message, hint);
     }
     let pull = get("push_endpoint").is_none_or(|field| field.value.as_text() == Some(PULL));
     for name in ["push_service_account", "push_audience"] {
@@ -370,112 +368,24 @@ fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
         if let Some(field) =
             get(name).filter(|field| pull && get("push_endpoint").is_some() && !field.is_default)
         {
-            context.report.add(
-                field.place,
-                format!("`{name}` on a subscription that is pulled"),
-            );
+            let message = format!("`{name}` has no use on a subscription that is pulled");
+            let hint = "remove it, or write an `https://` URL as `push_endpoint`";
+            context.report.hinted(field.place, message, hint);
         }
     }
 }
 
-fn is_role(text: &str) -> bool {
-    let plain = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
-    let parts = text
-        .strip_prefix("projects/")
-        .or_else(|| text.strip_prefix("organizations/"));
-    let name = match parts {
-        Some(rest) => rest.split_once("/roles/").map(|(_, name)| name),
-        None => text.strip_prefix("roles/"),
-    };
-    plain && name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
-}
-
-/// An IAM member in the form Google answers: the type's case kept, the value in lower case.
-pub(super) fn member(text: &str) -> Result<String, Fault> {
-    const TYPES: [&str; 9] = [
-        "user",
-        "serviceAccount",
-        "group",
-        "domain",
-        "principal",
-        "principalSet",
-        "projectOwner",
-        "projectEditor",
-        "projectViewer",
-    ];
-    let fail = |hint: String| {
-        Err(Fault {
-            message: format!("{} is not a member", quoted(text)),
-            hint,
+/// What a URL holds that could be secret, and how to write it without.
+fn hides(url: &str) -> Option<(&'static str, &'static str)> {
+    url.contains("://")
+        .then(|| url.find(['?', '#', '@']).and_then(|at| url.get(at..)))?
+        .and_then(|rest| rest.chars().next())
+        .map(|first| match first {
+            '?' => ("a query", "end it before the `?`"),
+            '#' => ("a fragment", "end it before the `#`"),
+            _ => (
+                "a user",
+                "leave out what stands between `//` and `@`, and the `@`",
+            ),
         })
-    };
-    if matches!(text, "allUsers" | "allAuthenticatedUsers") {
-        return Ok(text.to_owned());
-    }
-    match text.split_once(':') {
-        Some((sort, value)) if TYPES.contains(&sort) && !value.is_empty() => {
-            if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                return fail("a member has no spaces".to_owned());
-            }
-            Ok(match sort {
-                "principal" | "principalSet" => text.to_owned(),
-                _ => format!("{sort}:{}", value.to_lowercase()),
-            })
-        }
-        None if text.contains(".gserviceaccount.com") => {
-            fail(format!("write \"serviceAccount:{text}\""))
-        }
-        _ => fail(format!(
-            "write `<type>:<value>`, the type one of {}",
-            TYPES.join(", ")
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members() {
-        assert_eq!(
-            member("serviceAccount:A@B.example").unwrap(),
-            "serviceAccount:a@b.example"
-        );
-        assert_eq!(member("principal://X/Y").unwrap(), "principal://X/Y");
-        assert_eq!(member("allUsers").unwrap(), "allUsers");
-        for bad in [
-            "a@b.example",
-            "user:",
-            "serviceaccount:a@b.example",
-            "user:a b",
-            "",
-        ] {
-            assert!(member(bad).is_err(), "{bad}");
-        }
-        let hint = member("x@system.gserviceaccount.com").unwrap_err().hint;
-        assert_eq!(
-            hint,
-            "write \"serviceAccount:x@system.gserviceaccount.com\""
-        );
-    }
-
-    #[test]
-    fn roles() {
-        for good in ["roles/pubsub.publisher", "projects/p/roles/own"] {
-            assert!(is_role(good), "{good}");
-        }
-        for bad in [
-            "",
-            "publisher",
-            "roles/",
-            "roles/a/b",
-            "projects/p",
-            "roles/a b",
-        ] {
-            assert!(!is_role(bad), "{bad}");
-        }
-    }
 }

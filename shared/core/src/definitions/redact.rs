@@ -57,6 +57,25 @@ pub(super) fn quoted(value: &str) -> String {
     format!("`{head}…`")
 }
 
+/// Hides the beginning of a text where a sentence shows no more than that of it.
+pub(super) fn hide_cut(mut sentence: String, hidden: &str) -> String {
+    // Fewer characters tell nothing, and are met by chance.
+    const CHARS_MIN: usize = 4;
+    let cuts: Vec<usize> = sentence.match_indices('…').map(|(at, _)| at).collect();
+    for at in cuts.into_iter().rev() {
+        let head = sentence.get(..at).unwrap_or_default();
+        let ends = hidden.char_indices().skip(CHARS_MIN).map(|(end, _)| end);
+        let beginning = ends
+            .filter_map(|end| hidden.get(..end))
+            .filter(|beginning| head.ends_with(beginning))
+            .last();
+        if let Some(beginning) = beginning {
+            sentence.replace_range(at - beginning.len()..at, HIDDEN);
+        }
+    }
+    sentence
+}
+
 /// A key for a sentence: short, without control characters or the hidden parts of URLs.
 pub(super) fn bare(key: &str) -> String {
     quoted(key).trim_matches('`').to_owned()
@@ -143,6 +162,17 @@ fn url(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_off_is_hidden_too() {
+        for (sentence, want) in [
+            ("`a` can't be `x-hunt…`", "`a` can't be `x-[hidden]…`"),
+            ("`a` can't be `hun…`", "`a` can't be `hun…`"),
+            ("`hunt` is `é…`, `hunter…`", "`hunt` is `é…`, `[hidden]…`"),
+        ] {
+            assert_eq!(hide_cut(sentence.to_owned(), "hunter2"), want);
+        }
+    }
 
     #[test]
     fn lines() {

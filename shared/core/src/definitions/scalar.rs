@@ -3,7 +3,8 @@
 use crate::model::{FieldSpec, Salt, SealedUrl, SecretText, Shape, Unit, Value};
 
 use super::redact::quoted;
-use super::suggest::nearest;
+use super::suggest::with_suggestion;
+use super::units;
 
 /// Why a text is not a value, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,13 @@ pub(super) fn scalar(spec: &FieldSpec, text: &str, salt: &Salt) -> Result<Scalar
         Shape::Text { chars_max } => Value::text(short_text(name, text, chars_max)?),
         Shape::Duration { min_s, max_s } => Value::Duration(duration(name, text, min_s, max_s)?),
         Shape::Expiration { .. } if text == NEVER => Value::text(NEVER),
-        Shape::Expiration { min_s } => Value::Duration(duration(name, text, min_s, i64::MAX)?),
+        Shape::Expiration { min_s } => {
+            let or_never = |fault: Fault| Fault {
+                hint: format!("{}; or write `{NEVER}`", fault.hint),
+                ..fault
+            };
+            Value::Duration(duration(name, text, min_s, i64::MAX).map_err(or_never)?)
+        }
         Shape::PushEndpoint if text == PULL => Value::text(PULL),
         Shape::PushEndpoint => return endpoint(name, text, salt),
         // Checked by the reader of subscriptions, which knows the project and the declared topics.
@@ -58,34 +65,38 @@ pub(super) fn scalar(spec: &FieldSpec, text: &str, salt: &Salt) -> Result<Scalar
     Ok((value, None))
 }
 
+/// What is said of a text that a key can't take.
+pub(super) fn cannot_be(name: &str, text: &str) -> String {
+    match text.trim().is_empty() {
+        true => format!("`{name}` is empty"),
+        false => format!("`{name}` can't be {}", quoted(text)),
+    }
+}
+
 /// A whole number between bounds, with the unit's suffixes.
 pub(super) fn int(name: &str, text: &str, unit: Unit, min: i64, max: i64) -> Result<i64, Fault> {
-    let (number, hint) = match unit {
-        Unit::Milliseconds => (
-            suffixed(text, &MS_SUFFIXES),
-            "write milliseconds, or a length of time: ms, s, m, h, d (`7d`)",
-        ),
-        Unit::Bytes => (
-            suffixed(text, &BYTE_SUFFIXES),
-            "write bytes, or KiB, MiB, GiB, TiB (`25MiB`)",
-        ),
-        Unit::Seconds => (plain(text), "write whole seconds"),
-        Unit::Plain => (plain(text), "write a whole number"),
+    let number = match unit {
+        Unit::Milliseconds => suffixed(text, &MS_SUFFIXES),
+        Unit::Bytes => suffixed(text, &BYTE_SUFFIXES),
+        Unit::Seconds | Unit::Plain => plain(text),
     };
-    let Some(number) = number else {
-        return fault(format!("`{name}` can't be {}", quoted(text)), hint);
-    };
-    if number < min || number > max {
-        let range = match (min, max) {
-            (min, i64::MAX) => format!("at least {min}"),
-            (min, max) => format!("{min} to {max}"),
-        };
-        return fault(
-            format!("`{name}` can't be {number}"),
-            format!("it must be {range}"),
-        );
+    match number {
+        Some(number) if (min..=max).contains(&number) => Ok(number),
+        None if !is_number(text) => fault(cannot_be(name, text), units::number(text, unit)),
+        _ => {
+            let unit = match unit {
+                Unit::Plain => "",
+                Unit::Milliseconds => " milliseconds",
+                Unit::Bytes => " bytes",
+                Unit::Seconds => " seconds",
+            };
+            let range = match max {
+                i64::MAX => format!("at least {min}"),
+                _ => format!("{min} to {max}"),
+            };
+            fault(cannot_be(name, text), format!("it must be {range}{unit}"))
+        }
     }
-    Ok(number)
 }
 
 const MS_SUFFIXES: [(&str, i64); 5] = [
@@ -104,13 +115,16 @@ const BYTE_SUFFIXES: [(&str, i64); 4] = [
 ];
 
 /// Digits with an optional minus; nothing that other YAML readers could take for another number.
-fn plain(text: &str) -> Option<i64> {
+pub(super) fn plain(text: &str) -> Option<i64> {
+    is_number(text).then(|| text.parse().ok()).flatten()
+}
+
+/// Whether a text is a whole number, however large.
+pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_octal_like = digits.len() > 1 && digits.starts_with('0');
-    (is_number && !is_octal_like)
-        .then(|| text.parse().ok())
-        .flatten()
+    all_digits && !is_octal_like
 }
 
 fn suffixed(text: &str, suffixes: &[(&str, i64)]) -> Option<i64> {
@@ -129,14 +143,14 @@ fn suffixed(text: &str, suffixes: &[(&str, i64)]) -> Option<i64> {
 
 /// `true` or `false`, also as a text, as Pulumi writes them.
 pub(super) fn boolean(name: &str, text: &str) -> Result<bool, Fault> {
-    match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => fault(
-            format!("`{name}` can't be {}", quoted(text)),
-            "write `true` or `false`",
-        ),
-    }
+    let hint = match text.to_lowercase().as_str() {
+        "true" if text == "true" => return Ok(true),
+        "false" if text == "false" => return Ok(false),
+        "true" | "yes" | "on" | "y" | "1" => "write `true`",
+        "false" | "no" | "off" | "n" | "0" => "write `false`",
+        _ => "write `true` or `false`",
+    };
+    fault(cannot_be(name, text), hint)
 }
 
 /// One of some words.
@@ -148,13 +162,17 @@ pub(super) fn choice(
     if let Some(word) = words.iter().find(|word| **word == text) {
         return Ok(word);
     }
+    let message = with_suggestion(cannot_be(name, text), text, words.iter().copied());
+    fault(message, format!("write {}", one_of(words)))
+}
+
+/// `a`, `b` or `c`.
+pub(super) fn one_of(words: &[&str]) -> String {
     let list: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    let message = format!("`{name}` can't be {}", quoted(text));
-    let message = match nearest(text, words.iter().copied()) {
-        Some(word) => format!("{message}, did you mean `{word}`?"),
-        None => message,
-    };
-    fault(message, format!("it takes {}", list.join(", ")))
+    match list.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => list.concat(),
+    }
 }
 
 /// A number from 0 to 1, in billionths.
@@ -162,8 +180,8 @@ fn ratio(name: &str, text: &str) -> Result<i64, Fault> {
     match decimal(text) {
         Some(billionths) if (0..=1_000_000_000).contains(&billionths) => Ok(billionths),
         _ => fault(
-            format!("`{name}` can't be {}", quoted(text)),
-            "write a number from 0 to 1, such as 0.5",
+            cannot_be(name, text),
+            "write a number from 0 to 1, such as `0.5`",
         ),
     }
 }
@@ -193,7 +211,7 @@ pub(super) fn short_text(name: &str, text: &str, chars_max: usize) -> Result<Str
     if chars > chars_max {
         return fault(
             format!("`{name}` has {chars} characters"),
-            format!("it may have {chars_max}"),
+            format!("shorten it to {chars_max}"),
         );
     }
     if text.chars().any(char::is_control) {
@@ -208,24 +226,20 @@ pub(super) fn short_text(name: &str, text: &str, chars_max: usize) -> Result<Str
 /// A length of time in nanoseconds, bounds in seconds.
 fn duration(name: &str, text: &str, min_s: i64, max_s: i64) -> Result<i64, Fault> {
     const NANOS: i64 = Value::NANOS_PER_SECOND;
-    let hint = "write a number and a unit: s, m, h, d (`600s`, `7d`)";
     let Some(nanos) = nanos(text) else {
-        return fault(format!("`{name}` can't be {}", quoted(text)), hint);
+        return fault(cannot_be(name, text), units::time(text));
     };
     if nanos < min_s.saturating_mul(NANOS) || nanos > max_s.saturating_mul(NANOS) {
         let range = match max_s {
             i64::MAX => format!("at least {}", seconds_text(min_s)),
             _ => format!("{} to {}", seconds_text(min_s), seconds_text(max_s)),
         };
-        return fault(
-            format!("`{name}` can't be {}", quoted(text)),
-            format!("it must be {range}"),
-        );
+        return fault(cannot_be(name, text), format!("it must be {range}"));
     }
     Ok(nanos)
 }
 
-fn nanos(text: &str) -> Option<i64> {
+pub(super) fn nanos(text: &str) -> Option<i64> {
     let end = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(end);
     // Google writes fractions of seconds (`0.500s`); of other units nobody needs them.

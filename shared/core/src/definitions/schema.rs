@@ -328,6 +328,13 @@ fn kedge() -> Json {
                 ),
             ),
             (
+                "environments",
+                by_name(
+                    text("A GitHub Environment."),
+                    "The GitHub Environments that hold the secrets of stacks; others use `development`.",
+                ),
+            ),
+            (
                 "guards",
                 described(guards(), "Limits that a whole plan must keep."),
             ),

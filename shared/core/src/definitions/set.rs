@@ -41,6 +41,8 @@ pub enum SetError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DefinitionSet {
     files: BTreeMap<String, String>,
+    /// The revision under which a store keeps it, where that is not its content alone.
+    stored_as: Option<String>,
 }
 
 impl DefinitionSet {
@@ -52,6 +54,8 @@ impl DefinitionSet {
     pub const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
     /// The most characters of a path.
     pub const PATH_CHARS_MAX: usize = 512;
+    /// The characters of a revision: 48 bits tell more pushes apart than a stack ever sees.
+    pub const REVISION_CHARS: usize = 12;
 
     /// Takes files by their paths, relative to the definitions' folder. Files for which
     /// [`Self::wants`] says no are left out, so that they don't move the revision.
@@ -83,7 +87,10 @@ impl DefinitionSet {
         if total > Self::TOTAL_BYTES_MAX {
             return Err(SetError::TooLarge { bytes: total });
         }
-        Ok(Self { files })
+        Ok(Self {
+            files,
+            stored_as: None,
+        })
     }
 
     /// Whether a path belongs to a set: YAML, and not hidden.
@@ -107,24 +114,59 @@ impl DefinitionSet {
         self.files.get(path).map(String::as_str)
     }
 
-    /// The first 12 hexadecimal digits of SHA-256 over all paths and texts, each preceded by its
-    /// length so that no two sets run into the same bytes.
+    /// Its revision: the first [`Self::REVISION_CHARS`] hexadecimal digits of SHA-256 over all paths
+    /// and texts, each preceded by its length so that no two sets run into the same bytes. A set that
+    /// was read from a store has the revision that it is stored under.
     #[must_use]
     pub fn revision(&self) -> String {
+        match &self.stored_as {
+            Some(revision) => revision.clone(),
+            None => digits(self.hash()),
+        }
+    }
+
+    /// The revision of this content where it was stored before and is stored again after another: the
+    /// hash goes on over the revision that it follows.
+    #[must_use]
+    pub fn revision_after(&self, follows: Option<&str>) -> String {
+        let mut hash = self.hash();
+        if let Some(follows) = follows {
+            add(&mut hash, follows);
+        }
+        digits(hash)
+    }
+
+    /// The same files under the revision that a store keeps them under.
+    #[must_use]
+    pub fn stored_as(self, revision: String) -> Self {
+        Self {
+            stored_as: Some(revision),
+            ..self
+        }
+    }
+
+    fn hash(&self) -> Sha256 {
         let mut hash = Sha256::new();
         for part in self.files.iter().flat_map(|(path, text)| [path, text]) {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
+            add(&mut hash, part);
         }
-        hash.finalize()
-            .iter()
-            .take(6)
-            .fold(String::new(), |mut text, byte| {
-                // Writing to a String does not fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hash
     }
+}
+
+fn add(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part.as_bytes());
+}
+
+fn digits(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    let shown = bytes.iter().take(DefinitionSet::REVISION_CHARS / 2);
+    shown.fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn is_plain(path: &str) -> bool {
@@ -159,6 +201,11 @@ mod tests {
         assert_ne!(one, revision(&[("a.yaml", "xb.yaml"), ("b.yaml", "")]));
         assert_ne!(one, revision(&[("a.yaml", "x"), ("c.yaml", "y")]));
         assert_eq!(revision(&[]), "e3b0c44298fc");
+        let again = set(&[("a.yaml", "x"), ("b.yaml", "y")]).unwrap();
+        assert_eq!(again.revision_after(None), one);
+        let later = again.revision_after(Some(&one));
+        assert_ne!(later, one);
+        assert_eq!(again.stored_as(later.clone()).revision(), later);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `stacks/<stack>.yaml`: a stack's config. A `Pulumi.<stack>.yaml` is accepted unchanged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::model::{Policy, StackName};
@@ -10,7 +10,7 @@ use super::policy;
 use super::problem::Place;
 use super::redact::{bare, is_secret_name, quoted};
 use super::set::DefinitionSet;
-use super::suggest::with_suggestion;
+use super::suggest::nearest;
 use super::yaml::{Content, Node, Pos};
 
 /// Top-level keys that mean something here.
@@ -40,6 +40,18 @@ pub(super) fn names(set: &DefinitionSet) -> Vec<StackName> {
         .collect()
 }
 
+/// A way out for a stack that is not there.
+pub(super) fn known(known: &[&str], missing: &str) -> String {
+    let file = format!("stacks/{}.yaml", bare(missing));
+    match known {
+        [] => format!("add the file {file}"),
+        _ => format!(
+            "known stacks: {}; a new one needs the file {file}",
+            known.join(", ")
+        ),
+    }
+}
+
 /// `<stack>` of `stacks/<stack>.yaml`.
 pub(super) fn file_stem(path: &str) -> Option<&str> {
     let stem = path.strip_prefix("stacks/")?.strip_suffix(".yaml")?;
@@ -53,6 +65,10 @@ pub(super) struct StackFile {
     pub(super) unused: Vec<String>,
     /// Where `config:` stands, for what is missing in it.
     config_pos: Option<Pos>,
+    /// Keys of other projects, without and with their namespace.
+    of_others: BTreeMap<String, (Pos, String)>,
+    /// Keys without a value, which was reported.
+    empty: BTreeSet<String>,
 }
 
 /// Reads the stack's config into the context, overrides first.
@@ -79,6 +95,7 @@ pub(super) fn read_config<'a>(
     let Some(root) = root else {
         return found;
     };
+    context.config_unknown |= !matches!(root.content, Content::Map(_));
     let mut google: Option<ConfigValue<'a>> = None;
     for entry in context.entries(file, root, "this file") {
         let place = Place {
@@ -89,13 +106,16 @@ pub(super) fn read_config<'a>(
             found.unused.push(format!("{place} {}", entry.key));
         } else if entry.key == "config" {
             found.config_pos = Some(entry.key_pos);
-            if !matches!(entry.value.content, Content::Null) {
-                for own in context.entries(file, entry.value, "`config`") {
-                    config_key(context, file, &own, &mut google, &mut found);
-                }
-            }
+            config(context, file, entry.value, &mut google, &mut found);
         } else if !KEYS.contains(&entry.key) {
             context.unknown_key(file, &entry, KEYS.into_iter().chain(PULUMI_KEYS));
+            // What was meant is known, so it is not missing elsewhere.
+            let key = entry.key.rsplit(':').next().unwrap_or_default();
+            if nearest(entry.key, ["config"]).is_some() {
+                config(context, file, entry.value, &mut google, &mut found);
+            } else if CONFIG_KEYS.contains(&key) {
+                take(context, file, &entry, key);
+            }
         }
     }
     match google {
@@ -110,6 +130,51 @@ pub(super) fn read_config<'a>(
         None => {}
     }
     found
+}
+
+fn config<'a>(
+    context: &mut Context<'a>,
+    file: &'a str,
+    node: &Node<'a>,
+    google: &mut Option<ConfigValue<'a>>,
+    found: &mut StackFile,
+) {
+    match &node.content {
+        Content::Null => return,
+        Content::Map(_) => {}
+        _ => context.config_unknown = true,
+    }
+    for own in context.entries(file, node, "`config`") {
+        config_key(context, file, &own, google, found);
+    }
+}
+
+/// Takes a value whose key was reported, so that nothing else is said of it.
+fn take<'a>(context: &mut Context<'a>, file: &'a str, entry: &Entry<'_, 'a>, key: &str) {
+    if matches!(entry.value.content, Content::Null) {
+        context.config_unknown = true;
+        return;
+    }
+    let key = key.to_lowercase();
+    context.used.insert(key.clone());
+    let value = value(file, entry);
+    let counts = context.config.entry(key.clone()).or_insert(value);
+    if let ConfigContent::Text(text) = &counts.content
+        && is_secret_name(&key)
+    {
+        context.report.hide(text);
+    }
+}
+
+/// A config value as it is written.
+fn value<'a>(file: &'a str, entry: &Entry<'_, 'a>) -> ConfigValue<'a> {
+    let place = |pos| Some(Place { file, pos });
+    ConfigValue {
+        content: content(entry.value),
+        place: place(entry.value.pos),
+        key_place: place(entry.key_pos),
+        written: entry.key.to_owned(),
+    }
 }
 
 fn config_key<'a>(
@@ -132,6 +197,7 @@ fn config_key<'a>(
         let message = format!("config key `{}` has no namespace", bare(entry.key));
         let hint = format!("write `{}`", context.config_key(&bare(entry.key)));
         context.report.hinted(place, message, hint);
+        take(context, file, entry, entry.key.trim_matches(':'));
         return;
     };
     let key = key.to_lowercase();
@@ -140,24 +206,19 @@ fn config_key<'a>(
         // With the project's name unknown, our own keys are the best guess.
         None => CONFIG_KEYS.contains(&key.as_str()),
     };
-    let value = ConfigValue {
-        content: content(entry.value),
-        place: Some(Place {
-            file,
-            pos: entry.value.pos,
-        }),
-        key_place: Some(place),
-        written: entry.key.to_owned(),
-    };
+    let value = value(file, entry);
     if namespace == "gcp" && key == "project" {
         *google = Some(value);
     } else if !ours {
         found.unused.push(format!("{place} {}", bare(entry.key)));
+        let other = (entry.key_pos, bare(entry.key));
+        found.of_others.insert(key, other);
     } else if matches!(entry.value.content, Content::Null) {
         let message = format!("`{key}` has no value");
         context
             .report
             .hinted(place, message, "write a value, or remove the key");
+        found.empty.insert(key);
     } else {
         let is_encrypted = matches!(value.content, ConfigContent::Encrypted);
         // Overrides are there already and win.
@@ -218,7 +279,6 @@ pub(super) fn needed(
     key: &'static str,
     need: &str,
 ) -> String {
-    let file = stack_file(context.stack);
     match context.config_text(key) {
         Filled::Text(text) => {
             if let Some(why) = fault(key, &text) {
@@ -233,23 +293,66 @@ pub(super) fn needed(
             }
             text
         }
-        Filled::Absent if !context.config_unknown => {
-            let place = Place {
-                file: &file,
-                pos: found.config_pos.unwrap_or(Pos::START),
-            };
-            let hint = format!(
-                "{need}; add `{}`, or set {}",
-                context.config_key(key),
-                variable(key)
-            );
-            context
-                .report
-                .hinted(place, format!("`{key}` is not configured"), hint);
+        Filled::Absent => {
+            if !context.config_unknown && !found.empty.contains(key) {
+                absent(context, found, key, need);
+            }
             String::new()
         }
-        Filled::Absent | Filled::Bad => String::new(),
+        Filled::Bad => String::new(),
     }
+}
+
+/// Reports a config value that is needed and not there: where it stands without a text, or under
+/// another name, if it does.
+fn absent(context: &mut Context<'_>, found: &StackFile, key: &'static str, need: &str) {
+    let file = stack_file(context.stack);
+    let whole = context.config_key(key);
+    if let Some(place) = context.config.get(key).and_then(|value| value.place) {
+        let hint = format!("write its value here, or set {}", variable(key));
+        let message = format!("`{key}` is empty");
+        context.report.hinted(place, message, hint);
+    } else if let Some((pos, other)) = found.of_others.get(key) {
+        let place = Place {
+            file: &file,
+            pos: *pos,
+        };
+        let message = format!("`{other}` is another project's");
+        let project = context.project.as_deref().unwrap_or_default();
+        let hint = format!("write `{whole}`: `{project}` is the project in kedge.yaml");
+        context.report.hinted(place, message, hint);
+    } else if let Some((misspelt, place)) = misspelt(context, key) {
+        let message = format!(
+            "no definition uses the config key `{}`, did you mean `{key}`?",
+            bare(&misspelt)
+        );
+        context
+            .report
+            .hinted(place, message, format!("write `{whole}`"));
+        context.used.insert(misspelt);
+    } else {
+        let place = Place {
+            file: &file,
+            pos: found.config_pos.unwrap_or(Pos::START),
+        };
+        let hint = format!(
+            "add `{whole}: …` under `config:`, or set {}: {need}",
+            variable(key)
+        );
+        context
+            .report
+            .hinted(place, format!("`{key}` is not configured"), hint);
+    }
+}
+
+/// A config key that nothing has used so far and that is nearly the one that is needed.
+fn misspelt<'a>(context: &Context<'a>, key: &'static str) -> Option<(String, Place<'a>)> {
+    let unused =
+        |name: &String| !CONFIG_KEYS.contains(&name.as_str()) && !context.used.contains(name);
+    context.config.iter().find_map(|(name, value)| {
+        let place = value.key_place.filter(|_| unused(name))?;
+        nearest(name, [key]).map(|_| (name.clone(), place))
+    })
 }
 
 /// Why a text can't be that config value. They become parts of paths and keys.
@@ -258,16 +361,17 @@ fn fault(key: &str, text: &str) -> Option<&'static str> {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match key {
         "aiven_project" | "kafka_service" => {
-            (!all(word)).then_some("it has letters, digits, `-`, `_`, at most 63")
+            (!all(word)).then_some("write its name alone: letters, digits, `-`, `_`, at most 63")
         }
         "gcp_project" => {
             let id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:".contains(c);
-            (!all(id)).then_some("it has lower-case letters, digits, dashes")
+            (!all(id)).then_some("write the project's id: lower-case letters, digits, dashes")
         }
         "cloudflare_zone_id" => {
             let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-            (text.len() != 32 || !all(hex))
-                .then_some("it has 32 hexadecimal digits: see the zone's page, under API")
+            (text.len() != 32 || !all(hex)).then_some(
+                "write the zone's 32 digits 0-9 and a-f, in lower case: see its page, under API",
+            )
         }
         _ => None,
     }
@@ -296,15 +400,21 @@ pub(super) fn finish(context: &mut Context<'_>, found: &mut StackFile) {
             found.unused.push(format!("{place} {}", value.written));
             continue;
         }
-        let message = with_suggestion(
-            format!("no definition uses the config key `{}`", bare(&key)),
-            &key,
-            words.iter().map(String::as_str).filter(|word| *word != key),
-        );
-        let hint = format!(
-            "remove it, or write `{{{}}}` where its value belongs",
-            bare(&key)
-        );
+        let message = format!("no definition uses the config key `{}`", bare(&key));
+        let known = words.iter().map(String::as_str).filter(|word| *word != key);
+        let (message, hint) = match nearest(&key, known) {
+            Some(word) => (
+                format!("{message}, did you mean `{word}`?"),
+                format!("write `{}`, or remove it", context.config_key(word)),
+            ),
+            None => (
+                message,
+                format!(
+                    "remove it, or write `{{{}}}` where its value belongs",
+                    bare(&key)
+                ),
+            ),
+        };
         context.report.hinted(place, message, hint);
     }
     found.unused.sort();

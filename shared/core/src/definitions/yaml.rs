@@ -14,6 +14,8 @@ use serde_saphyr::granit_parser::{
 
 use super::syntax::{Slip, slip};
 
+mod words;
+
 /// Levels of nesting; our deepest file needs 6.
 const DEPTH_MAX: usize = 32;
 /// Nodes in one file, aliases expanded.
@@ -106,12 +108,12 @@ pub(super) fn read(text: &str) -> Result<Node<'_>, YamlError> {
         let (event, span) = event.map_err(|error| explain(&error, text))?;
         if matches!(event, Event::DocumentStart(..)) {
             documents += 1;
+            if documents > 1 {
+                let hint = "remove this line, and put what follows under the keys above it";
+                let message = "several YAML documents in one file";
+                return Err(YamlError::new(Pos::of(&span), message, hint));
+            }
             continue;
-        }
-        if documents > 1 {
-            let hint = "remove the `---` line, or split the file";
-            let message = "several YAML documents in one file";
-            return Err(YamlError::new(Pos::of(&span), message, hint));
         }
         tree.take(event, &span)?;
     }
@@ -122,13 +124,15 @@ pub(super) fn read(text: &str) -> Result<Node<'_>, YamlError> {
 }
 
 /// Control characters: YAML forbids them, but the library takes some and refuses others without a
-/// place.
+/// place. And what stands for bytes that are no UTF-8: nobody wrote it.
 fn forbidden_character(text: &str) -> Option<YamlError> {
-    // Whole files have none, which bytes tell faster; 0xC2 begins U+0080 to U+009F, and more.
+    // Whole files have none, which bytes tell faster; 0xC2 begins U+0080 to U+009F, and more, and
+    // 0xEF begins U+FFFD.
     let suspect = |byte: u8| {
         (byte < b' ' && byte != b'\n' && byte != b'\r' && byte != b'\t')
             || byte == 0x7F
             || byte == 0xC2
+            || byte == 0xEF
     };
     // Without a way out of the inner loop it is done many bytes at a time.
     let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | suspect(*byte));
@@ -138,14 +142,20 @@ fn forbidden_character(text: &str) -> Option<YamlError> {
     let mut column = 1;
     let mut line = 1;
     for c in text.chars() {
-        let allowed = matches!(c, '\n' | '\r' | '\t') || !c.is_control();
-        if !allowed {
-            let pos = Pos {
-                line,
-                column,
-                width: 1,
-            };
-            let message = format!("control character U+{:04X} in the file", u32::from(c));
+        let pos = Pos {
+            line,
+            column,
+            width: 1,
+        };
+        if c == char::REPLACEMENT_CHARACTER {
+            let hint = "save the file as UTF-8, and write this character again";
+            return Some(YamlError::new(pos, "the file is not UTF-8", hint));
+        }
+        if c.is_control() && !matches!(c, '\n' | '\r' | '\t') {
+            let message = format!(
+                "an invisible character (U+{:04X}) in the file",
+                u32::from(c)
+            );
             return Some(YamlError::new(pos, &message, "remove it"));
         }
         (line, column) = match c {
@@ -156,13 +166,19 @@ fn forbidden_character(text: &str) -> Option<YamlError> {
     None
 }
 
-fn too_much(pos: Pos) -> YamlError {
-    let hint = "definitions need neither deep nesting nor many `*aliases`";
-    YamlError::new(pos, "nested too deep, or too many nodes or aliases", hint)
+fn too_deep(pos: Pos) -> YamlError {
+    let message = format!("more than {DEPTH_MAX} lists and maps inside each other");
+    let hint = "close each `[` and `{`, or indent less: definitions need 6 levels";
+    YamlError::new(pos, &message, hint)
 }
 
-/// The parser's error in our words. Its own sentence (`did not find expected key`) names syntax and
-/// no content, so it may pass.
+fn too_many(pos: Pos, what: &str) -> YamlError {
+    let message = format!("too many {what} in one file");
+    let hint = "write values out instead of `&anchors` and `*aliases`, or split the file";
+    YamlError::new(pos, &message, hint)
+}
+
+/// The parser's error in our words, or the slip that most likely led to it.
 fn explain(error: &ScanError, text: &str) -> YamlError {
     let at = error.marker();
     let pos = Pos {
@@ -171,20 +187,39 @@ fn explain(error: &ScanError, text: &str) -> YamlError {
         width: 1,
     };
     match error.kind() {
-        ErrorKind::RecursionLimitExceeded => too_much(pos),
+        ErrorKind::RecursionLimitExceeded => too_deep(pos),
         ErrorKind::UnknownAnchor => {
-            let hint = "write out what it stands for; a text that begins with `*` needs quotes";
-            YamlError::new(pos, "an `*alias` without its `&anchor`", hint)
+            let word = word_at(text, pos);
+            let (message, hint) = match word.starts_with("*.") {
+                true => (
+                    "a value that begins with `*` needs quotes",
+                    "put the whole value in quotes",
+                ),
+                false => (
+                    "an `*alias` without its `&anchor`",
+                    "a text that begins with `*` needs quotes; else write out what it stands for",
+                ),
+            };
+            let width = at_least_one(word.chars().count());
+            YamlError::new(Pos { width, ..pos }, message, hint)
         }
-        _ => {
-            if let Some(Slip { pos, message, hint }) = slip(text, pos) {
+        kind => {
+            let slip = slip(text, pos).filter(|_| !words::is_exact(kind));
+            if let Some(Slip { pos, message, hint }) = slip {
                 return YamlError::new(pos, message, &hint);
             }
-            let info = error.info();
-            let reason = info.lines().next().unwrap_or_default();
-            YamlError::new(pos, "this is not YAML", reason)
+            let (message, hint) = words::in_words(kind);
+            YamlError::new(pos, &message, &hint)
         }
     }
+}
+
+/// The text from a place to the end of its word.
+fn word_at(text: &str, pos: Pos) -> String {
+    let line = text.lines().nth(pos.line as usize - 1).unwrap_or_default();
+    let word = line.chars().skip(pos.column as usize - 1);
+    let ends = |c: &char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
+    word.take_while(|c| !ends(c)).collect()
 }
 
 fn at_least_one(number: usize) -> u32 {
@@ -291,7 +326,7 @@ impl<'t> Tree<'t> {
 
     fn begin(&mut self, pos: Pos, anchor: usize, nodes: Nodes<'t>) -> Result<(), YamlError> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(too_much(pos));
+            return Err(too_deep(pos));
         }
         self.open.push(Open { pos, anchor, nodes });
         Ok(())
@@ -312,7 +347,7 @@ impl<'t> Tree<'t> {
     fn place(&mut self, node: Node<'t>, anchor: usize) -> Result<(), YamlError> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(too_much(node.pos));
+            return Err(too_many(node.pos, "keys and values"));
         }
         if anchor > 0 {
             self.keep(&node, anchor)?;
@@ -334,7 +369,7 @@ impl<'t> Tree<'t> {
         sum.nodes += cost.nodes;
         sum.bytes += cost.bytes;
         if anchor > ALIASES_MAX || sum.nodes > NODES_MAX || sum.bytes > ANCHOR_BYTES_MAX {
-            return Err(too_much(node.pos));
+            return Err(too_many(node.pos, "`&anchors`"));
         }
         let node = node.clone();
         self.anchors.insert(anchor, Anchored { node, cost });
@@ -353,12 +388,12 @@ impl<'t> Tree<'t> {
         sum.bytes += cost.bytes;
         self.aliases += 1;
         self.nodes += cost.nodes - 1;
-        if self.aliases > ALIASES_MAX
-            || sum.nodes > ALIAS_NODES_MAX
-            || sum.bytes > ALIAS_BYTES_MAX
-            || self.open.len() + cost.depth > DEPTH_MAX
+        if self.open.len() + cost.depth > DEPTH_MAX {
+            return Err(too_deep(pos));
+        }
+        if self.aliases > ALIASES_MAX || sum.nodes > ALIAS_NODES_MAX || sum.bytes > ALIAS_BYTES_MAX
         {
-            return Err(too_much(pos));
+            return Err(too_many(pos, "`*aliases`"));
         }
         let mut node = anchored.node.clone();
         stand_at(&mut node, pos);

@@ -38,7 +38,17 @@ struct Annotation {
 pub fn github_annotations(report: &Report, root: &str) -> String {
     let view = View::new(report);
     let stack = report.declared.stack.as_str();
-    let mut annotations = unread(report);
+    let mut annotations: Vec<Annotation> = report
+        .invalid
+        .iter()
+        .map(|set| Annotation {
+            is_error: true,
+            spot: None,
+            title: format!("kedge {stack}"),
+            message: outside(&set.reason),
+        })
+        .collect();
+    annotations.extend(unread(report));
     let loosened = &report.plan.policy_change.loosened;
     let policy = (!loosened.is_empty())
         .then(|| format!("the policy would become looser: {}", loosened.join(", ")));

@@ -71,6 +71,16 @@ pub fn problems_junit(problems: &Problems) -> String {
 
 /// What counts of the stack itself: its state, its policy, its guards.
 fn stack_case(report: &Report) -> Case {
+    if let Some(set) = &report.invalid {
+        let problems = set.problems.iter().flat_map(|problems| &problems.list);
+        return Case {
+            class: "stack".to_owned(),
+            name: report.declared.stack.to_string(),
+            ended: Ended::Error(set.reason.clone()),
+            kind: "invalid".to_owned(),
+            details: problems.map(ToString::to_string).collect(),
+        };
+    }
     let mut wrong = Vec::new();
     if !report.comparison.has_state {
         wrong.push("not adopted: no state yet".to_owned());

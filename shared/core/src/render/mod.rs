@@ -28,15 +28,22 @@ pub use json::{
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
     accept_text, asked_text, audit_text, changed_text, check_text, holds_text, preview_text,
-    problems_text, value_text,
+    problems_text, stored_text, value_text,
 };
+
+/// A text from outside (an actor, a branch, a file's name) as one line that is fit to be shown.
+#[must_use]
+pub fn plain_text(text: &str) -> String {
+    view::outside(text)
+}
 
 /// What surrounds a report on the screen.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
     /// Where the stack's name comes from: `--stack`, `KEDGE_STACK`, `select`, `branch`.
     pub stack_origin: &'a str,
-    /// What the definitions were read from: `definitions (local files)`.
+    /// What the definitions were read from: `definitions (local files)`. Of stored ones it names the
+    /// revision too: [`stored_text`].
     pub definitions: &'a str,
     /// Flags that a command must repeat to mean the same folder and store: ` --store file://…`.
     pub flags: &'a str,

@@ -6,8 +6,10 @@
 
 pub mod grant;
 pub mod hold;
+pub mod index;
 pub mod lease;
 pub mod run;
+pub mod set;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

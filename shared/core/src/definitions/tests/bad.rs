@@ -18,6 +18,11 @@ fn of(file: &str, text: &str) -> String {
     said(dev(&[(file, text)]))
 }
 
+/// What is said of each of these texts of one file.
+fn each<const N: usize>(file: &str, texts: [&str; N]) -> String {
+    texts.map(|text| of(file, text)).join("\n\n")
+}
+
 /// A topic list of one topic with these lines.
 fn topic(lines: &str) -> String {
     let mut text =
@@ -53,6 +58,7 @@ said! {
     five_faults_in_one_file: of(TOPICS, "topics:
   - name: \"prod-a\"
     partitions: 0
+    replication: 2
     retention_msec: 1
   - name: \"{stack}-b\"
     partitions: 1
@@ -61,7 +67,7 @@ said! {
     min_insync_replicas: 3
 "),
     design_sample: said(parse_with(&set(&[
-        ("kedge.yaml", KEDGE),
+        ("kedge.yaml", "project: acme\nareas:\n  integrations:\n    kafka_topics: {replication: 2}\n"),
         ("stacks/juan1.yaml", STACK),
         ("stacks/prod.yaml", STACK),
         ("integrations/integration-circle/kafka-topics.yaml", "# Circle
@@ -262,6 +268,120 @@ subscriptions:
     secrets_in_lines: of(TOPICS, &topic("api_token: hunter2\ndescrption: https://h.example/?key=hunter2\ntags: {password: [hunter2]}")),
 }
 
+// What editors, other tools and other people's files bring along.
+said! {
+    not_utf8: of(TOPICS, &topic("description: Gr\u{FFFD}\u{FFFD}e")),
+    spaces_that_are_none: each(TOPICS, [
+        &topic("").replace("    partitions", "\u{A0}\u{A0}\u{A0}\u{A0}partitions"),
+        &topic("").replace("partitions: 1", "partitions:\u{A0}1"),
+        &topic("").replace("partitions", "\u{200B}partitions"),
+    ]),
+    lines_that_end_in_cr_lf: of(TOPICS, &format!("\u{FEFF}{}", topic("retenton_ms: 1d").replace('\n', "\r\n"))),
+    byte_order_mark_further_down: of(TOPICS, &topic("").replace("partitions", "\u{FEFF}partitions")),
+    merge_conflict: of(TOPICS, &format!("<<<<<<< HEAD\n{}=======\n{}>>>>>>> other\n", topic(""), topic(""))),
+    stack_file_with_comments_only: said(dev(&[("stacks/dev.yaml", "# nothing\n"), (TOPICS, &topic(""))])),
+    empty_files: said(dev(&[("kedge.yaml", ""), ("stacks/dev.yaml", "---\n"), (PUBSUB, "\u{FEFF}\n")])),
+    files_outside_areas: said(dev(&[("kafka-topics.yaml", &topic("")), ("stacks/dev/pubsub.yaml", "topics: []\n"), ("stacks/dev/x.yaml", "x")])),
+    keys_of_other_files: said(dev(&[
+        ("kedge.yaml", "project: acme\nconfig:\n  acme:aiven_project: x\n"),
+        (TOPICS, &format!("policy:\n  correct: safe\naiven_project: x\nx-base: &base {{}}\n{}", topic("labels: {a: b}"))),
+        (PUBSUB, "topics:\n  - name: \"{stack}-mail\"\n    push_endpoint: pull\n    compression_type: snappy\n"),
+    ])),
+    words_of_kafka: of(TOPICS, "topics:
+  - name: \"{stack}-a\"
+    num_partitions: 1
+    replication_factor: 3
+    retention.ms: 1000
+    cleanupPolicy: compact
+    config:
+      min.insync.replicas: 2
+"),
+}
+
+// What is forgotten while writing.
+said! {
+    names_that_miss_the_stack: each(TOPICS, ["${stack}-a", "{{ stack }}-a", "{stack}_a", "{stack}"]
+        .map(|name| topic("").replace("{stack}-a", name))
+        .each_ref()
+        .map(String::as_str)),
+    curly_quotes: of(TOPICS, &topic("").replace("\"{stack}-a\"", "\u{201C}{stack}-a\u{201D}")),
+    faults_behind_a_bad_name: said(dev(&[
+        (TOPICS, "topics:\n  - name: prod-a\n    partitions: x\n"),
+        (PUBSUB, "subscriptions:\n  - name: prod-b\n"),
+    ])),
+    merge_key_with_required_keys: of(TOPICS, "topics:
+  - &base
+    name: \"{stack}-a\"
+    partitions: 1
+    replication: 1
+  - <<: *base
+    name: \"{stack}-b\"
+"),
+    misspelt_required_keys: of(TOPICS, "topics:\n  - Name: \"{stack}-a\"\n    partition: 1\n    replicaton: 1\n"),
+    misspelt_topics: of(TOPICS, &topic("").replace("topics", "topcis")),
+    settings_without_namespace: said(dev(&[("stacks/dev.yaml", &STACK.replace("acme:", "")), (TOPICS, &topic(""))])),
+    settings_outside_config_with_topics: said(dev(&[("stacks/dev.yaml", "aiven_project: x\nacme:kafka_service: y\n"), (TOPICS, &topic(""))])),
+    misspelt_settings: said(dev(&[("stacks/dev.yaml", &STACK.replace("service", "servce")), (TOPICS, &topic(""))])),
+    misspelt_config: said(dev(&[("stacks/dev.yaml", &STACK.replace("config", "confg")), (TOPICS, &topic(""))])),
+    misspelt_setting_of_a_placeholder: said(dev(&[
+        ("stacks/dev.yaml", &format!("{STACK}  acme:regoin: x\n")),
+        (TOPICS, &topic("description: \"{region}\"")),
+    ])),
+    no_space_or_colon: each(TOPICS, [
+        &topic("").replace("partitions: 1", "partitions:1"),
+        &topic("").replace("name: \"{stack}-a\"", "name:{stack}-a"),
+        &topic("").replace("partitions: 1", "partitions 1"),
+        &topic("").replace("topics:", "topics"),
+        "topics:\n  - name:x\n",
+        "topics: - name: \"{stack}-a\"\n",
+    ]),
+    quotes_and_brackets: each(TOPICS, [
+        &topic("description: 'it's'"),
+        &topic("description: \"C:\\path\""),
+        &topic("description: @team"),
+        &topic("description: \"a\"# b"),
+        &topic("description: [a, b}"),
+        &topic("tags: {a: b"),
+        &topic("").replace("\"{stack}-a\"", "{stack"),
+        &topic("").replace("\"{stack}-a\"", "\"{stack}-a"),
+        "topics:\n  - {stack}-a\n",
+        "topics:\n  {stack}-a:\n    partitions: 1\n",
+    ]),
+    wildcard_without_quotes: of("stacks/dev.yaml", &node("- {name: 1, ips: [203.0.113.1], domain: *.clustera.io}")),
+    indented_in_a_map: of(PUBSUB, "topics:\n  - name: \"{stack}-m\"\n    labels:\n      a: x\n       b: y\n"),
+    indented_without_a_list: each("stacks/dev.yaml", [
+        "config:\n  acme:aiven_project: x\n   acme:kafka_service: y\n",
+        "config:\n  acme:aiven_project: x\n policy:\n  correct: safe\n",
+    ]),
+    dash_missing_before_a_name: of(TOPICS, &format!("{}  name: \"{{stack}}-b\"\n", topic(""))),
+    units_of_time: said(dev(&[
+        ("kedge.yaml", "project: acme\npolicy:\n  correct_after: 15 minutes\n"),
+        (PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mail\"
+    message_retention: 1 week
+    ack_deadline_seconds: 1m
+    expiration: none
+"),
+        (TOPICS, &topic("retention_ms: 36 hours\nsegment_ms: 1.5h\nretention_bytes: 1G\nlocal_retention_bytes: 010")),
+    ])),
+    items_of_other_sorts: said(dev(&[
+        ("kedge.yaml", "project: acme\npolicy:\nignore:\n  - resource: \"{stack}-a\"\n    reason: \"\"\n"),
+        (TOPICS, "topics:\n  -\n"),
+        (PUBSUB, "bindings:\n  - role: pubsub.viewer\n    members: []\n  - topic: projects/p/topics/abc\n    role: owner\n    members:\n      - user: a@b.example\n"),
+    ])),
+    pulled_with_an_audience: of(PUBSUB, "topics:
+  - name: \"{stack}-mail\"
+subscriptions:
+  - name: \"{stack}-mail-sub\"
+    topic: \"{stack}-mail\"
+    push_endpoint: pull
+    push_audience: x
+"),
+}
+
 #[test]
 fn no_snapshot_above_shows_a_secret() {
     for text in [
@@ -308,5 +428,35 @@ fn no_snapshot_above_shows_a_secret() {
     ] {
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.starts_with("error: "), "{text}");
+    }
+}
+
+/// A value may be shown cut off, or in the form in which it would be right.
+#[test]
+fn no_part_of_a_secret_is_shown() {
+    for (secret, field) in [
+        (
+            "Hunter2-Hunter2".to_owned(),
+            "labels: {team: \"{db_password}\"}",
+        ),
+        (
+            "0077777777".to_owned(),
+            "message_retention: \"{db_password}\"",
+        ),
+        (
+            "77777777 days".to_owned(),
+            "message_retention: \"{db_password}\"",
+        ),
+        ("7".repeat(200), "message_retention: \"x{db_password}\""),
+    ] {
+        let stack = format!("{STACK}  acme:db_password: \"{secret}\"\n");
+        let text = format!("topics:\n  - name: \"{{stack}}-a\"\n    {field}\n");
+        let said = said(dev(&[("stacks/dev.yaml", &stack), (PUBSUB, &text)]));
+        assert!(said.starts_with("error: "), "{said}");
+        let lower = said.to_lowercase();
+        assert!(
+            !lower.contains("hunter2") && !lower.contains("7777"),
+            "{said}"
+        );
     }
 }

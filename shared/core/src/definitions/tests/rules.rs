@@ -237,7 +237,7 @@ fn nodes_may_come_from_the_environment() {
     let problems = parse_with(&files, "dev", &[("nodes", "x")]).unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  write it as `[…]`, or each item on its own line after `- `\n1 error, 2 files read."
+        "error: `nodes` must be a list      KEDGE_CONFIG_NODES\n  write it in `[ ]`, or each item on its own line after `- `\n1 error, 2 files read."
     );
 }
 
@@ -339,7 +339,7 @@ fn problems_are_sorted_and_counted() {
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!(places.len(), 3);
     let many: String = (0..1_500)
-        .map(|n| format!("  - {{name: x{n}}}\n"))
+        .map(|n| format!("  - {{name: x{n}, partitions: 1, replication: 1}}\n"))
         .collect();
     let problems = dev(&[(TOPICS, &format!("topics:\n{many}"))]).unwrap_err();
     assert_eq!(problems.list.len(), Problems::MAX);
@@ -362,8 +362,9 @@ fn ten_thousand_topics_are_read_in_one_go() {
 
 #[test]
 fn a_problem_of_a_placeholder_points_at_it() {
-    let result = dev(&[(TOPICS, "topics:\n  - name: \"{stack}-{nope}\"\n")]);
+    let text = "topics:\n  - {name: \"{stack}-{nope}\", partitions: 1, replication: 1}\n";
+    let result = dev(&[(TOPICS, text)]);
     let problem = &result.as_ref().unwrap_err().list[0];
-    assert_eq!((problem.line, problem.column, problem.width), (2, 20, 6));
+    assert_eq!((problem.line, problem.column, problem.width), (2, 21, 6));
     assert_eq!(messages(result), ["nothing defines `{nope}`"]);
 }

@@ -170,6 +170,56 @@ fn a_new_personal_stack_is_one_new_file() {
 }
 
 #[test]
+fn environments() {
+    let set = shipped();
+    for (name, environment) in [
+        ("prod", "prod"),
+        ("staging", "staging"),
+        ("steve1", "development"),
+        ("development", "development"),
+    ] {
+        let said = crate::definitions::environment_of(&set, &stack(name));
+        assert_eq!(said, environment, "{name}");
+    }
+}
+
+#[test]
+fn protection_is_read_alike_with_and_without_the_rest() {
+    let said = |way: &str| format!("protected: {way}");
+    for project in ["true", "false", ""] {
+        for own in ["true", "false", ""] {
+            for file in ["true", "false", ""] {
+                let some = |word: &str, text: String| match word {
+                    "" => String::new(),
+                    _ => text,
+                };
+                let kedge = format!(
+                    "project: acme\n{}{}",
+                    some(project, format!("policy: {{{}}}\n", said(project))),
+                    some(own, format!("stacks: {{prod: {{{}}}}}\n", said(own))),
+                );
+                let stack_file = format!(
+                    "config: {{}}\n{}",
+                    some(file, format!("policy: {{{}}}\n", said(file)))
+                );
+                let set = set(&[("kedge.yaml", &kedge), ("stacks/prod.yaml", &stack_file)]);
+                // A stack's own file can't take the project's protection away.
+                let Ok(declared) = parse_with(&set, "prod", &[]) else {
+                    continue;
+                };
+                let protected = crate::definitions::is_protected(&set, &stack("prod"));
+                assert_eq!(protected, declared.policy.protected, "{kedge}{stack_file}");
+            }
+        }
+    }
+    assert!(crate::definitions::is_protected(&shipped(), &stack("prod")));
+    assert!(!crate::definitions::is_protected(
+        &shipped(),
+        &stack("steve1")
+    ));
+}
+
+#[test]
 fn branches() {
     let set = shipped();
     for (branch, want) in [

@@ -18,7 +18,7 @@ use crate::definitions::Problems;
 use crate::diff::{Difference, FieldDifference, ItemDifference, Verdict};
 use crate::model::{FieldName, Kind, Policy, ResourceKey, Unit, Value, field_spec};
 use crate::plan::{Finding, LeftReason, PlannedChange, Step};
-use crate::report::{Carried, Changed, Outcome, Report};
+use crate::report::{Carried, Changed, InvalidSet, Outcome, Report};
 use crate::risk::Risk;
 
 /// What is wrong with a stack: `kedge.report/1`.
@@ -102,23 +102,24 @@ fn left(report: &Report) -> Vec<Json> {
 /// What is wrong with a set: `kedge.problems/1`.
 #[must_use]
 pub fn problems_json(problems: &Problems) -> Json {
-    let one = |problem: &crate::definitions::Problem| {
-        json!({
-            "file": problem.file,
-            "line": problem.line,
-            "column": problem.column,
-            "width": problem.width,
-            "message": problem.message,
-            "hint": problem.hint,
-            "source_line": problem.source_line,
-        })
-    };
     json!({
         "format": "kedge.problems/1",
         "verdict": "invalid",
-        "problems": problems.list.iter().map(one).collect::<Vec<_>>(),
+        "problems": problems.list.iter().map(problem).collect::<Vec<_>>(),
         "files_read": problems.files_read,
         "left_out": problems.left_out,
+    })
+}
+
+fn problem(problem: &crate::definitions::Problem) -> Json {
+    json!({
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "width": problem.width,
+        "message": problem.message,
+        "hint": problem.hint,
+        "source_line": problem.source_line,
     })
 }
 
@@ -141,6 +142,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "revision": report.declared.revision,
         "verdict": report.verdict().as_str(),
         "exit_code": report.verdict().exit_code(false),
+        "invalid": report.invalid.as_ref().map(invalid),
         "has_state": comparison.has_state,
         "read_at": report.read_at.to_string(),
         "last_good_read_at": report.last_good_read_at.map(|at| at.to_string()),
@@ -160,6 +162,14 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         Json::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+fn invalid(set: &InvalidSet) -> Json {
+    let problems = set.problems.iter().flat_map(|problems| &problems.list);
+    json!({
+        "reason": outside(&set.reason),
+        "problems": problems.map(problem).collect::<Vec<_>>(),
+    })
 }
 
 /// Whether there is more to tell of a resource than that it is in sync.

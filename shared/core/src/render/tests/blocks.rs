@@ -313,3 +313,21 @@ fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
     );
     assert!(!page.contains("--allow"), "{page}");
 }
+
+#[test]
+fn invalid() {
+    let mut world = World::in_sync();
+    world.set(&topic("dev-a"), "retention_ms", Value::Int(1000));
+    let mut report = world.report();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "max_message_bytes",
+        "max_mesage_bytes",
+    );
+    report.invalid = Some(crate::report::InvalidSet {
+        reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
+        problems: world.declared().err(),
+    });
+    insta::assert_snapshot!("invalid", check_text(&report, &AROUND));
+    assert_eq!(report.verdict().exit_code(true), 3);
+}

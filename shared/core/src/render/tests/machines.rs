@@ -101,6 +101,21 @@ fn bad_set() -> Problems {
 }
 
 #[test]
+fn an_invalid_set_is_told_in_every_form() {
+    let mut report = World::in_sync().report();
+    report.invalid = Some(crate::report::InvalidSet {
+        reason: "it was deleted".to_owned(),
+        problems: Some(bad_set()),
+    });
+    fits("report", &check_json(&report, None));
+    fits("plan", &preview_json(&report, None));
+    assert_eq!(check_json(&report, None)["verdict"], "invalid");
+    assert!(junit_xml(&report).contains("errors=\"1\""));
+    let annotations = github_annotations(&report, ROOT);
+    assert!(annotations.starts_with("::error title=kedge dev::it was deleted"));
+}
+
+#[test]
 fn every_json_is_as_its_schema_says() {
     for world in worlds() {
         for report in [world.report(), world.report_for(&[])] {

@@ -223,6 +223,7 @@ impl World {
         };
         let decided = authorise(&plan, authority);
         Report {
+            invalid: None,
             declared: declared.into(),
             comparison,
             plan,

@@ -21,6 +21,7 @@ pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
 /// What a block is about. The order is the order on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Label {
+    Invalid,
     Guard,
     Held,
     HoldEnded,
@@ -43,6 +44,7 @@ pub(super) enum Label {
 impl Label {
     fn text(self) -> (&'static str, Tone) {
         match self {
+            Self::Invalid => ("INVALID", Tone::Bad),
             Self::Guard => ("GUARD", Tone::Bad),
             Self::Held => ("HELD", Tone::Warn),
             Self::HoldEnded => ("HOLD ENDED", Tone::Warn),

@@ -77,6 +77,9 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if report.verdict() == StackVerdict::Clean {
         return None;
     }
+    if report.invalid.is_some() {
+        return Some(frame::command(report, around, "push"));
+    }
     if !report.comparison.has_state && report.comparison.any_live {
         return Some(frame::command(report, around, "adopt"));
     }

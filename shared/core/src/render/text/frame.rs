@@ -8,17 +8,25 @@ use crate::model::{Allowance, Policy};
 use crate::plan::GuardName;
 use crate::render::view::{View, outside};
 use crate::render::{Around, Traffic};
-use crate::report::{Report, StackVerdict};
+use crate::report::{InvalidSet, Report, StackVerdict};
 use crate::stored::hold::Hold;
 
-/// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · unattended: …`.
+/// The most problems of a set that a page lists; the push that stored it told them all.
+const PROBLEMS_MAX: usize = 10;
+
+/// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · unattended: …`, or, of
+/// stored definitions, `… · revision 3f9a1c2b7d10 main, ana, 2 h ago · unattended: …`.
 pub(super) fn head(page: &mut Page, report: &Report, around: &Around<'_>) {
     let declared = &report.declared;
+    let revision = &declared.revision;
+    let definitions = match &report.invalid {
+        Some(_) => format!("the last good definitions, revision {revision}"),
+        None if around.definitions.contains(revision) => outside(around.definitions),
+        None => format!("{}, revision {revision}", outside(around.definitions)),
+    };
     let rest = format!(
-        " (from {}) · {}, revision {} · unattended: {}",
+        " (from {}) · {definitions} · unattended: {}",
         outside(around.stack_origin),
-        outside(around.definitions),
-        declared.revision,
         policy_text(&report.plan.policy),
     );
     page.spans(&[
@@ -50,7 +58,7 @@ fn policy_text(policy: &Policy) -> String {
 
 /// Guards, the policy's own changes, and a stack that has no state yet.
 pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Block> = report.invalid.iter().map(invalid).collect();
     for trip in &report.decided.refused {
         let what = match trip.guard {
             GuardName::DailyAutomatic => "automation stops; a person's `kedge up` is not held",
@@ -64,7 +72,8 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
         let tail = format!("since {at}");
-        let line = "nothing is done by itself; a person's `kedge up` begins the stack anew";
+        let line =
+            "nothing is done by itself; a person's `kedge up` or a push begins the stack anew";
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
@@ -84,6 +93,28 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         blocks.push(Block::said(Label::Policy, tail, Vec::new()));
     }
     blocks
+}
+
+/// Definitions that can't be used: why, what is wrong with them, and what that means.
+fn invalid(set: &InvalidSet) -> Block {
+    let problems = set.problems.iter().flat_map(|problems| &problems.list);
+    let rows: Vec<String> = problems
+        .take(PROBLEMS_MAX)
+        .map(|one| format!("{}:{}:{} {}", one.file, one.line, one.column, one.message))
+        .collect();
+    let all = set.problems.as_ref();
+    let all = all.map_or(0, |problems| problems.list.len() + problems.left_out);
+    let more = match all.saturating_sub(rows.len()) {
+        0 => Vec::new(),
+        more => vec![format!("and {more} more problems")],
+    };
+    let rows = rows
+        .into_iter()
+        .chain(more)
+        .map(|row| outside(&row))
+        .collect();
+    let line = "drift is looked for by the last good revision; nothing is withdrawn or changed";
+    Block::said(Label::Invalid, outside(&set.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// Holds that stand, and those that ended since the last check.

@@ -6,6 +6,7 @@ mod audit;
 mod blocks;
 mod changed;
 mod check;
+mod definitions;
 mod frame;
 mod page;
 mod preview;
@@ -18,6 +19,7 @@ pub use asked::{asked_text, holds_text};
 pub use audit::audit_text;
 pub use changed::changed_text;
 pub use check::check_text;
+pub use definitions::stored_text;
 pub use preview::preview_text;
 pub use values::value_text;
 

@@ -1,0 +1,206 @@
+//! `kedge push` and `kedge rollback`: what the stack should be, for everybody.
+
+use std::collections::BTreeSet;
+
+use kedge_core::push::{Notice, PushConsent};
+use kedge_core::render;
+use kedge_core::report::{Report, StackVerdict};
+use kedge_core::stored::set::Pushed;
+use kedge_engine::history::{await_run, is_whole};
+use kedge_engine::ports::Clock as _;
+use kedge_engine::push::{
+    self as engine, PushError, PushJob, PushOutcome, PushReport, RollbackJob,
+};
+use kedge_engine::{reconcile, sets};
+
+use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
+use crate::error::CliError;
+use crate::git::Git;
+use crate::setup::Setup;
+use crate::{history, screen};
+
+/// `kedge push`.
+pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliError> {
+    let mut setup = writable(args)?;
+    let git = Git::of(&args.definitions, &setup.settings);
+    let consent = PushConsent {
+        force: options.force,
+        withdraw: options.withdraw || git.withdraw,
+        after_rollback: options
+            .after_rollback
+            .clone()
+            .or_else(|| git.after_rollback.clone()),
+    };
+    let job = PushJob {
+        stack: &setup.chosen.stack,
+        set: &setup.set,
+        overrides: &setup.overrides,
+        actor: &setup.actor,
+        commit: git.commit.as_ref(),
+        branch: git.branch.as_deref(),
+        ancestry: &|stored| git.ancestry(stored),
+        consent: &consent,
+    };
+    let report = engine::push(&setup.ports, &setup.store, job).await?;
+    let mut notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
+    let edited = git.commit.as_ref().filter(|commit| commit.edited);
+    if let Some(commit) = edited.filter(|_| report.outcome != PushOutcome::Unchanged) {
+        let commit = short(&commit.id);
+        notices.push(format!(
+            "the files have edits that commit {commit} does not hold"
+        ));
+    }
+    tell(args, &setup, &report, &notices)?;
+    follow(&mut setup, &report, &options.wait).await
+}
+
+/// `kedge rollback`.
+pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u8, CliError> {
+    let mut setup = writable(args)?;
+    let job = RollbackJob {
+        stack: &setup.chosen.stack,
+        revision: &options.revision,
+        overrides: &setup.overrides,
+        actor: &setup.actor,
+    };
+    let report = engine::rollback(&setup.ports, &setup.store, job).await?;
+    let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
+    tell(args, &setup, &report, &notices)?;
+    follow(&mut setup, &report, &options.wait).await
+}
+
+fn writable(args: &Args) -> Result<Setup, CliError> {
+    let setup = Setup::of(args)?;
+    match setup.read_only {
+        false => Ok(setup),
+        true => Err(CliError::Usage(
+            "KEDGE_READ_ONLY is set: nothing may be stored from here".to_owned(),
+        )),
+    }
+}
+
+/// `--wait`: follows the run that does what was stored, and gives its exit code. Where a look shows
+/// that a tick has nothing to do, no run leaves a record, and none is waited for.
+async fn follow(
+    setup: &mut Setup,
+    report: &PushReport,
+    options: &WaitOptions,
+) -> Result<u8, CliError> {
+    if !options.wait {
+        return Ok(0);
+    }
+    setup.read_stored().await?;
+    let only_drift = options.fail_on == FailOn::Drift;
+    let look = look(setup).await?;
+    let verdict = look.verdict();
+    let is_known = verdict < StackVerdict::Incomplete;
+    if is_known && look.decided.approved.is_empty() {
+        screen::err(&format!(
+            "no run is waited for: a tick has nothing to do ({verdict})\n"
+        ))?;
+        return Ok(verdict.exit_code(only_drift));
+    }
+    let revision = report.stored.revision();
+    let until = setup.ports.now().plus_ms(options.within);
+    screen::err(&format!("waiting for a run of revision {revision}\n"))?;
+    let stack = &setup.chosen.stack;
+    let found = await_run(&setup.ports, &setup.store, stack, &revision, until).await;
+    let Some(record) = found.map_err(PushError::Store)? else {
+        return Err(CliError::NothingRan {
+            revision,
+            seconds: options.within / 1000,
+        });
+    };
+    screen::err(&format!("{}\n", history::run_line(&record)))?;
+    if !is_whole(&record) {
+        return Ok(1);
+    }
+    // How the stack stands after the run; where it can't be read from here, the run's word counts.
+    let after = self::look(setup).await?.verdict();
+    Ok(match after {
+        StackVerdict::Incomplete if !is_known => u8::from(record.verdict == "invalid") * 3,
+        after => after.exit_code(only_drift),
+    })
+}
+
+async fn look(setup: &Setup) -> Result<Report, CliError> {
+    let job = setup.job(&|_| {});
+    let guards = BTreeSet::new();
+    Ok(match &setup.read {
+        Some(read) => sets::preview_stored(&setup.ports, &setup.store, job, read, &guards).await?,
+        None => reconcile::preview(&setup.ports, &setup.store, job, &guards).await?,
+    })
+}
+
+fn tell(
+    args: &Args,
+    setup: &Setup,
+    report: &PushReport,
+    notices: &[String],
+) -> Result<(), CliError> {
+    if args.format() == Format::Json {
+        return screen::out(&format!("{:#}\n", json(report)));
+    }
+    let stored = &report.stored;
+    let said = match report.outcome {
+        PushOutcome::Stored => "stored",
+        PushOutcome::Unchanged => "nothing to store: this is what is stored already",
+        PushOutcome::CommitNoted => "the content is what is stored already; its commit is noted",
+        PushOutcome::Healed => {
+            "the content is what is stored already; what an earlier push had left undone is done"
+        }
+    };
+    let resources = match report.resources {
+        1 => "1 resource".to_owned(),
+        number => format!("{number} resources"),
+    };
+    let mut text = format!(
+        "{} (from {}) · {}\n{said} · {resources} declared\n",
+        setup.chosen.stack,
+        setup.chosen.origin,
+        render::stored_text(stored, setup.ports.now()),
+    );
+    for notice in notices {
+        text.push_str(&format!("note: {}\n", render::plain_text(notice)));
+    }
+    if report.outcome == PushOutcome::Stored
+        && let (Some(old), revision) = (&stored.rollback_of, stored.revision())
+    {
+        text.push_str(&format!(
+            "this holds: the next push must say --after-rollback {revision} (back to {old})\n"
+        ));
+    }
+    screen::out(&text)
+}
+
+/// `kedge.push/1`.
+fn json(report: &PushReport) -> serde_json::Value {
+    let stored = &report.stored;
+    let Pushed {
+        actor,
+        at,
+        commit,
+        branch,
+    } = &stored.pushed;
+    let notice =
+        |notice: &Notice| serde_json::json!({ "code": notice.code(), "text": notice.to_string() });
+    serde_json::json!({
+        "format": "kedge.push/1",
+        "stack": stored.stack.as_str(),
+        "outcome": report.outcome.as_str(),
+        "revision": stored.revision(),
+        "follows": stored.follows,
+        "rollback_of": stored.rollback_of,
+        "pushed_at": at.to_string(),
+        "actor": actor,
+        "branch": branch,
+        "commit": commit.as_ref().map(|commit| &commit.id),
+        "edited": commit.as_ref().is_some_and(|commit| commit.edited),
+        "resources": report.resources,
+        "notices": report.notices.iter().map(notice).collect::<Vec<_>>(),
+    })
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}

@@ -1,0 +1,451 @@
+//! Whether a set of definitions may take the place of the stored one (semantics 2.1, 2.3, 4.4, 7.3,
+//! 7.4).
+//!
+//! Nothing is read here: what git says, what is stored and what the registry holds come in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::model::{Declared, Kind, Policy, ResourceKey, StackName};
+use crate::plan::policy_in_force;
+use crate::state::State;
+use crate::stored::index::Index;
+use crate::stored::set::StoredSet;
+
+/// A share of withdrawn resources above this many percent needs a person's word.
+const WITHDRAWN_PERCENT_MAX: usize = 10;
+/// The share counts once there are this many resources; of fewer, one is always a large share.
+const SHARE_COUNTS_FROM: usize = 10;
+/// The fewest characters by which a revision may be named.
+pub const REVISION_CHARS_MIN: usize = 7;
+
+/// What git says of the stored commit and the one that is pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ancestry {
+    /// The stored commit is an ancestor of the pushed one, or the same.
+    Descends,
+    /// It is not: the pushed one is older, or of another branch.
+    DoesNotDescend,
+    /// There is nothing to ask. Reads on after "because".
+    NotChecked(String),
+    /// The history at hand is too short to say. Reads on after "because".
+    Unknown(String),
+}
+
+/// What whoever pushes agreed to beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PushConsent {
+    /// To replace a commit that is no ancestor.
+    pub force: bool,
+    /// To withdraw many resources.
+    pub withdraw: bool,
+    /// To end the push hold of this rollback: the revision that it made.
+    pub after_rollback: Option<String>,
+}
+
+/// What was declared or recorded before, by resource, with the file it was declared in.
+pub type Before = BTreeMap<ResourceKey, Option<String>>;
+
+/// What a set is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct PushInput<'a> {
+    /// The new set, read.
+    pub declared: &'a Declared,
+    /// The set that is stored now; none if there is none that can be used.
+    pub stored: Option<&'a StoredSet>,
+    /// Whether the new content is that of the stored set.
+    pub same_content: bool,
+    /// What was declared before.
+    pub before: &'a Before,
+    /// The registry.
+    pub index: &'a Index,
+    /// The policy in force, if the stack has a state.
+    pub in_force: Option<&'a Policy>,
+    /// What git says.
+    pub ancestry: &'a Ancestry,
+    /// What was agreed to.
+    pub consent: &'a PushConsent,
+}
+
+/// Why a set is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The stack's name, with a dash, begins another's, or the other way round (2.1).
+    NamesOverlap {
+        /// The stack.
+        stack: StackName,
+        /// The other one.
+        other: StackName,
+    },
+    /// Another stack declares or records a record set (2.3).
+    Taken {
+        /// The record set.
+        key: ResourceKey,
+        /// Where it is declared: `file:line`.
+        origin: String,
+        /// Whose it is.
+        owner: StackName,
+    },
+    /// Too much would be withdrawn at once (7.3).
+    Withdraws {
+        /// What would be.
+        keys: Vec<ResourceKey>,
+        /// Of how many.
+        of: usize,
+        /// Files of which nothing would be left.
+        files: Vec<String>,
+    },
+    /// The stored commit is no ancestor of the pushed one (7.4).
+    NotDescended {
+        /// The stored commit.
+        stored: String,
+    },
+    /// Nobody can say whether it is.
+    DescentUnknown {
+        /// The stored commit.
+        stored: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The stored set is a rollback, and the push does not say that it knows (7.4).
+    RolledBack {
+        /// The revision that the rollback made.
+        revision: String,
+        /// The one whose content it brought back.
+        to: String,
+        /// Who did it.
+        by: String,
+    },
+}
+
+impl Refusal {
+    /// The word in JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NamesOverlap { .. } => "names-overlap",
+            Self::Taken { .. } => "taken",
+            Self::Withdraws { .. } => "withdraws",
+            Self::NotDescended { .. } => "not-descended",
+            Self::DescentUnknown { .. } => "descent-unknown",
+            Self::RolledBack { .. } => "rolled-back",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        match self {
+            Self::NamesOverlap { .. } => "rename the new one".to_owned(),
+            Self::Taken { owner, .. } => format!(
+                "take it out of {owner}'s definitions and push those, or declare another name"
+            ),
+            Self::Withdraws { .. } => {
+                "if that is meant, say --withdraw, or `Kedge-Withdraw: yes` in the commit message"
+                    .to_owned()
+            }
+            Self::NotDescended { .. } => {
+                "merge or rebase onto the stored commit, or replace it with --force".to_owned()
+            }
+            Self::DescentUnknown { .. } => {
+                "fetch the whole history (actions/checkout: fetch-depth: 0), or say --force"
+                    .to_owned()
+            }
+            Self::RolledBack { revision, .. } => format!(
+                "once what was wrong is mended, say --after-rollback {revision}, or \
+                 `Kedge-After-Rollback: {revision}` in the commit message"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NamesOverlap { stack, other } => write!(
+                f,
+                "the names of stack {stack} and stack {other} overlap: what begins with the longer \
+                 one would belong to both"
+            ),
+            Self::Taken { key, origin, owner } => {
+                write!(f, "{} belongs to stack {owner} ({origin})", key.name())
+            }
+            Self::Withdraws { keys, of, files } => {
+                write!(f, "{} of {of} resources would be withdrawn", keys.len())?;
+                match files.as_slice() {
+                    [] => {}
+                    [file] => write!(f, ", all of {file}")?,
+                    files => write!(f, ", all of {}", files.join(", "))?,
+                }
+                let shown: Vec<&str> = keys.iter().take(5).map(ResourceKey::name).collect();
+                let more = if keys.len() > shown.len() {
+                    ", …"
+                } else {
+                    ""
+                };
+                write!(f, ": {}{more}", shown.join(", "))
+            }
+            Self::NotDescended { stored } => write!(
+                f,
+                "the stored definitions are of commit {}, which is no ancestor of this one: this \
+                 push is older, or of another branch",
+                short(stored)
+            ),
+            Self::DescentUnknown { stored, reason } => write!(
+                f,
+                "nobody can say whether the stored commit {} is an ancestor of this one: {reason}",
+                short(stored)
+            ),
+            Self::RolledBack { revision, to, by } => write!(
+                f,
+                "{by} rolled the stack back to {to} (as revision {revision}), and that holds until \
+                 somebody says otherwise"
+            ),
+        }
+    }
+}
+
+/// What is said of a push that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The policy would become looser; that part waits for a person (4.4).
+    PolicyWaits {
+        /// What would.
+        loosened: Vec<String>,
+    },
+    /// Whether the stored commit is an ancestor was not checked.
+    AncestryNotChecked {
+        /// Why.
+        reason: String,
+    },
+    /// Resources are withdrawn, as agreed or few enough.
+    Withdrawn {
+        /// Which.
+        keys: Vec<ResourceKey>,
+    },
+    /// The registry was not there; the others' record sets could not be checked.
+    IndexMade {
+        /// The other stacks that have definitions.
+        others: Vec<StackName>,
+    },
+    /// State could not be read, so that nobody knows whether the policy becomes looser.
+    StateUnread {
+        /// Why.
+        reason: String,
+    },
+    /// What was stored could not be used; the checks went by this revision, if by any.
+    StoredInvalid {
+        /// Why.
+        reason: String,
+        /// The last good revision.
+        judged_by: Option<String>,
+    },
+}
+
+impl Notice {
+    /// The word in JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PolicyWaits { .. } => "policy-waits",
+            Self::AncestryNotChecked { .. } => "ancestry-not-checked",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::IndexMade { .. } => "index-made",
+            Self::StateUnread { .. } => "state-unread",
+            Self::StoredInvalid { .. } => "stored-invalid",
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PolicyWaits { loosened } => write!(
+                f,
+                "the policy would become looser ({}): that waits for a person's consent to the key \
+                 `policy`, and the stricter one stays in force",
+                loosened.join(", ")
+            ),
+            Self::AncestryNotChecked { reason } => {
+                write!(f, "not checked whether this push is the newest: {reason}")
+            }
+            Self::Withdrawn { keys } => {
+                let names: Vec<&str> = keys.iter().map(ResourceKey::name).collect();
+                write!(
+                    f,
+                    "withdrawn, and deleted only with `prune: true` and consent: {}",
+                    names.join(", ")
+                )
+            }
+            Self::IndexMade { others } if others.is_empty() => {
+                f.write_str("stacks/index.json is made")
+            }
+            Self::IndexMade { others } => {
+                let others: Vec<&str> = others.iter().map(StackName::as_str).collect();
+                write!(
+                    f,
+                    "stacks/index.json was missing and is made anew; record sets of {} count again \
+                     once those are pushed",
+                    others.join(", ")
+                )
+            }
+            Self::StateUnread { reason } => write!(
+                f,
+                "not checked whether the policy becomes looser: state could not be read: {reason}"
+            ),
+            Self::StoredInvalid { reason, judged_by } => match judged_by {
+                Some(revision) => {
+                    write!(f, "{reason}; this push was judged by revision {revision}")
+                }
+                None => write!(f, "{reason}; this push was judged as a first one"),
+            },
+        }
+    }
+}
+
+/// Judges a set: why it is refused, and what is said if it is not.
+#[must_use]
+pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
+    let (mut refusals, mut notices) = (names(input.declared, input.index), Vec::new());
+    if !input.same_content {
+        rollback_holds(input, &mut refusals);
+        descent(input, &mut refusals, &mut notices);
+        withdrawals(input, &mut refusals, &mut notices);
+    }
+    let (_, change) = policy_in_force(input.in_force, &input.declared.policy);
+    if !change.loosened.is_empty() {
+        let loosened = change.loosened;
+        notices.push(Notice::PolicyWaits { loosened });
+    }
+    (refusals, notices)
+}
+
+/// What the names of other stacks refuse (2.1, 2.3).
+#[must_use]
+pub fn names(declared: &Declared, index: &Index) -> Vec<Refusal> {
+    let stack = &declared.stack;
+    let overlap = index.overlapping(stack).map(|other| Refusal::NamesOverlap {
+        stack: stack.clone(),
+        other: other.clone(),
+    });
+    let taken = declared.resources.values().filter_map(|resource| {
+        let key = resource.key.clone();
+        let owner = index.owner(stack, &key)?.clone();
+        let origin = resource.origin.to_string();
+        Some(Refusal::Taken { key, origin, owner })
+    });
+    overlap.into_iter().chain(taken).collect()
+}
+
+fn rollback_holds(input: PushInput<'_>, refusals: &mut Vec<Refusal>) {
+    let Some((stored, to)) = input
+        .stored
+        .and_then(|stored| Some((stored, stored.rollback_of.clone()?)))
+    else {
+        return;
+    };
+    let revision = stored.revision();
+    let said = input.consent.after_rollback.as_deref();
+    if !said.is_some_and(|said| names_revision(said, &revision)) {
+        let by = stored.pushed.actor.clone();
+        refusals.push(Refusal::RolledBack { revision, to, by });
+    }
+}
+
+/// Whether a text names a revision: the whole of it, or its beginning.
+#[must_use]
+pub fn names_revision(text: &str, revision: &str) -> bool {
+    text.len() >= REVISION_CHARS_MIN && revision.starts_with(text)
+}
+
+fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
+    let commit = input
+        .stored
+        .and_then(|stored| stored.pushed.commit.as_ref());
+    let stored = commit.map(|commit| commit.id.clone()).unwrap_or_default();
+    let forced = input.consent.force;
+    match input.ancestry.clone() {
+        Ancestry::Descends => {}
+        Ancestry::NotChecked(reason) => notices.push(Notice::AncestryNotChecked { reason }),
+        Ancestry::DoesNotDescend if !forced => refusals.push(Refusal::NotDescended { stored }),
+        Ancestry::Unknown(reason) if !forced => {
+            refusals.push(Refusal::DescentUnknown { stored, reason });
+        }
+        Ancestry::DoesNotDescend | Ancestry::Unknown(_) => {
+            let reason = "--force".to_owned();
+            notices.push(Notice::AncestryNotChecked { reason });
+        }
+    }
+}
+
+fn withdrawals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
+    let now = &input.declared.resources;
+    // A resource that another file declares now was moved, not withdrawn.
+    let is_left = |key: &ResourceKey| now.contains_key(key);
+    let keys: Vec<ResourceKey> = input
+        .before
+        .keys()
+        .filter(|key| !is_left(key))
+        .cloned()
+        .collect();
+    if keys.is_empty() {
+        return;
+    }
+    let kept = files(input.before, is_left);
+    let mut emptied = files(input.before, |key| !is_left(key));
+    emptied.retain(|file| !kept.contains(file));
+    let of = input.before.len();
+    let is_large = of >= SHARE_COUNTS_FROM && keys.len() * 100 > of * WITHDRAWN_PERCENT_MAX;
+    if (is_large || !emptied.is_empty()) && !input.consent.withdraw {
+        let files = emptied.into_iter().map(str::to_owned).collect();
+        refusals.push(Refusal::Withdraws { keys, of, files });
+    } else {
+        notices.push(Notice::Withdrawn { keys });
+    }
+}
+
+fn files(before: &Before, wanted: impl Fn(&ResourceKey) -> bool) -> BTreeSet<&str> {
+    let wanted = before.iter().filter(|(key, _)| wanted(key));
+    wanted.filter_map(|(_, file)| file.as_deref()).collect()
+}
+
+/// What a set declares, with the files it does it in.
+#[must_use]
+pub fn declared_before(declared: &Declared) -> Before {
+    let of = |(key, resource): (&ResourceKey, &crate::model::DeclaredResource)| {
+        (key.clone(), Some(resource.origin.file.to_string()))
+    };
+    declared.resources.iter().map(of).collect()
+}
+
+/// What state records: what a first push of a stack that stands already is judged by.
+#[must_use]
+pub fn recorded_before(state: &State) -> Before {
+    let keys = state.resources.keys();
+    keys.map(|key| (key.clone(), None)).collect()
+}
+
+/// The record sets that a stack has: those it declares, and those its state still records. Where
+/// state could not be read, those that the registry listed stay.
+#[must_use]
+pub fn record_sets(
+    declared: &Declared,
+    state: Result<Option<&State>, ()>,
+    listed: &BTreeSet<ResourceKey>,
+) -> BTreeSet<ResourceKey> {
+    let is_set = |key: &&ResourceKey| key.kind() == Kind::DnsRecordSet;
+    let own = declared.resources.keys().filter(is_set).cloned();
+    let kept: Vec<ResourceKey> = match state {
+        Ok(None) => Vec::new(),
+        Ok(Some(state)) => state.resources.keys().filter(is_set).cloned().collect(),
+        Err(()) => listed.iter().cloned().collect(),
+    };
+    own.chain(kept).collect()
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests;

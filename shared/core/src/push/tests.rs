@@ -1,0 +1,273 @@
+use super::*;
+use crate::definitions::{DefinitionSet, ParseInput, parse};
+use crate::model::{Allowance, Salt, Timestamp};
+use crate::stored::index::Entry;
+use crate::stored::set::{Commit, Pushed};
+
+const STACK: &str = "config:\n  t:aiven_project: p\n  t:kafka_service: s\n  \
+                     t:cloudflare_zone_id: 0123456789abcdef0123456789abcdef\n  t:nodes:\n    \
+                     - {name: n, ips: [192.0.2.1], domain: n.example.com}\n";
+
+fn name(text: &str) -> StackName {
+    StackName::new(text).unwrap()
+}
+
+/// Topics by file: `("area/kafka-topics.yaml", 0..3)` declares t0, t1, t2.
+fn set(files: &[(&str, &[usize])]) -> DefinitionSet {
+    let mut texts = BTreeMap::from([
+        ("kedge.yaml".to_owned(), "project: t\n".to_owned()),
+        ("stacks/dev.yaml".to_owned(), STACK.to_owned()),
+    ]);
+    for (file, topics) in files {
+        let lines = topics
+            .iter()
+            .map(|n| format!("  - {{name: \"{{stack}}-t{n}\", partitions: 1, replication: 2}}\n"));
+        let text = format!("topics:\n{}", lines.collect::<String>());
+        texts.insert(format!("{file}/kafka-topics.yaml"), text);
+    }
+    DefinitionSet::new(texts).unwrap()
+}
+
+fn declared(set: &DefinitionSet) -> Declared {
+    parse(&ParseInput {
+        set,
+        stack: &name("dev"),
+        overrides: &BTreeMap::new(),
+        salt: &Salt([0; 16]),
+    })
+    .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn stored(set: DefinitionSet, rollback_of: Option<&str>) -> StoredSet {
+    StoredSet {
+        stack: name("dev"),
+        set,
+        follows: None,
+        pushed: Pushed {
+            actor: "ana@laptop".to_owned(),
+            at: Timestamp(0),
+            commit: Some(Commit {
+                id: "c0ffee00c0ffee00".to_owned(),
+                edited: false,
+            }),
+            branch: None,
+        },
+        rollback_of: rollback_of.map(str::to_owned),
+    }
+}
+
+struct Case {
+    before: DefinitionSet,
+    after: DefinitionSet,
+    rollback_of: Option<&'static str>,
+    index: Index,
+    in_force: Option<Policy>,
+    ancestry: Ancestry,
+    consent: PushConsent,
+}
+
+impl Case {
+    fn new(before: DefinitionSet, after: DefinitionSet) -> Self {
+        Self {
+            before,
+            after,
+            rollback_of: None,
+            index: Index::default(),
+            in_force: None,
+            ancestry: Ancestry::Descends,
+            consent: PushConsent::default(),
+        }
+    }
+
+    fn plain() -> Self {
+        Self::new(set(&[("a", &[0, 1])]), set(&[("a", &[0, 1, 2])]))
+    }
+
+    fn judged(&self) -> (Vec<Refusal>, Vec<Notice>) {
+        let stored = stored(self.before.clone(), self.rollback_of);
+        judge(PushInput {
+            declared: &declared(&self.after),
+            stored: Some(&stored),
+            same_content: self.before.files() == self.after.files(),
+            before: &declared_before(&declared(&self.before)),
+            index: &self.index,
+            in_force: self.in_force.as_ref(),
+            ancestry: &self.ancestry,
+            consent: &self.consent,
+        })
+    }
+
+    fn codes(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let (refusals, notices) = self.judged();
+        for refusal in &refusals {
+            assert!(!refusal.to_string().is_empty() && !refusal.fix().is_empty());
+        }
+        (
+            refusals.iter().map(Refusal::code).collect(),
+            notices.iter().map(Notice::code).collect(),
+        )
+    }
+}
+
+#[test]
+fn withdrawals_count_by_share_and_by_file() {
+    let ten: Vec<usize> = (0..9).collect();
+    let twenty: Vec<usize> = (0..19).collect();
+    let cases: Vec<(DefinitionSet, DefinitionSet, bool)> = vec![
+        // With the record set, 10 and 20 resources.
+        (set(&[("a", &ten)]), set(&[("a", &ten[1..])]), false),
+        (set(&[("a", &ten)]), set(&[("a", &ten[2..])]), true),
+        (set(&[("a", &twenty)]), set(&[("a", &twenty[2..])]), false),
+        (set(&[("a", &twenty)]), set(&[("a", &twenty[3..])]), true),
+        // Fewer than ten: any share, but no whole file.
+        (set(&[("a", &[0, 1, 2])]), set(&[("a", &[0])]), false),
+        (
+            set(&[("a", &[0, 1]), ("b", &[2])]),
+            set(&[("a", &[0, 1])]),
+            true,
+        ),
+        (
+            set(&[("a", &[0, 1]), ("b", &[2])]),
+            set(&[("a", &[0, 1, 2])]),
+            false,
+        ),
+        (
+            set(&[("a", &[0, 1]), ("b", &[2])]),
+            set(&[("c", &[0, 1, 2])]),
+            false,
+        ),
+        (
+            set(&[("a", &[0, 1]), ("b", &[2])]),
+            set(&[("c", &[0, 1]), ("b", &[2])]),
+            false,
+        ),
+    ];
+    for (number, (before, after, is_refused)) in cases.into_iter().enumerate() {
+        let mut case = Case::new(before, after);
+        let (refusals, _) = case.codes();
+        let expected: &[&str] = if is_refused { &["withdraws"] } else { &[] };
+        assert_eq!(refusals, expected, "case {number}");
+        case.consent.withdraw = true;
+        assert_eq!(case.codes().0, [""; 0], "case {number}");
+    }
+    let lost = Case::new(set(&[("a", &ten)]), set(&[("b", &[20])]));
+    let (refusals, _) = lost.judged();
+    assert_eq!(
+        refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "9 of 10 resources would be withdrawn, all of a/kafka-topics.yaml: dev-t0, dev-t1, \
+             dev-t2, dev-t3, dev-t4, …"
+        ]
+    );
+}
+
+#[test]
+fn descent_is_asked_only_of_other_content() {
+    let why = || "no git".to_owned();
+    let cases = [
+        (Ancestry::Descends, &[][..], &[][..]),
+        (Ancestry::NotChecked(why()), &[], &["ancestry-not-checked"]),
+        (Ancestry::DoesNotDescend, &["not-descended"], &[]),
+        (Ancestry::Unknown(why()), &["descent-unknown"], &[]),
+    ];
+    for (ancestry, refusals, notices) in cases {
+        let mut case = Case::plain();
+        case.ancestry = ancestry.clone();
+        assert_eq!(
+            case.codes(),
+            (refusals.to_vec(), notices.to_vec()),
+            "{ancestry:?}"
+        );
+        case.consent.force = true;
+        assert_eq!(case.codes().0, [""; 0], "{ancestry:?}");
+        let mut same = Case::new(case.after.clone(), case.after);
+        same.ancestry = ancestry.clone();
+        assert_eq!(same.codes(), (vec![], vec![]), "{ancestry:?}");
+    }
+}
+
+#[test]
+fn a_rollback_holds_until_it_is_named() {
+    let mut case = Case::plain();
+    case.rollback_of = Some("4d1a0b7c2e3f");
+    let revision = case.before.revision();
+    for (said, is_refused) in [
+        (None, true),
+        (Some("4d1a0b7c2e3f"), true),
+        (Some(&revision[..6]), true),
+        (Some(&revision[..7]), false),
+        (Some(&revision[..]), false),
+    ] {
+        case.consent.after_rollback = said.map(str::to_owned);
+        let expected: &[&str] = if is_refused { &["rolled-back"] } else { &[] };
+        assert_eq!(case.codes().0, expected, "{said:?}");
+    }
+    case.consent = PushConsent {
+        force: true,
+        withdraw: true,
+        after_rollback: None,
+    };
+    assert_eq!(case.codes().0, ["rolled-back"]);
+}
+
+#[test]
+fn names_of_other_stacks() {
+    let mut case = Case::plain();
+    let set = declared(&case.after);
+    let key = set
+        .resources
+        .keys()
+        .find(|key| key.kind() == Kind::DnsRecordSet);
+    let entry = |record_sets: BTreeSet<ResourceKey>, retired| Entry {
+        revision: "e3b0c44298fc".to_owned(),
+        record_sets,
+        retired,
+    };
+    let taken: BTreeSet<ResourceKey> = key.into_iter().cloned().collect();
+    assert_eq!(taken.len(), 1);
+    for (other, record_sets, retired, expected) in [
+        ("prod", taken.clone(), false, &["taken"][..]),
+        ("prod", taken.clone(), true, &[]),
+        ("dev", taken.clone(), false, &[]),
+        ("dev-1", BTreeSet::new(), false, &["names-overlap"]),
+        ("dev-1", BTreeSet::new(), true, &[]),
+        ("dev1", BTreeSet::new(), false, &[]),
+    ] {
+        case.index.stacks = [(name(other), entry(record_sets, retired))].into();
+        assert_eq!(case.codes().0, expected, "{other} {retired}");
+    }
+}
+
+#[test]
+fn a_looser_policy_is_said_and_not_refused() {
+    let mut case = Case::plain();
+    case.in_force = Some(Policy::default());
+    assert_eq!(case.codes(), (vec![], vec![]));
+    let mut texts = case.after.files().clone();
+    texts.insert(
+        "kedge.yaml".to_owned(),
+        "project: t\npolicy: {deploy: disruptive}\n".to_owned(),
+    );
+    case.after = DefinitionSet::new(texts).unwrap();
+    assert_eq!(case.codes(), (vec![], vec!["policy-waits"]));
+    case.in_force = Some(Policy {
+        deploy: Allowance::Disruptive,
+        ..Policy::default()
+    });
+    assert_eq!(case.codes(), (vec![], vec![]));
+}
+
+#[test]
+fn record_sets_are_what_is_declared_and_what_is_still_recorded() {
+    let declared = declared(&set(&[]));
+    let other = ResourceKey::dns_record_set("z", "old.example.com", "A");
+    let mut state = State::first(name("dev"), Salt([0; 16]), Policy::default());
+    state.resources.insert(other.clone(), Default::default());
+    let topic = ResourceKey::kafka_topic("p", "s", "dev-a");
+    state.resources.insert(topic, Default::default());
+    let listed = BTreeSet::from([other.clone()]);
+    let none = BTreeSet::new();
+    assert_eq!(record_sets(&declared, Ok(None), &listed).len(), 1);
+    assert_eq!(record_sets(&declared, Ok(Some(&state)), &none).len(), 2);
+    assert_eq!(record_sets(&declared, Err(()), &listed).len(), 2);
+}

@@ -1,0 +1,80 @@
+//! Where stored definitions come from, in a few words.
+
+use crate::model::Timestamp;
+use crate::render::view::outside;
+use crate::stored::set::{Pushed, StoredSet};
+
+/// The most characters of a branch or an actor: the line has to hold more.
+const NAME_CHARS_MAX: usize = 40;
+
+/// `revision 3f9a1c2b7d10 main, ana@laptop, 2 h ago`; of a rollback, what it brought back.
+#[must_use]
+pub fn stored_text(stored: &StoredSet, now: Timestamp) -> String {
+    let Pushed {
+        actor, at, branch, ..
+    } = &stored.pushed;
+    let from = match (&stored.rollback_of, branch) {
+        (Some(old), _) => format!(" rollback to {old}"),
+        (None, Some(branch)) => format!(" {}", cut(branch)),
+        (None, None) => String::new(),
+    };
+    let ago = ago(now.ms_since(*at));
+    format!(
+        "revision {}{from}, {}, {ago}",
+        stored.revision(),
+        cut(actor)
+    )
+}
+
+fn cut(text: &str) -> String {
+    outside(text).chars().take(NAME_CHARS_MAX).collect()
+}
+
+/// `12 s ago`, `5 min ago`, `2 h ago`, `3 d ago`. Clocks differ: the future is now.
+pub(in crate::render) fn ago(ms: i64) -> String {
+    let seconds = (ms / 1000).max(0);
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::DefinitionSet;
+    use crate::model::StackName;
+
+    #[test]
+    fn where_a_set_comes_from() {
+        let mut stored = StoredSet {
+            stack: StackName::new("dev").unwrap(),
+            set: DefinitionSet::default(),
+            follows: None,
+            pushed: Pushed {
+                actor: "ana@laptop".to_owned(),
+                at: Timestamp(0),
+                commit: None,
+                branch: None,
+            },
+            rollback_of: None,
+        };
+        let text = |stored: &StoredSet, ms| stored_text(stored, Timestamp(ms));
+        assert_eq!(
+            text(&stored, -5),
+            "revision e3b0c44298fc, ana@laptop, 0 s ago"
+        );
+        stored.pushed.branch = Some("main\u{1b}[2J".to_owned());
+        assert_eq!(
+            text(&stored, 7_200_000),
+            "revision e3b0c44298fc main\u{fffd}[2J, ana@laptop, 2 h ago"
+        );
+        stored.rollback_of = Some("3f9a1c2b7d10".to_owned());
+        assert_eq!(
+            text(&stored, 3 * 86_400_000),
+            "revision e3b0c44298fc rollback to 3f9a1c2b7d10, ana@laptop, 3 d ago"
+        );
+    }
+}

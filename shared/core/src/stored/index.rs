@@ -1,0 +1,227 @@
+//! `stacks/index.json`: the registry of stacks.
+//!
+//! It is for what one stack must know of the others: their names (semantics 2.1), their record sets
+//! (2.3), and which revision each was left at. It follows `definitions.json` and can be made anew
+//! from it, so a push that was interrupted before it heals it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::set::is_revision;
+use super::{StoredError, read};
+use crate::model::{Kind, ResourceKey, StackName};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The most bytes of an index: 500 stacks with 100 record sets of 150 bytes each.
+pub const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Every stack that was ever pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Index {
+    /// The stacks.
+    pub stacks: BTreeMap<StackName, Entry>,
+}
+
+/// What the others know of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The revision that was pushed last.
+    pub revision: String,
+    /// The DNS record sets it declares, and those that it recorded and still has to let go.
+    pub record_sets: BTreeSet<ResourceKey>,
+    /// Whether it was retired: its names are free, and a push begins it anew.
+    pub retired: bool,
+}
+
+const OBJECT: &str = "registry of stacks (stacks/index.json)";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    stacks: BTreeMap<String, StoredEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEntry {
+    revision: String,
+    record_sets: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    retired: bool,
+}
+
+impl Index {
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let entry = |entry: &Entry| {
+            let Entry {
+                revision,
+                record_sets,
+                retired,
+            } = entry;
+            StoredEntry {
+                revision: revision.clone(),
+                record_sets: record_sets.iter().map(ToString::to_string).collect(),
+                retired: *retired,
+            }
+        };
+        let stacks = self.stacks.iter();
+        let mut bytes = serde_json::to_vec_pretty(&Stored {
+            format: FORMAT_VERSION,
+            stacks: stacks
+                .map(|(stack, one)| (stack.to_string(), entry(one)))
+                .collect(),
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When it can't be used: what it says of other stacks guards against taking their names, so
+    /// that it is not made anew in silence.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        if bytes.len() > BYTES_MAX {
+            return Err(senseless(format!("it has {} bytes", bytes.len())));
+        }
+        let stored: Stored = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stacks = stored.stacks.into_iter().map(|(stack, entry)| {
+            let stack = StackName::new(&stack).map_err(senseless)?;
+            Ok((stack, load(entry)?))
+        });
+        Ok(Self {
+            stacks: stacks.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The other stack in use whose name overlaps with this one's (semantics 2.1), if there is one.
+    #[must_use]
+    pub fn overlapping(&self, stack: &StackName) -> Option<&StackName> {
+        let mut others = self.others(stack).map(|(other, _)| other);
+        others.find(|other| stack.overlaps(other))
+    }
+
+    /// The other stack in use that has this record set (semantics 2.3), if there is one.
+    #[must_use]
+    pub fn owner(&self, stack: &StackName, key: &ResourceKey) -> Option<&StackName> {
+        let mut others = self.others(stack);
+        others
+            .find(|(_, entry)| entry.record_sets.contains(key))
+            .map(|(other, _)| other)
+    }
+
+    fn others(&self, stack: &StackName) -> impl Iterator<Item = (&StackName, &Entry)> {
+        let mine = stack.clone();
+        let in_use = move |(other, entry): &(&StackName, &Entry)| **other != mine && !entry.retired;
+        self.stacks.iter().filter(in_use)
+    }
+}
+
+fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
+    if !is_revision(&stored.revision) {
+        return Err(senseless(format!("`{}` as a revision", stored.revision)));
+    }
+    let key = |text: &String| {
+        let key = ResourceKey::parse(text).map_err(senseless)?;
+        match key.kind() {
+            Kind::DnsRecordSet => Ok(key),
+            _ => Err(senseless(format!("`{text}` as a record set"))),
+        }
+    };
+    Ok(Entry {
+        record_sets: stored
+            .record_sets
+            .iter()
+            .map(key)
+            .collect::<Result<_, _>>()?,
+        revision: stored.revision,
+        retired: stored.retired,
+    })
+}
+
+fn senseless(why: impl ToString) -> StoredError {
+    StoredError::Senseless {
+        object: OBJECT,
+        why: why.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What version 1 wrote; never edited.
+    const SAMPLE: &str = include_str!("samples/index.json");
+
+    fn name(text: &str) -> StackName {
+        StackName::new(text).unwrap()
+    }
+
+    fn sample() -> Index {
+        let key = ResourceKey::dns_record_set("z", "1.clustera.io", "A");
+        let entry = |record_sets: &[ResourceKey], retired| Entry {
+            revision: "e3b0c44298fc".to_owned(),
+            record_sets: record_sets.iter().cloned().collect(),
+            retired,
+        };
+        let stacks = [
+            (name("old"), entry(&[], true)),
+            (name("steve"), entry(&[key], false)),
+        ];
+        Index {
+            stacks: stacks.into(),
+        }
+    }
+
+    #[test]
+    fn an_index_of_the_first_version_is_read_and_written_alike() {
+        assert_eq!(Index::decode(SAMPLE.as_bytes()).unwrap(), sample());
+        let text = String::from_utf8(sample().encode().unwrap()).unwrap();
+        assert_eq!(text, SAMPLE);
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_refused() {
+        let cases = [
+            ("", "is damaged"),
+            (&SAMPLE[..SAMPLE.len() / 2], "is damaged"),
+            (&SAMPLE.replace("\"format\": 1", "\"format\": 2"), "newer"),
+            (&SAMPLE.replace("steve", "Steve"), "Steve"),
+            (&SAMPLE.replace("e3b0", "E3b0"), "as a revision"),
+            (
+                &SAMPLE.replace("dns-record-set/z/", "pubsub-topic/"),
+                "record set",
+            ),
+            (&SAMPLE.replace("\"retired\"", "\"gone\""), "is damaged"),
+        ];
+        for (text, expected) in cases {
+            let error = Index::decode(text.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{expected}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_and_record_sets_of_stacks_in_use_count() {
+        let index = sample();
+        let key = ResourceKey::dns_record_set("z", "1.clustera.io", "A");
+        for (stack, overlapping, owner) in [
+            ("steve-1", Some("steve"), Some("steve")),
+            ("steve", None, None),
+            ("steve1", None, Some("steve")),
+            ("old-1", None, Some("steve")),
+        ] {
+            let stack = name(stack);
+            let text = |found: Option<&StackName>| found.map(ToString::to_string);
+            assert_eq!(text(index.overlapping(&stack)).as_deref(), overlapping);
+            assert_eq!(text(index.owner(&stack, &key)).as_deref(), owner);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `definitions.json` and `revisions/<revision>.json`: a whole set of definition files as one object.
+//!
+//! One read is a consistent set, and one write replaces it whole (design 3). Both objects have this
+//! form: the one is the set that counts, the other the copy of it that stays.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{StoredError, read};
+use crate::definitions::{DefinitionSet, SetError};
+use crate::model::{StackName, Timestamp};
+
+/// The version this program writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The most bytes of a stored set: the text of a full set with every character escaped, its paths
+/// likewise, and some room for the rest. More is not read into memory, of which a Worker has 128 MB.
+pub const BYTES_MAX: usize =
+    2 * (DefinitionSet::TOTAL_BYTES_MAX + DefinitionSet::FILES_MAX * DefinitionSet::PATH_CHARS_MAX);
+
+/// A set of definitions as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSet {
+    /// Whose set it is.
+    pub stack: StackName,
+    /// The files. Its revision is the stored one.
+    pub set: DefinitionSet,
+    /// The revision that was stored before; none for a stack's first.
+    pub follows: Option<String>,
+    /// How it came here.
+    pub pushed: Pushed,
+    /// The revision whose content this is, brought back by a rollback. While such a set counts, a
+    /// push must name it (the push hold, semantics 7.4).
+    pub rollback_of: Option<String>,
+}
+
+/// Who pushed a set, when, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// `user@host`, or the actor of a CI system.
+    pub actor: String,
+    /// When, by the clock of who pushed.
+    pub at: Timestamp,
+    /// The git commit, where there was one. Of a rollback it is the newest commit pushed before:
+    /// what the next push must descend from.
+    pub commit: Option<Commit>,
+    /// The git branch, where there was one.
+    pub branch: Option<String>,
+}
+
+/// A git commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id, in hexadecimal digits.
+    pub id: String,
+    /// Whether the files had edits that the commit does not hold.
+    pub edited: bool,
+}
+
+/// A stored set can't be used. Nothing is written over it but a newer set.
+#[derive(Debug, Error)]
+pub enum SetDecodeError {
+    /// It is damaged, or newer.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+    /// It is larger than any set that is written.
+    #[error("the stored definitions have {bytes} bytes; they may have {BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// It is another stack's.
+    #[error("the stored definitions belong to stack `{found}`, not `{wanted}`")]
+    OtherStack {
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        wanted: String,
+    },
+    /// Its files are no set.
+    #[error("the stored definitions are no set")]
+    NoSet(#[from] SetError),
+    /// Its content is not that of its revision.
+    #[error("the stored definitions say revision `{said}`, and their content is another")]
+    OtherContent {
+        /// What it says.
+        said: String,
+    },
+}
+
+const OBJECT: &str = "set of definitions";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    stack: String,
+    revision: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    follows: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    rollback_of: Option<String>,
+    pushed: StoredPushed,
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPushed {
+    actor: String,
+    at_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    commit: Option<StoredCommit>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    branch: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCommit {
+    id: String,
+    edited: bool,
+}
+
+impl StoredSet {
+    /// Its revision.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        self.set.revision()
+    }
+
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the JSON writer's signature has an error.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let Pushed {
+            actor,
+            at,
+            commit,
+            branch,
+        } = &self.pushed;
+        let commit = commit.as_ref().map(|Commit { id, edited }| StoredCommit {
+            id: id.clone(),
+            edited: *edited,
+        });
+        let mut bytes = serde_json::to_vec_pretty(&Stored {
+            format: FORMAT_VERSION,
+            stack: self.stack.to_string(),
+            revision: self.revision(),
+            follows: self.follows.clone(),
+            rollback_of: self.rollback_of.clone(),
+            pushed: StoredPushed {
+                actor: actor.clone(),
+                at_ms: at.0,
+                commit,
+                branch: branch.clone(),
+            },
+            files: self.set.files().clone(),
+        })?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When it can't be used; whoever reads it then goes by the last revision that can.
+    pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, SetDecodeError> {
+        if bytes.len() > BYTES_MAX {
+            let bytes = bytes.len();
+            return Err(SetDecodeError::TooLarge { bytes });
+        }
+        let stored: Stored = read(OBJECT, FORMAT_VERSION, bytes)?;
+        if stored.stack != stack.as_str() {
+            return Err(SetDecodeError::OtherStack {
+                found: stored.stack,
+                wanted: stack.to_string(),
+            });
+        }
+        let names = [Some(&stored.revision), stored.follows.as_ref()];
+        for name in names.into_iter().flatten().chain(&stored.rollback_of) {
+            if !is_revision(name) {
+                let why = format!("`{name}` as a revision");
+                let object = OBJECT;
+                return Err(StoredError::Senseless { object, why }.into());
+            }
+        }
+        let set = DefinitionSet::new(stored.files)?;
+        let later = set.revision_after(stored.follows.as_deref());
+        if stored.revision != set.revision() && stored.revision != later {
+            let said = stored.revision;
+            return Err(SetDecodeError::OtherContent { said });
+        }
+        let pushed = stored.pushed;
+        Ok(Self {
+            stack: stack.clone(),
+            set: set.stored_as(stored.revision),
+            follows: stored.follows,
+            pushed: Pushed {
+                actor: pushed.actor,
+                at: Timestamp(pushed.at_ms),
+                commit: pushed
+                    .commit
+                    .map(|StoredCommit { id, edited }| Commit { id, edited }),
+                branch: pushed.branch,
+            },
+            rollback_of: stored.rollback_of,
+        })
+    }
+}
+
+/// Whether a text is a revision: hexadecimal digits in lower case, as many as [`DefinitionSet`]
+/// makes. It becomes a part of a key.
+#[must_use]
+pub fn is_revision(text: &str) -> bool {
+    let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    text.len() == DefinitionSet::REVISION_CHARS && text.chars().all(digit)
+}
+
+#[cfg(test)]
+mod tests;

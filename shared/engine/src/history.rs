@@ -1,0 +1,181 @@
+//! What happened to a stack: what was pushed, and what runs did about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::stored::run::{RunOutcome, RunRecord};
+use kedge_core::stored::set::{Pushed, StoredSet};
+
+use crate::memory::Keys;
+use crate::ports::{Clock, Store, StoreError};
+use crate::sets::{read_revision, read_set};
+
+/// How many records are read in search of a resource: more is no question for a terminal.
+const SEARCHED_MAX: usize = 500;
+/// How long a wait pauses between two looks, in milliseconds.
+const LOOK_EVERY_MS: u64 = 2_000;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only runs that were about this resource, by any form a key answers to; and no pushes.
+    pub resource: Option<String>,
+    /// Only what happened from here on.
+    pub since: Option<Timestamp>,
+    /// At most so many pushes, and so many runs.
+    pub most: usize,
+}
+
+/// One push, without its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushEntry {
+    /// The revision it made.
+    pub revision: String,
+    /// The revision before.
+    pub follows: Option<String>,
+    /// The revision whose content it brought back, if it was a rollback.
+    pub rollback_of: Option<String>,
+    /// Who, when, and from where.
+    pub pushed: Pushed,
+}
+
+/// What happened, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct History {
+    /// What was pushed.
+    pub pushes: Vec<PushEntry>,
+    /// What runs did.
+    pub runs: Vec<RunRecord>,
+    /// Keys of records that can't be read.
+    pub unread: Vec<String>,
+    /// Whether there is more than was asked for.
+    pub more: bool,
+}
+
+/// Reads what happened.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn history<S: Store>(
+    store: &S,
+    stack: &StackName,
+    query: &Query,
+) -> Result<History, StoreError> {
+    let mut history = History::default();
+    runs(store, stack, query, &mut history).await?;
+    if query.resource.is_none() {
+        pushes(store, stack, query, &mut history).await?;
+    }
+    Ok(history)
+}
+
+async fn runs<S: Store>(
+    store: &S,
+    stack: &StackName,
+    query: &Query,
+    history: &mut History,
+) -> Result<(), StoreError> {
+    // Ids sort by time, so the newest are last.
+    let keys = store.list(&Keys::of(stack).runs).await?;
+    for (number, key) in keys.iter().rev().enumerate() {
+        if number >= SEARCHED_MAX || history.runs.len() >= query.most {
+            history.more = true;
+            break;
+        }
+        let Some(record) = read_run(store, key).await? else {
+            history.unread.push(key.clone());
+            continue;
+        };
+        if query.since.is_some_and(|since| record.ended_ms < since.0) {
+            break;
+        }
+        let about = |outcome: &RunOutcome| match (&query.resource, ResourceKey::parse(&outcome.key))
+        {
+            (Some(short), Ok(key)) => key.answers_to(short),
+            _ => false,
+        };
+        if query.resource.is_none() || record.outcomes.iter().any(about) {
+            history.runs.push(record);
+        }
+    }
+    Ok(())
+}
+
+async fn pushes<S: Store>(
+    store: &S,
+    stack: &StackName,
+    query: &Query,
+    history: &mut History,
+) -> Result<(), StoreError> {
+    let read = read_set(store, stack, &BTreeMap::new()).await?;
+    let mut next = read.stored;
+    while let Some(stored) = next {
+        let is_old = |since: Timestamp| stored.pushed.at < since;
+        if query.since.is_some_and(is_old) {
+            break;
+        }
+        if history.pushes.len() >= query.most {
+            history.more = true;
+            break;
+        }
+        next = match &stored.follows {
+            Some(before) => read_revision(store, stack, before).await?,
+            None => None,
+        };
+        history.pushes.push(entry(stored));
+    }
+    Ok(())
+}
+
+fn entry(stored: StoredSet) -> PushEntry {
+    PushEntry {
+        revision: stored.revision(),
+        follows: stored.follows,
+        rollback_of: stored.rollback_of,
+        pushed: stored.pushed,
+    }
+}
+
+/// Reads one record; none if it is not there or can't be read.
+async fn read_run<S: Store>(store: &S, key: &str) -> Result<Option<RunRecord>, StoreError> {
+    let object = store.get(key).await?;
+    Ok(object.and_then(|object| RunRecord::decode(&object.bytes).ok()))
+}
+
+/// Waits for the record of a run that followed this revision, until a time. None if none came.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn await_run<C: Clock, S: Store>(
+    clock: &C,
+    store: &S,
+    stack: &StackName,
+    revision: &str,
+    until: Timestamp,
+) -> Result<Option<RunRecord>, StoreError> {
+    let mut seen = BTreeSet::new();
+    loop {
+        let keys = store.list(&Keys::of(stack).runs).await?;
+        for key in keys.iter().rev() {
+            if !seen.insert(key.clone()) {
+                // What is older was looked at before.
+                break;
+            }
+            let record = read_run(store, key).await?;
+            let follows = |record: &RunRecord| record.revision.as_deref() == Some(revision);
+            if let Some(record) = record.filter(follows) {
+                return Ok(Some(record));
+            }
+        }
+        if clock.now() >= until {
+            return Ok(None);
+        }
+        clock.sleep_ms(LOOK_EVERY_MS).await;
+    }
+}
+
+/// Whether a run made all the changes that it began.
+#[must_use]
+pub fn is_whole(record: &RunRecord) -> bool {
+    record.stopped.is_none() && record.outcomes.iter().all(|one| one.outcome == "done")
+}

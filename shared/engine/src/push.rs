@@ -1,0 +1,419 @@
+//! Stores a set of definitions: what `kedge push` and `kedge rollback` do.
+//!
+//! # Protocol
+//!
+//! 1. The set is read and judged (core `push`): what is refused writes nothing.
+//! 2. `revisions/<revision>.json` is written, if absent.
+//! 3. `definitions.json` is written, if it is still what was read. From here on the set counts.
+//! 4. `stacks/index.json` is written, if it is still what was read; on a conflict it is read again.
+//!
+//! **Guarantees.** One object is the set, so no reader sees a part of it. Of two pushes at once one
+//! wins step 3, and the other says so. After a crash between any two steps the same push again takes
+//! up what is there: a revision that was written is used, a registry that lags is brought up.
+//! **Assumptions.** Conditional writes.
+//! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1; the
+//! second finds it at step 4, and until its next push the mark on the records blocks it (2.3).
+
+mod write;
+
+pub(crate) use write::leave;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
+use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::push::{
+    Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
+    recorded_before,
+};
+use kedge_core::state::State;
+use kedge_core::stored::StoredError;
+use kedge_core::stored::index::{Entry, Index};
+use kedge_core::stored::set::{Commit, Pushed, StoredSet};
+use thiserror::Error;
+
+use crate::memory::{self, INDEX, Keys, MemoryError};
+use crate::ports::{Clock, ETag, Store, StoreError};
+use crate::sets::{self, ReadSet, read_parsed, read_revision};
+use write::Write;
+
+/// What is pushed.
+#[derive(Clone, Copy)]
+pub struct PushJob<'a> {
+    /// The stack.
+    pub stack: &'a StackName,
+    /// Its definitions.
+    pub set: &'a DefinitionSet,
+    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
+    pub overrides: &'a BTreeMap<String, String>,
+    /// Who pushes: `user@host`, or the actor of a CI system.
+    pub actor: &'a str,
+    /// The git commit, where there is one.
+    pub commit: Option<&'a Commit>,
+    /// The git branch, where there is one.
+    pub branch: Option<&'a str>,
+    /// What git says of a stored commit and the one that is pushed.
+    pub ancestry: &'a dyn Fn(&Commit) -> Ancestry,
+    /// What was agreed to beforehand.
+    pub consent: &'a PushConsent,
+}
+
+/// What is rolled back.
+#[derive(Debug, Clone, Copy)]
+pub struct RollbackJob<'a> {
+    /// The stack.
+    pub stack: &'a StackName,
+    /// The revision to bring back, or its beginning.
+    pub revision: &'a str,
+    /// Config values that win over the stack's file.
+    pub overrides: &'a BTreeMap<String, String>,
+    /// Who does it.
+    pub actor: &'a str,
+}
+
+/// What became of the stored set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// It is a new revision.
+    Stored,
+    /// The content was stored already; nothing was written.
+    Unchanged,
+    /// The content was stored already; that it is also the content of a later commit was noted.
+    CommitNoted,
+    /// The content was stored already; what an interrupted push had left was brought up.
+    Healed,
+}
+
+impl PushOutcome {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Unchanged => "unchanged",
+            Self::CommitNoted => "commit-noted",
+            Self::Healed => "healed",
+        }
+    }
+}
+
+/// What a push did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushReport {
+    /// The set that counts now.
+    pub stored: StoredSet,
+    /// What became of it.
+    pub outcome: PushOutcome,
+    /// How many resources it declares.
+    pub resources: usize,
+    /// What is to be said.
+    pub notices: Vec<Notice>,
+}
+
+/// A set was not stored, or not wholly.
+#[derive(Debug, Error)]
+pub enum PushError {
+    /// The definitions can't be used.
+    #[error("the definitions can't be used")]
+    Definitions(Problems),
+    /// A rule refuses them.
+    #[error("the push is refused; nothing was stored")]
+    Refused(Vec<Refusal>),
+    /// Another stack took a name while this push was under way.
+    #[error(
+        "revision {revision} is stored, but another push took one of its names meanwhile; nothing \
+         is done about that name, push again without it"
+    )]
+    TakenMeanwhile {
+        /// The revision.
+        revision: String,
+        /// What was taken.
+        refusals: Vec<Refusal>,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The registry can't be used.
+    #[error("the registry of stacks can't be used, and nothing was stored")]
+    Index(#[from] StoredError),
+    /// It is written too often to get in between.
+    #[error("other pushes keep writing stacks/index.json; the set is stored, push again")]
+    IndexBusy,
+    /// Another push was faster.
+    #[error("another push stored definitions of stack `{stack}` at the same time; push again")]
+    Moved {
+        /// The stack.
+        stack: StackName,
+    },
+    /// There is no such revision.
+    #[error("stack `{stack}` has no revision `{revision}` (`kedge history` lists them)")]
+    NoRevision {
+        /// The stack.
+        stack: StackName,
+        /// What was asked for.
+        revision: String,
+    },
+    /// A revision's beginning fits several.
+    #[error("`{revision}` begins several revisions: {}", found.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        revision: String,
+        /// What it begins.
+        found: Vec<String>,
+    },
+    /// It could not be turned into JSON.
+    #[error("the definitions could not be encoded")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Stores a set of definitions as what is declared.
+///
+/// # Errors
+/// Everything that refuses it, at once; nothing is stored then.
+pub async fn push<P: Clock, S: Store>(
+    ports: &P,
+    store: &S,
+    job: PushJob<'_>,
+) -> Result<PushReport, PushError> {
+    let declared = read(job.set, job.stack, job.overrides)?;
+    let standing = Standing::read(store, job.stack, job.overrides).await?;
+    let stored = standing.read.stored.as_ref();
+    let same_content = stored.is_some_and(|stored| stored.set.files() == job.set.files());
+    let ancestry = match stored.and_then(|stored| stored.pushed.commit.as_ref()) {
+        Some(commit) => (job.ancestry)(commit),
+        None if stored.is_none() => Ancestry::Descends,
+        None => Ancestry::NotChecked("the stored definitions name no commit".to_owned()),
+    };
+    let in_force = standing.state();
+    let (refusals, said) = judge(PushInput {
+        declared: &declared,
+        stored,
+        same_content,
+        before: &standing.before,
+        index: &standing.index,
+        in_force: in_force.map(|state| &state.policy),
+        ancestry: &ancestry,
+        consent: job.consent,
+    });
+    if !refusals.is_empty() {
+        return Err(PushError::Refused(refusals));
+    }
+    let pushed = Pushed {
+        actor: job.actor.to_owned(),
+        at: ports.now(),
+        commit: job.commit.cloned(),
+        branch: job.branch.map(str::to_owned),
+    };
+    let mut notices = standing.notices();
+    notices.extend(said);
+    let write = Write {
+        store,
+        standing: &standing,
+        declared: &declared,
+    };
+    let (stored, outcome) = match stored {
+        Some(stored) if same_content && !lifts(stored, job.consent) => {
+            write.same(stored, pushed, &ancestry).await?
+        }
+        _ => (
+            write.revision(job.set, pushed, None).await?,
+            PushOutcome::Stored,
+        ),
+    };
+    write.finish(stored, outcome, notices).await
+}
+
+/// Brings back the content of an older revision, as a new one. A set that may not take the names it
+/// has is refused; what is withdrawn by it is not (semantics 7.4).
+///
+/// # Errors
+/// As [`push`], and where there is no such revision.
+pub async fn rollback<P: Clock, S: Store>(
+    ports: &P,
+    store: &S,
+    job: RollbackJob<'_>,
+) -> Result<PushReport, PushError> {
+    let old = find_revision(store, job.stack, job.revision).await?;
+    let declared = read(&old.set, job.stack, job.overrides)?;
+    let standing = Standing::read(store, job.stack, job.overrides).await?;
+    let refusals = names(&declared, &standing.index);
+    if !refusals.is_empty() {
+        return Err(PushError::Refused(refusals));
+    }
+    let write = Write {
+        store,
+        standing: &standing,
+        declared: &declared,
+    };
+    let current = standing.read.stored.as_ref();
+    if let Some(current) = current.filter(|_| standing.read.fault.is_none())
+        && current.set.files() == old.set.files()
+    {
+        return write
+            .finish(current.clone(), PushOutcome::Unchanged, Vec::new())
+            .await;
+    }
+    let newest = current.map(|current| &current.pushed);
+    let pushed = Pushed {
+        actor: job.actor.to_owned(),
+        at: ports.now(),
+        commit: newest.and_then(|pushed| pushed.commit.clone()),
+        branch: newest.and_then(|pushed| pushed.branch.clone()),
+    };
+    let stored = write
+        .revision(&old.set, pushed, Some(old.revision()))
+        .await?;
+    write
+        .finish(stored, PushOutcome::Stored, standing.notices())
+        .await
+}
+
+/// Whether this push ends a push hold, which is worth a revision though the content is the same.
+fn lifts(stored: &StoredSet, consent: &PushConsent) -> bool {
+    let named = |said: &str| kedge_core::push::names_revision(said, &stored.revision());
+    stored.rollback_of.is_some() && consent.after_rollback.as_deref().is_some_and(named)
+}
+
+fn read(
+    set: &DefinitionSet,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+) -> Result<Declared, PushError> {
+    definitions::parse(&ParseInput {
+        set,
+        stack,
+        overrides,
+        salt: &Salt([0; 16]),
+    })
+    .map_err(PushError::Definitions)
+}
+
+/// Finds a revision by its beginning.
+async fn find_revision<S: Store>(
+    store: &S,
+    stack: &StackName,
+    revision: &str,
+) -> Result<StoredSet, PushError> {
+    let none = || PushError::NoRevision {
+        stack: stack.clone(),
+        revision: revision
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(40)
+            .collect(),
+    };
+    let digits = revision.chars().all(|c| c.is_ascii_hexdigit());
+    if revision.len() < kedge_core::push::REVISION_CHARS_MIN || !digits {
+        return Err(none());
+    }
+    let prefix = Keys::of(stack).revisions;
+    let keys = store.list(&format!("{prefix}{revision}")).await?;
+    let mut found: Vec<String> = keys
+        .iter()
+        .filter_map(|key| key.strip_prefix(&prefix)?.strip_suffix(".json"))
+        .map(str::to_owned)
+        .collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => read_revision(store, stack, &one).await?.ok_or_else(none),
+        (Some(last), false) => {
+            found.push(last);
+            let revision = revision.to_owned();
+            Err(PushError::Ambiguous { revision, found })
+        }
+        (None, _) => Err(none()),
+    }
+}
+
+/// What a push finds.
+struct Standing {
+    read: ReadSet,
+    before: Before,
+    index: Index,
+    index_etag: Option<ETag>,
+    /// Other stacks with definitions, where there was no registry.
+    others: Vec<StackName>,
+    state: Result<Option<State>, MemoryError>,
+}
+
+impl Standing {
+    async fn read<S: Store>(
+        store: &S,
+        stack: &StackName,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, PushError> {
+        let (read, declared) = read_parsed(store, stack, overrides).await?;
+        let (index, index_etag) = read_index(store).await?;
+        let others = match index_etag {
+            Some(_) => Vec::new(),
+            None => others(store, stack).await?,
+        };
+        let state = memory::read_state(store, stack).await;
+        let state = state.map(|read| read.state);
+        let before = match (&declared, &state) {
+            (Some(declared), _) => declared_before(declared),
+            (None, Ok(Some(state))) => recorded_before(state),
+            (None, _) => Before::new(),
+        };
+        let mut index = index;
+        for other in &others {
+            // Nothing is known of it but its name, which is what 2.1 is about.
+            index.stacks.entry(other.clone()).or_insert_with(|| Entry {
+                revision: DefinitionSet::default().revision(),
+                record_sets: BTreeSet::new(),
+                retired: false,
+            });
+        }
+        Ok(Self {
+            read,
+            before,
+            index,
+            index_etag,
+            others,
+            state,
+        })
+    }
+
+    fn state(&self) -> Option<&State> {
+        self.state.as_ref().ok().and_then(Option::as_ref)
+    }
+
+    fn notices(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        match &self.read.fault {
+            None | Some(sets::SetFault::NeverPushed { .. }) => {}
+            Some(fault) => notices.push(Notice::StoredInvalid {
+                reason: fault.to_string(),
+                judged_by: self.read.stored.as_ref().map(StoredSet::revision),
+            }),
+        }
+        if !self.others.is_empty() {
+            let others = self.others.clone();
+            notices.push(Notice::IndexMade { others });
+        }
+        if let Err(error) = &self.state {
+            let reason = error.to_string();
+            notices.push(Notice::StateUnread { reason });
+        }
+        notices
+    }
+}
+
+/// Reads the registry; an empty one if there is none.
+async fn read_index<S: Store>(store: &S) -> Result<(Index, Option<ETag>), PushError> {
+    Ok(match store.get(INDEX).await? {
+        None => (Index::default(), None),
+        Some(object) => (Index::decode(&object.bytes)?, Some(object.etag)),
+    })
+}
+
+/// The other stacks that have definitions.
+async fn others<S: Store>(store: &S, stack: &StackName) -> Result<Vec<StackName>, StoreError> {
+    let keys = store.list(memory::STACKS).await?;
+    let name = |key: &String| {
+        let rest = key.strip_prefix(memory::STACKS)?;
+        let (name, object) = rest.split_once('/')?;
+        let name = StackName::new(name).ok()?;
+        (object == "definitions.json" && name != *stack).then_some(name)
+    };
+    Ok(keys.iter().filter_map(name).collect())
+}

@@ -1,0 +1,213 @@
+//! The writes of a push, in order: the revision, the set that counts, the registry.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use kedge_core::definitions::DefinitionSet;
+use kedge_core::model::{Declared, StackName};
+use kedge_core::push::{Ancestry, Notice, names, record_sets};
+use kedge_core::stored::index::Entry;
+use kedge_core::stored::set::{Pushed, StoredSet};
+
+use super::{PushError, PushOutcome, PushReport, Standing, read_index};
+use crate::memory::{INDEX, Keys};
+use crate::ports::{Condition, PutOutcome, Store};
+use crate::sets::read_revision;
+
+/// How often the registry is read again when another push wrote it first.
+const INDEX_TRIES_MAX: usize = 10;
+
+/// The writes of one push.
+pub(super) struct Write<'a, S> {
+    pub(super) store: &'a S,
+    pub(super) standing: &'a Standing,
+    pub(super) declared: &'a Declared,
+}
+
+impl<S: Store> Write<'_, S> {
+    /// Writes a new revision and makes it the one that counts.
+    pub(super) async fn revision(
+        &self,
+        set: &DefinitionSet,
+        pushed: Pushed,
+        rollback_of: Option<String>,
+    ) -> Result<StoredSet, PushError> {
+        let follows = self.standing.read.last.clone();
+        let plain = set.revision_after(None);
+        let later = set.revision_after(follows.as_deref());
+        // A rollback is never the revision that it brings back.
+        let names = match rollback_of {
+            None => vec![plain, later],
+            Some(_) => vec![later],
+        };
+        for revision in names {
+            let stored = StoredSet {
+                stack: self.declared.stack.clone(),
+                set: set.clone().stored_as(revision.clone()),
+                follows: follows.clone(),
+                pushed: pushed.clone(),
+                rollback_of: rollback_of.clone(),
+            };
+            if self.write_revision(&stored).await? {
+                self.write_definitions(&stored).await?;
+                return Ok(stored);
+            }
+        }
+        Err(PushError::Moved {
+            stack: self.declared.stack.clone(),
+        })
+    }
+
+    /// Writes a revision; false if another has its name. The same that an interrupted push wrote
+    /// before is as good.
+    async fn write_revision(&self, stored: &StoredSet) -> Result<bool, PushError> {
+        let revision = stored.revision();
+        let key = Keys::of(&stored.stack).revision(&revision);
+        let bytes = Bytes::from(stored.encode()?);
+        if let PutOutcome::Written(_) = self.store.put(&key, bytes, Condition::Absent).await? {
+            return Ok(true);
+        }
+        let there = read_revision(self.store, &stored.stack, &revision).await?;
+        Ok(there.is_some_and(|there| {
+            there.follows == stored.follows
+                && there.rollback_of == stored.rollback_of
+                && there.set.files() == stored.set.files()
+        }))
+    }
+
+    async fn write_definitions(&self, stored: &StoredSet) -> Result<(), PushError> {
+        let condition = match &self.standing.read.etag {
+            Some(etag) => Condition::Is(etag.clone()),
+            None => Condition::Absent,
+        };
+        let bytes = Bytes::from(stored.encode()?);
+        let key = Keys::of(&stored.stack).definitions;
+        match self.store.put(&key, bytes, condition).await? {
+            PutOutcome::Written(_) => Ok(()),
+            PutOutcome::Conflict => Err(PushError::Moved {
+                stack: stored.stack.clone(),
+            }),
+        }
+    }
+
+    /// The content is stored already: what else of it is to be written.
+    pub(super) async fn same(
+        &self,
+        stored: &StoredSet,
+        pushed: Pushed,
+        ancestry: &Ancestry,
+    ) -> Result<(StoredSet, PushOutcome), PushError> {
+        if self.standing.read.fault.is_some() {
+            if self.standing.read.last.as_ref() == Some(&stored.revision()) {
+                self.write_definitions(stored).await?;
+                return Ok((stored.clone(), PushOutcome::Healed));
+            }
+            let again = self.revision(&stored.set, pushed, None).await?;
+            return Ok((again, PushOutcome::Stored));
+        }
+        let entry = self.standing.index.stacks.get(&stored.stack);
+        if entry.is_some_and(|entry| entry.retired) {
+            // The same content begins a retired stack anew, so it is stored as of now.
+            let again = self.revision(&stored.set, pushed, None).await?;
+            return Ok((again, PushOutcome::Stored));
+        }
+        // A later commit with the same content counts too: what was between the two is older.
+        let is_later = pushed.commit.is_some()
+            && pushed.commit != stored.pushed.commit
+            && (*ancestry == Ancestry::Descends || stored.pushed.commit.is_none());
+        if !is_later {
+            return Ok((stored.clone(), PushOutcome::Unchanged));
+        }
+        let noted = StoredSet {
+            pushed: Pushed {
+                commit: pushed.commit,
+                branch: pushed.branch,
+                ..stored.pushed.clone()
+            },
+            ..stored.clone()
+        };
+        self.write_definitions(&noted).await?;
+        Ok((noted, PushOutcome::CommitNoted))
+    }
+
+    /// Brings the registry up.
+    pub(super) async fn finish(
+        &self,
+        stored: StoredSet,
+        outcome: PushOutcome,
+        notices: Vec<Notice>,
+    ) -> Result<PushReport, PushError> {
+        let wrote = self.write_index(&stored).await?;
+        let outcome = match outcome {
+            PushOutcome::Unchanged if wrote => PushOutcome::Healed,
+            outcome => outcome,
+        };
+        Ok(PushReport {
+            stored,
+            outcome,
+            resources: self.declared.resources.len(),
+            notices,
+        })
+    }
+
+    /// Writes the registry if it says something else of this stack; whether it was written.
+    async fn write_index(&self, stored: &StoredSet) -> Result<bool, PushError> {
+        let stack = &stored.stack;
+        let mut index = self.standing.index.clone();
+        let mut etag = self.standing.index_etag.clone();
+        for _ in 0..INDEX_TRIES_MAX {
+            let refusals = names(self.declared, &index);
+            if !refusals.is_empty() {
+                let revision = stored.revision();
+                return Err(PushError::TakenMeanwhile { revision, refusals });
+            }
+            for other in &self.standing.others {
+                // It was only a name to check against.
+                index.stacks.remove(other);
+            }
+            let listed = index.stacks.get(stack).map(|entry| &entry.record_sets);
+            let state = match &self.standing.state {
+                Ok(state) => Ok(state.as_ref()),
+                Err(_) => Err(()),
+            };
+            let entry = Entry {
+                revision: stored.revision(),
+                record_sets: record_sets(self.declared, state, listed.unwrap_or(&BTreeSet::new())),
+                retired: false,
+            };
+            if index.stacks.get(stack) == Some(&entry) {
+                return Ok(false);
+            }
+            index.stacks.insert(stack.clone(), entry);
+            let condition = etag.map_or(Condition::Absent, Condition::Is);
+            let bytes = Bytes::from(index.encode()?);
+            if let PutOutcome::Written(_) = self.store.put(INDEX, bytes, condition).await? {
+                return Ok(true);
+            }
+            (index, etag) = read_index(self.store).await?;
+        }
+        Err(PushError::IndexBusy)
+    }
+}
+
+/// Takes a stack that was retired out of use: its names are free from then on (semantics 7.5). A stack
+/// that was never pushed is not listed, and needs nothing.
+pub(crate) async fn leave<S: Store>(store: &S, stack: &StackName) -> Result<(), PushError> {
+    for _ in 0..INDEX_TRIES_MAX {
+        let (mut index, etag) = read_index(store).await?;
+        let (Some(entry), Some(etag)) = (index.stacks.get_mut(stack), etag) else {
+            return Ok(());
+        };
+        if entry.retired {
+            return Ok(());
+        }
+        entry.retired = true;
+        entry.record_sets.clear();
+        let bytes = Bytes::from(index.encode()?);
+        let put = store.put(INDEX, bytes, Condition::Is(etag)).await?;
+        if let PutOutcome::Written(_) = put {
+            return Ok(());
+        }
+    }
+    Err(PushError::IndexBusy)
+}

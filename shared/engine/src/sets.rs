@@ -1,0 +1,300 @@
+//! Reading what is stored as declared.
+//!
+//! A set that can't be used is never read as "nothing is declared": a check goes by the last good
+//! revision instead and says so, and nothing is changed (semantics 4.1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::definitions::{self, ParseInput, Problems};
+use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::plan::GuardName;
+use kedge_core::report::{InvalidSet, Report};
+use kedge_core::stored::index::Index;
+use kedge_core::stored::set::{SetDecodeError, StoredSet};
+use thiserror::Error;
+
+use crate::memory::{INDEX, Keys};
+use crate::ports::{ETag, ReadPorts, Store, StoreError, StoredObject};
+use crate::reconcile::{self, Job, RunError};
+
+/// How many revisions are tried before none counts as good: whoever pushed that many sets in a row
+/// that nothing can read needs a person.
+const REVISIONS_TRIED_MAX: usize = 50;
+
+/// Why the stored set can't be used.
+#[derive(Debug, Error)]
+pub enum SetFault {
+    /// There never was one.
+    #[error("nothing was pushed for stack `{stack}` yet (`kedge push` does it)")]
+    NeverPushed {
+        /// The stack.
+        stack: StackName,
+    },
+    /// The object is gone, though revisions show that it was there.
+    #[error(
+        "stacks/{stack}/definitions.json was deleted: revisions of it are still there, so that this \
+         is no beginning; push again, or `kedge rollback` to one of them"
+    )]
+    Lost {
+        /// The stack.
+        stack: StackName,
+    },
+    /// It can't be read.
+    #[error("stacks/{stack}/definitions.json can't be used: {source}")]
+    Damaged {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        source: SetDecodeError,
+    },
+    /// It is read, and what it says makes no sense.
+    #[error("the definitions of revision {revision} can't be used")]
+    Unparsable {
+        /// The revision.
+        revision: String,
+        /// What is wrong.
+        problems: Problems,
+    },
+}
+
+/// What the store holds as declared.
+#[derive(Debug)]
+pub struct ReadSet {
+    /// The set to go by: the stored one, or the last good revision where that can't be used.
+    pub stored: Option<StoredSet>,
+    /// Why the stored one can't be used.
+    pub fault: Option<SetFault>,
+    /// The version of `definitions.json`, if it is there.
+    pub etag: Option<ETag>,
+    /// The revision that was stored last, as far as anything says.
+    pub last: Option<String>,
+}
+
+/// Reads the stored set of a stack: one read where all is well. Whether what it says makes sense is
+/// found out by whoever uses it.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn read_set<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+) -> Result<ReadSet, StoreError> {
+    let keys = Keys::of(stack);
+    let object = store.get(&keys.definitions).await?;
+    let fault = match &object {
+        Some(object) => match StoredSet::decode(&object.bytes, stack) {
+            Ok(stored) => {
+                return Ok(ReadSet {
+                    last: Some(stored.revision()),
+                    stored: Some(stored),
+                    fault: None,
+                    etag: Some(object.etag.clone()),
+                });
+            }
+            Err(source) => SetFault::Damaged {
+                stack: stack.clone(),
+                source,
+            },
+        },
+        None if store.list(&keys.revisions).await?.is_empty() => SetFault::NeverPushed {
+            stack: stack.clone(),
+        },
+        None => SetFault::Lost {
+            stack: stack.clone(),
+        },
+    };
+    let etag = object.map(|StoredObject { etag, .. }| etag);
+    let last = match fault {
+        SetFault::NeverPushed { .. } => None,
+        _ => last_known(store, stack).await?,
+    };
+    let stored = match &last {
+        Some(last) => last_good(store, stack, overrides, last).await?,
+        None => None,
+    };
+    Ok(ReadSet {
+        stored,
+        fault: Some(fault),
+        etag,
+        last,
+    })
+}
+
+/// The same, with what the set says read too.
+pub(crate) async fn read_parsed<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+) -> Result<(ReadSet, Option<Declared>), StoreError> {
+    let mut read = read_set(store, stack, overrides).await?;
+    let Some(stored) = &read.stored else {
+        return Ok((read, None));
+    };
+    match parsed(stored, overrides) {
+        Ok(declared) => Ok((read, Some(declared))),
+        Err(problems) => {
+            let good = match &stored.follows {
+                Some(before) => last_good(store, stack, overrides, before).await?,
+                None => None,
+            };
+            let declared = good.as_ref().and_then(|good| parsed(good, overrides).ok());
+            read.fault = Some(SetFault::Unparsable {
+                revision: stored.revision(),
+                problems,
+            });
+            read.stored = good;
+            Ok((read, declared))
+        }
+    }
+}
+
+/// [`reconcile::preview`] of what is stored. A set that can't be used makes the verdict *invalid*,
+/// and drift is looked for by the last good revision (semantics 4.1).
+///
+/// # Errors
+/// As there; and where no revision can be used.
+pub async fn preview_stored<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    read: &ReadSet,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Report, RunError> {
+    let Some(stored) = &read.stored else {
+        return Err(RunError::NoSet(told(read.fault.as_ref())));
+    };
+    let with = |set| Job { set, ..job };
+    if let Some(fault) = &read.fault {
+        let report = reconcile::preview(ports, store, with(&stored.set), overrides).await?;
+        return Ok(invalid(report, &SetFaultText::of(fault)));
+    }
+    let problems = match reconcile::preview(ports, store, with(&stored.set), overrides).await {
+        Err(RunError::Definitions(problems)) => problems,
+        other => return other,
+    };
+    let good = match &stored.follows {
+        Some(before) => last_good(store, job.stack, job.overrides, before).await?,
+        None => None,
+    };
+    let Some(good) = good else {
+        return Err(RunError::Definitions(problems));
+    };
+    let report = reconcile::preview(ports, store, with(&good.set), overrides).await?;
+    let revision = stored.revision();
+    let fault = SetFault::Unparsable { revision, problems };
+    Ok(invalid(report, &SetFaultText::of(&fault)))
+}
+
+/// Why nothing may be changed by what is stored, if so: for `up`, which goes by no older revision.
+///
+/// # Errors
+/// The fault.
+pub fn usable(read: &ReadSet) -> Result<&StoredSet, RunError> {
+    match (&read.stored, &read.fault) {
+        (Some(stored), None) => Ok(stored),
+        (_, fault) => Err(RunError::NoSet(told(fault.as_ref()))),
+    }
+}
+
+fn told(fault: Option<&SetFault>) -> String {
+    fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
+}
+
+/// A fault as a report holds it.
+struct SetFaultText(InvalidSet);
+
+impl SetFaultText {
+    fn of(fault: &SetFault) -> Self {
+        let problems = match fault {
+            SetFault::Unparsable { problems, .. } => Some(problems.clone()),
+            _ => None,
+        };
+        Self(InvalidSet {
+            reason: fault.to_string(),
+            problems,
+        })
+    }
+}
+
+fn invalid(report: Report, fault: &SetFaultText) -> Report {
+    Report {
+        invalid: Some(fault.0.clone()),
+        ..report
+    }
+}
+
+/// Reads what a stored set says. Its URLs are hashed with no key and must not be stored or shown.
+pub(crate) fn parsed(
+    stored: &StoredSet,
+    overrides: &BTreeMap<String, String>,
+) -> Result<Declared, Problems> {
+    definitions::parse(&ParseInput {
+        set: &stored.set,
+        stack: &stored.stack,
+        overrides,
+        salt: &Salt([0; 16]),
+    })
+}
+
+/// Reads one revision; none if it is not there or can't be used.
+pub(crate) async fn read_revision<S: Store>(
+    store: &S,
+    stack: &StackName,
+    revision: &str,
+) -> Result<Option<StoredSet>, StoreError> {
+    let object = store.get(&Keys::of(stack).revision(revision)).await?;
+    Ok(object.and_then(|object| StoredSet::decode(&object.bytes, stack).ok()))
+}
+
+/// The newest revision that can be used, from this one back.
+async fn last_good<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+    from: &str,
+) -> Result<Option<StoredSet>, StoreError> {
+    let mut next = Some(from.to_owned());
+    for _ in 0..REVISIONS_TRIED_MAX {
+        let Some(revision) = next else {
+            return Ok(None);
+        };
+        let Some(stored) = read_revision(store, stack, &revision).await? else {
+            break;
+        };
+        if parsed(&stored, overrides).is_ok() {
+            return Ok(Some(stored));
+        }
+        next = stored.follows;
+    }
+    // The chain is broken: whatever is left, newest first.
+    let good = all_revisions(store, stack).await?;
+    Ok(good.into_iter().find(|one| parsed(one, overrides).is_ok()))
+}
+
+/// The revision that was stored last: what the registry says, else the newest that is left.
+async fn last_known<S: Store>(store: &S, stack: &StackName) -> Result<Option<String>, StoreError> {
+    if let Some(object) = store.get(INDEX).await?
+        && let Ok(index) = Index::decode(&object.bytes)
+        && let Some(entry) = index.stacks.get(stack)
+    {
+        return Ok(Some(entry.revision.clone()));
+    }
+    let all = all_revisions(store, stack).await?;
+    Ok(all.first().map(StoredSet::revision))
+}
+
+/// Revisions that can be read, newest first.
+async fn all_revisions<S: Store>(
+    store: &S,
+    stack: &StackName,
+) -> Result<Vec<StoredSet>, StoreError> {
+    let keys = store.list(&Keys::of(stack).revisions).await?;
+    let mut found = Vec::new();
+    for key in keys.iter().take(REVISIONS_TRIED_MAX) {
+        let object = store.get(key).await?;
+        found.extend(object.and_then(|object| StoredSet::decode(&object.bytes, stack).ok()));
+    }
+    found.sort_by_key(|one| std::cmp::Reverse(one.pushed.at));
+    Ok(found)
+}

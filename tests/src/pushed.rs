@@ -1,0 +1,232 @@
+//! A stack whose definitions are stored: pushes, rollbacks, and runs by what the store holds.
+
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a scenario that can't go on has failed"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use kedge_core::push::{Ancestry, Notice, PushConsent, Refusal};
+use kedge_core::report::{Changed, Report};
+use kedge_core::stored::set::Commit;
+use kedge_engine::ports::{Condition, Store as _};
+use kedge_engine::push::{
+    PushError, PushJob, PushOutcome, PushReport, RollbackJob, push, rollback,
+};
+use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_engine::sets::{preview_stored, read_set, usable};
+
+use crate::executor::Crashed;
+use crate::ports::endpoints;
+use crate::stack::Stack;
+
+/// What a push is asked with. Commits are numbers here: a later one descends from each earlier one.
+#[derive(Debug, Clone, Default)]
+pub struct Pushing {
+    /// The commit; 0 for a folder without git.
+    pub commit: u32,
+    /// What was agreed to.
+    pub consent: PushConsent,
+}
+
+/// A push of this commit.
+#[must_use]
+pub fn commit(number: u32) -> Pushing {
+    Pushing {
+        commit: number,
+        consent: PushConsent::default(),
+    }
+}
+
+impl Pushing {
+    fn id(&self) -> Option<Commit> {
+        (self.commit > 0).then(|| Commit {
+            id: format!("{:040x}", self.commit),
+            edited: false,
+        })
+    }
+
+    fn ancestry(&self, stored: &Commit) -> Ancestry {
+        let stored = u32::from_str_radix(&stored.id, 16).unwrap_or(u32::MAX);
+        match self.commit {
+            0 => Ancestry::NotChecked("no git".to_owned()),
+            own if stored <= own => Ancestry::Descends,
+            _ => Ancestry::DoesNotDescend,
+        }
+    }
+}
+
+impl Stack {
+    /// Pushes the definition files as they are now.
+    ///
+    /// # Errors
+    /// When it crashed; within, those of the engine.
+    pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
+        let (set, none, commit) = (self.set(), BTreeMap::new(), pushing.id());
+        let job = PushJob {
+            stack: &self.name,
+            set: &set,
+            overrides: &none,
+            actor: "ana@laptop",
+            commit: commit.as_ref(),
+            branch: Some("main"),
+            ancestry: &|stored| pushing.ancestry(stored),
+            consent: &pushing.consent,
+        };
+        self.ports.executor.run(push(&self.ports, &self.ports, job))
+    }
+
+    /// The same where it succeeds.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn push(&self, pushing: &Pushing) -> PushReport {
+        match self.try_push(pushing) {
+            Ok(Ok(report)) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Why a push is refused, as words. Nothing is stored by it.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn refused(&self, pushing: &Pushing) -> Vec<&'static str> {
+        let before = self.ports.store.writes.get();
+        let refusals = match self.try_push(pushing) {
+            Ok(Err(PushError::Refused(refusals))) => refusals,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(self.ports.store.writes.get(), before, "{refusals:?}");
+        refusals.iter().map(Refusal::code).collect()
+    }
+
+    /// Brings a revision back.
+    ///
+    /// # Errors
+    /// When it crashed; within, those of the engine.
+    pub fn rollback(&self, revision: &str) -> Result<Result<PushReport, PushError>, Crashed> {
+        let none = BTreeMap::new();
+        let job = RollbackJob {
+            stack: &self.name,
+            revision,
+            overrides: &none,
+            actor: "bo@desk",
+        };
+        let run = rollback(&self.ports, &self.ports, job);
+        self.ports.executor.run(run)
+    }
+
+    /// Looks at the stack by what is stored.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn check_stored(&self) -> Result<Report, RunError> {
+        let (none, endpoints, guards) = (BTreeMap::new(), endpoints(), BTreeSet::new());
+        let empty = kedge_core::definitions::DefinitionSet::default();
+        let run = async {
+            let read = read_set(&self.ports, &self.name, &none).await?;
+            let job = self.job(&empty, &none, &endpoints);
+            preview_stored(&self.ports, &self.ports, job, &read, &guards).await
+        };
+        self.ports.executor.run(run).expect("no crash point is set")
+    }
+
+    /// One run of `up` by what is stored.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn up_stored(&self, by: &Authorisation) -> Result<(Report, Changed), RunError> {
+        let (none, endpoints) = (BTreeMap::new(), endpoints());
+        let run = async {
+            let read = read_set(&self.ports, &self.name, &none).await?;
+            let stored = usable(&read)?;
+            let job = self.job(&stored.set, &none, &endpoints);
+            up(&self.ports, &self.ports, job, by).await
+        };
+        self.ports.executor.run(run).expect("no crash point is set")
+    }
+
+    /// Again, and nothing changes: the same push stores nothing, and neither a tick nor a person
+    /// changes anything by what is stored.
+    ///
+    /// # Panics
+    /// When something does.
+    pub fn assert_pushed(&self, pushing: &Pushing) {
+        self.assert_stored(pushing);
+        let _ = self.check_stored();
+        let (world, writes) = (self.ports.sandbox.world(), self.ports.writes());
+        for by in [Authorisation::Unattended, crate::stack::person(&[])] {
+            let (_, changed) = self.up_stored(&by).expect("a run");
+            assert_eq!(changed.carried, []);
+        }
+        assert_eq!(self.ports.sandbox.world(), world);
+        assert_eq!(self.ports.writes(), writes);
+    }
+
+    /// Again, the same push stores nothing.
+    ///
+    /// # Panics
+    /// When it does.
+    pub fn assert_stored(&self, pushing: &Pushing) {
+        let before = self.ports.store.writes.get();
+        let report = self.push(pushing);
+        assert_eq!(report.outcome, PushOutcome::Unchanged, "{report:?}");
+        assert_eq!(self.ports.store.writes.get(), before);
+    }
+
+    /// Pushes this stack's files and another's of the same world at the same time, as commit 2.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn push_beside(&self, other: &Self) -> [Result<PushReport, PushError>; 2] {
+        let (none, pushing) = (BTreeMap::new(), commit(2));
+        let (sets, id) = ([self.set(), other.set()], pushing.id());
+        let ancestry = |stored: &Commit| pushing.ancestry(stored);
+        let job = |stack, set| PushJob {
+            stack,
+            set,
+            overrides: &none,
+            actor: "ana@laptop",
+            commit: id.as_ref(),
+            branch: None,
+            ancestry: &ancestry,
+            consent: &pushing.consent,
+        };
+        let both = futures_util::future::join(
+            push(&self.ports, &self.ports, job(&self.name, &sets[0])),
+            push(&self.ports, &self.ports, job(&other.name, &sets[1])),
+        );
+        let (first, second) = self
+            .ports
+            .executor
+            .run(both)
+            .expect("no crash point is set");
+        [first, second]
+    }
+
+    /// Puts an object into the store behind the engine's back.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub fn put_object(&self, key: &str, text: &str) {
+        let bytes = Bytes::from(text.to_owned());
+        let put = self.ports.put(key, bytes, Condition::None);
+        assert!(matches!(self.ports.executor.run(put), Ok(Ok(_))));
+    }
+}
+
+/// What was said of a push, as words.
+#[must_use]
+pub fn notices(report: &PushReport) -> Vec<&'static str> {
+    report.notices.iter().map(Notice::code).collect()
+}

@@ -1,0 +1,575 @@
+//! Definitions that are stored: what is refused, what heals, and what counts when they can't be used.
+
+use kedge_core::push::PushConsent;
+use kedge_core::report::StackVerdict;
+use kedge_engine::history::{Query, await_run, history, is_whole};
+use kedge_engine::push::{PushError, PushOutcome};
+use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_tests::ports::{CrashPoint, endpoints};
+use kedge_tests::pushed::{Pushing, commit, notices};
+use kedge_tests::stack::{Stack, person, stack_name, verdict};
+use serde_json::json;
+
+use super::set_config;
+
+const DEFINITIONS: &str = "stacks/dev/definitions.json";
+const INDEX: &str = "stacks/index.json";
+
+/// How long the topics of the first file keep their messages at first.
+const WEEK: &str = "retention_ms: 604800000";
+/// And after an edit, which is safe and no third of the topics.
+const FORTNIGHT: &str = "retention_ms: 1209600000";
+
+/// Twelve topics in two files, and a node.
+fn declared() -> Stack {
+    let mut stack = Stack::new();
+    stack.many_topics(3, WEEK);
+    let lines = (0..9).map(|n| format!("  - {{name: \"{{stack}}-u{n}\"}}\n"));
+    let text = format!("topics:\n{}", lines.collect::<String>());
+    stack.file("area/more/kafka-topics.yaml", text);
+    stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
+    stack
+}
+
+/// The same, pushed as commit 5 and deployed.
+fn standing() -> Stack {
+    let stack = declared();
+    assert_eq!(stack.push(&commit(5)).outcome, PushOutcome::Stored);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.wait_minutes(10);
+    stack
+}
+
+fn withdrawing(pushing: Pushing) -> Pushing {
+    let consent = PushConsent {
+        withdraw: true,
+        ..pushing.consent
+    };
+    Pushing { consent, ..pushing }
+}
+
+fn after_rollback(pushing: Pushing, revision: &str) -> Pushing {
+    let consent = PushConsent {
+        after_rollback: Some(revision.to_owned()),
+        ..pushing.consent
+    };
+    Pushing { consent, ..pushing }
+}
+
+#[test]
+fn a_first_push_is_three_objects_and_then_deploys() {
+    let stack = declared();
+    let report = stack.push(&commit(1));
+    assert_eq!(notices(&report), [""; 0]);
+    assert_eq!(
+        (report.outcome, report.resources),
+        (PushOutcome::Stored, 13)
+    );
+    let revision = report.stored.revision();
+    assert_eq!(revision, stack.set().revision());
+    let keys = stack.ports.store.keys();
+    let copy = format!("stacks/dev/revisions/{revision}.json");
+    assert_eq!(keys, [DEFINITIONS, &copy, INDEX]);
+    let text = |key: &str| stack.ports.store.text(key);
+    assert_eq!(text(DEFINITIONS), text(&copy));
+    assert!(text(INDEX).contains("n1.clustera.io/A"));
+    let check = stack.check_stored().unwrap();
+    assert_eq!(check.verdict(), StackVerdict::NotAdopted);
+    assert_eq!(check.declared.revision, revision);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(1));
+    let clean = stack.check_stored().unwrap();
+    assert_eq!(clean.verdict(), StackVerdict::Clean);
+}
+
+#[test]
+fn a_clean_check_is_three_reads() {
+    let stack = standing();
+    let _ = stack.check_stored().unwrap();
+    let (reads, writes) = (
+        stack.ports.store.reads.get(),
+        stack.ports.store.writes.get(),
+    );
+    assert_eq!(stack.check_stored().unwrap().verdict(), StackVerdict::Clean);
+    assert_eq!(stack.ports.store.reads.get() - reads, 3);
+    assert_eq!(stack.ports.store.writes.get(), writes);
+}
+
+#[test]
+fn what_does_not_parse_is_not_stored() {
+    let mut stack = standing();
+    stack.topics(&[("a", "partitions: 0")]);
+    let before = stack.ports.store.writes.get();
+    let refused = stack.try_push(&commit(6)).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::Definitions(_))),
+        "{refused:?}"
+    );
+    assert_eq!(stack.ports.store.writes.get(), before);
+    stack.many_topics(3, WEEK);
+    stack.assert_pushed(&commit(5));
+}
+
+#[test]
+fn an_old_commit_pushed_late_is_refused() {
+    let mut stack = standing();
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
+    assert_eq!(stack.refused(&commit(4)), ["not-descended"]);
+    let forced = Pushing {
+        consent: PushConsent {
+            force: true,
+            ..PushConsent::default()
+        },
+        ..commit(4)
+    };
+    assert_eq!(notices(&stack.push(&forced)), ["ancestry-not-checked"]);
+    let without = stack.push(&commit(0));
+    assert_eq!(without.outcome, PushOutcome::Unchanged);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(4));
+}
+
+#[test]
+fn what_lies_between_two_commits_of_the_same_content_is_old() {
+    let mut stack = standing();
+    let noted = stack.push(&commit(9));
+    assert_eq!(noted.outcome, PushOutcome::CommitNoted);
+    assert_eq!(stack.push(&commit(7)).outcome, PushOutcome::Unchanged);
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
+    assert_eq!(stack.refused(&commit(7)), ["not-descended"]);
+    stack.many_topics(3, WEEK);
+    stack.assert_pushed(&commit(9));
+}
+
+#[test]
+fn a_rollback_holds_against_the_next_push() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, "partitions: 2, retention_ms: 604800000");
+    let second = stack.push(&commit(6)).stored.revision();
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    let state = stack.state_text();
+
+    let back = stack.rollback(first.get(..8).unwrap()).unwrap().unwrap();
+    let revision = back.stored.revision();
+    assert!(revision != first && revision != second);
+    assert_eq!(back.stored.rollback_of.as_deref(), Some(first.as_str()));
+    assert_eq!(back.stored.follows.as_deref(), Some(second.as_str()));
+    assert_eq!(stack.state_text(), state, "state is never rolled back");
+    // Corrections and deploys go on: fewer partitions can't be had, and that is said.
+    let report = stack.check_stored().unwrap();
+    assert_eq!(report.declared.revision, revision);
+    assert!(!report.plan.findings.is_empty());
+
+    stack.many_topics(3, "partitions: 2, retention_ms: 1209600000");
+    assert_eq!(stack.refused(&commit(7)), ["rolled-back"]);
+    assert_eq!(
+        stack.refused(&after_rollback(commit(7), &first)),
+        ["rolled-back"]
+    );
+    // What was pushed before the rollback is still old after it.
+    let old = after_rollback(commit(5), &revision);
+    assert_eq!(stack.refused(&old), ["not-descended"]);
+    let on = after_rollback(commit(7), &revision);
+    let pushed = stack.push(&on);
+    assert_eq!(pushed.stored.rollback_of, None);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(7));
+}
+
+#[test]
+fn the_same_content_ends_a_rollback_when_it_says_so() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, FORTNIGHT);
+    stack.push(&commit(6));
+    let back = stack.rollback(&first).unwrap().unwrap().stored.revision();
+    stack.many_topics(3, WEEK);
+    assert_eq!(stack.push(&commit(0)).outcome, PushOutcome::Unchanged);
+    let ended = stack.push(&after_rollback(commit(7), &back));
+    assert_eq!(ended.outcome, PushOutcome::Stored);
+    assert_eq!(ended.stored.rollback_of, None);
+    let again = stack.rollback(&first).unwrap().unwrap();
+    assert_eq!(again.outcome, PushOutcome::Unchanged);
+    for unknown in ["", "zzzzzzzz", "0123456789ab", "../../../x"] {
+        let refused = stack.rollback(unknown).unwrap();
+        assert!(
+            matches!(refused, Err(PushError::NoRevision { .. })),
+            "{unknown}"
+        );
+    }
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(7));
+}
+
+#[test]
+fn a_name_that_begins_another_is_refused() {
+    let stack = standing();
+    let mut other = stack.clone();
+    other.name = stack_name("dev-1");
+    other.files.remove("stacks/dev.yaml");
+    other.config("");
+    assert_eq!(other.refused(&commit(6)), ["names-overlap"]);
+    other.files.remove("stacks/dev-1.yaml");
+    other.name = stack_name("dev1");
+    other.config("");
+    other.push(&commit(6));
+    other.assert_stored(&commit(6));
+    stack.assert_pushed(&commit(5));
+}
+
+#[test]
+fn a_record_set_of_another_stack_is_refused() {
+    let mut stack = standing();
+    let mut other = stack.clone();
+    other.name = stack_name("prod");
+    other.files.remove("stacks/dev.yaml");
+    other.nodes(&["name: n1, ips: [192.0.2.9], domain: n1.clustera.io"]);
+    assert_eq!(other.refused(&commit(6)), ["taken"]);
+    // Withdrawn and still recorded: it is not free yet.
+    stack.nodes(&[]);
+    stack.push(&withdrawing(commit(6)));
+    assert_eq!(other.refused(&commit(6)), ["taken"]);
+    let _ = stack.up_stored(&person(&[])).unwrap();
+    stack.assert_pushed(&commit(6));
+}
+
+#[test]
+fn half_of_the_files_lost_is_refused() {
+    let mut stack = standing();
+    let whole = stack.files.clone();
+    stack.files.remove("area/more/kafka-topics.yaml");
+    assert_eq!(stack.refused(&commit(6)), ["withdraws"]);
+    let agreed = stack.push(&withdrawing(commit(6)));
+    assert_eq!(notices(&agreed), ["withdrawn"]);
+    // Nothing is deleted by it: they are orphans now.
+    let report = stack.up_stored(&person(&[])).unwrap().0;
+    assert!(report.plan.changes.is_empty());
+    assert_eq!(
+        verdict(&report, "dev-u0"),
+        kedge_core::diff::Verdict::Orphan
+    );
+    stack.assert_pushed(&commit(6));
+    // Moved to another file they were never away.
+    stack.files = whole;
+    stack.push(&commit(7));
+    let text = stack.files.remove("area/more/kafka-topics.yaml").unwrap();
+    stack.file("area/other/kafka-topics.yaml", text);
+    assert_eq!(notices(&stack.push(&commit(8))), [""; 0]);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(8));
+}
+
+#[test]
+fn a_first_push_of_a_standing_stack_is_judged_by_what_is_recorded() {
+    let mut stack = declared();
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.many_topics(1, WEEK);
+    assert_eq!(stack.refused(&commit(1)), ["withdraws"]);
+    stack.many_topics(3, WEEK);
+    stack.push(&commit(1));
+    stack.assert_pushed(&commit(1));
+}
+
+#[test]
+fn a_set_that_loosens_its_own_guards_waits_for_a_person() {
+    let mut stack = standing();
+    stack.project(
+        "correct: safe, deploy: disruptive, correct_after: 0, prune: true",
+        "{changes_max: 1000}",
+        "[]",
+    );
+    assert_eq!(notices(&stack.push(&commit(6))), ["policy-waits"]);
+    let report = stack.check_stored().unwrap();
+    assert_eq!(report.verdict(), StackVerdict::Pending);
+    let (report, _) = stack.up_stored(&Authorisation::Unattended).unwrap();
+    assert_eq!(report.plan.policy_change.loosened.len(), 2);
+    assert!(!report.plan.policy.prune);
+    stack.up_stored(&person(&["policy"])).unwrap();
+    stack.assert_pushed(&commit(6));
+    assert_eq!(stack.check_stored().unwrap().verdict(), StackVerdict::Clean);
+}
+
+/// A stack whose second set was pushed and deployed, and drifted since; and the text of that set.
+fn drifted() -> (Stack, String) {
+    let mut stack = standing();
+    stack.many_topics(3, FORTNIGHT);
+    stack.push(&commit(6));
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-t000", json!({"retention_ms": 1000}));
+    let text = stack.ports.store.text(DEFINITIONS);
+    (stack, text)
+}
+
+/// The verdict is invalid, drift is told, nothing is changed whoever asks, and a push mends it.
+fn assert_invalid(stack: &Stack, reason: &str, revision: &str) {
+    let (world, state) = (stack.ports.sandbox.world(), stack.state_text());
+    let report = stack.check_stored().unwrap();
+    assert_eq!(report.verdict(), StackVerdict::Invalid);
+    assert_eq!(report.declared.revision, revision);
+    let invalid = report.invalid.as_ref().unwrap();
+    assert!(invalid.reason.contains(reason), "{}", invalid.reason);
+    let drift = verdict(&report, "dev-t000");
+    assert!(drift >= kedge_core::diff::Verdict::Drifted, "{drift:?}");
+    for by in [Authorisation::Unattended, person(&[])] {
+        let refused = stack.up_stored(&by).map(|_| ());
+        let is_refused = matches!(refused, Err(RunError::NoSet(_) | RunError::Definitions(_)));
+        assert!(is_refused, "{refused:?}");
+    }
+    assert_eq!(stack.ports.sandbox.world(), world);
+    assert_eq!(stack.state_text(), state);
+}
+
+fn mended(stack: &Stack, outcome: PushOutcome) {
+    let report = stack.push(&commit(6));
+    assert_eq!(report.outcome, outcome);
+    assert!(
+        notices(&report).contains(&"stored-invalid"),
+        "{:?}",
+        report.notices
+    );
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(6));
+    assert_eq!(stack.check_stored().unwrap().verdict(), StackVerdict::Clean);
+}
+
+#[test]
+fn a_deleted_set_is_no_beginning() {
+    let (stack, _) = drifted();
+    stack.ports.store.remove(DEFINITIONS);
+    assert_invalid(&stack, "was deleted", &stack.set().revision());
+    // The registry may be gone with it.
+    let fork = stack.fork();
+    fork.ports.store.remove(INDEX);
+    assert_invalid(&fork, "was deleted", &fork.set().revision());
+    mended(&fork, PushOutcome::Healed);
+    // And a set that lost half its files is still refused.
+    let mut lost = stack.fork();
+    lost.files.remove("area/more/kafka-topics.yaml");
+    assert_eq!(lost.refused(&commit(7)), ["withdraws"]);
+    mended(&stack, PushOutcome::Healed);
+}
+
+#[test]
+fn a_cut_set_is_invalid() {
+    let (stack, text) = drifted();
+    for damaged in ["", "{", text.get(..text.len() / 2).unwrap()] {
+        stack.put_object(DEFINITIONS, damaged);
+        assert_invalid(&stack, "can't be used", &stack.set().revision());
+    }
+    mended(&stack, PushOutcome::Healed);
+}
+
+#[test]
+fn a_set_without_the_stacks_own_file_or_that_does_not_parse_is_invalid() {
+    let (stack, text) = drifted();
+    let first = standing().set().revision();
+    for (path, file) in [
+        ("stacks/dev.yaml", None),
+        ("kedge.yaml", Some("project: [")),
+    ] {
+        let mut bad = stack.fork();
+        match file {
+            Some(file) => bad.file(path, file),
+            None => drop(bad.files.remove(path)),
+        }
+        // As a program that knew other rules would have stored it.
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["files"] = json!(bad.files);
+        json["revision"] = json!(bad.set().revision());
+        bad.put_object(DEFINITIONS, &json.to_string());
+        assert_invalid(&bad, "can't be used", &first);
+        bad.files = stack.files.clone();
+        let report = bad.push(&commit(6));
+        assert_eq!(report.outcome, PushOutcome::Stored);
+        bad.up_stored(&Authorisation::Unattended).unwrap();
+        bad.assert_pushed(&commit(6));
+    }
+}
+
+#[test]
+fn nothing_pushed_is_not_nothing_declared() {
+    let stack = declared();
+    let refused = stack.check_stored().unwrap_err();
+    assert!(matches!(&refused, RunError::NoSet(why) if why.contains("nothing was pushed")));
+    stack.push(&commit(1));
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(1));
+}
+
+#[test]
+fn a_push_that_crashes_is_healed_by_the_next() {
+    let begin = || {
+        let mut stack = standing();
+        stack.many_topics(3, FORTNIGHT);
+        stack.crash_at(None);
+        stack
+    };
+    let calm = begin();
+    calm.push(&commit(6));
+    let calls = calm.ports.calls.get();
+    let expected = calm.ports.store.text(INDEX);
+    for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
+        let stack = begin();
+        stack.crash_at(Some(point));
+        assert!(stack.try_push(&commit(6)).is_err(), "{point:?}");
+        stack.crash_at(None);
+        // Whatever was left, it is one whole set.
+        assert!(stack.check_stored().unwrap().invalid.is_none(), "{point:?}");
+        stack.push(&commit(6));
+        assert_eq!(stack.ports.store.text(INDEX), expected, "{point:?}");
+        let revisions = |stack: &Stack| {
+            let keys = stack.ports.store.keys();
+            keys.iter()
+                .filter(|key| key.contains("/revisions/"))
+                .count()
+        };
+        assert_eq!(revisions(&stack), 2, "{point:?}");
+        stack.up_stored(&Authorisation::Unattended).unwrap();
+        stack.assert_pushed(&commit(6));
+    }
+}
+
+#[test]
+fn a_rollback_that_crashes_is_healed_by_the_next() {
+    let begin = || {
+        let mut stack = standing();
+        let first = stack.set().revision();
+        stack.many_topics(3, FORTNIGHT);
+        stack.push(&commit(6));
+        stack.crash_at(None);
+        (stack, first)
+    };
+    let (calm, first) = begin();
+    let back = calm.rollback(&first).unwrap().unwrap();
+    let calls = calm.ports.calls.get();
+    for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
+        let (mut stack, first) = begin();
+        stack.crash_at(Some(point));
+        assert!(stack.rollback(&first).is_err(), "{point:?}");
+        stack.crash_at(None);
+        let again = stack.rollback(&first).unwrap().unwrap();
+        assert_eq!(again.stored.revision(), back.stored.revision(), "{point:?}");
+        assert_eq!(stack.refused(&commit(7)), ["rolled-back"], "{point:?}");
+        stack.many_topics(3, WEEK);
+        stack.up_stored(&Authorisation::Unattended).unwrap();
+        stack.assert_pushed(&commit(0));
+    }
+}
+
+#[test]
+fn history_tells_pushes_and_runs_newest_first() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, FORTNIGHT);
+    let second = stack.push(&commit(6)).stored.revision();
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.wait_minutes(60);
+    let third = stack.rollback(&first).unwrap().unwrap().stored.revision();
+    let now = stack.ports.executor.now_ms();
+    let ask = |query: Query| {
+        let run = history(&stack.ports, &stack.name, &query);
+        stack.ports.executor.run(run).unwrap().unwrap()
+    };
+    let all = ask(Query {
+        most: 10,
+        ..Query::default()
+    });
+    let pushed: Vec<&str> = all.pushes.iter().map(|one| one.revision.as_str()).collect();
+    assert_eq!(pushed, [third.as_str(), &second, &first]);
+    let followed: Vec<_> = all.runs.iter().map(|run| run.revision.clone()).collect();
+    assert_eq!(followed, [Some(second), Some(first)]);
+    assert!(!all.more && all.unread.is_empty());
+    let recent = ask(Query {
+        most: 10,
+        since: Some(kedge_core::model::Timestamp(now - 60_000)),
+        ..Query::default()
+    });
+    assert_eq!((recent.pushes.len(), recent.runs.len()), (1, 0));
+    let one = ask(Query {
+        most: 1,
+        ..Query::default()
+    });
+    assert!(one.more && one.pushes.len() == 1 && one.runs.len() == 1);
+    let of = |name: &str| {
+        let resource = Some(name.to_owned());
+        let most = 10;
+        ask(Query {
+            resource,
+            most,
+            since: None,
+        })
+        .runs
+        .len()
+    };
+    assert_eq!((of("dev-t001"), of("dev-u1"), of("dev-x")), (2, 1, 0));
+}
+
+#[test]
+fn a_wait_ends_with_the_run_or_at_its_time() {
+    let stack = declared();
+    let revision = stack.push(&commit(1)).stored.revision();
+    let until = |ms| kedge_core::model::Timestamp(stack.ports.executor.now_ms() + ms);
+    let (ports, name) = (&stack.ports, &stack.name);
+    let run = await_run(ports, ports, name, &revision, until(30_000));
+    assert_eq!(ports.executor.run(run), Ok(Ok(None)));
+    let wait = await_run(ports, ports, name, &revision, until(600_000));
+    let (none, endpoints, set) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
+    let deploy = async {
+        ports.executor.sleep(20_000).await;
+        let job = stack.job(&set, &none, &endpoints);
+        up(ports, ports, job, &Authorisation::Unattended).await
+    };
+    let (waited, upped) = ports
+        .executor
+        .run(futures_util::future::join(wait, deploy))
+        .unwrap();
+    let record = waited.unwrap().unwrap();
+    assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
+    assert_eq!(record.id, upped.unwrap().1.run);
+    stack.assert_pushed(&commit(1));
+}
+
+#[test]
+fn of_two_pushes_at_once_one_counts() {
+    for seed in 0..8 {
+        let mut stack = Stack::seeded(seed);
+        stack.topics(&[("a", "")]);
+        stack.push(&commit(1));
+        let mut other = stack.clone();
+        stack.topics(&[("a", ""), ("b", "")]);
+        other.topics(&[("a", ""), ("c", "")]);
+        stack.ports.latency_ms.set(1 + seed % 3);
+        let results = stack.push_beside(&other);
+        let moved = results
+            .iter()
+            .filter(|result| matches!(result, Err(PushError::Moved { .. })));
+        assert_eq!(moved.count(), 1, "seed {seed}: {results:?}");
+        let winner = if results[0].is_ok() { &stack } else { &other };
+        winner.up_stored(&Authorisation::Unattended).unwrap();
+        winner.assert_pushed(&commit(2));
+    }
+}
+
+#[test]
+fn two_stacks_pushed_at_once_are_both_in_the_registry() {
+    for seed in 0..8 {
+        let mut stack = Stack::seeded(seed);
+        stack.topics(&[("a", "")]);
+        let mut other = stack.clone();
+        other.name = stack_name("prod");
+        other.files.remove("stacks/dev.yaml");
+        other.config("");
+        let results = stack.push_beside(&other);
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        let index = stack.ports.store.text(INDEX);
+        assert!(
+            index.contains("\"dev\"") && index.contains("\"prod\""),
+            "{index}"
+        );
+        stack.up_stored(&Authorisation::Unattended).unwrap();
+        stack.assert_pushed(&commit(2));
+    }
+}
