@@ -86,10 +86,8 @@ up: $(BUILT) ## Show the plan, ask, carry it out
 outputs: $(BUILT) ## Names and addresses of what the stack declares
 	@$(KEDGE) outputs $(FLAGS)
 
-refresh: ## Not there yet: comes with the stored state in R2
-	@echo "refresh is not there yet: it comes with the stored state in R2." >&2
-	@echo "make preview reads the providers anew each time." >&2
-	@exit 1
+refresh: $(BUILT) ## Read again, record what is as declared; drift stays drift
+	@$(KEDGE) refresh $(FLAGS)
 
 select-dev: $(BUILT) ## Work on development
 	@$(KEDGE) select development

@@ -5,9 +5,12 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use kedge_core::accept::AcceptError;
 use kedge_core::definitions::SetError;
 use kedge_core::model::BucketAddressError;
 use kedge_core::render;
+use kedge_engine::MemoryError;
+use kedge_engine::holds::HoldError;
 use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::push::PushError;
@@ -47,6 +50,12 @@ pub(crate) enum CliError {
          is deployed, or it failed; `kedge up` does it from here"
     )]
     NothingRan { revision: String, seconds: i64 },
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("the store can't be opened")]

@@ -4,13 +4,16 @@
 //! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
 //! `verbs` (or `demo`, `sandbox`).
 
+mod accept;
 mod args;
+mod asked;
 mod confirm;
 mod definitions;
 mod demo;
 mod error;
 mod git;
 mod history;
+mod hold;
 mod init;
 mod outputs;
 mod progress;
@@ -73,6 +76,13 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Preview(options) => verbs::preview(args, options).await,
         Verb::Up(options) => verbs::up(args, options).await,
         Verb::Unlock(options) => unlock::unlock(args, options).await,
+        Verb::Adopt(options) => asked::adopt(args, options).await,
+        Verb::Accept(options) => accept::accept(args, options).await,
+        Verb::Hold(options) => hold::hold(args, options).await,
+        Verb::Release(options) => hold::release(args, options).await,
+        Verb::Refresh(options) => asked::refresh(args, options).await,
+        Verb::Forget(options) => asked::forget(args, options).await,
+        Verb::Retire(options) => asked::retire(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Push(options) => push::push(args, options).await,
         Verb::Rollback(options) => push::rollback(args, options).await,

@@ -13,15 +13,15 @@ use crate::setup::Setup;
 use crate::{confirm, definitions, error, screen, seen};
 
 /// A verb under way.
-struct Run<'a> {
-    args: &'a Args,
-    setup: Setup,
-    watcher: Watcher,
+pub(crate) struct Run<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) setup: Setup,
+    pub(crate) watcher: Watcher,
     began_ms: i64,
 }
 
 impl<'a> Run<'a> {
-    async fn new(args: &'a Args) -> Result<Self, CliError> {
+    pub(crate) async fn new(args: &'a Args) -> Result<Self, CliError> {
         let mut setup = Setup::of(args)?;
         let began_ms = setup.ports.now().0;
         let is_preview = matches!(args.verb, Verb::Preview(_));
@@ -34,7 +34,11 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn look(&self, every_dns_name: bool, guards: &[String]) -> Result<Report, CliError> {
+    pub(crate) async fn look(
+        &self,
+        every_dns_name: bool,
+        guards: &[String],
+    ) -> Result<Report, CliError> {
         let overrides = confirm::guards(guards)?;
         let see = |progress: reconcile::Progress<'_>| self.watcher.see(progress);
         let job = reconcile::Job {
@@ -50,6 +54,25 @@ impl<'a> Run<'a> {
         Ok(report?)
     }
 
+    pub(crate) fn refuse_if_read_only(&self) -> Result<(), CliError> {
+        match self.setup.read_only {
+            true => Err(CliError::Usage(
+                "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether anything may be changed from here: not read-only, and with definitions that can be
+    /// used (semantics 4.1).
+    pub(crate) fn may_change(&self) -> Result<(), CliError> {
+        self.refuse_if_read_only()?;
+        if let Some(read) = &self.setup.read {
+            sets::usable(read)?;
+        }
+        Ok(())
+    }
+
     fn traffic(&self) -> Traffic {
         let stats = self.setup.ports.http.stats();
         let wall_ms = self.setup.ports.now().0 - self.began_ms;
@@ -61,7 +84,7 @@ impl<'a> Run<'a> {
     }
 
     /// Prints an answer in the form that is asked for, and the statistics if they are asked for.
-    fn answer(
+    pub(crate) fn answer(
         &self,
         report: &Report,
         text: impl FnOnce(&Around<'_>) -> String,
@@ -100,7 +123,7 @@ impl<'a> Run<'a> {
     }
 
     /// Says what a run did that stopped before its end, and why it stopped.
-    fn stopped(&self, stopped: Box<Stopped>, source: StopError) -> Result<u8, CliError> {
+    pub(crate) fn stopped(&self, stopped: Box<Stopped>, source: StopError) -> Result<u8, CliError> {
         let (report, changed) = (&stopped.report, &stopped.changed);
         self.answer(
             report,
@@ -211,14 +234,7 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
-    if run.setup.read_only {
-        return Err(CliError::Usage(
-            "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
-        ));
-    }
-    if let Some(read) = &run.setup.read {
-        sets::usable(read)?;
-    }
+    run.may_change()?;
     let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {

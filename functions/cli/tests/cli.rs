@@ -6,6 +6,8 @@
 
 #[path = "../../../shared/core/src/render/tests/json_schema.rs"]
 mod json_schema;
+#[path = "cli/verbs.rs"]
+mod verbs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -223,7 +225,7 @@ fn a_bucket_that_can_not_be_asked_is_named_with_what_to_do() {
     set("R2_ENDPOINT_URL", &format!("http://{address}"));
     let answer = desk.kedge(check);
     let parts = [
-        "stacks/steve1/state.json",
+        "stacks/steve1/",
         "s3://kedge",
         &address,
         "could not connect",

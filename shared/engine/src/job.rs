@@ -12,6 +12,7 @@ use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
 use crate::memory::MemoryError;
 use crate::ports::{ETag, StoreError};
+use crate::registry::RegistryError;
 use crate::request::Request;
 use crate::session::Endpoints;
 
@@ -60,6 +61,9 @@ pub struct Job<'a> {
     /// The version of the stored definitions that `set` was read from; none for local files. Before
     /// the lease is given back it is looked whether they moved (semantics 8.6).
     pub definitions: Option<&'a ETag>,
+    /// When they were stored; none for local files. A retired stack is begun anew by what was stored
+    /// after that (semantics 7.5).
+    pub pushed_at: Option<Timestamp>,
     /// Is told of each step. Must not wait.
     pub progress: &'a dyn Fn(Progress<'_>),
 }
@@ -113,6 +117,9 @@ pub enum RunError {
     /// The store failed.
     #[error("the stored definitions could not be read")]
     Store(#[from] StoreError),
+    /// The stack is retired, and the registry does not say so yet.
+    #[error("the registry of stacks was not brought up; the same again does it")]
+    Registry(#[from] RegistryError),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),

@@ -23,6 +23,7 @@ use crate::lease::{Holder, Lease};
 use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
+use crate::registry;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
@@ -41,6 +42,8 @@ pub(crate) struct Look {
     pub(crate) session: Session,
     /// Holds, where they were read: those that ended too.
     pub(crate) holds: Holds,
+    /// When the definitions were stored; none for local files.
+    pub(crate) pushed_at: Option<Timestamp>,
 }
 
 /// A look, and what is to be done about it.
@@ -142,6 +145,9 @@ pub async fn up<P: WritePorts, S: Store>(
         (judged.report, changed, judged.look.watch)
     };
     remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
+    if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
+        registry::retire(store, job.stack).await?;
+    }
     Ok((report, changed))
 }
 
@@ -306,6 +312,7 @@ async fn look<P: ReadPorts, S: Store>(
         read_at,
         session,
         holds: Holds::default(),
+        pushed_at: job.pushed_at,
     })
 }
 

@@ -9,13 +9,11 @@ use kedge_core::push::{Ancestry, Notice, names, record_sets};
 use kedge_core::stored::index::Entry;
 use kedge_core::stored::set::{Pushed, StoredSet};
 
-use super::{PushError, PushOutcome, PushReport, Standing, read_index};
-use crate::memory::{INDEX, Keys};
+use super::{PushError, PushOutcome, PushReport, Standing};
+use crate::memory::Keys;
 use crate::ports::{Condition, PutOutcome, Store};
+use crate::registry::{self, RegistryError};
 use crate::sets::read_revision;
-
-/// How often the registry is read again when another push wrote it first.
-const INDEX_TRIES_MAX: usize = 10;
 
 /// The writes of one push.
 pub(super) struct Write<'a, S> {
@@ -149,7 +147,7 @@ impl<S: Store> Write<'_, S> {
         let stack = &stored.stack;
         let mut index = self.standing.index.clone();
         let mut etag = self.standing.index_etag.clone();
-        for _ in 0..INDEX_TRIES_MAX {
+        for _ in 0..registry::TRIES_MAX {
             let refusals = names(self.declared, &index);
             if !refusals.is_empty() {
                 let revision = stored.revision();
@@ -173,13 +171,11 @@ impl<S: Store> Write<'_, S> {
                 return Ok(false);
             }
             index.stacks.insert(stack.clone(), entry);
-            let condition = etag.map_or(Condition::Absent, Condition::Is);
-            let bytes = Bytes::from(index.encode()?);
-            if let PutOutcome::Written(_) = self.store.put(INDEX, bytes, condition).await? {
+            if registry::write(self.store, &index, etag).await? {
                 return Ok(true);
             }
-            (index, etag) = read_index(self.store).await?;
+            (index, etag) = registry::read(self.store).await?;
         }
-        Err(PushError::IndexBusy)
+        Err(RegistryError::Busy.into())
     }
 }

@@ -1,5 +1,6 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
+mod asked;
 mod blocks;
 mod json_schema;
 mod machines;

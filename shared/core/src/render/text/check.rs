@@ -80,6 +80,9 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if report.invalid.is_some() {
         return Some(frame::command(report, around, "push"));
     }
+    if !report.comparison.has_state && report.comparison.any_live {
+        return Some(frame::command(report, around, "adopt"));
+    }
     let is_loosened = !report.plan.policy_change.loosened.is_empty();
     if !report.plan.changes.is_empty() || is_loosened {
         return Some(frame::command(report, around, "preview"));

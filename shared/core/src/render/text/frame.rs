@@ -72,7 +72,8 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
         let tail = format!("since {at}");
-        let line = "nothing is done by itself; a person's `kedge up` begins the stack anew";
+        let line =
+            "nothing is done by itself; a person's `kedge up` or a push begins the stack anew";
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
@@ -180,8 +181,8 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
     let tail = format!("no state yet: {declared} declared · {}", counts.join(" · "));
     let line = match report.comparison.any_live {
         true => {
-            "a tick changes nothing here; a person's `kedge up` records what is live as declared \
-             and changes the rest"
+            "a tick changes nothing here; `kedge adopt` records what is live and changes nothing, \
+             a person's `kedge up` changes what differs too"
         }
         false => "none of it is live: a deploy may create it",
     };

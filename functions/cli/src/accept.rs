@@ -1,0 +1,34 @@
+//! `accept`: the edit of the definitions that makes what is live declared.
+
+use kedge_core::accept;
+use kedge_core::model::FieldName;
+use kedge_core::recording;
+use kedge_core::render;
+
+use crate::args::{AcceptOptions, Args, Format};
+use crate::error::CliError;
+use crate::verbs::Run;
+use crate::{definitions, screen};
+
+/// `kedge accept`. Looks and prints; writes nothing.
+pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, CliError> {
+    let run = Run::new(args).await?;
+    let report = run.look(false, &[]).await?;
+    let keys = report.comparison.differences.keys();
+    let names = std::slice::from_ref(&options.key);
+    let found = recording::resolve(names, keys).map_err(CliError::Usage)?;
+    let field = options.field.as_ref().map(FieldName::new);
+    for key in &found {
+        let accepted = accept::accept(&report, key, field.as_ref())?;
+        let text = match args.format() {
+            Format::Json => format!("{:#}\n", render::accept_json(key, &accepted)),
+            _ => {
+                let root = definitions::in_repository(&args.definitions);
+                let colour = screen::stdout_colour(args.colour);
+                render::accept_text(key, &accepted, &root, colour)
+            }
+        };
+        screen::out(&text)?;
+    }
+    Ok(0)
+}

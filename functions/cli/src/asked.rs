@@ -1,0 +1,224 @@
+//! `adopt`, `forget`, `refresh` and `retire`: each shows what it comes to, asks, and does it.
+
+use kedge_core::diff::Verdict;
+use kedge_core::plan::Plan;
+use kedge_core::recording::{Answer, MassAbsence};
+use kedge_core::render::{self, Around, Traffic};
+use kedge_core::report::{Changed, Report};
+use kedge_engine::reconcile::{self, Authorisation, Progress, RunError};
+use kedge_engine::request::Request;
+
+use crate::args::{AdoptOptions, Args, ForgetOptions, Format, RefreshOptions, RetireOptions};
+use crate::error::CliError;
+use crate::screen;
+use crate::verbs::Run;
+
+/// `kedge adopt`.
+pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, CliError> {
+    let names = options.keys.clone();
+    let asking = Asking::new(args, Request::Adopt { names }).await?;
+    let report = asking.foresee().await?;
+    let question = "Type `yes` to record this, anything else to do nothing: ";
+    if !asking.has_news(&report)? || !asking.agreed(options.yes, question, &report)? {
+        return Ok(0);
+    }
+    asking.fulfil(asking.request.clone()).await
+}
+
+/// `kedge forget`.
+pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, CliError> {
+    let names = options.keys.clone();
+    let asking = Asking::new(args, Request::Forget { names }).await?;
+    let report = asking.foresee().await?;
+    let question = "Type `yes` to forget this, anything else to do nothing: ";
+    if !asking.agreed(options.yes, question, &report)? {
+        return Ok(0);
+    }
+    asking.fulfil(asking.request.clone()).await
+}
+
+/// `kedge refresh`. It asks only where an absence is confirmed: what it records besides, any `up`
+/// records too.
+pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8, CliError> {
+    let Some(given) = &options.confirm_absence else {
+        let asking = Asking::new(args, Request::Refresh).await?;
+        return asking.fulfil(Request::Refresh).await;
+    };
+    let asking = Asking::new(args, Request::ConfirmAbsence { seen: None }).await?;
+    if !given.is_empty() {
+        let seen = Some(given.clone());
+        return asking.fulfil(Request::ConfirmAbsence { seen }).await;
+    }
+    let report = asking.foresee().await?;
+    let absence = absence_of(&report);
+    let Some(digest) = absence.filter(|absence| !absence.keys.is_empty()) else {
+        asking.show(&report, None)?;
+        return Ok(0);
+    };
+    if !asking.can_ask() {
+        asking.show(&report, None)?;
+        return Err(CliError::Usage(format!(
+            "nobody can be asked here: name what you saw with --confirm-absence {}",
+            digest.digest
+        )));
+    }
+    let question = "Are they gone? Type `yes` to say so, anything else to do nothing: ";
+    if !asking.agreed(false, question, &report)? {
+        return Ok(0);
+    }
+    let seen = Some(digest.digest.clone());
+    asking.fulfil(Request::ConfirmAbsence { seen }).await
+}
+
+/// `kedge retire`.
+pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, CliError> {
+    let asking = Asking::new(args, Request::Retire { seen: None }).await?;
+    let stack = asking.run.setup.chosen.stack.to_string();
+    if let Some(name) = options.confirm.as_ref().filter(|name| **name != stack) {
+        return Err(CliError::Usage(format!(
+            "`{name}` is not the name of the stack, `{stack}`; nothing was changed"
+        )));
+    }
+    let report = asking.foresee().await?;
+    let Plan { digest, .. } = &report.plan;
+    let seen = Some(digest.clone());
+    if !asking.has_news(&report)? {
+        return Ok(code_after(&report));
+    }
+    if options.confirm.is_none() {
+        asking.show(&report, None)?;
+        if !asking.can_ask() {
+            return Err(CliError::Usage(format!(
+                "nobody can be asked here: type the stack's name with --confirm {stack}"
+            )));
+        }
+        let question = format!("Type `{stack}` to delete all of it, anything else to do nothing: ");
+        if screen::ask(&question)? != stack {
+            screen::err("nothing was changed\n")?;
+            return Ok(0);
+        }
+    }
+    asking.fulfil(Request::Retire { seen }).await
+}
+
+/// A verb under way.
+struct Asking<'a> {
+    run: Run<'a>,
+    request: Request,
+}
+
+impl<'a> Asking<'a> {
+    async fn new(args: &'a Args, request: Request) -> Result<Self, CliError> {
+        let run = Run::new(args).await?;
+        run.may_change()?;
+        Ok(Self { run, request })
+    }
+
+    /// An answer for a machine is one document, with no question in it.
+    fn can_ask(&self) -> bool {
+        screen::can_ask() && self.run.args.format() == Format::Text
+    }
+
+    async fn foresee(&self) -> Result<Report, CliError> {
+        let run = &self.run;
+        let see = |progress: Progress<'_>| run.watcher.see(progress);
+        let (setup, request) = (&run.setup, &self.request);
+        let report = reconcile::foresee(&setup.ports, &setup.store, setup.job(&see), request).await;
+        run.watcher.end();
+        Ok(report?)
+    }
+
+    /// Whether there is anything to do; says so where there is not.
+    fn has_news(&self, report: &Report) -> Result<bool, CliError> {
+        let asked = report.asked.as_ref();
+        let news = asked.is_some_and(|asked| !asked.recording.is_empty())
+            || !report.decided.approved.is_empty();
+        if !news {
+            self.show(report, None)?;
+        }
+        Ok(news)
+    }
+
+    /// Whether a person agrees: by flag, or on the terminal, once they saw what it comes to.
+    fn agreed(&self, yes: bool, question: &str, report: &Report) -> Result<bool, CliError> {
+        if yes {
+            return Ok(true);
+        }
+        if !self.can_ask() {
+            return Err(CliError::Usage(
+                "nobody can be asked here: agree with --yes".to_owned(),
+            ));
+        }
+        self.show(report, None)?;
+        if screen::ask(question)? == "yes" {
+            return Ok(true);
+        }
+        screen::err("nothing was changed\n")?;
+        Ok(false)
+    }
+
+    async fn fulfil(&self, request: Request) -> Result<u8, CliError> {
+        let run = &self.run;
+        let see = |progress: Progress<'_>| run.watcher.see(progress);
+        let job = run.setup.job(&see);
+        let by = Authorisation::Asked(request);
+        let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &by).await;
+        run.watcher.end();
+        let (report, changed) = match ended {
+            Err(RunError::Stopped { stopped, source }) => return run.stopped(stopped, source),
+            other => other?,
+        };
+        self.show(&report, Some(&changed))?;
+        Ok(match changed.is_complete() {
+            true => code_after(&report),
+            false => 1,
+        })
+    }
+
+    fn show(&self, report: &Report, changed: Option<&Changed>) -> Result<(), CliError> {
+        let text = |around: &Around<'_>| match changed {
+            Some(changed) if !changed.carried.is_empty() => {
+                render::changed_text(report, changed, around)
+            }
+            Some(changed) => {
+                let text = render::asked_text(report, around);
+                format!("{text}{}\n", done_line(changed))
+            }
+            None => render::asked_text(report, around),
+        };
+        let json = |traffic: Option<&Traffic>| {
+            render::asked_json(report, self.request.verb(), changed, traffic)
+        };
+        self.run.answer(report, text, json)
+    }
+}
+
+fn absence_of(report: &Report) -> Option<&MassAbsence> {
+    match &report.asked.as_ref()?.answer {
+        Answer::Absent(absence) => Some(absence),
+        _ => None,
+    }
+}
+
+/// `done: 5 recorded, 1 forgotten; no request changed a provider`.
+fn done_line(changed: &Changed) -> String {
+    format!(
+        "done: {} recorded, {} forgotten; nothing was changed at a provider",
+        changed.recorded, changed.forgotten
+    )
+}
+
+/// The exit code of a verb that did what it could: 3 if something could not be read, 2 if something
+/// was left (semantics 9.5).
+fn code_after(report: &Report) -> u8 {
+    let retires = matches!(
+        report.asked.as_ref().map(|asked| &asked.answer),
+        Some(Answer::Retired { .. })
+    );
+    let is_left = !report.decided.left.is_empty() || !report.plan.findings.is_empty();
+    match report.count(&[Verdict::Unknown]) {
+        0 if retires && is_left => 2,
+        0 => 0,
+        _ => 3,
+    }
+}

@@ -1,0 +1,180 @@
+//! The verbs besides `check` and `up`, as a person or a script types them.
+
+use std::fs;
+
+use super::{Desk, expect, fits};
+
+const DRIFT: &str =
+    r#"{"do":"set_topic_config","topic":"steve1-runtime","config":{"retention_ms":3600000}}"#;
+
+fn standing() -> Desk {
+    let desk = Desk::new();
+    expect(&desk.kedge("up --yes --stack steve1"), 0, &["changes made"]);
+    desk
+}
+
+#[test]
+fn an_existing_environment_is_adopted() {
+    let desk = standing();
+    fs::remove_dir_all(desk.folder.path().join(".kedge/store")).unwrap();
+    desk.person(DRIFT);
+    let world = desk.world();
+    expect(
+        &desk.kedge("check --stack steve1"),
+        2,
+        &["NOT ADOPTED", "kedge adopt"],
+    );
+    expect(
+        &desk.kedge("adopt --stack steve1"),
+        1,
+        &["nobody can be asked here", "--yes"],
+    );
+    expect(
+        &desk.kedge("refresh --stack steve1"),
+        1,
+        &["nothing is recorded", "kedge adopt"],
+    );
+    expect(
+        &desk.kedge("adopt nothing-like-it --yes --stack steve1"),
+        1,
+        &["`nothing-like-it` is neither declared nor recorded"],
+    );
+    let adopted = fits("asked", &desk.kedge("adopt --yes --json --stack steve1"));
+    assert_eq!(
+        (&adopted["done"], &adopted["traffic"]["writes"]),
+        (&true.into(), &0.into())
+    );
+    expect(
+        &desk.kedge("check --stack steve1"),
+        2,
+        &["PENDING", "retention_ms", "a person decides"],
+    );
+    expect(&desk.kedge("up --unattended --stack steve1"), 2, &["LEFT"]);
+    assert_eq!(desk.world(), world);
+    expect(
+        &desk.kedge("adopt --yes --stack steve1"),
+        0,
+        &["there is nothing to adopt"],
+    );
+    let accept = desk.kedge("accept steve1-runtime --stack steve1");
+    let place = "definitions/data_plane/kafka-topics.yaml:";
+    expect(
+        &accept,
+        0,
+        &[
+            place,
+            "retention_ms: 3600000",
+            "every stack",
+            "Nothing was written",
+        ],
+    );
+    fits(
+        "accept",
+        &desk.kedge("accept steve1-runtime retention_ms --json --stack steve1"),
+    );
+    expect(
+        &desk.kedge("accept steve1-runtime partitions --stack steve1"),
+        1,
+        &["what differs: retention_ms"],
+    );
+    expect(&desk.kedge("up --yes --stack steve1"), 0, &["done"]);
+    expect(&desk.kedge("check --stack steve1"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_hold_is_placed_listed_and_released() {
+    let desk = standing();
+    desk.person(DRIFT);
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
+    expect(&kedge("hold"), 0, &["nothing of steve1 is held"]);
+    for bad in [
+        "hold --for 2h",
+        "hold steve1-runtime",
+        "hold --for soon --reason x",
+        "hold --for 31d --reason x",
+        "hold nothing-like-it --for 2h --reason x",
+        "release",
+        "release steve1-runtime",
+    ] {
+        assert_eq!(kedge(bad).code, 1, "{bad}");
+    }
+    let placed = fits(
+        "holds",
+        &kedge("hold steve1-runtime --for 2h --reason upgrade --json"),
+    );
+    assert_eq!(placed["holds"][0]["reason"], "upgrade");
+    expect(
+        &kedge("check"),
+        2,
+        &["HELD", "upgrade", "1 held", "next: kedge release"],
+    );
+    fits("report", &kedge("check --json"));
+    expect(&kedge("up --yes"), 2, &["NOT DONE", "held by"]);
+    expect(&kedge("hold --for 2h --reason all"), 0, &["all of steve1"]);
+    expect(&kedge("release"), 0, &["steve1-runtime: held by"]);
+    fits("holds", &kedge("release --all --json"));
+    expect(&kedge("hold"), 0, &["nothing of steve1 is held"]);
+    expect(&kedge("up --yes"), 0, &["done"]);
+    expect(&kedge("check"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_stack_is_refreshed_forgotten_and_retired() {
+    let desk = standing();
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
+    expect(
+        &kedge("refresh"),
+        0,
+        &["drift stays drift", "done: 0 recorded"],
+    );
+    fits("asked", &kedge("refresh --json"));
+    expect(
+        &kedge("refresh --confirm-absence"),
+        0,
+        &["no absence to confirm"],
+    );
+    expect(
+        &kedge("refresh --confirm-absence 0123456789abcdef"),
+        1,
+        &["what is gone moved"],
+    );
+    expect(&kedge("forget"), 1, &["--help"]);
+    expect(&kedge("forget steve1-runtime"), 1, &["--yes"]);
+    expect(
+        &kedge("forget steve1-runtime --yes"),
+        0,
+        &["declared still", "1 forgotten"],
+    );
+    expect(&kedge("retire"), 1, &["--confirm steve1"]);
+    expect(&kedge("retire --confirm prod"), 1, &["not the name"]);
+    let world = desk.world();
+    assert!(world.contains("steve1-cerebras") || world.contains("steve1-"));
+    let retired = fits("asked", &kedge("retire --confirm steve1 --json"));
+    assert_eq!(retired["complete"], true);
+    expect(
+        &kedge("retire --confirm steve1"),
+        0,
+        &["nothing is left to delete"],
+    );
+    expect(&kedge("check"), 2, &["RETIRED"]);
+    expect(&kedge("up --unattended"), 2, &["the stack was retired"]);
+    expect(&kedge("up --yes"), 0, &["done"]);
+    expect(&kedge("check"), 0, &["CLEAN"]);
+    let mut read_only = desk;
+    read_only
+        .variables
+        .insert("KEDGE_READ_ONLY".to_owned(), "1".to_owned());
+    for words in [
+        "adopt --yes",
+        "forget steve1-runtime --yes",
+        "refresh",
+        "retire --confirm steve1",
+        "hold --for 2h --reason x",
+        "release",
+    ] {
+        let refused = read_only.kedge(&format!("{words} --stack steve1"));
+        expect(&refused, 1, &["KEDGE_READ_ONLY"]);
+    }
+    let listed = read_only.kedge("hold --stack steve1");
+    expect(&listed, 0, &["nothing of steve1 is held"]);
+}
