@@ -159,12 +159,13 @@ impl SimPorts {
         }
     }
 
-    /// Another runner in the same world at the same time, with clocks of its own and calls counted on
-    /// their own.
+    /// Another runner in the same world at the same time, with clocks and a latency of its own, and calls
+    /// counted on their own.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self {
             sent: Rc::default(),
+            latency_ms: Rc::new(Cell::new(self.latency_ms.get())),
             crash_point: Rc::default(),
             calls: Rc::default(),
             wall_ahead_ms: Rc::default(),
