@@ -95,6 +95,10 @@ impl<'a> Run<'a> {
             Format::Text => {}
             Format::Json => {
                 let mut json = json(Some(&traffic));
+                if let Some(object) = json.as_object_mut() {
+                    let definitions = self.setup.definitions.clone();
+                    object.insert("definitions".to_owned(), definitions.into());
+                }
                 if self.args.stats
                     && let Some(object) = json.as_object_mut()
                 {

@@ -570,6 +570,24 @@ fn a_wait_ends_with_the_run_or_at_its_time() {
 }
 
 #[test]
+fn a_run_says_that_definitions_were_pushed_meanwhile() {
+    let mut stack = Stack::new();
+    stack.topics(&[("a", "")]);
+    stack.push(&commit(1));
+    let mut other = stack.clone();
+    other.topics(&[("a", ""), ("b", "")]);
+    let changed = stack.up_beside_a_push(&other);
+    assert_eq!(changed.done(), 1);
+    assert_eq!(
+        changed.run_again,
+        ["the definitions were pushed anew meanwhile"]
+    );
+    let (_, changed) = other.up_stored(&Authorisation::Unattended).unwrap();
+    assert_eq!((changed.done(), changed.run_again.len()), (1, 0));
+    other.assert_pushed(&commit(2));
+}
+
+#[test]
 fn of_two_pushes_at_once_one_counts() {
     for seed in 0..8 {
         let mut stack = Stack::seeded(seed);
