@@ -50,11 +50,7 @@ pub(crate) fn run(input: &Input) -> Result<(), String> {
             "grant" => beside(bytes, |bytes| Grant::decode(bytes, &dev), Grant::encode)?,
             "hold" => beside(bytes, Holds::decode, Holds::encode)?,
             "index" => beside(bytes, Index::decode, Index::encode)?,
-            "lease" => beside(
-                bytes,
-                |bytes| Lease::decode(bytes, &dev),
-                Lease::encode,
-            )?,
+            "lease" => beside(bytes, |bytes| Lease::decode(bytes, &dev), Lease::encode)?,
             "run" => beside(bytes, RunRecord::decode, RunRecord::encode)?,
             "set" => beside(
                 bytes,

@@ -98,11 +98,9 @@ impl<'a> Run<'a> {
                 if let Some(object) = json.as_object_mut() {
                     let definitions = self.setup.definitions.clone();
                     object.insert("definitions".to_owned(), definitions.into());
-                }
-                if self.args.stats
-                    && let Some(object) = json.as_object_mut()
-                {
-                    object.insert("stats".to_owned(), self.stats_json());
+                    if self.args.stats {
+                        object.insert("stats".to_owned(), self.stats_json());
+                    }
                 }
                 return screen::out(&format!("{json:#}\n"));
             }
