@@ -265,7 +265,20 @@ fn a_retired_stack_leaves_its_names_and_a_push_takes_them_again() {
     other.nodes(&["name: n1, ips: [192.0.2.9], domain: n1.clustera.io"]);
     other.push(&commit(6));
     other.assert_stored(&commit(6));
-    assert_eq!(calm.push(&commit(5)).outcome, PushOutcome::Healed);
+    // The same content begins the stack anew: it is stored as of now, once, whatever crashes.
+    for point in (6..10).map(CrashPoint::After) {
+        let stack = calm.fork();
+        stack.crash_at(Some(point));
+        let crashed = stack.try_push(&commit(5)).is_err();
+        stack.crash_at(None);
+        stack.push(&commit(5));
+        let keys = stack.ports.store.keys();
+        let revisions = keys
+            .iter()
+            .filter(|key| key.starts_with("stacks/dev/revisions/"));
+        assert_eq!(revisions.count(), 2, "{point:?} {crashed}");
+    }
+    assert_eq!(calm.push(&commit(5)).outcome, PushOutcome::Stored);
     assert!(!calm.ports.store.text(INDEX).contains("retired"));
     calm.up_stored(&person(&[])).unwrap();
     calm.assert_pushed(&commit(5));
