@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::DefinitionSet;
-use kedge_core::model::{ResourceKey, StackName};
+use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::lease::LeaseTimes;
@@ -50,6 +50,8 @@ pub struct Stack {
     pub files: BTreeMap<String, String>,
     /// Its world.
     pub ports: SimPorts,
+    /// When its definitions were stored, if they are not local files.
+    pub pushed_at: Option<Timestamp>,
 }
 
 impl Stack {
@@ -70,6 +72,7 @@ impl Stack {
             name: stack_name("dev"),
             files: BTreeMap::new(),
             ports: sim(seed, Sandbox::new(options)),
+            pushed_at: None,
         };
         stack.policy("correct: safe, deploy: disruptive, correct_after: 0");
         stack.config("");
@@ -83,6 +86,7 @@ impl Stack {
             name: stack_name(name),
             files,
             ports: sim(1, Sandbox::new(Options::default())),
+            pushed_at: None,
         }
     }
 
@@ -296,6 +300,7 @@ impl Stack {
             trigger: "test",
             lease: LeaseTimes::default(),
             definitions: None,
+            pushed_at: self.pushed_at,
             progress: &|_| {},
         }
     }

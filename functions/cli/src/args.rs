@@ -317,8 +317,8 @@ pub(crate) struct HoldOptions {
     #[arg(value_name = "KEY", requires = "length")]
     pub(crate) keys: Vec<String>,
     /// For how long: 30m, 2h, 3d; at most 30d.
-    #[arg(long = "for", value_name = "TIME", requires = "reason")]
-    pub(crate) length: Option<String>,
+    #[arg(long = "for", value_name = "TIME", requires = "reason", value_parser = span)]
+    pub(crate) length: Option<i64>,
     /// Why.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,

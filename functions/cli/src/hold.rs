@@ -26,12 +26,11 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
         return Ok(0);
     };
     run.refuse_if_read_only()?;
-    let ms = span_ms(length).filter(|ms| (1..=LONGEST_MS).contains(ms));
-    let Some(ms) = ms else {
-        return Err(CliError::Usage(format!(
-            "`{length}` is not a length of time for a hold: write 30m, 2h or 3d, at most 30d"
-        )));
-    };
+    if !(1..=LONGEST_MS).contains(length) {
+        return Err(CliError::Usage(
+            "a hold lasts a second at least, and 30d at most".to_owned(),
+        ));
+    }
     if reason.trim().is_empty() {
         return Err(CliError::Usage("a hold needs a reason".to_owned()));
     }
@@ -41,7 +40,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
             key,
             reason: reason.clone(),
             who: run.setup.actor.clone(),
-            until: now.plus_ms(ms),
+            until: now.plus_ms(*length),
             set_at: now,
         };
         all = holds::hold(store, stack, &hold).await?;
@@ -100,20 +99,6 @@ fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, Cli
     names.iter().map(one).collect()
 }
 
-/// `90s`, `30m`, `2h`, `3d` in milliseconds.
-fn span_ms(text: &str) -> Option<i64> {
-    let at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(at);
-    let unit_ms = match unit {
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 60 * 60_000,
-        "d" => 24 * 60 * 60_000,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(unit_ms)
-}
-
 fn show(run: &Run<'_>, holds: &Holds, now: Timestamp) -> Result<(), CliError> {
     let stack = &run.setup.chosen.stack;
     if run.args.format() == Format::Json {
@@ -121,29 +106,4 @@ fn show(run: &Run<'_>, holds: &Holds, now: Timestamp) -> Result<(), CliError> {
         return screen::out(&format!("{json:#}\n"));
     }
     screen::out(&render::holds_text(stack, holds, now))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time() {
-        for (text, ms) in [
-            ("90s", Some(90_000)),
-            ("30m", Some(1_800_000)),
-            ("2h", Some(7_200_000)),
-            ("3d", Some(259_200_000)),
-            ("0h", Some(0)),
-            ("2", None),
-            ("h", None),
-            ("-2h", None),
-            ("2 h", None),
-            ("2w", None),
-            ("99999999999999999999d", None),
-            ("9999999999999999d", None),
-        ] {
-            assert_eq!(span_ms(text), ms, "{text}");
-        }
-    }
 }

@@ -158,6 +158,10 @@ impl Setup {
             trigger: "cli",
             lease: self.lease,
             definitions: self.read.as_ref().and_then(|read| read.etag.as_ref()),
+            pushed_at: self
+                .read
+                .as_ref()
+                .and_then(|read| Some(read.stored.as_ref()?.pushed.at)),
             progress,
         }
     }

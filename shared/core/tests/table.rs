@@ -17,7 +17,7 @@ mod table {
 }
 
 use table::case::Case;
-use table::rows::ROWS;
+use table::rows::{ADOPTED, FORGOTTEN, ROWS};
 
 #[test]
 fn every_case_of_declared_recorded_and_live() {
@@ -44,4 +44,24 @@ fn every_case_of_declared_recorded_and_live() {
         wrong.join("\n")
     );
     assert!(rows > 100, "{rows} rows");
+}
+
+/// Rows of a smaller table: the case, and behind `=>` what comes of it.
+fn short_table(rows: &str, of: impl Fn(&Case) -> String) {
+    let lines = rows.lines().map(str::trim).filter(|line| !line.is_empty());
+    for line in lines {
+        let (case, expected) = line.split_once("=>").unwrap();
+        let case = Case::read(&format!("{case} - | - | - | - | -"));
+        assert_eq!(of(&case), expected.trim(), "{line}");
+    }
+}
+
+#[test]
+fn every_case_of_adopting() {
+    short_table(ADOPTED, Case::adopt);
+}
+
+#[test]
+fn every_case_of_forgetting() {
+    short_table(FORGOTTEN, Case::forget);
 }

@@ -61,6 +61,9 @@ pub struct Job<'a> {
     /// The version of the stored definitions that `set` was read from; none for local files. Before
     /// the lease is given back it is looked whether they moved (semantics 8.6).
     pub definitions: Option<&'a ETag>,
+    /// When they were stored; none for local files. A retired stack is begun anew by what was stored
+    /// after that (semantics 7.5).
+    pub pushed_at: Option<Timestamp>,
     /// Is told of each step. Must not wait.
     pub progress: &'a dyn Fn(Progress<'_>),
 }

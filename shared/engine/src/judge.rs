@@ -94,10 +94,16 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
     }
 }
 
-/// State, less what checks know better.
+/// State, less what checks know better, and less that it is retired where what was pushed since begins
+/// it anew (semantics 7.5).
 fn current_state(look: &Look) -> Option<Cow<'_, State>> {
     let state = look.memory.state.as_ref()?;
-    Some(state.without_taken(&look.watch.watch))
+    let mut state = state.without_taken(&look.watch.watch);
+    let began_anew = state.retired.zip(look.pushed_at);
+    if began_anew.is_some_and(|(retired, pushed)| retired < pushed) {
+        state.to_mut().retired = None;
+    }
+    Some(state)
 }
 
 /// What a verb comes to that changes no provider.

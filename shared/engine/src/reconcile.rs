@@ -42,6 +42,8 @@ pub(crate) struct Look {
     pub(crate) session: Session,
     /// Holds, where they were read: those that ended too.
     pub(crate) holds: Holds,
+    /// When the definitions were stored; none for local files.
+    pub(crate) pushed_at: Option<Timestamp>,
 }
 
 /// A look, and what is to be done about it.
@@ -310,6 +312,7 @@ async fn look<P: ReadPorts, S: Store>(
         read_at,
         session,
         holds: Holds::default(),
+        pushed_at: job.pushed_at,
     })
 }
 

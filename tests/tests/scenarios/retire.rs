@@ -5,7 +5,8 @@ use kedge_core::report::StackVerdict;
 use kedge_engine::reconcile::{Authorisation, RunError};
 use kedge_engine::request::Request;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{Stack, carried_in_order, left, person, shown, topic};
+use kedge_tests::pushed::commit;
+use kedge_tests::stack::{NODE, Stack, carried_in_order, left, person, shown, topic};
 use serde_json::json;
 
 use super::deed;
@@ -164,5 +165,59 @@ fn nothing_recorded_is_nothing_to_retire() {
     let (Ok(_), Ok(_)) = (stack.up(&Authorisation::Unattended), stack.up(&person(&[]))) else {
         panic!("no crash point is set");
     };
+    stack.assert_settled();
+}
+
+#[test]
+fn a_later_push_begins_a_retired_stack_anew_and_an_earlier_one_does_not() {
+    let mut stack = standing();
+    stack.asked(&RETIRE);
+    stack.wait_minutes(10);
+    let now = kedge_core::model::Timestamp(stack.ports.executor.now_ms());
+    stack.pushed_at = Some(now.plus_ms(-60 * 60_000));
+    assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
+    stack.assert_idle_unattended();
+    stack.pushed_at = Some(now);
+    let (_, changed) = stack.unattended();
+    assert_eq!(changed.done(), 7);
+    assert!(!stack.state_text().contains("retired_ms"));
+    stack.assert_settled();
+}
+
+#[test]
+fn a_retired_stack_leaves_the_registry_and_the_same_content_pushed_again_begins_it_anew() {
+    // What is pushed is stored as it is written, so there is no secret in it here.
+    let mut stack = Stack::new();
+    stack.topics(&[("a", ""), ("b", "")]);
+    stack.nodes(&[NODE]);
+    stack.unattended();
+    stack.wait_minutes(10);
+    let first = stack.push(&commit(1));
+    let entry = |stack: &Stack| {
+        let text = stack.ports.store.text("stacks/index.json");
+        let index: serde_json::Value = serde_json::from_str(&text).unwrap();
+        index["stacks"]["dev"].clone()
+    };
+    assert_eq!(
+        entry(&stack)["record_sets"].as_array().map(Vec::len),
+        Some(1)
+    );
+    stack.hold(Some(topic("a")), 60);
+    stack.asked(&RETIRE);
+    assert_eq!(entry(&stack)["retired"], json!(null), "something is left");
+    stack.release(Some(topic("a")));
+    stack.asked(&RETIRE);
+    let retired = entry(&stack);
+    assert_eq!(
+        (&retired["retired"], &retired["record_sets"]),
+        (&json!(true), &json!([]))
+    );
+    stack.assert_done(&RETIRE);
+    stack.wait_minutes(10);
+    let again = stack.push(&commit(1));
+    assert_ne!(again.stored.revision(), first.stored.revision());
+    assert_eq!(entry(&stack)["retired"], json!(null));
+    stack.pushed_at = Some(again.stored.pushed.at);
+    assert_eq!(stack.unattended().1.done(), 3);
     stack.assert_settled();
 }

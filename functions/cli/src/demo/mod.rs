@@ -136,6 +136,7 @@ impl World {
             trigger: "demo",
             lease: LeaseTimes::default(),
             definitions: None,
+            pushed_at: None,
             progress: &|_: Progress<'_>| {},
         }
     }

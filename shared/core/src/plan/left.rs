@@ -93,7 +93,7 @@ impl fmt::Display for LeftReason {
                 f.write_str("the stack is not adopted yet: a person decides what is right")
             }
             Self::Retired => {
-                f.write_str("the stack was retired: a person's `kedge up` begins it anew")
+                f.write_str("the stack was retired: a person's `kedge up` or a push begins it anew")
             }
             Self::OnMissingAlert => {
                 f.write_str("on_missing: alert, so it is not recreated by itself")

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
-use kedge_core::diff::{DiffInput, Difference, diff};
+use kedge_core::diff::{Comparison, DiffInput, Difference, diff};
 use kedge_core::live::{
     Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
 };
@@ -13,6 +13,7 @@ use kedge_core::model::{
     Timestamp, Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
+use kedge_core::recording::{adopt, forget};
 use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::hold::Hold;
 
@@ -122,6 +123,68 @@ impl Case {
             None => ("gone".to_owned(), "-".to_owned()),
         };
         [verdict, causes, verb, risk.to_owned(), may]
+    }
+
+    /// What adopting makes of it: a word, what is recorded, and what waits.
+    pub(crate) fn adopt(&self) -> String {
+        let policy = Policy::default();
+        let (declared, state, live) = (
+            self.declared(&policy),
+            self.state(&policy),
+            self.live_world(),
+        );
+        let state = state.as_ref();
+        let comparison = self.compare(&declared, state, &live);
+        let only = self.has("named").then(|| BTreeSet::from([self.key()]));
+        let adoption = adopt(&declared, state, &live, &comparison, only.as_ref());
+        let word = match (&*adoption.equal, &*adoption.pending, &*adoption.left) {
+            ([_], [], []) => "adopted",
+            ([], [_], []) => "pending",
+            ([], [], [left]) => &left.why,
+            ([], [], []) => "nothing",
+            other => panic!("{other:?}"),
+        };
+        let record = adoption.recording.records.get(&self.key());
+        let record = record.cloned().flatten().unwrap_or_default();
+        let text = |fields: &Fields| {
+            let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
+            fields.collect::<Vec<_>>().join(", ")
+        };
+        let awaits = match adoption.recording.awaiting.is_empty() {
+            true => "",
+            false => "begins",
+        };
+        let cells = [
+            word,
+            &text(&record.fields),
+            &text(&record.pending_adoption),
+            awaits,
+        ];
+        cells.join(" | ").trim_end_matches([' ', '|']).to_owned()
+    }
+
+    /// What forgetting makes of it.
+    pub(crate) fn forget(&self) -> String {
+        let policy = Policy::default();
+        let (declared, state, live) = (
+            self.declared(&policy),
+            self.state(&policy),
+            self.live_world(),
+        );
+        let comparison = self.compare(&declared, state.as_ref(), &live);
+        let keys = BTreeSet::from([self.key()]);
+        let (recording, means) = forget(&declared, &live, &comparison, &keys);
+        assert_eq!(recording.records.get(&self.key()), Some(&None));
+        means[&self.key()].as_str().to_owned()
+    }
+
+    fn compare(&self, declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
+        diff(DiffInput {
+            declared,
+            state,
+            live,
+            now: NOW,
+        })
     }
 
     fn key(&self) -> ResourceKey {

@@ -72,7 +72,8 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
         let tail = format!("since {at}");
-        let line = "nothing is done by itself; a person's `kedge up` begins the stack anew";
+        let line =
+            "nothing is done by itself; a person's `kedge up` or a push begins the stack anew";
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
