@@ -47,7 +47,7 @@ test: ## Format, lints, the wasm32 check and all tests
 	.ci/wasm
 	$(CARGO) test --locked --workspace --all-features
 
-test-real: ## The providers' own clients (installed into .tools/), and a little fuzzing
+test-real: ## The providers' own clients and an S3 server (in .tools/), and a little fuzzing
 	@.ci/prerequisites build
 	@.ci/test-real
 	@$(MAKE) --no-print-directory fuzz FUZZ=--short
@@ -59,10 +59,11 @@ fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, S
 	    $$target $(FUZZ) || exit 1; \
 	done
 
-soak: ## The long repetitions, about two hours: fuzz, properties, random worlds
+soak: ## The long repetitions, about three hours: fuzz, properties, random worlds, killed runs
 	@$(MAKE) --no-print-directory fuzz SECONDS=600
 	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
 	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
+	KEDGE_RACES=50 KEDGE_KILLS=200 CLIENT_WITHIN_S=5400 .ci/test-real store
 
 bench: ## Time, memory and requests on made data, with octoDNS and avn beside
 	@.ci/prerequisites build

@@ -111,11 +111,11 @@ class Desk(unittest.TestCase):
         store.mkdir()
         self.options = ["--stack", STACK, "--store", f"file://{store}", "--json"]
 
-    def serve(self):
+    def serve(self, *options):
         """Starts the providers, and says where they are."""
         log = self.folder / "sandbox.log"
         with log.open("w") as out:
-            server = Server([KEDGE, "sandbox", "--port", "0"], out)
+            server = Server([KEDGE, "sandbox", "--port", "0", *options], out)
         self.addCleanup(server.stop)
         wait_for(lambda: "# admin" in log.read_text(), server, "kedge sandbox")
         # What a person would paste into a shell is what the clients get.

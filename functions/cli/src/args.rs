@@ -18,9 +18,10 @@ pub(crate) struct Args {
     /// The folder of definitions.
     #[arg(long, global = true, default_value = DEFINITIONS)]
     pub(crate) definitions: PathBuf,
-    /// Where state is kept: file://FOLDER.
-    #[arg(long, global = true, default_value = STORE)]
-    pub(crate) store: String,
+    /// Where state is kept: s3://BUCKET/PREFIX or file://FOLDER. Without it: KEDGE_STORE,
+    /// KEDGE_BUCKET, `bucket:` in kedge.yaml, then file://.kedge/store.
+    #[arg(long, global = true)]
+    pub(crate) store: Option<String>,
     /// Read the definitions from the store, as is done anyway where it is not a folder.
     #[arg(long, global = true)]
     pub(crate) stored: bool,
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     /// The same as --format json.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// Show requests and bytes per provider, and wall time.
+    /// Show requests and bytes per provider, operations of the store, and wall time.
     #[arg(long, global = true)]
     pub(crate) stats: bool,
     /// When to use colour.
@@ -76,20 +77,18 @@ impl Format {
 
 /// The folder of definitions, if none is named.
 const DEFINITIONS: &str = "definitions";
-/// The store, if none is named.
-const STORE: &str = "file://.kedge/store";
 
 impl Args {
     /// The flags that a command must repeat to mean the same definitions and the same store.
     pub(crate) fn flags(&self) -> String {
         let definitions = self.definitions.to_string_lossy();
+        let definitions = (definitions != DEFINITIONS).then_some(definitions.as_ref());
         [
-            ("--definitions", definitions.as_ref(), DEFINITIONS),
-            ("--store", self.store.as_str(), STORE),
+            ("--definitions", definitions),
+            ("--store", self.store.as_deref()),
         ]
         .into_iter()
-        .filter(|(_, value, default)| value != default)
-        .map(|(flag, value, _)| format!(" {flag} {}", render::quoted(value)))
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", render::quoted(value?))))
         .chain(self.stored.then(|| " --stored".to_owned()))
         .collect()
     }
@@ -127,6 +126,9 @@ pub(crate) enum Verb {
     Forget(ForgetOptions),
     /// Delete everything that is recorded of the stack, and end it.
     Retire(RetireOptions),
+    /// Take the lease from a run that is gone, or must stop: shows who holds it, and asks.
+    #[command(visible_alias = "cancel")]
+    Unlock(UnlockOptions),
     /// Store the local definitions as what the stack should be.
     Push(PushOptions),
     /// Store an older revision again, as a new one. State is never rolled back.
@@ -198,6 +200,13 @@ pub(crate) struct UpOptions {
     /// Do what a tick does: what the policy allows, and nothing else.
     #[arg(long)]
     pub(crate) unattended: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct UnlockOptions {
+    /// Don't ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]

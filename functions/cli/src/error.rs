@@ -7,13 +7,16 @@ use std::process::ExitCode;
 
 use kedge_core::accept::AcceptError;
 use kedge_core::definitions::SetError;
+use kedge_core::model::BucketAddressError;
 use kedge_core::render;
 use kedge_engine::MemoryError;
 use kedge_engine::holds::HoldError;
+use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
 use kedge_engine::push::PushError;
 use kedge_engine::reconcile::RunError;
 use kedge_native::{HttpBuildError, SettingsError};
+use kedge_s3::S3SettingsError;
 use thiserror::Error;
 
 use crate::args::{Args, Format};
@@ -45,6 +48,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Accept(#[from] AcceptError),
     #[error(transparent)]
+    Lease(#[from] LeaseError),
+    #[error(transparent)]
     Push(#[from] PushError),
     #[error(
         "revision {revision} is stored, and in {seconds} s nothing has run it: no function of kedge \
@@ -53,6 +58,10 @@ pub(crate) enum CliError {
     NothingRan { revision: String, seconds: i64 },
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
+    #[error("the store can't be opened")]
+    Bucket(#[from] BucketAddressError),
+    #[error("the store can't be opened")]
+    S3(#[from] S3SettingsError),
     #[error("could not set up HTTP")]
     Http(#[from] HttpBuildError),
     #[error("could not encode JSON")]
@@ -88,13 +97,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let mut causes = causes(error);
-    if let CliError::Push(
-        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
-    ) = error
-    {
-        causes.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
-    }
+    let causes = reasons(error);
     let code = match error {
         CliError::Set(_) | CliError::Run(RunError::NoSet(_)) => 3,
         _ => 1,
@@ -114,10 +117,22 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
 /// Prints an error with its causes for people.
 pub(crate) fn print_text(error: &CliError) {
     let mut text = format!("error: {error}\n");
-    for cause in causes(error) {
+    for cause in reasons(error) {
         text.push_str(&format!("  because {cause}\n"));
     }
     let _ = screen::err(&text);
+}
+
+/// What an error was caused by, and each refusal of a push with its way out.
+fn reasons(error: &CliError) -> Vec<String> {
+    let mut reasons = causes(error);
+    if let CliError::Push(
+        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
+    ) = error
+    {
+        reasons.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
+    }
+    reasons
 }
 
 /// What an error was caused by, down to the root.

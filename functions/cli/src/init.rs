@@ -10,6 +10,7 @@ use kedge_native::Settings;
 
 use crate::args::{Args, InitOptions};
 use crate::error::CliError;
+use crate::store::ChosenStore;
 use crate::{definitions, screen, stack};
 
 /// The template of `.env`, the same file as in the repository.
@@ -50,6 +51,11 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         if secrets.secret(variable).is_none() {
             screen::out(&format!("{variable} is not set: add it to .env\n"))?;
         }
+    }
+    let store = ChosenStore::of(args, &settings, &set)?;
+    screen::out(&format!("state is kept in {}\n", store.told()))?;
+    if let Some(advice) = store.lacks(&settings) {
+        screen::out(&format!("{advice}\n"))?;
     }
     screen::out(&format!("next: kedge preview --stack {name}\n"))?;
     Ok(0)

@@ -24,6 +24,8 @@ mod seen;
 mod setup;
 mod source;
 mod stack;
+mod store;
+mod unlock;
 mod verbs;
 
 use std::process::ExitCode;
@@ -80,6 +82,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Verb::Refresh(options) => asked::refresh(args, options).await,
         Verb::Forget(options) => asked::forget(args, options).await,
         Verb::Retire(options) => asked::retire(args, options).await,
+        Verb::Unlock(options) => unlock::unlock(args, options).await,
         Verb::Audit => verbs::audit(args).await,
         Verb::Push(options) => push::push(args, options).await,
         Verb::Rollback(options) => push::rollback(args, options).await,

@@ -1,7 +1,5 @@
 //! What every verb that looks at a stack needs, brought together once.
 
-use std::path::{Path, PathBuf};
-
 use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::Timestamp;
 use kedge_core::render;
@@ -10,7 +8,7 @@ use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Job, Progress, RunError};
 use kedge_engine::session::Endpoints;
 use kedge_engine::sets::{self, ReadSet};
-use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
 
 use crate::args::Args;
 use crate::definitions;
@@ -18,6 +16,7 @@ use crate::error::CliError;
 use crate::screen;
 use crate::source::{self, Source};
 use crate::stack::{self, Chosen};
+use crate::store::{AnyStore, ChosenStore};
 
 /// How long a run of the command line may take: long enough for 500 topics at one request a second.
 const DEADLINE_MS: i64 = 15 * 60 * 1000;
@@ -25,7 +24,8 @@ const DEADLINE_MS: i64 = 15 * 60 * 1000;
 /// Everything a verb needs. [`Setup::read_definitions`] is called before a job is asked for.
 pub(crate) struct Setup {
     pub(crate) ports: NativePorts,
-    pub(crate) store: FolderStore,
+    pub(crate) store: AnyStore,
+    pub(crate) chosen_store: ChosenStore,
     pub(crate) chosen: Chosen,
     /// The definitions that count for this verb.
     pub(crate) set: DefinitionSet,
@@ -49,18 +49,21 @@ impl Setup {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
         let settings = Settings::load(&folder)?;
         // Where the stored definitions count, no local ones are needed.
-        let has_local = args.definitions.is_dir() || !source::is_remote(args);
+        let without_local = ChosenStore::of(args, &settings, &DefinitionSet::default())?;
+        let has_local = args.definitions.is_dir() || !without_local.is_remote();
         let set = match has_local {
             true => definitions::load(&args.definitions)?,
             false => DefinitionSet::default(),
         };
         let chosen = stack::choose(args, &settings, &set)?;
-        let store = open_store(&args.store)?;
+        let chosen_store = ChosenStore::of(args, &settings, &set)?;
         let read_only = settings.read_only()?;
-        let http = NativeHttp::new(HttpOptions {
+        let options = HttpOptions {
             read_only,
             ..HttpOptions::default()
-        })?;
+        };
+        let store = chosen_store.open(&settings, options.clone())?;
+        let http = NativeHttp::new(options)?;
         let (secrets, problem) = settings.secrets(&folder);
         if let Some(problem) = problem {
             // Only what needs it is unknown then; the rest of the check stands.
@@ -76,6 +79,7 @@ impl Setup {
             endpoints: settings.endpoints()?,
             ports,
             store,
+            chosen_store,
             chosen,
             set,
             read: None,
@@ -93,7 +97,7 @@ impl Setup {
         is_preview: bool,
     ) -> Result<(), CliError> {
         let source = source::source(
-            source::is_remote(args),
+            self.chosen_store.is_remote(),
             args.stored,
             is_preview && self.has_local,
         );
@@ -161,25 +165,4 @@ impl Setup {
             progress,
         }
     }
-}
-
-/// Opens `file://FOLDER`. Only the default folder is made when it is missing: a store that somebody
-/// names and that is not there must not look like a beginning.
-fn open_store(address: &str) -> Result<FolderStore, CliError> {
-    let Some(folder) = address
-        .strip_prefix("file://")
-        .filter(|folder| !folder.is_empty())
-    else {
-        return Err(CliError::Usage(format!(
-            "`{address}` is not a store; write file://FOLDER (file://./state is a relative one)"
-        )));
-    };
-    let folder = PathBuf::from(folder);
-    let is_default = folder == Path::new(".kedge/store");
-    let opened = if is_default {
-        FolderStore::create(folder)
-    } else {
-        FolderStore::open(folder)
-    };
-    opened.map_err(CliError::Store)
 }

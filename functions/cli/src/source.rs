@@ -1,7 +1,5 @@
 //! Whose word counts as declared: the local files', or what was pushed (design 3).
 
-use crate::args::Args;
-
 /// Where the definitions of a command come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -21,11 +19,6 @@ pub(crate) fn source(is_remote: bool, stored: bool, is_preview: bool) -> Source 
         (true, false, true) => Source::LocalBesideStored,
         (false, false, _) => Source::Local,
     }
-}
-
-/// Whether the store is one that others use too.
-pub(crate) fn is_remote(args: &Args) -> bool {
-    !args.store.starts_with("file://")
 }
 
 #[cfg(test)]

@@ -141,6 +141,14 @@ impl<'a> Run<'a> {
                 traffic.bytes_in
             ));
         }
+        let operations = self.setup.store.operations();
+        text.push_str(&format!(
+            "{:<12} {:>6} {:>6}   {}\n",
+            "store",
+            operations.reads(),
+            operations.writes(),
+            self.setup.chosen_store.told()
+        ));
         let wall_ms = self.traffic().wall_ms.unwrap_or_default();
         text.push_str(&format!("wall time {wall_ms} ms\n"));
         text
@@ -158,9 +166,15 @@ impl<'a> Run<'a> {
             });
             (name.as_str().to_owned(), json)
         };
+        let operations = self.setup.store.operations();
+        let store = serde_json::json!({
+            "reads": operations.reads(),
+            "writes": operations.writes(),
+        });
         ProviderName::ALL
             .iter()
             .map(of)
+            .chain([("store".to_owned(), store)])
             .collect::<serde_json::Map<_, _>>()
             .into()
     }

@@ -195,8 +195,8 @@ pub(crate) async fn write_run<S: Store>(
 ) -> Result<(), MemoryError> {
     let bytes = Bytes::from(record.encode()?);
     let key = Keys::of(stack).run(&record.id);
-    // A conflict is an earlier attempt of ours that was written: the id is this run's alone.
-    store.put(&key, bytes, Condition::Absent).await?;
+    // The id is this run's alone, so a conflict is an earlier attempt that was written.
+    put_own(store, &key, bytes, Condition::Absent).await?;
     Ok(())
 }
 
@@ -305,9 +305,13 @@ impl<'a, S: Store> StateWriter<'a, S> {
         }
         let copy = Bytes::from(state::encode(state)?);
         // A copy that is there already is that of a run that crashed right after making it.
-        store
-            .put(&writer.keys.copy(state.serial), copy, Condition::Absent)
-            .await?;
+        put_own(
+            store,
+            &writer.keys.copy(state.serial),
+            copy,
+            Condition::Absent,
+        )
+        .await?;
         Ok(writer)
     }
 

@@ -56,6 +56,47 @@ fn measure(stack: &Stack) -> ([usize; 3], i64) {
     )
 }
 
+/// How many objects one `up` writes, and how many whole seconds it may count.
+fn written_by_up(stack: &Stack, allow: &[&str]) -> (usize, usize) {
+    let before = stack.ports.store.writes.get();
+    let began = stack.ports.executor.now_ms();
+    let (_, changed) = stack.person(allow);
+    assert!(changed.is_complete() && changed.done() > 0);
+    let took = stack.ports.executor.now_ms() - began;
+    let seconds = usize::try_from(took).unwrap().div_ceil(1000);
+    (stack.ports.store.writes.get() - before, seconds)
+}
+
+#[test]
+fn an_up_writes_little() {
+    // Answers of a millisecond to two seconds: a run of less than a second to one of minutes.
+    for answer_ms in [1, 20, 100, 500, 2_000] {
+        let mut stack = Stack::new();
+        stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
+        let mut stack = stack.with_small();
+        stack.ports.latency_ms.set(answer_ms);
+        // Lease, an empty state, its copy, what begins, what was done, record, release, memory.
+        let (first, seconds) = written_by_up(&stack, &[]);
+        assert!(
+            first <= 6 + 2 * seconds,
+            "{answer_ms}: {first} in {seconds} s"
+        );
+        assert!(answer_ms > 1 || first == 8, "{first}");
+        stack.wait_minutes(90);
+        stack.topics(&[("a", "retention_ms: 7200000"), ("b", "partitions: 2")]);
+        stack.nodes(&[]);
+        let (again, seconds) = written_by_up(&stack, &["dev-b-dlq", "n1.clustera.io"]);
+        // And two for the consent.
+        assert!(
+            again <= 8 + 2 * seconds,
+            "{answer_ms}: {again} in {seconds} s"
+        );
+        stack.ports.latency_ms.set(1);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+    }
+}
+
 #[test]
 fn a_check_of_every_shipped_stack_is_three_answers_deep() {
     for name in ["development", "testing", "staging", "prod", "steve1"] {

@@ -17,6 +17,7 @@ mod crashes;
 mod failed_reads;
 mod guards;
 mod holds;
+mod leases;
 mod lost_answers;
 mod memory;
 mod policies;

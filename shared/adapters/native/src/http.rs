@@ -82,6 +82,18 @@ impl NativeHttp {
         Ok(Self { client, options })
     }
 
+    /// Sends one request of another adapter (the store's), once, and takes in the whole answer. Any
+    /// status is an answer.
+    ///
+    /// # Errors
+    /// When no whole answer came, or where this process may only read and it is no GET.
+    pub async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        if self.options.read_only && request.method() != http::Method::GET {
+            return Err(refused(request));
+        }
+        self.send(request).await
+    }
+
     async fn send(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let host = host(request);
         let failed = |error: reqwest::Error| self.failure(&host, error);

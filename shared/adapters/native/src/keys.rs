@@ -1,4 +1,4 @@
-//! What the local stores agree on: which keys there are, and what a version is.
+//! What the stores agree on: which keys there are, and, for the local ones, what a version is.
 
 use kedge_engine::ports::{Condition, ETag};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ pub(crate) const TEMP_NAME: &str = ".kedge.tmp";
 
 /// Why a text can't be a key; none if it can. A key is a relative path with `/`, and the same
 /// everywhere, so what some file system would read as more than a name is refused.
-pub(crate) fn key_problem(key: &str) -> Option<&'static str> {
+#[must_use]
+pub fn key_problem(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         return Some("a key must not be empty");
     }

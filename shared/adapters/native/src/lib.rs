@@ -5,13 +5,14 @@
 
 mod actor;
 mod clock;
-#[cfg(test)]
-mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod dotenv;
 mod http;
 mod keys;
 mod memory;
 mod meter;
+mod operations;
 mod random;
 mod settings;
 mod signer;
@@ -19,8 +20,10 @@ mod store;
 
 pub use self::clock::SystemClock;
 pub use self::http::{HttpBuildError, HttpOptions, NativeHttp, install_tls};
-pub use self::memory::{MemoryStore, Operations};
+pub use self::keys::key_problem;
+pub use self::memory::MemoryStore;
 pub use self::meter::{Metered, Traffic};
+pub use self::operations::Operations;
 pub use self::random::SystemRandom;
 pub use self::settings::{NativeSecrets, Settings, SettingsError};
 pub use self::signer::RingSigner;

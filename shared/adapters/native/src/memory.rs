@@ -9,17 +9,7 @@ use kedge_core::model::Timestamp;
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use crate::keys::{etag_of, holds, key_problem};
-
-/// How often a store was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Operations {
-    /// Calls of `get`.
-    pub gets: u64,
-    /// Calls of `put`, whatever came of them.
-    pub puts: u64,
-    /// Calls of `list`.
-    pub lists: u64,
-}
+use crate::operations::Operations;
 
 /// Objects in memory, with the semantics of the folder.
 pub struct MemoryStore {
@@ -50,12 +40,6 @@ impl MemoryStore {
     pub fn operations(&self) -> Operations {
         self.operations.get()
     }
-
-    fn count(&self, one: impl FnOnce(&mut Operations)) {
-        let mut operations = self.operations.get();
-        one(&mut operations);
-        self.operations.set(operations);
-    }
 }
 
 impl Default for MemoryStore {
@@ -75,7 +59,7 @@ impl fmt::Debug for MemoryStore {
 
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        self.count(|operations| operations.gets += 1);
+        Operations::count(&self.operations, |operations| operations.gets += 1);
         if let Some(problem) = key_problem(key) {
             return Err(StoreError::Read {
                 key: key.to_owned(),
@@ -95,7 +79,7 @@ impl Store for MemoryStore {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
-        self.count(|operations| operations.puts += 1);
+        Operations::count(&self.operations, |operations| operations.puts += 1);
         if let Some(problem) = key_problem(key) {
             return Err(StoreError::Write {
                 key: key.to_owned(),
@@ -120,7 +104,7 @@ impl Store for MemoryStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.count(|operations| operations.lists += 1);
+        Operations::count(&self.operations, |operations| operations.lists += 1);
         let objects = self.objects.borrow();
         Ok(objects
             .range(prefix.to_owned()..)
@@ -134,11 +118,13 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{put, store_conformance};
+    use crate::conformance::{long_lists_are_whole, put, store_conformance};
 
     #[tokio::test(flavor = "current_thread")]
     async fn it_is_a_store() {
-        store_conformance(&MemoryStore::new()).await;
+        let store = MemoryStore::new();
+        store_conformance(&store).await;
+        long_lists_are_whole(&store).await;
     }
 
     #[tokio::test(flavor = "current_thread")]

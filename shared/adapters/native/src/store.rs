@@ -1,5 +1,6 @@
 //! A folder as store: for one machine, the sandbox and tests.
 
+use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject
 
 use crate::clock::{system_time, timestamp};
 use crate::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem};
+use crate::operations::Operations;
 
 /// How often a held lock is tried again, and how long in all: 5 seconds. A write takes
 /// milliseconds, so a lock held longer is not one of ours at work.
@@ -25,6 +27,7 @@ const LOCK_PAUSE_MS: u64 = 20;
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     root: PathBuf,
+    operations: Cell<Operations>,
 }
 
 impl FolderStore {
@@ -34,7 +37,10 @@ impl FolderStore {
     /// # Errors
     /// When the folder is not there or not a folder.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let store = Self { root: root.into() };
+        let store = Self {
+            root: root.into(),
+            operations: Cell::default(),
+        };
         store
             .check_root()
             .map_err(|error| read_error("anything", &error))?;
@@ -52,6 +58,12 @@ impl FolderStore {
             reason: format!("can't make the folder {}: {error}", root.display()),
         })?;
         Self::open(root)
+    }
+
+    /// How often it was asked so far.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        self.operations.get()
     }
 
     fn check_root(&self) -> io::Result<()> {
@@ -198,6 +210,7 @@ impl FolderStore {
 
 impl Store for FolderStore {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        Operations::count(&self.operations, |operations| operations.gets += 1);
         if let Some(problem) = key_problem(key) {
             return Err(read_error(key, &io::Error::other(problem)));
         }
@@ -210,6 +223,7 @@ impl Store for FolderStore {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
+        Operations::count(&self.operations, |operations| operations.puts += 1);
         let failed = |error: io::Error| StoreError::Write {
             key: key.to_owned(),
             reason: error.to_string(),
@@ -223,6 +237,7 @@ impl Store for FolderStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        Operations::count(&self.operations, |operations| operations.lists += 1);
         let mut keys = Vec::new();
         self.check_root()
             .and_then(|()| self.walk("", prefix, &mut keys))
@@ -258,7 +273,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{put, store_conformance, text};
+    use crate::conformance::{neighbours_do_not_meet, put, store_conformance, text};
     use kedge_engine::ports::ETag;
     use std::process::{Command, Stdio};
     use std::thread;
@@ -278,6 +293,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::create(folder.path().join("new/store")).unwrap();
         block_on(store_conformance(&store));
+        let beside = FolderStore::create(folder.path().join("new/store2")).unwrap();
+        let next = FolderStore::create(folder.path().join("new/store20")).unwrap();
+        block_on(neighbours_do_not_meet(&beside, &next));
     }
 
     #[test]

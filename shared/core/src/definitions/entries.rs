@@ -138,7 +138,8 @@ impl Context<'_> {
             Content::Map(pairs) => {
                 let pos = pairs.first().map_or(node.pos, |(key, _)| key.pos);
                 let is_map = |(_, value): &(_, Node)| matches!(value.content, Content::Map(_));
-                match is_whole && !pairs.is_empty() && pairs.iter().all(is_map) {
+                let is_named = NAMED_LISTS.contains(&what) && !pairs.is_empty();
+                match is_named && pairs.iter().all(is_map) {
                     true => (pos, "write each as `- name: …`, and its other keys below"),
                     false => (pos, "begin each item with `- `"),
                 }
@@ -217,6 +218,8 @@ pub(super) fn is_map(node: &Node) -> bool {
 /// The keys that items of lists begin with.
 pub(super) const BEGINS_ITEM: [&str; 3] = ["name", "topic", "resource"];
 
+/// The lists of what has a name.
+const NAMED_LISTS: [&str; 3] = ["topics", "subscriptions", "nodes"];
 /// The lists whose absence must be said.
 const WHOLE_LISTS: [&str; 5] = ["topics", "subscriptions", "bindings", "nodes", "ignore"];
 

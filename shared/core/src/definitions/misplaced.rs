@@ -34,8 +34,9 @@ const CONFIG: [&str; 5] = [
     "nodes",
 ];
 /// What only `kedge.yaml` says.
-const KEDGE: [&str; 7] = [
+const KEDGE: [&str; 8] = [
     "project",
+    "bucket",
     "areas",
     "stacks",
     "branches",

@@ -3,7 +3,9 @@
 //! `yaml` makes a loose tree with positions and is the only file that knows the YAML library. The
 //! readers (`project`, `stack`, `kafka`, `pubsub`, `nodes`) walk the trees and report every problem
 //! with its place; `fields` reads what a resource may say from the table in `model::fields`, and
-//! `schema` makes the JSON Schemas for editors from the same table.
+//! `schema` makes the JSON Schemas for editors from the same table. What is said of a map or list
+//! that is none is in `entries`, of an unknown key in `misplaced`, of what is not YAML in `syntax`
+//! (by the text) and `yaml::words` (by the parser's error).
 
 mod context;
 mod entries;
@@ -32,7 +34,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Declared, DeclaredResource, Kind, ResourceKey, Salt, StackConfig, StackName};
+use crate::model::{
+    BucketAddress, BucketAddressError, Declared, DeclaredResource, Kind, ResourceKey, Salt,
+    StackConfig, StackName,
+};
 
 use context::{Context, stack_file};
 use kafka::KafkaReader;
@@ -198,6 +203,23 @@ pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
         }) => named(name),
         Some(_) => None,
         None => named(branch),
+    }
+}
+
+/// The bucket that `kedge.yaml` names for Kedge's memory; none if it names none.
+///
+/// # Errors
+/// When what stands there is no bucket: another store must not be taken instead.
+pub fn bucket_of(set: &DefinitionSet) -> Result<Option<BucketAddress>, BucketAddressError> {
+    let root = set
+        .text(project::FILE)
+        .and_then(|text| yaml::read(text).ok());
+    match root.as_ref().and_then(|root| child(root, "bucket")) {
+        None => Ok(None),
+        Some(node) => match &node.content {
+            Content::Scalar(text) => text.parse().map(Some),
+            _ => "".parse().map(Some),
+        },
     }
 }
 

@@ -1,8 +1,10 @@
-//! `kedge.yaml`: the project's name, area defaults, policies, branches, guards, ignore rules.
+//! `kedge.yaml`: the project's name, bucket, area defaults, policies, branches, guards, ignore rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec};
+use crate::model::{
+    BucketAddress, FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec,
+};
 
 use super::context::{Context, Entry, Filled};
 use super::entries::{is_map, is_written};
@@ -19,8 +21,9 @@ use super::yaml::{Content, Node};
 /// The project's file.
 pub(super) const FILE: &str = "kedge.yaml";
 /// Its keys.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "project",
+    "bucket",
     "areas",
     "policy",
     "stacks",
@@ -100,6 +103,7 @@ pub(super) fn read<'a>(
     for entry in &entries {
         match entry.key {
             "project" | "policy" => {}
+            "bucket" => bucket(context, entry.value),
             "areas" => read_areas(context, entry.value, areas, &mut project),
             "stacks" => stacks(context, entry.value, &mut project.policy),
             "branches" => branches(context, entry.value),
@@ -176,6 +180,20 @@ fn stacks(context: &mut Context<'_>, node: &Node, policy: &mut Policy) {
             own.guards = policy.guards.clone();
             *policy = own;
         }
+    }
+}
+
+/// Checks the bucket, which whoever opens the store has taken by then (`bucket_of`).
+fn bucket(context: &mut Context<'_>, node: &Node) {
+    if let Filled::Text(text) = context.text(FILE, "bucket", node)
+        && let Err(error) = text.parse::<BucketAddress>()
+    {
+        let place = Place {
+            file: FILE,
+            pos: node.pos,
+        };
+        let hint = "write `bucket: <name>` or `bucket: <name>/<prefix>`";
+        context.report.hinted(place, error.to_string(), hint);
     }
 }
 
@@ -269,14 +287,15 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
     })
 }
 
-/// What could stand behind a key of an ignore rule.
+/// What could stand behind a key of an ignore rule, or of another map of texts.
 fn example(key: &str) -> &'static str {
     match key {
         "resource" => "\"{stack}-…\"",
         "field" => "retention_ms",
         "reason" => "<why it is overlooked>",
         "owner" => "<who answers for it>",
-        _ => "2026-12-31",
+        "until" => "2026-12-31",
+        _ => "<its name>",
     }
 }
 

@@ -11,6 +11,7 @@ use super::{fields, nodes, policy, project, stack};
 /// What a text may be wherever another value is wanted: it has a `{placeholder}`.
 const PLACEHOLDER: &str = r"\{[A-Za-z0-9_-]+\??\}";
 const WHOLE_NUMBER: &str = r"^-?[0-9]+$";
+const BUCKET: &str = r"^(s3://)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$";
 const MILLISECONDS: &str = r"^(-?[0-9]+|[0-9]+(ms|s|m|h|d))$";
 const BYTES: &str = r"^(-?[0-9]+|[0-9]+(KiB|MiB|GiB|TiB))$";
 const DURATION: &str = r"^([0-9]+(\.[0-9]{1,9})?s|[0-9]+[mhd])$";
@@ -304,6 +305,13 @@ fn kedge() -> Json {
             (
                 "project",
                 text("The namespace of the config keys in stack files."),
+            ),
+            (
+                "bucket",
+                described(
+                    json!({"type": "string", "pattern": BUCKET}),
+                    "The R2 bucket of Kedge's memory, and where in it: name or name/prefix.",
+                ),
             ),
             (
                 "areas",

@@ -14,15 +14,21 @@ pub(super) struct Slip {
 /// How many lines above the place that the parser names are looked at.
 const LINES_ABOVE: usize = 3;
 
+/// How many lines a text below `|` or `>` is taken to have at most.
+const TEXT_LINES_MAX: usize = 200;
+
 /// The slip that most likely made a text unreadable at a place; none if it is none of those that
 /// are common.
 pub(super) fn slip(text: &str, at: Pos) -> Option<Slip> {
     let last = (at.line as usize).max(1);
+    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).take(last).collect();
     let near = |(number, line): (usize, &'_ str)| -> Option<Slip> {
-        let number = u32::try_from(number).ok()?;
+        let before = lines.get(..number - 1).unwrap_or_default();
+        let number = u32::try_from(number)
+            .ok()
+            .filter(|_| !is_text(before, line))?;
         in_line(number, line)
     };
-    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).take(last).collect();
     let above = lines.iter().rev().take(1 + LINES_ABOVE).copied();
     conflict(text)
         .or_else(|| above.clone().find_map(near))
@@ -40,6 +46,20 @@ pub(super) fn slip(text: &str, at: Pos) -> Option<Slip> {
                 hint,
             })
         })
+}
+
+/// Whether a line is one of a text below `|` or `>`, where anything may stand.
+fn is_text(before: &[(usize, &str)], line: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_above = |above: &&str| !above.trim().is_empty() && indent(above) < indent(line);
+    let mut near = before
+        .iter()
+        .rev()
+        .map(|(_, above)| *above)
+        .take(TEXT_LINES_MAX);
+    let above = near.find(is_above);
+    let mark = above.and_then(|above| above.split_whitespace().next_back());
+    mark.is_some_and(|mark| mark.starts_with(['|', '>']) && mark.len() <= 3)
 }
 
 /// The marks of a merge that nobody finished.
@@ -188,7 +208,9 @@ fn indented_wrong(lines: &[(usize, &str)], line: &str) -> Option<String> {
         .map(|(key, _)| key)
         .filter(|_| !rest.starts_with('-'))?;
     let above = || lines.iter().rev().skip(1).map(|(_, above)| *above);
-    let before = above().find(|above| !above.trim().is_empty())?;
+    let (_, before) = (lines.iter().enumerate().rev().skip(1).take(TEXT_LINES_MAX))
+        .map(|(at, (_, above))| (lines.get(..at).unwrap_or_default(), *above))
+        .find(|(before, above)| !above.trim().is_empty() && !is_text(before, above))?;
     let item = above().find_map(|above| {
         let rest = above.trim_start();
         let item = rest.strip_prefix("- ")?.trim_start();

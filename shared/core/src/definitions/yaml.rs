@@ -149,7 +149,7 @@ fn forbidden_character(text: &str) -> Option<YamlError> {
         };
         if c == char::REPLACEMENT_CHARACTER {
             let hint = "save the file as UTF-8, and write this character again";
-            return Some(YamlError::new(pos, "the file is not UTF-8", hint));
+            return Some(YamlError::new(pos, "a character that is not UTF-8", hint));
         }
         if c.is_control() && !matches!(c, '\n' | '\r' | '\t') {
             let message = format!(
@@ -440,7 +440,7 @@ fn scalar<'t>(
 fn expect_tag(tag: Option<&Tag>, own: &str, pos: Pos) -> Result<(), YamlError> {
     match tag {
         Some(tag) if !(tag.is_yaml_core_schema() && tag.suffix() == own) => {
-            let hint = "remove it; a text that looks like a number is written in quotes";
+            let hint = "remove it; a text that begins with `!` needs quotes";
             Err(YamlError::new(
                 pos,
                 "tags (`!name`) are not supported",

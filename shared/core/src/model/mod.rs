@@ -3,6 +3,7 @@
 //! None of these types is serialisable; each boundary (YAML, stored JSON, a provider's wire, the
 //! JSON shown to machines) has twins of its own.
 
+mod bucket;
 mod by_field;
 mod declared;
 mod field_name;
@@ -14,6 +15,7 @@ mod secret;
 mod time;
 mod value;
 
+pub use bucket::{BUCKET_SCHEME, BucketAddress, BucketAddressError};
 pub use by_field::ByField;
 pub use declared::{Declared, DeclaredField, DeclaredResource, IgnoreRule, Origin, StackConfig};
 pub use field_name::FieldName;

@@ -189,6 +189,9 @@ guards:
   share_percent_max: 101
   changes: 1
 "),
+    bucket: of("kedge.yaml", "project: acme
+bucket: \"My Bucket\"
+"),
     ignore_rules: of("kedge.yaml", "project: acme
 ignore:
   - resource: \"{stack}-a\"
@@ -348,6 +351,8 @@ said! {
         "topics:\n  {stack}-a:\n    partitions: 1\n",
     ]),
     wildcard_without_quotes: of("stacks/dev.yaml", &node("- {name: 1, ips: [203.0.113.1], domain: *.clustera.io}")),
+    indented_below_a_text: of(TOPICS, &topic("description: |\n  see: this: that\n tags: {}")),
+    tag: of(TOPICS, &topic("description: !important")),
     indented_in_a_map: of(PUBSUB, "topics:\n  - name: \"{stack}-m\"\n    labels:\n      a: x\n       b: y\n"),
     indented_without_a_list: each("stacks/dev.yaml", [
         "config:\n  acme:aiven_project: x\n   acme:kafka_service: y\n",

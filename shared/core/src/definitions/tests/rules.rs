@@ -4,7 +4,7 @@ use crate::model::{
     Allowance, FieldName, Kind, OnMissing, Policy, ResourceKey, Scope, Timestamp, Value,
 };
 
-use super::super::{stack_names, stack_of_branch};
+use super::super::{bucket_of, stack_names, stack_of_branch};
 use super::*;
 
 const TOPICS: &str = "data/kafka-topics.yaml";
@@ -299,6 +299,20 @@ ignore:
 #[test]
 fn another_stacks_mistake_stops_that_stack_only() {
     good(&[("stacks/prod.yaml", "config: [\n")]);
+}
+
+#[test]
+fn the_bucket_is_found_or_refused() {
+    let of = |line: &str| {
+        let files = [("kedge.yaml".to_owned(), format!("project: acme\n{line}\n"))];
+        bucket_of(&DefinitionSet::new(files.into()).unwrap())
+    };
+    assert_eq!(of(""), Ok(None));
+    let found = of("bucket: clustera-kedge/prod").unwrap().unwrap();
+    assert_eq!(found.to_string(), "s3://clustera-kedge/prod");
+    for wrong in ["bucket: Not A Bucket", "bucket:", "bucket: []", "bucket: 7"] {
+        assert!(of(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn what_is_not_yaml_is_one_error_with_a_place() {
             "an invisible character (U+0000) in the file",
         ),
         ("a: \"x\n", 1, "a quote that is not closed"),
-        ("a: b\u{FFFD}\n", 1, "the file is not UTF-8"),
+        ("a: b\u{FFFD}\n", 1, "a character that is not UTF-8"),
         (&bomb, 5, "too many `*aliases` in one file"),
         (&deep, 1, too_deep),
     ] {

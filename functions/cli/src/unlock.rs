@@ -1,0 +1,108 @@
+//! `kedge unlock`: takes a lease from a run that is gone, or must stop.
+
+use kedge_engine::lease::{self, HeldBy, Holder};
+use kedge_engine::ports::{Clock as _, Random as _};
+
+use crate::args::{Args, Format, UnlockOptions};
+use crate::error::CliError;
+use crate::screen;
+use crate::setup::Setup;
+
+/// `kedge unlock`.
+pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, CliError> {
+    let setup = Setup::of(args)?;
+    if setup.read_only {
+        return Err(CliError::Usage(
+            "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
+        ));
+    }
+    let stack = &setup.chosen.stack;
+    let is_json = args.format() == Format::Json;
+    let Some(held) = lease::holder_of(&setup.store, stack, setup.lease).await? else {
+        return answer(is_json, stack.as_str(), None, || {
+            format!("stack `{stack}` is not locked: nobody is changing it\n")
+        });
+    };
+    if !is_json {
+        screen::err(&shown(&held))?;
+    }
+    if !options.yes && !is_agreed(is_json)? {
+        screen::err("nothing was changed\n")?;
+        return Ok(0);
+    }
+    let by = Holder {
+        actor: setup.actor.clone(),
+        run: format!(
+            "{}-{:08x}",
+            setup.ports.now().0,
+            setup.ports.next_u64() >> 32
+        ),
+    };
+    if !is_json {
+        let seconds = setup.lease.fresh_ms / 1000;
+        screen::err(&format!(
+            "taking the lease; until {seconds} s after its last renewal, what had it may begin \
+             changes, and nobody else\n"
+        ))?;
+    }
+    lease::unlock(&setup.ports, &setup.store, &held, &by, setup.lease).await?;
+    answer(is_json, stack.as_str(), Some(&held), || {
+        format!(
+            "unlocked: stack `{stack}` may be changed again; `kedge check` says how it stands, and \
+             the next `kedge up` settles what run {} had begun\n",
+            held.run
+        )
+    })
+}
+
+/// Who holds it, since when, and whether it seems gone.
+fn shown(held: &HeldBy) -> String {
+    let hint = match held.has_ended() {
+        true => "It was not renewed in time: its run crashed, sleeps, or can't reach the store.",
+        false => {
+            "It was renewed a moment ago: its run is at work. Unlocking stops it in the middle; \
+             what it began stays begun."
+        }
+    };
+    let (since, renewed) = (held.since, held.renewed_at);
+    format!("{held}\n  held since {since}, last renewed {renewed}\n{hint}\n")
+}
+
+fn is_agreed(is_json: bool) -> Result<bool, CliError> {
+    if is_json || !screen::can_ask() {
+        return Err(CliError::Usage(
+            "nobody can be asked here: unlock with --yes".to_owned(),
+        ));
+    }
+    Ok(
+        screen::ask("Type `yes` to take it over and release it, anything else to leave it: ")?
+            == "yes",
+    )
+}
+
+fn answer(
+    is_json: bool,
+    stack: &str,
+    held: Option<&HeldBy>,
+    text: impl FnOnce() -> String,
+) -> Result<u8, CliError> {
+    if !is_json {
+        screen::out(&text())?;
+        return Ok(0);
+    }
+    let held = held.map(|held| {
+        serde_json::json!({
+            "actor": held.actor,
+            "run": held.run,
+            "since": held.since.to_string(),
+            "renewed_at": held.renewed_at.to_string(),
+        })
+    });
+    let json = serde_json::json!({
+        "format": "kedge.unlocked/1",
+        "stack": stack,
+        "from": held,
+    });
+    screen::out(&format!("{json:#}\n"))?;
+    Ok(0)
+}

@@ -1,0 +1,314 @@
+//! The store port over a bucket.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use kedge_core::model::BucketAddress;
+use kedge_engine::ports::{
+    Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
+};
+use kedge_native::{
+    HttpBuildError, HttpOptions, NativeHttp, Operations, SystemRandom, key_problem,
+};
+
+use crate::client::{AnswerDate, client, timestamp};
+use crate::failure::{Doing, Failure, Fate};
+use crate::settings::S3Settings;
+use crate::tries::Tries;
+
+/// How a bucket is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Options {
+    /// How one request is sent.
+    pub http: HttpOptions,
+    /// The longest pause before the first repetition, in milliseconds; it doubles.
+    pub pause_ms: u64,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self {
+            http: HttpOptions::default(),
+            pause_ms: 500,
+        }
+    }
+}
+
+/// Objects in a bucket, under one prefix.
+#[derive(Debug)]
+pub struct S3Store {
+    client: Client,
+    address: BucketAddress,
+    settings: S3Settings,
+    random: SystemRandom,
+    pause_ms: u64,
+    operations: Cell<Operations>,
+}
+
+/// What a look at the object finds after a write whose fate is open.
+enum Seen {
+    /// The bytes that were to be written: they are there.
+    Own(Version),
+    /// What the write's condition allows: it was not made.
+    Unchanged,
+    /// Something else: another writer was there.
+    Other,
+}
+
+impl S3Store {
+    /// A store that is asked with these settings. Nothing is sent yet, so that a bucket that is not
+    /// there shows with the first request.
+    ///
+    /// # Errors
+    /// When the system has no usable root certificates.
+    pub fn new(
+        address: BucketAddress,
+        settings: S3Settings,
+        options: S3Options,
+    ) -> Result<Self, HttpBuildError> {
+        let http = NativeHttp::new(options.http)?;
+        Ok(Self {
+            client: client(&settings, http),
+            address,
+            settings,
+            random: SystemRandom::new(),
+            pause_ms: options.pause_ms,
+            operations: Cell::default(),
+        })
+    }
+
+    /// How many requests were sent so far, repetitions and looks after a lost answer included.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        self.operations.get()
+    }
+
+    async fn get_once(&self, key: &str) -> Result<Option<StoredObject>, Failure> {
+        Operations::count(&self.operations, |operations| operations.gets += 1);
+        let date = AnswerDate::default();
+        let sent = self
+            .client
+            .get_object()
+            .bucket(self.address.name())
+            .key(self.address.full_key(key))
+            .customize()
+            .interceptor(date.clone())
+            .send()
+            .await;
+        let output = match sent.map_err(|error| Failure::of(&error)) {
+            Ok(output) => output,
+            Err(failure) if failure.is_absence() => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let written_at = output.last_modified.as_ref().and_then(timestamp);
+        let (Some(etag), Some(written_at)) = (output.e_tag, written_at) else {
+            return Err(Failure::Strange("it has no ETag or no Last-Modified"));
+        };
+        let body = output.body.collect().await;
+        let body = body.map_err(|error| Failure::Unheard(error.to_string()))?;
+        Ok(Some(StoredObject {
+            bytes: body.into_bytes(),
+            etag: ETag(etag),
+            written_at,
+            read_at: date.get(),
+        }))
+    }
+
+    async fn put_once(
+        &self,
+        key: &str,
+        bytes: &Bytes,
+        condition: &Condition,
+    ) -> Result<Version, Failure> {
+        Operations::count(&self.operations, |operations| operations.puts += 1);
+        let date = AnswerDate::default();
+        let request = self
+            .client
+            .put_object()
+            .bucket(self.address.name())
+            .key(self.address.full_key(key))
+            .content_type("application/json")
+            .body(ByteStream::from(bytes.clone()));
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Is(etag) => request.if_match(&etag.0),
+            Condition::None => request,
+        };
+        let sent = request.customize().interceptor(date.clone()).send().await;
+        let output = sent.map_err(|error| Failure::of(&error))?;
+        match (output.e_tag, date.get()) {
+            (Some(etag), Some(written_at)) => Ok(Version {
+                etag: ETag(etag),
+                written_at,
+            }),
+            _ => Err(Failure::Strange("it has no ETag or no Date")),
+        }
+    }
+
+    /// One page of keys, as they are in the bucket, and where the next one begins.
+    async fn list_once(
+        &self,
+        prefix: &str,
+        from: Option<&str>,
+    ) -> Result<(Vec<String>, Option<String>), Failure> {
+        Operations::count(&self.operations, |operations| operations.lists += 1);
+        let sent = self
+            .client
+            .list_objects_v2()
+            .bucket(self.address.name())
+            .prefix(self.address.full_key(prefix))
+            .set_continuation_token(from.map(str::to_owned))
+            .send()
+            .await;
+        let output = sent.map_err(|error| Failure::of(&error))?;
+        let next = match (output.is_truncated, output.next_continuation_token) {
+            (Some(true), None) => return Err(Failure::Strange("it is cut off")),
+            (Some(true), next) => next,
+            (Some(false), _) => None,
+            // Every list of S3 says whether it is whole.
+            (None, _) => return Err(Failure::Strange("it is no list")),
+        };
+        let objects = output.contents.unwrap_or_default();
+        let keys = objects.into_iter().filter_map(|object| object.key);
+        Ok((keys.collect(), next))
+    }
+
+    /// Reads, and reads again where that may help.
+    async fn reading<T>(
+        &self,
+        mut once: impl AsyncFnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut tries = Tries::default();
+        loop {
+            let failure = match once().await {
+                Ok(read) => return Ok(read),
+                Err(failure) => failure,
+            };
+            if !failure.may_pass() || !self.pause(&mut tries, &failure).await {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// Waits before the next try; false if there is to be none.
+    async fn pause(&self, tries: &mut Tries, failure: &Failure) -> bool {
+        match tries.pause_ms(failure, self.pause_ms, self.random.next_u64()) {
+            None => false,
+            Some(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                true
+            }
+        }
+    }
+
+    /// Looks at an object whose write has an open fate. A write that is not seen may still arrive;
+    /// then the next try finds its condition broken, and looks again.
+    async fn look(&self, key: &str, bytes: &Bytes, condition: &Condition) -> Result<Seen, Failure> {
+        let standing = self.reading(async || self.get_once(key).await).await?;
+        Ok(match (standing, condition) {
+            (Some(object), _) if object.bytes == *bytes => Seen::Own(Version {
+                etag: object.etag,
+                written_at: object.written_at,
+            }),
+            (_, Condition::None) | (None, Condition::Absent) => Seen::Unchanged,
+            (Some(object), Condition::Is(etag)) if object.etag == *etag => Seen::Unchanged,
+            _ => Seen::Other,
+        })
+    }
+
+    fn read_error(&self, what: &str, reason: String) -> StoreError {
+        StoreError::Read {
+            key: what.to_owned(),
+            reason,
+        }
+    }
+
+    fn told(&self, failure: &Failure, doing: Doing) -> String {
+        failure.told(doing, &self.address, &self.settings)
+    }
+}
+
+impl Store for S3Store {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        if let Some(problem) = key_problem(key) {
+            return Err(self.read_error(key, problem.to_owned()));
+        }
+        let read = self.reading(async || self.get_once(key).await).await;
+        read.map_err(|failure| self.read_error(key, self.told(&failure, Doing::Reading)))
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        let failed = |reason: String| StoreError::Write {
+            key: key.to_owned(),
+            reason,
+        };
+        if let Some(problem) = key_problem(key) {
+            return Err(failed(problem.to_owned()));
+        }
+        let mut tries = Tries::default();
+        // Whether an earlier try may have been carried out, so that a broken condition may be its
+        // doing.
+        let mut is_open = false;
+        loop {
+            let failure = match self.put_once(key, &bytes, &condition).await {
+                Ok(version) => return Ok(PutOutcome::Written(version)),
+                Err(failure) => failure,
+            };
+            let told = || failed(self.told(&failure, Doing::Writing));
+            match failure.fate(&condition) {
+                Fate::Lost if !is_open => return Ok(PutOutcome::Conflict),
+                Fate::Refused => return Err(told()),
+                Fate::NotDone => {}
+                Fate::Lost | Fate::Open => {
+                    is_open = true;
+                    match self.look(key, &bytes, &condition).await {
+                        Ok(Seen::Own(version)) => return Ok(PutOutcome::Written(version)),
+                        Ok(Seen::Other) => return Ok(PutOutcome::Conflict),
+                        Ok(Seen::Unchanged) => {}
+                        Err(_) => return Err(told()),
+                    }
+                }
+            }
+            if !self.pause(&mut tries, &failure).await {
+                return Err(told());
+            }
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let failed = |failure: Failure| {
+            let what = format!("the keys of `{prefix}`");
+            self.read_error(&what, self.told(&failure, Doing::Reading))
+        };
+        let mut keys = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self
+                .reading(async || self.list_once(prefix, from.as_deref()).await)
+                .await;
+            let (found, next) = page.map_err(failed)?;
+            // Others' objects may have names that are no keys of ours.
+            let own = found.iter().filter_map(|full| self.address.own_key(full));
+            keys.extend(
+                own.filter(|key| key_problem(key).is_none())
+                    .map(str::to_owned),
+            );
+            if next.is_none() {
+                keys.sort_unstable();
+                return Ok(keys);
+            }
+            if next == from {
+                return Err(failed(Failure::Strange("its pages lead round in a circle")));
+            }
+            from = next;
+        }
+    }
+}

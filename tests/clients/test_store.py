@@ -1,0 +1,218 @@
+"""Kedge's store on a real S3 server: the suite of all stores, and whole processes that meet there.
+
+KEDGE_RACES, KEDGE_KILLS and KEDGE_SEED say how often, and with which seed (else 10, 10 and 1).
+"""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+from bucket import KEY_ID, NAME, SECRET, Bucket
+from desk import HERE, KEDGE, STACK, STEP_S, Desk
+
+# The suite is a test of cargo's; `.ci/test-real` has built it.
+SUITE_S = 300
+# A lease's length where holders are killed. The next one may begin one and a half of it later.
+LEASE_S = 4
+RACES = int(os.environ.get("KEDGE_RACES", "10"))
+KILLS = int(os.environ.get("KEDGE_KILLS", "10"))
+# How many changes an edit takes, each one request.
+CHANGES = 5
+SEED = int(os.environ.get("KEDGE_SEED", "1"))
+
+
+def setUpModule():
+    global bucket
+    bucket = Bucket()
+    unittest.addModuleCleanup(bucket.stop)
+
+
+class Suite(unittest.TestCase):
+    def test_the_suite_of_all_stores(self):
+        env = os.environ | {
+            "KEDGE_TEST_S3_ENDPOINT": bucket.endpoint,
+            "KEDGE_TEST_S3_BUCKET": NAME,
+            "KEDGE_TEST_S3_KEY_ID": KEY_ID,
+            "KEDGE_TEST_S3_SECRET": SECRET,
+        }
+        cargo = [os.environ.get("CARGO", "cargo"), "test", "--locked", "--package", "kedge-s3"]
+        done = subprocess.run(
+            [*cargo, "--test", "real", "--", "--nocapture"],
+            cwd=HERE.parent.parent,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SUITE_S,
+        )
+        said = f"{done.stdout}\n{done.stderr}"
+        self.assertEqual(done.returncode, 0, said)
+        self.assertIn("2 passed", said)
+        self.assertNotIn("SKIPPED", said)
+
+
+class StoreDesk(Desk):
+    """A deployed stack whose state is in the bucket."""
+
+    # Answers of the providers take so long that runs overlap.
+    LATENCY_MS = 60
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="kedge-store-", ignore_cleanup_errors=True)
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        shutil.copytree(HERE / "definitions", self.folder / "definitions")
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | bucket.env()
+        self.serve("--latency-ms", str(self.LATENCY_MS), "--jitter-ms", str(self.LATENCY_MS))
+        self.random = random.Random(SEED)
+        # Each test has a prefix of its own in the one bucket.
+        self.store = f"s3://{NAME}/{self.id().rsplit('.', 1)[1]}"
+        self.options = ["--stack", STACK, "--store", self.store, "--json"]
+        self.push()
+        self.up()
+        self.check_clean()
+
+    def push(self):
+        self.kedge("push", code=0)
+
+    def edit(self, number):
+        """Pushes an edit: two new topics, a new record set, both subscriptions changed."""
+        topics = self.folder / "definitions/data/kafka-topics.yaml"
+        new = "".join(f'  - name: "{{stack}}-{number}-{one}"\n    partitions: 1\n    replication: 2\n' for one in "ab")
+        topics.write_text(topics.read_text() + new)
+        stack = self.folder / "definitions/stacks/clients.yaml"
+        node = f"    - name: n{number}\n      ips: [203.0.113.{number % 250 + 1}]\n"
+        stack.write_text(f"{stack.read_text()}{node}      domain: n{number}.clustera.io\n")
+        pubsub = self.folder / "definitions/data/pubsub.yaml"
+        seconds = 60 + number % 100 + 1
+        lines = [
+            f"    ack_deadline_seconds: {seconds}" if "ack_deadline_seconds" in line else line
+            for line in pubsub.read_text().splitlines()
+        ]
+        pubsub.write_text("\n".join(lines) + "\n")
+        self.push()
+
+    def start(self, **variables):
+        """Starts `kedge up`, and does not wait for it."""
+        process = subprocess.Popen(
+            [KEDGE, "up", "--yes", *self.options],
+            cwd=self.folder,
+            env=self.env | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.wait, STEP_S)
+        self.addCleanup(process.kill)
+        return process
+
+    def sandbox(self, path, method="GET"):
+        request = urllib.request.Request(f"{self.url}/_sandbox/{path}", method=method)
+        with urllib.request.urlopen(request, timeout=STEP_S) as answer:
+            return json.load(answer)
+
+    def applied(self):
+        """The requests that changed something, since they were last forgotten."""
+        log = self.sandbox("requests")["requests"]
+        return [f"{one['method']} {one['path']}" for one in log if one["applied"]]
+
+    def check_written_once(self):
+        """Each change of one edit was made once, whoever made it."""
+        applied = self.applied()
+        self.assertEqual(len(applied), CHANGES, applied)
+
+    def check_as_declared(self):
+        """`kedge check` is clean, nothing in the namespace is left over, and nothing is there twice."""
+        report = self.check_clean()
+        self.assertEqual((report["unmanaged"], report["findings"]), ([], []), report)
+        self.assertEqual(report["counts"]["compared"], report["counts"]["declared"], report)
+        world = self.sandbox("world")
+        records = [(one["name"], one["type"], one["content"]) for one in records_of(world)]
+        self.assertEqual(len(records), len(set(records)), records)
+
+
+def records_of(world):
+    """Each DNS record, wherever it is in the world's JSON."""
+    if isinstance(world, dict):
+        if {"name", "type", "content"} <= world.keys():
+            yield world
+        for inner in world.values():
+            yield from records_of(inner)
+    elif isinstance(world, list):
+        for inner in world:
+            yield from records_of(inner)
+
+
+class Races(StoreDesk):
+    def test_of_two_runs_one_applies_and_the_other_says_who(self):
+        for number in range(RACES):
+            with self.subTest(race=number):
+                self.edit(number)
+                self.sandbox("requests", "DELETE")
+                runs = {name: self.start(USER=name) for name in ("ana", "ben")}
+                said = {name: run.communicate(timeout=STEP_S) for name, run in runs.items()}
+                codes = {name: run.returncode for name, run in runs.items()}
+                self.assertEqual(sorted(codes.values()), [0, 1], said)
+                winner, loser = sorted(codes, key=codes.get)
+                changed = json.loads(said[winner][0])
+                self.assertTrue(changed["complete"], changed)
+                self.assertIn(f"{winner}@", said[loser][1])
+                error = json.loads(said[loser][0])
+                self.assertEqual(error["format"], "kedge.error/1", error)
+                self.assertEqual(len(changed["changes"]), CHANGES, changed)
+                self.check_written_once()
+                self.check_as_declared()
+
+
+class Kills(StoreDesk):
+    def setUp(self):
+        super().setUp()
+        self.env["KEDGE_LEASE_SECONDS"] = str(LEASE_S)
+
+    def test_a_killed_run_is_finished_by_the_next(self):
+        self.edit(0)
+        began = time.monotonic()
+        self.up()
+        takes_s = time.monotonic() - began
+        for number in range(1, KILLS + 1):
+            with self.subTest(kill=number, seed=SEED):
+                self.edit(number)
+                self.sandbox("requests", "DELETE")
+                run = self.start(USER="ana")
+                self.wait_to_kill(run, number, takes_s)
+                run.kill()
+                run.communicate(timeout=STEP_S)
+                changed = self.up_when_free()
+                self.assertEqual((changed["left"], changed["findings"]), ([], []), changed)
+                self.check_written_once()
+                self.check_as_declared()
+
+    def wait_to_kill(self, run, number, takes_s):
+        """Any moment of a run; every other time one in which it makes its changes."""
+        if number % 2:
+            time.sleep(self.random.uniform(0, takes_s))
+            return
+        while run.poll() is None and not self.applied():
+            time.sleep(0.01)
+        time.sleep(self.random.uniform(0, takes_s / 3))
+
+    def up_when_free(self):
+        """`kedge up`, tried again while the killed run's lease lasts, and no longer."""
+        until = time.monotonic() + LEASE_S * 1.5 + 5
+        while True:
+            run = self.start(USER="ben")
+            out, err = run.communicate(timeout=STEP_S)
+            if run.returncode == 0:
+                return json.loads(out)
+            self.assertEqual(run.returncode, 1, f"{out}\n{err}")
+            self.assertIn("ana@", err)
+            self.assertLess(time.monotonic(), until, err)
+            time.sleep(0.5)
