@@ -59,6 +59,7 @@
 
 mod error;
 mod permit;
+mod standing;
 mod unlock;
 
 use std::cell::{Cell, RefCell};
@@ -78,10 +79,9 @@ pub(crate) use self::permit::Permit;
 pub use self::unlock::{holder_of, unlock};
 
 use self::permit::Moment;
+use self::standing::{Standing, read_lease, standing};
 use crate::memory::{self, Keys};
-use crate::ports::{
-    Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject, Version,
-};
+use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// How often a write of the lease is tried again after its answer was lost or it was outrun.
 const TRIES: usize = 3;
@@ -431,84 +431,6 @@ enum Wrote {
     Earlier,
     /// Nobody can say, or it was not made.
     Unknown(StoreError),
-}
-
-/// Whose the lease is before it is taken.
-#[derive(Debug)]
-enum Standing {
-    /// This taker's: an earlier attempt was written, and its answer lost.
-    Ours(Version),
-    /// Nobody's. The highest epoch there was, and the condition of taking it.
-    Free { epoch: u64, condition: Condition },
-}
-
-/// Looks whose the lease is; waits only where the store does not say the time.
-async fn standing<P: Clock, S: Store>(
-    ports: &P,
-    store: &S,
-    stack: &StackName,
-    times: LeaseTimes,
-    nonce: &str,
-) -> Result<Standing, LeaseError> {
-    let mut watched: Option<(ETag, Moment)> = None;
-    loop {
-        let Some((lease, object)) = read_lease(store, stack).await? else {
-            let condition = Condition::Absent;
-            return Ok(Standing::Free {
-                epoch: 0,
-                condition,
-            });
-        };
-        if lease.nonce == nonce {
-            let (etag, written_at) = (object.etag, object.written_at);
-            return Ok(Standing::Ours(Version { etag, written_at }));
-        }
-        let over_ms = lease.lease_ms.saturating_add(times.grace_ms);
-        let is_free = lease.released
-            || match (object.read_at, &watched) {
-                (Some(now), _) => now.ms_since(object.written_at) >= over_ms,
-                (None, Some((etag, since))) => {
-                    *etag == object.etag && since.monotonic_age_ms(ports) >= over_ms
-                }
-                (None, None) => false,
-            };
-        if is_free {
-            return Ok(Standing::Free {
-                epoch: lease.epoch,
-                condition: Condition::Is(object.etag),
-            });
-        }
-        let is_renewed = watched
-            .as_ref()
-            .is_some_and(|(etag, _)| *etag != object.etag);
-        if object.read_at.is_some() || is_renewed {
-            let held = HeldBy::of(&lease, &object, times.grace_ms);
-            return Err(LeaseError::Held(Box::new(held)));
-        }
-        watched.get_or_insert_with(|| (object.etag, Moment::now(ports)));
-        ports.sleep_ms(times.slice_ms()).await;
-    }
-}
-
-/// Reads the lease of a stack.
-async fn read_lease<S: Store>(
-    store: &S,
-    stack: &StackName,
-) -> Result<Option<(stored::Lease, StoredObject)>, LeaseError> {
-    let object = store.get(&Keys::of(stack).lease).await;
-    let object = object.map_err(|source| LeaseError::Store {
-        stack: stack.clone(),
-        source,
-    })?;
-    let Some(object) = object else {
-        return Ok(None);
-    };
-    let lease =
-        stored::Lease::decode(&object.bytes, stack).map_err(|source| LeaseError::Decode {
-            stack: stack.clone(),
-            source,
-        })?;
-    Ok(Some((lease, object)))
 }
 
 /// Others wrote it each time.
