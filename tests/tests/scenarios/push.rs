@@ -432,6 +432,7 @@ fn a_set_without_the_stacks_own_file_or_that_does_not_parse_is_invalid() {
         bad.put_object(DEFINITIONS, &json.to_string());
         assert_invalid(&bad, "can't be used", &first);
         bad.files = stack.files.clone();
+        assert_eq!(bad.refused(&commit(5)), ["not-descended"]);
         let report = bad.push(&commit(6));
         assert_eq!(report.outcome, PushOutcome::Stored);
         bad.up_stored(&Authorisation::Unattended).unwrap();
