@@ -183,7 +183,8 @@ pub async fn push<P: Clock, S: Store>(
     let (refusals, said) = judge(PushInput {
         declared: &declared,
         stored,
-        same_content,
+        // What can't be used is replaced whatever it says.
+        same_content: same_content && standing.read.fault.is_none(),
         before: &standing.before,
         index: &standing.index,
         in_force: in_force.map(|state| &state.policy),

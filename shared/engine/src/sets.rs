@@ -134,10 +134,14 @@ pub(crate) async fn read_parsed<S: Store>(
     match parsed(stored, overrides) {
         Ok(declared) => Ok((read, Some(declared))),
         Err(problems) => {
-            let good = match &stored.follows {
+            let mut good = match &stored.follows {
                 Some(before) => last_good(store, stack, overrides, before).await?,
                 None => None,
             };
+            if let Some(good) = &mut good {
+                // What is older than the newest commit is old, whether that one can be read or not.
+                good.pushed.commit.clone_from(&stored.pushed.commit);
+            }
             let declared = good.as_ref().and_then(|good| parsed(good, overrides).ok());
             read.fault = Some(SetFault::Unparsable {
                 revision: stored.revision(),

@@ -1,28 +1,24 @@
-//! Definitions that are stored: what is refused, what heals, and what counts when they can't be used.
+//! Definitions that are stored: what is refused, and what heals.
 
 use kedge_core::push::PushConsent;
 use kedge_core::report::StackVerdict;
-use kedge_engine::history::{Query, await_run, history, is_whole};
 use kedge_engine::push::{PushError, PushOutcome};
-use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_engine::reconcile::{Authorisation, RunError};
 use kedge_engine::request::Request;
-use kedge_tests::ports::{CrashPoint, endpoints};
+use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name, verdict};
-use serde_json::json;
 
-use super::set_config;
-
-const DEFINITIONS: &str = "stacks/dev/definitions.json";
-const INDEX: &str = "stacks/index.json";
+pub(super) const DEFINITIONS: &str = "stacks/dev/definitions.json";
+pub(super) const INDEX: &str = "stacks/index.json";
 
 /// How long the topics of the first file keep their messages at first.
 const WEEK: &str = "retention_ms: 604800000";
 /// And after an edit, which is safe and no third of the topics.
-const FORTNIGHT: &str = "retention_ms: 1209600000";
+pub(super) const FORTNIGHT: &str = "retention_ms: 1209600000";
 
 /// Twelve topics in two files, and a node.
-fn declared() -> Stack {
+pub(super) fn declared() -> Stack {
     let mut stack = Stack::new();
     stack.many_topics(3, WEEK);
     let lines = (0..9).map(|n| format!("  - {{name: \"{{stack}}-u{n}\"}}\n"));
@@ -33,7 +29,7 @@ fn declared() -> Stack {
 }
 
 /// The same, pushed as commit 5 and deployed.
-fn standing() -> Stack {
+pub(super) fn standing() -> Stack {
     let stack = declared();
     assert_eq!(stack.push(&commit(5)).outcome, PushOutcome::Stored);
     stack.up_stored(&Authorisation::Unattended).unwrap();
@@ -341,104 +337,6 @@ fn a_set_that_loosens_its_own_guards_waits_for_a_person() {
     assert_eq!(stack.check_stored().unwrap().verdict(), StackVerdict::Clean);
 }
 
-/// A stack whose second set was pushed and deployed, and drifted since; and the text of that set.
-fn drifted() -> (Stack, String) {
-    let mut stack = standing();
-    stack.many_topics(3, FORTNIGHT);
-    stack.push(&commit(6));
-    stack.up_stored(&Authorisation::Unattended).unwrap();
-    stack.wait_minutes(10);
-    set_config(&stack, "dev-t000", json!({"retention_ms": 1000}));
-    let text = stack.ports.store.text(DEFINITIONS);
-    (stack, text)
-}
-
-/// The verdict is invalid, drift is told, nothing is changed whoever asks, and a push mends it.
-fn assert_invalid(stack: &Stack, reason: &str, revision: &str) {
-    let (world, state) = (stack.ports.sandbox.world(), stack.state_text());
-    let report = stack.check_stored().unwrap();
-    assert_eq!(report.verdict(), StackVerdict::Invalid);
-    assert_eq!(report.declared.revision, revision);
-    let invalid = report.invalid.as_ref().unwrap();
-    assert!(invalid.reason.contains(reason), "{}", invalid.reason);
-    let drift = verdict(&report, "dev-t000");
-    assert!(drift >= kedge_core::diff::Verdict::Drifted, "{drift:?}");
-    for by in [Authorisation::Unattended, person(&[])] {
-        let refused = stack.up_stored(&by).map(|_| ());
-        let is_refused = matches!(refused, Err(RunError::NoSet(_) | RunError::Definitions(_)));
-        assert!(is_refused, "{refused:?}");
-    }
-    assert_eq!(stack.ports.sandbox.world(), world);
-    assert_eq!(stack.state_text(), state);
-}
-
-fn mended(stack: &Stack, outcome: PushOutcome) {
-    let report = stack.push(&commit(6));
-    assert_eq!(report.outcome, outcome);
-    assert!(
-        notices(&report).contains(&"stored-invalid"),
-        "{:?}",
-        report.notices
-    );
-    stack.up_stored(&Authorisation::Unattended).unwrap();
-    stack.assert_pushed(&commit(6));
-    assert_eq!(stack.check_stored().unwrap().verdict(), StackVerdict::Clean);
-}
-
-#[test]
-fn a_deleted_set_is_no_beginning() {
-    let (stack, _) = drifted();
-    stack.ports.store.remove(DEFINITIONS);
-    assert_invalid(&stack, "was deleted", &stack.set().revision());
-    // The registry may be gone with it.
-    let fork = stack.fork();
-    fork.ports.store.remove(INDEX);
-    assert_invalid(&fork, "was deleted", &fork.set().revision());
-    mended(&fork, PushOutcome::Healed);
-    // And a set that lost half its files is still refused.
-    let mut lost = stack.fork();
-    lost.files.remove("area/more/kafka-topics.yaml");
-    assert_eq!(lost.refused(&commit(7)), ["withdraws"]);
-    mended(&stack, PushOutcome::Healed);
-}
-
-#[test]
-fn a_cut_set_is_invalid() {
-    let (stack, text) = drifted();
-    for damaged in ["", "{", text.get(..text.len() / 2).unwrap()] {
-        stack.put_object(DEFINITIONS, damaged);
-        assert_invalid(&stack, "can't be used", &stack.set().revision());
-    }
-    mended(&stack, PushOutcome::Healed);
-}
-
-#[test]
-fn a_set_without_the_stacks_own_file_or_that_does_not_parse_is_invalid() {
-    let (stack, text) = drifted();
-    let first = standing().set().revision();
-    for (path, file) in [
-        ("stacks/dev.yaml", None),
-        ("kedge.yaml", Some("project: [")),
-    ] {
-        let mut bad = stack.fork();
-        match file {
-            Some(file) => bad.file(path, file),
-            None => drop(bad.files.remove(path)),
-        }
-        // As a program that knew other rules would have stored it.
-        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        json["files"] = json!(bad.files);
-        json["revision"] = json!(bad.set().revision());
-        bad.put_object(DEFINITIONS, &json.to_string());
-        assert_invalid(&bad, "can't be used", &first);
-        bad.files = stack.files.clone();
-        let report = bad.push(&commit(6));
-        assert_eq!(report.outcome, PushOutcome::Stored);
-        bad.up_stored(&Authorisation::Unattended).unwrap();
-        bad.assert_pushed(&commit(6));
-    }
-}
-
 #[test]
 fn nothing_pushed_is_not_nothing_declared() {
     let stack = declared();
@@ -507,79 +405,6 @@ fn a_rollback_that_crashes_is_healed_by_the_next() {
         stack.up_stored(&Authorisation::Unattended).unwrap();
         stack.assert_pushed(&commit(0));
     }
-}
-
-#[test]
-fn history_tells_pushes_and_runs_newest_first() {
-    let mut stack = standing();
-    let first = stack.set().revision();
-    stack.many_topics(3, FORTNIGHT);
-    let second = stack.push(&commit(6)).stored.revision();
-    stack.up_stored(&Authorisation::Unattended).unwrap();
-    stack.wait_minutes(60);
-    let third = stack.rollback(&first).unwrap().unwrap().stored.revision();
-    let now = stack.ports.executor.now_ms();
-    let ask = |query: Query| {
-        let run = history(&stack.ports, &stack.name, &query);
-        stack.ports.executor.run(run).unwrap().unwrap()
-    };
-    let all = ask(Query {
-        most: 10,
-        ..Query::default()
-    });
-    let pushed: Vec<&str> = all.pushes.iter().map(|one| one.revision.as_str()).collect();
-    assert_eq!(pushed, [third.as_str(), &second, &first]);
-    let followed: Vec<_> = all.runs.iter().map(|run| run.revision.clone()).collect();
-    assert_eq!(followed, [Some(second), Some(first)]);
-    assert!(!all.more && all.unread.is_empty());
-    let recent = ask(Query {
-        most: 10,
-        since: Some(kedge_core::model::Timestamp(now - 60_000)),
-        ..Query::default()
-    });
-    assert_eq!((recent.pushes.len(), recent.runs.len()), (1, 0));
-    let one = ask(Query {
-        most: 1,
-        ..Query::default()
-    });
-    assert!(one.more && one.pushes.len() == 1 && one.runs.len() == 1);
-    let of = |name: &str| {
-        let resource = Some(name.to_owned());
-        let most = 10;
-        ask(Query {
-            resource,
-            most,
-            since: None,
-        })
-        .runs
-        .len()
-    };
-    assert_eq!((of("dev-t001"), of("dev-u1"), of("dev-x")), (2, 1, 0));
-}
-
-#[test]
-fn a_wait_ends_with_the_run_or_at_its_time() {
-    let stack = declared();
-    let revision = stack.push(&commit(1)).stored.revision();
-    let until = |ms| kedge_core::model::Timestamp(stack.ports.executor.now_ms() + ms);
-    let (ports, name) = (&stack.ports, &stack.name);
-    let run = await_run(ports, ports, name, &revision, until(30_000));
-    assert_eq!(ports.executor.run(run), Ok(Ok(None)));
-    let wait = await_run(ports, ports, name, &revision, until(600_000));
-    let (none, endpoints, set) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
-    let deploy = async {
-        ports.executor.sleep(20_000).await;
-        let job = stack.job(&set, &none, &endpoints);
-        up(ports, ports, job, &Authorisation::Unattended).await
-    };
-    let (waited, upped) = ports
-        .executor
-        .run(futures_util::future::join(wait, deploy))
-        .unwrap();
-    let record = waited.unwrap().unwrap();
-    assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
-    assert_eq!(record.id, upped.unwrap().1.run);
-    stack.assert_pushed(&commit(1));
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! What happened to a stack, and waiting for what is to happen.
+
+use kedge_engine::history::{Query, await_run, history, is_whole};
+use kedge_engine::reconcile::{Authorisation, up};
+use kedge_tests::ports::endpoints;
+use kedge_tests::pushed::commit;
+
+use super::push::{FORTNIGHT, declared, standing};
+
+#[test]
+fn history_tells_pushes_and_runs_newest_first() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, FORTNIGHT);
+    let second = stack.push(&commit(6)).stored.revision();
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.wait_minutes(60);
+    let third = stack.rollback(&first).unwrap().unwrap().stored.revision();
+    let now = stack.ports.executor.now_ms();
+    let ask = |query: Query| {
+        let run = history(&stack.ports, &stack.name, &query);
+        stack.ports.executor.run(run).unwrap().unwrap()
+    };
+    let all = ask(Query {
+        most: 10,
+        ..Query::default()
+    });
+    let pushed: Vec<&str> = all.pushes.iter().map(|one| one.revision.as_str()).collect();
+    assert_eq!(pushed, [third.as_str(), &second, &first]);
+    let followed: Vec<_> = all.runs.iter().map(|run| run.revision.clone()).collect();
+    assert_eq!(followed, [Some(second), Some(first)]);
+    assert!(!all.more && all.unread.is_empty());
+    let recent = ask(Query {
+        most: 10,
+        since: Some(kedge_core::model::Timestamp(now - 60_000)),
+        ..Query::default()
+    });
+    assert_eq!((recent.pushes.len(), recent.runs.len()), (1, 0));
+    let one = ask(Query {
+        most: 1,
+        ..Query::default()
+    });
+    assert!(one.more && one.pushes.len() == 1 && one.runs.len() == 1);
+    let of = |name: &str| {
+        let resource = Some(name.to_owned());
+        let most = 10;
+        ask(Query {
+            resource,
+            most,
+            since: None,
+        })
+        .runs
+        .len()
+    };
+    assert_eq!((of("dev-t001"), of("dev-u1"), of("dev-x")), (2, 1, 0));
+}
+
+#[test]
+fn a_wait_ends_with_the_run_or_at_its_time() {
+    let stack = declared();
+    let revision = stack.push(&commit(1)).stored.revision();
+    let until = |ms| kedge_core::model::Timestamp(stack.ports.executor.now_ms() + ms);
+    let (ports, name) = (&stack.ports, &stack.name);
+    let run = await_run(ports, ports, name, &revision, until(30_000));
+    assert_eq!(ports.executor.run(run), Ok(Ok(None)));
+    let wait = await_run(ports, ports, name, &revision, until(600_000));
+    let (none, endpoints, set) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
+    let deploy = async {
+        ports.executor.sleep(20_000).await;
+        let job = stack.job(&set, &none, &endpoints);
+        up(ports, ports, job, &Authorisation::Unattended).await
+    };
+    let (waited, upped) = ports
+        .executor
+        .run(futures_util::future::join(wait, deploy))
+        .unwrap();
+    let record = waited.unwrap().unwrap();
+    assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
+    assert_eq!(record.id, upped.unwrap().1.run);
+    stack.assert_pushed(&commit(1));
+}
