@@ -111,6 +111,17 @@ pub(crate) enum Verb {
     Preview(PreviewOptions),
     /// Make the stack what the definitions say.
     Up(UpOptions),
+    /// Take the lease from a run that is gone, or must stop: shows who holds it, and asks.
+    #[command(visible_alias = "cancel")]
+    Unlock(UnlockOptions),
+    /// Store the local definitions as what the stack should be.
+    Push(PushOptions),
+    /// Store an older revision again, as a new one. State is never rolled back.
+    Rollback(RollbackOptions),
+    /// What was pushed, and what runs did about it, newest first.
+    History(HistoryOptions),
+    /// Which stack is meant, how that is known, and which GitHub Environment has its secrets.
+    Stack,
     /// Begin to manage what exists: record what is live and declared, change nothing.
     Adopt(AdoptOptions),
     /// Print the edit of the definitions that makes what is live declared. Writes nothing.
@@ -126,17 +137,6 @@ pub(crate) enum Verb {
     Forget(ForgetOptions),
     /// Delete everything that is recorded of the stack, and end it.
     Retire(RetireOptions),
-    /// Take the lease from a run that is gone, or must stop: shows who holds it, and asks.
-    #[command(visible_alias = "cancel")]
-    Unlock(UnlockOptions),
-    /// Store the local definitions as what the stack should be.
-    Push(PushOptions),
-    /// Store an older revision again, as a new one. State is never rolled back.
-    Rollback(RollbackOptions),
-    /// What was pushed, and what runs did about it, newest first.
-    History(HistoryOptions),
-    /// Which stack is meant, how that is known, and which GitHub Environment has its secrets.
-    Stack,
     /// Show everything there is in the stack's scopes, managed or not.
     Audit,
     /// Show what the stack consists of: topics, subscriptions, record sets.
@@ -210,72 +210,6 @@ pub(crate) struct UnlockOptions {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct AdoptOptions {
-    /// The resources, by key (a short form will do). Without any: all.
-    #[arg(value_name = "KEY")]
-    pub(crate) keys: Vec<String>,
-    /// Agree without being asked.
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ForgetOptions {
-    /// The resources, by key (a short form will do).
-    #[arg(value_name = "KEY", required = true)]
-    pub(crate) keys: Vec<String>,
-    /// Agree without being asked.
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct RefreshOptions {
-    /// Say that what is gone all at once is gone indeed. With the digest that was shown, it is not
-    /// asked.
-    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "")]
-    pub(crate) confirm_absence: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct RetireOptions {
-    /// The stack's name, typed here instead of on the terminal.
-    #[arg(long, value_name = "STACK")]
-    pub(crate) confirm: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct HoldOptions {
-    /// The resources, by key (a short form will do). Without any: the whole stack.
-    #[arg(value_name = "KEY", requires = "length")]
-    pub(crate) keys: Vec<String>,
-    /// For how long: 30m, 2h, 3d; at most 30d.
-    #[arg(long = "for", value_name = "TIME", requires = "reason", value_parser = span)]
-    pub(crate) length: Option<i64>,
-    /// Why.
-    #[arg(long, requires = "length")]
-    pub(crate) reason: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ReleaseOptions {
-    /// The resources, by key (a short form will do). Without any: the stack's own hold.
-    #[arg(value_name = "KEY")]
-    pub(crate) keys: Vec<String>,
-    /// Every hold of the stack and of its resources.
-    #[arg(long, conflicts_with = "keys")]
-    pub(crate) all: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct AcceptOptions {
-    /// The resource, by key (a short form will do).
-    pub(crate) key: String,
-    /// One of its fields. Without it: all that differ.
-    pub(crate) field: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct PushOptions {
     /// Replace a stored commit that is no ancestor of this one.
     #[arg(long)]
@@ -340,6 +274,72 @@ pub(crate) struct HistoryOptions {
     /// At most so many pushes, and so many runs.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) most: u16,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdoptOptions {
+    /// The resources, by key (a short form will do). Without any: all.
+    #[arg(value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Agree without being asked.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForgetOptions {
+    /// The resources, by key (a short form will do).
+    #[arg(value_name = "KEY", required = true)]
+    pub(crate) keys: Vec<String>,
+    /// Agree without being asked.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RefreshOptions {
+    /// Say that what is gone all at once is gone indeed. With the digest that was shown, it is not
+    /// asked.
+    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) confirm_absence: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RetireOptions {
+    /// The stack's name, typed here instead of on the terminal.
+    #[arg(long, value_name = "STACK")]
+    pub(crate) confirm: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HoldOptions {
+    /// The resources, by key (a short form will do). Without any: the whole stack.
+    #[arg(value_name = "KEY", requires = "length")]
+    pub(crate) keys: Vec<String>,
+    /// For how long: 30m, 2h, 3d; at most 30d.
+    #[arg(long = "for", value_name = "TIME", requires = "reason", value_parser = span)]
+    pub(crate) length: Option<i64>,
+    /// Why.
+    #[arg(long, requires = "length")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReleaseOptions {
+    /// The resources, by key (a short form will do). Without any: the stack's own hold.
+    #[arg(value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Every hold of the stack and of its resources.
+    #[arg(long, conflicts_with = "keys")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AcceptOptions {
+    /// The resource, by key (a short form will do).
+    pub(crate) key: String,
+    /// One of its fields. Without it: all that differ.
+    pub(crate) field: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

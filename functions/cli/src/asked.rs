@@ -7,7 +7,6 @@ use kedge_core::render::{self, Around, Traffic};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::reconcile::{self, Authorisation, Progress, RunError};
 use kedge_engine::request::Request;
-use kedge_engine::sets;
 
 use crate::args::{AdoptOptions, Args, ForgetOptions, Format, RefreshOptions, RetireOptions};
 use crate::error::CliError;
@@ -111,10 +110,7 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     async fn new(args: &'a Args, request: Request) -> Result<Self, CliError> {
         let run = Run::new(args).await?;
-        run.refuse_if_read_only()?;
-        if let Some(read) = &run.setup.read {
-            sets::usable(read)?;
-        }
+        run.may_change()?;
         Ok(Self { run, request })
     }
 

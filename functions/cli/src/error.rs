@@ -42,12 +42,6 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
-    Hold(#[from] HoldError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    #[error(transparent)]
-    Accept(#[from] AcceptError),
-    #[error(transparent)]
     Lease(#[from] LeaseError),
     #[error(transparent)]
     Push(#[from] PushError),
@@ -56,6 +50,12 @@ pub(crate) enum CliError {
          is deployed, or it failed; `kedge up` does it from here"
     )]
     NothingRan { revision: String, seconds: i64 },
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
     #[error("the store can't be opened")]

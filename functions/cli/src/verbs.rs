@@ -63,6 +63,16 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether anything may be changed from here: not read-only, and with definitions that can be
+    /// used (semantics 4.1).
+    pub(crate) fn may_change(&self) -> Result<(), CliError> {
+        self.refuse_if_read_only()?;
+        if let Some(read) = &self.setup.read {
+            sets::usable(read)?;
+        }
+        Ok(())
+    }
+
     fn traffic(&self) -> Traffic {
         let stats = self.setup.ports.http.stats();
         let wall_ms = self.setup.ports.now().0 - self.began_ms;
@@ -224,10 +234,7 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
-    run.refuse_if_read_only()?;
-    if let Some(read) = &run.setup.read {
-        sets::usable(read)?;
-    }
+    run.may_change()?;
     let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
         None => match ask(&run, options).await? {
@@ -236,7 +243,14 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
         },
     };
     let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
-    let job = run.setup.job(&see);
+    let job = reconcile::Job {
+        trigger: if options.unattended {
+            "unattended"
+        } else {
+            "cli"
+        },
+        ..run.setup.job(&see)
+    };
     let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
     run.watcher.end();
     let (report, changed) = match ended {

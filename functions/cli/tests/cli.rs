@@ -225,7 +225,7 @@ fn a_bucket_that_can_not_be_asked_is_named_with_what_to_do() {
     set("R2_ENDPOINT_URL", &format!("http://{address}"));
     let answer = desk.kedge(check);
     let parts = [
-        "stacks/steve1/state.json",
+        "stacks/steve1/",
         "s3://kedge",
         &address,
         "could not connect",
@@ -323,6 +323,64 @@ fn what_is_no_file_or_too_large_is_not_read() {
         &desk.kedge("check --stack steve1"),
         3,
         &["data_plane/kafka-topics.yaml has 1099511627776 bytes"],
+    );
+}
+
+/// The lease of a run that went away without a word, on a stack.
+fn leave_lease(desk: &Desk, stack: &str) {
+    let text = include_str!("../../../shared/core/src/stored/samples/lease.json");
+    let folder = desk
+        .folder
+        .path()
+        .join(format!(".kedge/store/stacks/{stack}"));
+    fs::create_dir_all(&folder).unwrap();
+    let text = text
+        .replace("\"dev\"", &format!("\"{stack}\""))
+        .replace("60000", "2000");
+    fs::write(folder.join("lease.json"), text).unwrap();
+}
+
+#[test]
+fn a_held_lease_is_said_and_can_be_taken() {
+    let mut desk = Desk::new();
+    desk.variables
+        .insert("KEDGE_LEASE_SECONDS".to_owned(), "2".to_owned());
+    let stack = "--stack development";
+    expect(
+        &desk.kedge(&format!("unlock {stack}")),
+        0,
+        &["is not locked"],
+    );
+    leave_lease(&desk, "development");
+    let held = desk.kedge(&format!("up {stack} --yes"));
+    let says = [
+        "stack `development` is being changed by ana@laptop (run 1795348800000-0badcafe) since",
+        "its lease ends at",
+        "see `kedge unlock`",
+    ];
+    expect(&held, 1, &says);
+    expect(
+        &desk.kedge(&format!("unlock {stack}")),
+        1,
+        &["ana@laptop", "--yes"],
+    );
+    let unlocked = desk.kedge(&format!("unlock {stack} --yes --json"));
+    assert_eq!(unlocked.code, 0, "{}", unlocked.err);
+    let json = fits("unlocked", &unlocked);
+    assert_eq!(json["from"]["actor"], "ana@laptop");
+    expect(&desk.kedge(&format!("up {stack} --yes")), 0, &["done"]);
+    let again = fits(
+        "unlocked",
+        &desk.kedge(&format!("cancel {stack} --yes --json")),
+    );
+    assert_eq!(again["from"], serde_json::Value::Null);
+    expect(&desk.kedge(&format!("check {stack}")), 0, &["CLEAN"]);
+    desk.variables
+        .insert("KEDGE_LEASE_SECONDS".to_owned(), "soon".to_owned());
+    expect(
+        &desk.kedge(&format!("up {stack} --yes")),
+        1,
+        &["KEDGE_LEASE_SECONDS"],
     );
 }
 

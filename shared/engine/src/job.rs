@@ -12,7 +12,7 @@ use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
 use crate::memory::MemoryError;
 use crate::ports::{ETag, StoreError};
-use crate::push::PushError;
+use crate::registry::RegistryError;
 use crate::request::Request;
 use crate::session::Endpoints;
 
@@ -117,9 +117,9 @@ pub enum RunError {
     /// The store failed.
     #[error("the stored definitions could not be read")]
     Store(#[from] StoreError),
-    /// The stack is retired, and still listed among those in use.
-    #[error("the stack is retired, but its names could not be set free; run it again")]
-    Registry(#[source] Box<PushError>),
+    /// The stack is retired, and the registry does not say so yet.
+    #[error("the registry of stacks was not brought up; the same again does it")]
+    Registry(#[from] RegistryError),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),

@@ -18,6 +18,7 @@ pub mod ports;
 pub mod providers;
 pub mod push;
 pub mod reconcile;
+mod registry;
 mod remember;
 pub mod request;
 pub mod session;
@@ -26,3 +27,4 @@ mod transport;
 
 pub use grants::GrantError;
 pub use memory::MemoryError;
+pub use registry::RegistryError;

@@ -16,8 +16,6 @@
 
 mod write;
 
-pub(crate) use write::leave;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
@@ -27,13 +25,13 @@ use kedge_core::push::{
     recorded_before,
 };
 use kedge_core::state::State;
-use kedge_core::stored::StoredError;
 use kedge_core::stored::index::{Entry, Index};
 use kedge_core::stored::set::{Commit, Pushed, StoredSet};
 use thiserror::Error;
 
-use crate::memory::{self, INDEX, Keys, MemoryError};
+use crate::memory::{self, Keys, MemoryError};
 use crate::ports::{Clock, ETag, Store, StoreError};
+use crate::registry::{self, RegistryError};
 use crate::sets::{self, ReadSet, read_parsed, read_revision};
 use write::Write;
 
@@ -133,12 +131,9 @@ pub enum PushError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// The registry can't be used.
-    #[error("the registry of stacks can't be used, and nothing was stored")]
-    Index(#[from] StoredError),
-    /// It is written too often to get in between.
-    #[error("other pushes keep writing stacks/index.json; the set is stored, push again")]
-    IndexBusy,
+    /// The registry could not be read or written. The next push brings it up.
+    #[error("the registry of stacks (stacks/index.json) can't be used")]
+    Registry(#[from] RegistryError),
     /// Another push was faster.
     #[error("another push stored definitions of stack `{stack}` at the same time; push again")]
     Moved {
@@ -342,7 +337,7 @@ impl Standing {
         overrides: &BTreeMap<String, String>,
     ) -> Result<Self, PushError> {
         let (read, declared) = read_parsed(store, stack, overrides).await?;
-        let (index, index_etag) = read_index(store).await?;
+        let (index, index_etag) = registry::read(store).await?;
         let others = match index_etag {
             Some(_) => Vec::new(),
             None => others(store, stack).await?,
@@ -396,14 +391,6 @@ impl Standing {
         }
         notices
     }
-}
-
-/// Reads the registry; an empty one if there is none.
-async fn read_index<S: Store>(store: &S) -> Result<(Index, Option<ETag>), PushError> {
-    Ok(match store.get(INDEX).await? {
-        None => (Index::default(), None),
-        Some(object) => (Index::decode(&object.bytes)?, Some(object.etag)),
-    })
 }
 
 /// The other stacks that have definitions.

@@ -23,7 +23,7 @@ use crate::lease::{Holder, Lease};
 use crate::memory::{self, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
-use crate::push;
+use crate::registry;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
@@ -146,20 +146,9 @@ pub async fn up<P: WritePorts, S: Store>(
     };
     remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
     if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
-        leave_registry(store, job).await?;
+        registry::retire(store, job.stack).await?;
     }
     Ok((report, changed))
-}
-
-/// Sets the names of a stack free once nothing is recorded of it.
-async fn leave_registry<S: Store>(store: &S, job: Job<'_>) -> Result<(), RunError> {
-    let memory = memory::read_state(store, job.stack).await?;
-    let is_over = |state: &State| state.retired.is_some() && state.resources.is_empty();
-    if memory.state.is_some_and(|state| is_over(&state)) {
-        let left = push::leave(store, job.stack).await;
-        left.map_err(|error| RunError::Registry(Box::new(error)))?;
-    }
-    Ok(())
 }
 
 /// Looks, compares and decides by the given authority.

@@ -526,16 +526,39 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
     );
     let record = records(&stack).pop().unwrap();
     assert!(record.outcomes.iter().any(|one| one.outcome == "not-begun"));
-    // Held from the beginning: nothing is written but the lease.
+    // Held from the beginning: nothing of it is in the plan.
     stack.ports.latency_ms.set(1);
     let state = stack.state_text();
-    let refused = stack.up(&by).unwrap();
+    let (_, changed) = stack.person(&[]);
+    assert_eq!((changed.carried, stack.state_text()), (Vec::new(), state));
+    stack.ports.store.remove("stacks/dev/hold.json");
+    heal(&stack);
+}
+
+#[test]
+fn a_hold_between_the_plan_and_the_lease_counts() {
+    let (stack, allow) = busy(1);
+    let by = person(&allow);
+    let runner = stack.beside();
+    stack.ports.latency_ms.set(20);
+    let epoch = lease(&stack).epoch;
+    let upped = drive(&stack, async {
+        let holding = async {
+            while lease(&stack).epoch == epoch {
+                stack.ports.executor.sleep(1).await;
+            }
+            hold(&stack);
+        };
+        futures_util::future::join(run(&runner, &by), holding)
+            .await
+            .0
+    });
     assert!(
-        matches!(refused, Err(RunError::Held { .. })),
-        "{told} {}",
-        short(&refused)
+        matches!(upped, Err(RunError::Held { .. })),
+        "{}",
+        short(&upped)
     );
-    assert_eq!(stack.state_text(), state);
+    assert!(starts(&runner).is_empty() && lease(&stack).released);
     stack.ports.store.remove("stacks/dev/hold.json");
     heal(&stack);
 }

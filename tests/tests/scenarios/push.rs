@@ -5,6 +5,7 @@ use kedge_core::report::StackVerdict;
 use kedge_engine::history::{Query, await_run, history, is_whole};
 use kedge_engine::push::{PushError, PushOutcome};
 use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_engine::request::Request;
 use kedge_tests::ports::{CrashPoint, endpoints};
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name, verdict};
@@ -232,6 +233,42 @@ fn a_record_set_of_another_stack_is_refused() {
     assert_eq!(other.refused(&commit(6)), ["taken"]);
     let _ = stack.up_stored(&person(&[])).unwrap();
     stack.assert_pushed(&commit(6));
+}
+
+#[test]
+fn a_retired_stack_leaves_its_names_and_a_push_takes_them_again() {
+    let retire = Request::Retire { seen: None };
+    let begin = || {
+        let stack = standing();
+        stack.crash_at(None);
+        stack
+    };
+    let calm = begin();
+    assert!(calm.asked(&retire).1.is_complete());
+    let calls = calm.ports.calls.get();
+    assert!(calm.ports.store.text(INDEX).contains("\"retired\": true"));
+    // Also where a run broke off right before the registry.
+    for point in [calls - 2, calls - 1, calls].map(CrashPoint::Before) {
+        let stack = begin();
+        stack.crash_at(Some(point));
+        assert!(stack.ask(&retire).is_err(), "{point:?}");
+        stack.crash_at(None);
+        let _ = stack.asked(&retire);
+        assert_eq!(stack.ports.store.text(INDEX), calm.ports.store.text(INDEX));
+    }
+    let writes = calm.ports.store.writes.get();
+    let _ = calm.asked(&retire);
+    assert_eq!(calm.ports.store.writes.get(), writes);
+    let mut other = calm.fork();
+    other.name = stack_name("prod");
+    other.files.remove("stacks/dev.yaml");
+    other.nodes(&["name: n1, ips: [192.0.2.9], domain: n1.clustera.io"]);
+    other.push(&commit(6));
+    other.assert_stored(&commit(6));
+    assert_eq!(calm.push(&commit(5)).outcome, PushOutcome::Healed);
+    assert!(!calm.ports.store.text(INDEX).contains("retired"));
+    calm.up_stored(&person(&[])).unwrap();
+    calm.assert_pushed(&commit(5));
 }
 
 #[test]

@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kedge_core::definitions::DefinitionSet;
-use kedge_core::model::{Declared, StackName};
+use kedge_core::model::Declared;
 use kedge_core::push::{Ancestry, Notice, names, record_sets};
 use kedge_core::stored::index::Entry;
 use kedge_core::stored::set::{Pushed, StoredSet};
 
-use super::{PushError, PushOutcome, PushReport, Standing, read_index};
-use crate::memory::{INDEX, Keys};
+use super::{PushError, PushOutcome, PushReport, Standing};
+use crate::memory::Keys;
 use crate::ports::{Condition, PutOutcome, Store};
+use crate::registry::{self, RegistryError};
 use crate::sets::read_revision;
-
-/// How often the registry is read again when another push wrote it first.
-const INDEX_TRIES_MAX: usize = 10;
 
 /// The writes of one push.
 pub(super) struct Write<'a, S> {
@@ -105,12 +103,6 @@ impl<S: Store> Write<'_, S> {
             let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
-        let entry = self.standing.index.stacks.get(&stored.stack);
-        if entry.is_some_and(|entry| entry.retired) {
-            // The same content begins a retired stack anew, so it is stored as of now.
-            let again = self.revision(&stored.set, pushed, None).await?;
-            return Ok((again, PushOutcome::Stored));
-        }
         // A later commit with the same content counts too: what was between the two is older.
         let is_later = pushed.commit.is_some()
             && pushed.commit != stored.pushed.commit
@@ -155,7 +147,7 @@ impl<S: Store> Write<'_, S> {
         let stack = &stored.stack;
         let mut index = self.standing.index.clone();
         let mut etag = self.standing.index_etag.clone();
-        for _ in 0..INDEX_TRIES_MAX {
+        for _ in 0..registry::TRIES_MAX {
             let refusals = names(self.declared, &index);
             if !refusals.is_empty() {
                 let revision = stored.revision();
@@ -179,35 +171,11 @@ impl<S: Store> Write<'_, S> {
                 return Ok(false);
             }
             index.stacks.insert(stack.clone(), entry);
-            let condition = etag.map_or(Condition::Absent, Condition::Is);
-            let bytes = Bytes::from(index.encode()?);
-            if let PutOutcome::Written(_) = self.store.put(INDEX, bytes, condition).await? {
+            if registry::write(self.store, &index, etag).await? {
                 return Ok(true);
             }
-            (index, etag) = read_index(self.store).await?;
+            (index, etag) = registry::read(self.store).await?;
         }
-        Err(PushError::IndexBusy)
+        Err(RegistryError::Busy.into())
     }
-}
-
-/// Takes a stack that was retired out of use: its names are free from then on (semantics 7.5). A stack
-/// that was never pushed is not listed, and needs nothing.
-pub(crate) async fn leave<S: Store>(store: &S, stack: &StackName) -> Result<(), PushError> {
-    for _ in 0..INDEX_TRIES_MAX {
-        let (mut index, etag) = read_index(store).await?;
-        let (Some(entry), Some(etag)) = (index.stacks.get_mut(stack), etag) else {
-            return Ok(());
-        };
-        if entry.retired {
-            return Ok(());
-        }
-        entry.retired = true;
-        entry.record_sets.clear();
-        let bytes = Bytes::from(index.encode()?);
-        let put = store.put(INDEX, bytes, Condition::Is(etag)).await?;
-        if let PutOutcome::Written(_) = put {
-            return Ok(());
-        }
-    }
-    Err(PushError::IndexBusy)
 }
