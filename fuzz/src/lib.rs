@@ -31,7 +31,7 @@ pub use input::{Input, Part};
 pub enum Target {
     /// The definitions parser.
     Definitions,
-    /// State and watch, as they are stored.
+    /// State and watch, and what lies beside them, as they are stored.
     Stored,
     /// Aiven's answers.
     Aiven,
@@ -117,6 +117,10 @@ pub fn corpus(target: Target) -> io::Result<Input> {
             .parts
             .extend(files(&home.join("../definitions"))?.parts);
         input.parts.retain(|part| part.name.ends_with(".yaml"));
+    }
+    if target == Target::Stored {
+        let samples = home.join("../shared/core/src/stored/samples");
+        input.parts.extend(files(&samples)?.parts);
     }
     Ok(input)
 }

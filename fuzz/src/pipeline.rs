@@ -84,6 +84,11 @@ pub(crate) fn declared() -> Result<Declared, String> {
     parse(&input).map_err(|problems| problems.to_string())
 }
 
+/// The stack whose objects the samples are.
+pub(crate) fn dev() -> Result<StackName, String> {
+    StackName::new("dev").map_err(|error| error.to_string())
+}
+
 /// A world that is as declared.
 pub(crate) fn live(declared: &Declared) -> LiveWorld {
     let mut world = LiveWorld::default();

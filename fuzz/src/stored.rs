@@ -1,9 +1,15 @@
-//! Stored state and watch: what is read back is what was written, and a damaged one is refused.
+//! Stored objects: what is read back is what was written, and a damaged one is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::model::{StackName, Timestamp};
 use kedge_core::state::{Watch, decode, encode, is_storable};
+use kedge_core::stored::grant::Grant;
+use kedge_core::stored::hold::Holds;
+use kedge_core::stored::index::Index;
+use kedge_core::stored::lease::Lease;
+use kedge_core::stored::run::RunRecord;
+use kedge_core::stored::set::StoredSet;
 use kedge_sandbox::SplitMix64;
 use serde_json::Value;
 
@@ -38,10 +44,20 @@ pub(crate) fn change(random: &mut SplitMix64, mut part: Part, other: &[u8]) -> P
 
 pub(crate) fn run(input: &Input) -> Result<(), String> {
     for part in &input.parts {
-        if part.name.starts_with("watch") {
-            watch(&part.bytes)?;
-        } else {
-            state(&part.bytes)?;
+        let (bytes, dev) = (&part.bytes, pipeline::dev()?);
+        match part.name.split(['.', '-']).next().unwrap_or_default() {
+            "watch" => watch(bytes)?,
+            "grant" => beside(bytes, |bytes| Grant::decode(bytes, &dev), Grant::encode)?,
+            "hold" => beside(bytes, Holds::decode, Holds::encode)?,
+            "index" => beside(bytes, Index::decode, Index::encode)?,
+            "lease" => beside(bytes, |bytes| Lease::decode(bytes, &dev), Lease::encode)?,
+            "run" => beside(bytes, RunRecord::decode, RunRecord::encode)?,
+            "set" => beside(
+                bytes,
+                |bytes| StoredSet::decode(bytes, &dev),
+                StoredSet::encode,
+            )?,
+            _ => state(bytes)?,
         }
     }
     Ok(())
@@ -86,6 +102,25 @@ fn state(bytes: &[u8]) -> Result<(), String> {
     let mut trimmed = state.clone();
     trimmed.trim_automatic(pipeline::NOW);
     pipeline::run(&declared, Some(&state), &pipeline::live(&declared))
+}
+
+/// What lies beside state: refused, or read back as it was written.
+fn beside<T: PartialEq, E: std::error::Error>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, E>,
+    encode: impl Fn(&T) -> Result<Vec<u8>, serde_json::Error>,
+) -> Result<(), String> {
+    let read = match decode(bytes) {
+        Ok(read) => read,
+        Err(error) => return pipeline::no_secret(&error.to_string()),
+    };
+    let again = encode(&read).map_err(|error| error.to_string())?;
+    let back = decode(&again).map_err(|error| format!("what was written is refused: {error}"))?;
+    pipeline::expect(back == read, || {
+        "what was written is read as something else".to_owned()
+    })?;
+    let twice = encode(&back).map_err(|error| error.to_string())?;
+    pipeline::expect(twice == again, || "it is written in two ways".to_owned())
 }
 
 fn watch(bytes: &[u8]) -> Result<(), String> {

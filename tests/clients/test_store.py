@@ -4,6 +4,7 @@ KEDGE_RACES, KEDGE_KILLS and KEDGE_SEED say how often, and with which seed (else
 """
 
 import json
+import math
 import os
 import pathlib
 import random
@@ -150,6 +151,19 @@ def records_of(world):
             yield from records_of(inner)
 
 
+class Counts(StoreDesk):
+    def test_the_store_is_asked_seldom(self):
+        self.edit(0)
+        changed = self.up("--stats")
+        seconds = math.ceil(changed["traffic"]["wall_ms"] / 1000)
+        self.assertEqual(len(changed["changes"]), CHANGES)
+        self.assertLessEqual(changed["stats"]["store"]["writes"], 6 + 2 * seconds, changed["stats"])
+        self.check_clean()
+        store = self.kedge("check", "--stats", code=0)["stats"]["store"]
+        self.assertLessEqual(store["reads"], 3)
+        self.assertEqual(store["writes"], 0)
+
+
 class Races(StoreDesk):
     def test_of_two_runs_one_applies_and_the_other_says_who(self):
         for number in range(RACES):
@@ -189,10 +203,16 @@ class Kills(StoreDesk):
                 self.wait_to_kill(run, number, takes_s)
                 run.kill()
                 run.communicate(timeout=STEP_S)
+                made = len(self.applied())
                 changed = self.up_when_free()
                 self.assertEqual((changed["left"], changed["findings"]), ([], []), changed)
                 self.check_written_once()
                 self.check_as_declared()
+                last = self.kedge("history", code=0)["runs"][0]
+                if 0 < made < CHANGES:
+                    # It was killed in the middle, and history says that the next one knew.
+                    self.assertTrue(last["settled"], last)
+                    self.assertTrue(last["actor"].startswith("ben@"), last)
 
     def wait_to_kill(self, run, number, takes_s):
         """Any moment of a run; every other time one in which it makes its changes."""

@@ -16,7 +16,7 @@ use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::push::{
     PushError, PushJob, PushOutcome, PushReport, RollbackJob, push, rollback,
 };
-use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_engine::reconcile::{Authorisation, Job, RunError, up};
 use kedge_engine::sets::{preview_stored, read_set, usable};
 
 use crate::executor::Crashed;
@@ -150,7 +150,10 @@ impl Stack {
         let run = async {
             let read = read_set(&self.ports, &self.name, &none).await?;
             let stored = usable(&read)?;
-            let job = self.job(&stored.set, &none, &endpoints);
+            let job = Job {
+                definitions: read.etag.as_ref(),
+                ..self.job(&stored.set, &none, &endpoints)
+            };
             up(&self.ports, &self.ports, job, by).await
         };
         self.ports.executor.run(run).expect("no crash point is set")
@@ -171,6 +174,46 @@ impl Stack {
         }
         assert_eq!(self.ports.sandbox.world(), world);
         assert_eq!(self.ports.writes(), writes);
+    }
+
+    /// One run of `up` by what is stored, while another set is pushed as commit 2.
+    ///
+    /// # Panics
+    /// When either fails.
+    pub fn up_beside_a_push(&self, other: &Self) -> Changed {
+        let (none, endpoints, pushing) = (BTreeMap::new(), endpoints(), commit(2));
+        let (set, id) = (other.set(), pushing.id());
+        let pushes = async {
+            self.ports.executor.sleep(5).await;
+            let job = PushJob {
+                stack: &self.name,
+                set: &set,
+                overrides: &none,
+                actor: "bo@desk",
+                commit: id.as_ref(),
+                branch: None,
+                ancestry: &|stored| pushing.ancestry(stored),
+                consent: &pushing.consent,
+            };
+            push(&self.ports, &self.ports, job).await
+        };
+        let ups = async {
+            let read = read_set(&self.ports, &self.name, &none).await?;
+            let stored = usable(&read)?;
+            let job = Job {
+                definitions: read.etag.as_ref(),
+                ..self.job(&stored.set, &none, &endpoints)
+            };
+            up(&self.ports, &self.ports, job, &Authorisation::Unattended).await
+        };
+        let both = futures_util::future::join(pushes, ups);
+        let (pushed, upped) = self
+            .ports
+            .executor
+            .run(both)
+            .expect("no crash point is set");
+        pushed.expect("a push");
+        upped.expect("a run").1
     }
 
     /// Again, the same push stores nothing.

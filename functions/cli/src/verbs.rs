@@ -95,10 +95,12 @@ impl<'a> Run<'a> {
             Format::Text => {}
             Format::Json => {
                 let mut json = json(Some(&traffic));
-                if self.args.stats
-                    && let Some(object) = json.as_object_mut()
-                {
-                    object.insert("stats".to_owned(), self.stats_json());
+                if let Some(object) = json.as_object_mut() {
+                    let definitions = self.setup.definitions.clone();
+                    object.insert("definitions".to_owned(), definitions.into());
+                    if self.args.stats {
+                        object.insert("stats".to_owned(), self.stats_json());
+                    }
                 }
                 return screen::out(&format!("{json:#}\n"));
             }

@@ -4,160 +4,20 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+#[path = "cli/desk.rs"]
+mod desk;
 #[path = "../../../shared/core/src/render/tests/json_schema.rs"]
 mod json_schema;
+#[path = "cli/stores.rs"]
+mod stores;
 #[path = "cli/verbs.rs"]
 mod verbs;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use tempfile::TempDir;
-
-/// Tokens that must appear in no output.
-const TOKENS: [&str; 2] = ["aiven-s3cret-token", "cloudflare-s3cret-token"];
-
-/// A sandbox process and a folder with Clustera's definitions.
-struct Desk {
-    folder: TempDir,
-    sandbox: Child,
-    address: String,
-    variables: BTreeMap<String, String>,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = self.sandbox.kill();
-        let _ = self.sandbox.wait();
-    }
-}
-
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../definitions");
-        copy(&source, &folder.path().join("definitions"));
-        let mut sandbox = Command::new(env!("CARGO_BIN_EXE_kedge"))
-            .args(["sandbox", "--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = sandbox.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap()
-            .to_owned();
-        let variables = [
-            ("AIVEN_WEB_URL", format!("http://{address}")),
-            ("AIVEN_TOKEN", TOKENS[0].to_owned()),
-            ("PUBSUB_EMULATOR_HOST", address.clone()),
-            ("CLOUDFLARE_BASE_URL", format!("http://{address}/client/v4")),
-            ("CLOUDFLARE_API_TOKEN", TOKENS[1].to_owned()),
-        ];
-        let variables = variables
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
-        Self {
-            folder,
-            sandbox,
-            address,
-            variables,
-        }
-    }
-
-    /// Runs `kedge` with the arguments, and checks that it gives no secret away.
-    fn kedge(&self, arguments: &str) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_kedge"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.folder.path())
-            .env_clear()
-            .envs(&self.variables)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let code = output.status.code().unwrap();
-        let answer = Answer {
-            code,
-            out: text(output.stdout),
-            err: text(output.stderr),
-        };
-        for token in TOKENS {
-            assert!(
-                !answer.out.contains(token) && !answer.err.contains(token),
-                "{arguments}"
-            );
-        }
-        answer
-    }
-
-    /// A person does something in a console.
-    fn person(&self, deed: &str) {
-        let (status, body) = self.request("POST", "/_sandbox/person", deed);
-        assert!(status.contains(" 200 "), "{status} {body}");
-    }
-
-    fn world(&self) -> String {
-        self.request("GET", "/_sandbox/world", "").1
-    }
-
-    fn request(&self, method: &str, path: &str, body: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::write(self.folder.path().join(path), text).unwrap();
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-#[track_caller]
-fn expect(answer: &Answer, code: i32, parts: &[&str]) {
-    let text = format!("{}\n--- standard error\n{}", answer.out, answer.err);
-    assert_eq!(answer.code, code, "{text}");
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is not in:\n{text}");
-    }
-}
+use self::desk::{Answer, Desk, TOKENS, expect};
 
 #[test]
 fn usage_errors_do_not_read_as_drift() {
@@ -191,77 +51,6 @@ fn usage_errors_do_not_read_as_drift() {
         1,
         &["nowhere"],
     );
-}
-
-#[test]
-fn a_bucket_that_can_not_be_asked_is_named_with_what_to_do() {
-    let mut desk = Desk::new();
-    let check = "check --stack steve1";
-    expect(
-        &desk.kedge(&format!("{check} --store s3://x")),
-        1,
-        &["`s3://x`", "3 to 63"],
-    );
-    expect(
-        &desk.kedge(&format!("{check} --store s3://kedge/p")),
-        1,
-        &["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"],
-    );
-    let mut set = |name: &str, value: &str| {
-        desk.variables.insert(name.to_owned(), value.to_owned());
-    };
-    set("KEDGE_BUCKET", "kedge");
-    set("R2_ACCESS_KEY_ID", TOKENS[0]);
-    set("AWS_SECRET_ACCESS_KEY", TOKENS[1]);
-    expect(&desk.kedge(check), 1, &["R2_SECRET_ACCESS_KEY is not"]);
-    let mut set = |name: &str, value: &str| {
-        desk.variables.insert(name.to_owned(), value.to_owned());
-    };
-    set("R2_SECRET_ACCESS_KEY", TOKENS[1]);
-    // A port that was taken a moment ago and on which nobody listens.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    set("R2_ENDPOINT_URL", &format!("http://{address}"));
-    let answer = desk.kedge(check);
-    let parts = [
-        "stacks/steve1/",
-        "s3://kedge",
-        &address,
-        "could not connect",
-        "R2_ENDPOINT_URL",
-    ];
-    expect(&answer, 1, &parts);
-    expect(
-        &desk.kedge("init --stack steve1"),
-        0,
-        &["state is kept in s3://kedge (from KEDGE_BUCKET)"],
-    );
-    let folder = desk.folder.path().join(".kedge/store");
-    assert!(!folder.exists(), "no other store is made instead");
-}
-
-/// How often the store is asked is a promise (R2 bills it and limits it).
-#[test]
-fn the_store_is_asked_seldom() {
-    let desk = Desk::new();
-    let json = |words: &str| -> serde_json::Value {
-        let answer = desk.kedge(&format!("{words} --stack development --json --stats"));
-        serde_json::from_str(&answer.out).unwrap()
-    };
-    let up = json("up --yes");
-    assert!(up["complete"] == true && !up["changes"].as_array().unwrap().is_empty());
-    let seconds = up["traffic"]["wall_ms"].as_u64().unwrap().div_ceil(1_000);
-    let writes = up["stats"]["store"]["writes"].as_u64().unwrap();
-    assert!(writes <= 6 + 2 * seconds, "{writes} writes in {seconds} s");
-    json("check");
-    let clean = json("check");
-    assert_eq!(clean["verdict"], "clean");
-    let store = &clean["stats"]["store"];
-    assert!(store["reads"].as_u64().unwrap() <= 3, "{store}");
-    assert_eq!(store["writes"], 0);
-    let again = &json("up --yes")["stats"]["store"];
-    assert_eq!(again["writes"], 0, "{again}");
 }
 
 #[test]

@@ -297,6 +297,7 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
     );
     let json = fits("report", &desk.kedge("check --stored --json"));
     assert_eq!(json["verdict"], "invalid");
+    assert!(json["definitions"].as_str().unwrap().contains("ana@"));
     expect(&desk.kedge("up --stored --yes"), 3, &["nothing is changed"]);
     expect(&desk.kedge("push"), 0, &["note: ", "left undone is done"]);
     expect(&desk.kedge("check --stored"), 0, &["CLEAN"]);

@@ -265,7 +265,20 @@ fn a_retired_stack_leaves_its_names_and_a_push_takes_them_again() {
     other.nodes(&["name: n1, ips: [192.0.2.9], domain: n1.clustera.io"]);
     other.push(&commit(6));
     other.assert_stored(&commit(6));
-    assert_eq!(calm.push(&commit(5)).outcome, PushOutcome::Healed);
+    // The same content begins the stack anew: it is stored as of now, once, whatever crashes.
+    for point in (6..10).map(CrashPoint::After) {
+        let stack = calm.fork();
+        stack.crash_at(Some(point));
+        let crashed = stack.try_push(&commit(5)).is_err();
+        stack.crash_at(None);
+        stack.push(&commit(5));
+        let keys = stack.ports.store.keys();
+        let revisions = keys
+            .iter()
+            .filter(|key| key.starts_with("stacks/dev/revisions/"));
+        assert_eq!(revisions.count(), 2, "{point:?} {crashed}");
+    }
+    assert_eq!(calm.push(&commit(5)).outcome, PushOutcome::Stored);
     assert!(!calm.ports.store.text(INDEX).contains("retired"));
     calm.up_stored(&person(&[])).unwrap();
     calm.assert_pushed(&commit(5));
@@ -567,6 +580,24 @@ fn a_wait_ends_with_the_run_or_at_its_time() {
     assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
     assert_eq!(record.id, upped.unwrap().1.run);
     stack.assert_pushed(&commit(1));
+}
+
+#[test]
+fn a_run_says_that_definitions_were_pushed_meanwhile() {
+    let mut stack = Stack::new();
+    stack.topics(&[("a", "")]);
+    stack.push(&commit(1));
+    let mut other = stack.clone();
+    other.topics(&[("a", ""), ("b", "")]);
+    let changed = stack.up_beside_a_push(&other);
+    assert_eq!(changed.done(), 1);
+    assert_eq!(
+        changed.run_again,
+        ["the definitions were pushed anew meanwhile"]
+    );
+    let (_, changed) = other.up_stored(&Authorisation::Unattended).unwrap();
+    assert_eq!((changed.done(), changed.run_again.len()), (1, 0));
+    other.assert_pushed(&commit(2));
 }
 
 #[test]

@@ -103,6 +103,13 @@ impl<S: Store> Write<'_, S> {
             let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
+        // The same content begins a retired stack anew, so it is stored as of now. Where the registry
+        // has another revision, an interrupted push did that already.
+        let entry = self.standing.index.stacks.get(&stored.stack);
+        if entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision()) {
+            let again = self.revision(&stored.set, pushed, None).await?;
+            return Ok((again, PushOutcome::Stored));
+        }
         // A later commit with the same content counts too: what was between the two is older.
         let is_later = pushed.commit.is_some()
             && pushed.commit != stored.pushed.commit
