@@ -210,6 +210,16 @@ pub(super) fn is_written(node: &Node, key: &str) -> bool {
     }))
 }
 
+/// Whether a key that brought no value has an optional placeholder in it, which nobody set: it
+/// counts as not written.
+pub(super) fn is_left_out(node: &Node, key: &str) -> bool {
+    use Content::{Map, Scalar};
+    matches!(&node.content, Map(pairs) if pairs.iter().any(|(name, value)| {
+        matches!((&name.content, &value.content), (Scalar(name), Scalar(text))
+            if name == key && text.contains("?}"))
+    }))
+}
+
 /// Whether a node is a map; what is none was reported.
 pub(super) fn is_map(node: &Node) -> bool {
     matches!(node.content, Content::Map(_))

@@ -3,7 +3,7 @@
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
 
 use super::context::Context;
-use super::entries::{is_map, is_written};
+use super::entries::{is_left_out, is_map, is_written};
 use super::fields::{self, Field, FieldMap};
 use super::naming::{self, Taken};
 use super::problem::Place;
@@ -75,7 +75,7 @@ impl<'a> KafkaReader<'a> {
         for required in ["partitions", "replication"] {
             if !read.fields.contains_key(&FieldName::known(required))
                 && is_map(node)
-                && !is_written(node, required)
+                && (!is_written(node, required) || is_left_out(node, required))
             {
                 let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
                 context.report.hinted(

@@ -3,7 +3,7 @@
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey, Value};
 
 use super::context::{Context, Entry, Filled};
-use super::entries::{is_map, is_written};
+use super::entries::{is_left_out, is_map, is_written};
 use super::fields::{self, Field, FieldMap};
 use super::iam;
 use super::naming::{self, Name, Taken};
@@ -115,7 +115,9 @@ impl<'a> PubsubReader<'a> {
             self.refer(context, &mut read.fields, reference, project);
         }
         check_subscription(context, &read.fields);
-        if is_map(node) && !is_written(node, "topic") {
+        let has_topic = read.fields.contains_key(&FieldName::known("topic"));
+        let is_left_out = !has_topic && is_left_out(node, "topic");
+        if is_map(node) && (!is_written(node, "topic") || is_left_out) {
             let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
             let hint = "add `topic: \"{stack}-…\"`";
             context.report.hinted(

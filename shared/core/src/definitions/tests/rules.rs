@@ -25,6 +25,24 @@ fn values(declared: &Declared, kind: Kind, name: &str) -> BTreeMap<String, Strin
 }
 
 #[test]
+fn what_is_required_can_not_be_left_out() {
+    let topic = "topics:\n  - {name: \"{stack}-a\", partitions: \"{many?}\", replication: 3}\n";
+    let subscription = "topics: []\nsubscriptions:\n  - {name: \"{stack}-s\", topic: \"{of?}\"}\n";
+    for (file, text, missing) in [
+        (TOPICS, topic, "this topic has no `partitions`"),
+        (PUBSUB, subscription, "this subscription has no `topic`"),
+    ] {
+        let problems = dev(&[(file, text)]).unwrap_err();
+        let messages: Vec<_> = problems
+            .list
+            .iter()
+            .map(|one| one.message.as_str())
+            .collect();
+        assert_eq!(messages, [missing]);
+    }
+}
+
+#[test]
 fn one_value_has_one_normal_form() {
     for (written, field, want) in [
         ("retention_ms: 604800000", "retention_ms", "604800000"),
