@@ -86,12 +86,12 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         return Ok(code_after(&report));
     }
     if options.confirm.is_none() {
-        asking.show(&report, None)?;
         if !asking.can_ask() {
             return Err(CliError::Usage(format!(
                 "nobody can be asked here: type the stack's name with --confirm {stack}"
             )));
         }
+        asking.show(&report, None)?;
         let question = format!("Type `{stack}` to delete all of it, anything else to do nothing: ");
         if screen::ask(&question)? != stack {
             screen::err("nothing was changed\n")?;

@@ -205,6 +205,8 @@ pub(crate) async fn write_run<S: Store>(
 pub(crate) struct ReadWatch {
     pub(crate) watch: Watch,
     condition: Condition,
+    /// A newer program wrote it.
+    is_newer: bool,
 }
 
 /// Reads what checks remember.
@@ -217,10 +219,12 @@ pub(crate) async fn read_watch<S: Store>(
         None => ReadWatch {
             watch: Watch::default(),
             condition: Condition::Absent,
+            is_newer: false,
         },
         Some(object) => ReadWatch {
             watch: Watch::decode(&object.bytes),
             condition: Condition::Is(object.etag),
+            is_newer: Watch::is_newer(&object.bytes),
         },
     })
 }
@@ -233,7 +237,7 @@ pub(crate) async fn write_watch<S: Store>(
     before: ReadWatch,
     watch: &Watch,
 ) -> Result<(), MemoryError> {
-    if watch.is_news_after(&before.watch) {
+    if !before.is_newer && watch.is_news_after(&before.watch) {
         let bytes = Bytes::from(watch.encode()?);
         store
             .put(&Keys::of(stack).watch, bytes, before.condition)
@@ -303,16 +307,39 @@ impl<'a, S: Store> StateWriter<'a, S> {
         if is_first {
             writer.write(state, random, now).await?;
         }
-        let copy = Bytes::from(state::encode(state)?);
-        // A copy that is there already is that of a run that crashed right after making it.
-        put_own(
-            store,
-            &writer.keys.copy(state.serial),
-            copy,
-            Condition::Absent,
-        )
-        .await?;
+        if !writer.copied(state).await? {
+            state.serial = writer.last_serial().await? + 1;
+            writer.copied(state).await?;
+        }
         Ok(writer)
+    }
+
+    /// Copies the state a run begins from; false if another state has that serial, as after a person
+    /// put an older copy back. The same copy, under another lease, is that of a run that crashed right
+    /// after making it.
+    async fn copied(&self, state: &State) -> Result<bool, MemoryError> {
+        let (key, copy) = (self.keys.copy(state.serial), state::encode(state)?);
+        match put_own(self.store, &key, copy.into(), Condition::Absent).await? {
+            PutOutcome::Written(_) => Ok(true),
+            PutOutcome::Conflict => {
+                let there = self.store.get(&key).await?;
+                let there = there.map(|there| state::decode(&there.bytes, &state.stack));
+                Ok(there.is_some_and(|there| {
+                    let epoch = state.epoch;
+                    there.is_ok_and(|there| State { epoch, ..there } == *state)
+                }))
+            }
+        }
+    }
+
+    /// The highest serial of a copy.
+    async fn last_serial(&self) -> Result<u64, MemoryError> {
+        let keys = self.store.list(&self.keys.history).await?;
+        let serial = |key: &String| {
+            let name = key.strip_prefix(&self.keys.history)?;
+            name.strip_suffix(".json")?.parse::<u64>().ok()
+        };
+        Ok(keys.iter().filter_map(serial).max().unwrap_or_default())
     }
 
     /// Writes the state as it is now.

@@ -26,13 +26,13 @@ use kedge_core::push::{
 };
 use kedge_core::state::State;
 use kedge_core::stored::index::{Entry, Index};
-use kedge_core::stored::set::{Commit, Pushed, StoredSet};
+use kedge_core::stored::set::{Commit, Pushed, SetDecodeError, StoredSet};
 use thiserror::Error;
 
 use crate::memory::{self, Keys, MemoryError};
 use crate::ports::{Clock, ETag, Store, StoreError};
 use crate::registry::{self, RegistryError};
-use crate::sets::{self, ReadSet, read_parsed, read_revision};
+use crate::sets::{self, ReadSet, SetFault, read_parsed, read_revision};
 use write::Write;
 
 /// What is pushed.
@@ -139,6 +139,17 @@ pub enum PushError {
     Moved {
         /// The stack.
         stack: StackName,
+    },
+    /// A newer program stored what counts, and who can't read it must not replace it (semantics 8.7).
+    #[error(
+        "a newer kedge stored the definitions of stack `{stack}`; nothing is written over them"
+    )]
+    Newer {
+        /// The stack.
+        stack: StackName,
+        /// Which version.
+        #[source]
+        source: SetDecodeError,
     },
     /// There is no such revision.
     #[error("stack `{stack}` has no revision `{revision}` (`kedge history` lists them)")]
@@ -337,7 +348,13 @@ impl Standing {
         stack: &StackName,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Self, PushError> {
-        let (read, declared) = read_parsed(store, stack, overrides).await?;
+        let (mut read, declared) = read_parsed(store, stack, overrides).await?;
+        match read.fault.take() {
+            Some(SetFault::Damaged { stack, source }) if source.is_newer() => {
+                return Err(PushError::Newer { stack, source });
+            }
+            fault => read.fault = fault,
+        }
         let (index, index_etag) = registry::read(store).await?;
         let others = match index_etag {
             Some(_) => Vec::new(),

@@ -62,20 +62,21 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
 fn half_replaced() -> Stack {
     let mut stack = standing();
     stack.mail("filter: 'attributes.x = \"1\"'");
-    for call in 1.. {
-        stack.crash_at(Some(CrashPoint::Before(call)));
+    let is_half =
+        |stack: &Stack| stack.ports.sandbox.world()["pubsub"]["subscriptions"] == json!({});
+    let mut crashed = (1..).map(|call| {
+        let run = stack.fork();
+        run.crash_at(Some(CrashPoint::Before(call)));
         assert!(
-            stack.up(&person(&["dev-mail-sub"])).is_err(),
+            run.up(&person(&["dev-mail-sub"])).is_err(),
             "it was never half done"
         );
-        // The lease of the run that crashed ends by itself.
-        stack.wait_ms(LEASE_OVER_MS);
-        let world = stack.ports.sandbox.world();
-        if world["pubsub"]["subscriptions"] == json!({}) {
-            break;
-        }
-    }
+        run
+    });
+    let stack = crashed.find(is_half).unwrap();
     stack.crash_at(None);
+    // The lease of the run that crashed ends by itself.
+    stack.wait_ms(LEASE_OVER_MS);
     stack
 }
 

@@ -1,7 +1,7 @@
 //! Stored definitions that can't be used: the verdict is invalid, drift is told, and nothing is changed.
 
 use kedge_core::report::StackVerdict;
-use kedge_engine::push::PushOutcome;
+use kedge_engine::push::{PushError, PushOutcome};
 use kedge_engine::reconcile::{Authorisation, RunError};
 use kedge_tests::pushed::{commit, notices};
 use kedge_tests::stack::{Stack, person, verdict};
@@ -107,4 +107,27 @@ fn a_set_without_the_stacks_own_file_or_that_does_not_parse_is_invalid() {
         bad.up_stored(&Authorisation::Unattended).unwrap();
         bad.assert_pushed(&commit(6));
     }
+}
+
+#[test]
+fn a_set_that_a_newer_program_stored_is_not_replaced() {
+    let (stack, text) = drifted();
+    let newer = text.replacen("\"format\": 1", "\"format\": 2", 1);
+    assert_ne!(newer, text);
+    stack.put_object(DEFINITIONS, &newer);
+    assert_invalid(&stack, "newer kedge", &stack.set().revision());
+    let refused = stack.try_push(&commit(7)).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::Newer { .. })),
+        "{refused:?}"
+    );
+    let refused = stack.rollback(&stack.set().revision()).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::Newer { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(stack.ports.store.text(DEFINITIONS), newer);
+    stack.put_object(DEFINITIONS, &text);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(6));
 }

@@ -120,3 +120,46 @@ fn each_run_keeps_the_state_it_began_from() {
     );
     stack.assert_settled();
 }
+
+#[test]
+fn a_memory_of_checks_that_a_newer_program_wrote_is_left_alone() {
+    const WATCH: &str = "stacks/dev/watch.json";
+    let stack = standing();
+    let _ = stack.check();
+    let text = stack.ports.store.text(WATCH);
+    let newer = text.replacen("\"format\": 1", "\"format\": 99", 1);
+    assert_ne!(newer, text);
+    stack.ports.store.set(WATCH, newer.clone());
+    let report = stack.check();
+    assert_eq!(report.verdict(), StackVerdict::Drifted);
+    assert_eq!(stack.ports.store.text(WATCH), newer);
+    stack.ports.store.set(WATCH, text);
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_run_after_an_older_state_was_put_back_keeps_its_copy_under_a_number_of_its_own() {
+    let stack = standing();
+    let copy = |serial: u32| format!("stacks/dev/state/{serial:010}.json");
+    let first = stack.ports.store.text(&copy(0));
+    stack.unattended();
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    stack.unattended();
+    let third = stack.ports.store.text(&copy(2));
+    // Back to the first state, as docs/store.md says. It records nothing, so a person must look.
+    store(&stack, &first);
+    stack.wait_minutes(10);
+    stack.person(&[]);
+    let kept = stack.ports.store.text(&copy(1));
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-a", json!({"retention_ms": 2000}));
+    stack.unattended();
+    assert_eq!(stack.ports.store.text(&copy(1)), kept);
+    assert_eq!(stack.ports.store.text(&copy(2)), third);
+    assert!(stack.ports.store.text(&copy(3)).contains("\"serial\": 3"));
+    assert!(stack.state_text().contains("\"serial\": 4"));
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}

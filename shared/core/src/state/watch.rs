@@ -89,6 +89,16 @@ impl Watch {
         }
     }
 
+    /// Whether a newer program wrote it: it is not read then, and not written over (semantics 8.7).
+    #[must_use]
+    pub fn is_newer(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct VersionOnly {
+            format: u32,
+        }
+        serde_json::from_slice(bytes).is_ok_and(|VersionOnly { format }| format > FORMAT_VERSION)
+    }
+
     /// Writes it as JSON.
     ///
     /// # Errors

@@ -90,6 +90,14 @@ pub enum SetDecodeError {
     },
 }
 
+impl SetDecodeError {
+    /// Whether a newer program wrote it.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Stored(StoredError::Newer { .. }))
+    }
+}
+
 const OBJECT: &str = "set of definitions";
 
 #[derive(Serialize, Deserialize)]
