@@ -5,8 +5,11 @@
 
 use bytes::Bytes;
 use http::Response;
+use kedge_core::model::SecretText;
 
-use crate::ports::{Clock, HttpError, Random, ReadPorts, ReadRequest, WritePorts, WriteRequest};
+use crate::ports::{
+    Clock, HttpError, Random, ReadPorts, ReadRequest, Secrets, WritePorts, WriteRequest,
+};
 use crate::session::Context;
 
 /// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
@@ -74,7 +77,8 @@ pub(crate) async fn send_read<P: ReadPorts>(
     let mut attempt = 1;
     loop {
         cx.session.count_read();
-        let (hint, given_up) = match cx.ports.send_read(request).await {
+        let sent = cx.ports.send_read(request).await;
+        let (hint, given_up) = match sent.map(|response| without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => return Ok(response),
                 Retry::Again { after_ms } => {
@@ -96,8 +100,8 @@ pub(crate) async fn send_read<P: ReadPorts>(
     }
 }
 
-/// Sends a write until it is answered for good. Each attempt asks the lease first. Only for requests that may be repeated: the caller
-/// uses `after_ambiguous` to read "already exists" and "gone" right.
+/// Sends a write until it is answered for good. Each attempt asks the lease first. Only for requests
+/// that may be repeated: the caller uses `after_ambiguous` to read "already exists" and "gone" right.
 pub(crate) async fn send_write<P: WritePorts>(
     cx: Context<'_, P>,
     request: &WriteRequest,
@@ -111,7 +115,8 @@ pub(crate) async fn send_write<P: WritePorts>(
             return Err(WriteFailure { error, ambiguous });
         }
         cx.session.count_write();
-        let (hint, given_up) = match cx.ports.send_write(request).await {
+        let sent = cx.ports.send_write(request).await;
+        let (hint, given_up) = match sent.map(|response| without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => {
                     return Ok(WriteAnswer {
@@ -154,6 +159,29 @@ pub(crate) async fn send_write<P: WritePorts>(
             })
             .map_err(|error| WriteFailure { error, ambiguous });
     }
+}
+
+/// An answer without our own credentials: parts of error messages are shown, and a provider, or a
+/// proxy before it, may repeat what it was sent.
+fn without_credentials<P: Secrets>(
+    cx: Context<'_, P>,
+    response: Response<Bytes>,
+) -> Response<Bytes> {
+    let google = cx.session.google_token.borrow().clone();
+    let sent = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"].map(|name| cx.ports.secret(name));
+    let tokens = sent.into_iter().flatten().chain(google);
+    response.map(|body| {
+        let is_in = |token: &SecretText| {
+            !token.reveal().is_empty() && String::from_utf8_lossy(&body).contains(token.reveal())
+        };
+        let found: Vec<SecretText> = tokens.filter(is_in).collect();
+        if found.is_empty() {
+            return body;
+        }
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let hide = |text: String, token: &SecretText| text.replace(token.reveal(), "[secret]");
+        Bytes::from(found.iter().fold(text, hide))
+    })
 }
 
 /// What there is to show when no attempt is left.

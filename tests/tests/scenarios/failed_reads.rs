@@ -256,3 +256,35 @@ fn the_same_failure_is_told_once_and_state_stays() {
         stack.ports.sandbox.clear_faults();
     }
 }
+
+/// A provider, or a proxy before it, that repeats our token in its message.
+fn echo(token: &str) -> Effect {
+    Effect::Status {
+        code: 403,
+        retry_after_s: None,
+        try_again_s: None,
+        message: Some(format!("the token {token} may not do this")),
+        error_code: None,
+    }
+}
+
+#[test]
+fn a_token_that_an_answer_repeats_is_not_shown() {
+    let stack = Stack::small();
+    stack.unattended();
+    stack.wait_minutes(10);
+    for (provider, token) in [
+        (Provider::Aiven, "aiven-s3cret-token"),
+        (Provider::Cloudflare, "cf-s3cret-token"),
+    ] {
+        stack.trouble(provider, "", echo(token));
+    }
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    let report = stack.check();
+    let text = shown(&report);
+    assert!(text.contains("[secret]"), "{text}");
+    assert!(!format!("{report:?}").contains("s3cret-token"), "{text}");
+    stack.ports.sandbox.clear_faults();
+    stack.unattended();
+    stack.assert_settled();
+}
