@@ -19,6 +19,7 @@ mod guards;
 mod history;
 mod holds;
 mod invalid_sets;
+mod lease_ends;
 mod leases;
 mod lost_answers;
 mod memory;

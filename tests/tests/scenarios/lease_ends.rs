@@ -1,0 +1,239 @@
+//! How a lease ends before its run does, and what is kept of each run: unlocking, holds, records.
+
+use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, holder_of, unlock};
+use kedge_engine::reconcile::{RunError, StopError};
+use kedge_sandbox::{Fault, Matches, Provider};
+use kedge_tests::stack::{Stack, person};
+use serde_json::json;
+
+use super::leases::{
+    LEASE, busy, count, drive, heal, is_held, lease, reaches, records, run, run_when_free, short,
+    starts,
+};
+use super::set_config;
+
+#[test]
+fn unlocked_in_the_middle() {
+    for call in 12..22 {
+        let (stack, allow) = busy(1);
+        let by = person(&allow);
+        // Slow answers, so that the run lasts.
+        stack.ports.latency_ms.set(5_000);
+        let (holder, other) = (stack.beside(), stack.beside());
+        // The other one is quick: it would be at work while the first may still begin changes.
+        other.ports.latency_ms.set(1);
+        let (first, second) = drive(&stack, async {
+            let second = async {
+                reaches(&holder, call).await;
+                let times = LeaseTimes::default();
+                let held = holder_of(&other.ports, &other.name, times).await.unwrap();
+                let from = held.unwrap();
+                assert_eq!(from.actor, "ana@laptop");
+                let ben = Holder {
+                    actor: "ben@desk".to_owned(),
+                    run: "unlock".to_owned(),
+                };
+                unlock(&other.ports, &other.ports, &from, &ben, times)
+                    .await
+                    .unwrap();
+                assert!(lease(&stack).released);
+                run_when_free(&other, &by).await
+            };
+            futures_util::future::join(run(&holder, &by), second).await
+        });
+        assert!(second.is_ok(), "{call}: {second:?}");
+        if let Err(error) = &first {
+            let is_lost = matches!(
+                error,
+                RunError::Stopped {
+                    source: StopError::Lease(LeaseError::Lost { .. }),
+                    ..
+                } | RunError::Lease(LeaseError::Lost { .. })
+            );
+            assert!(is_lost, "{call}: {error:?}");
+        }
+        let (early, late) = (starts(&holder), starts(&other));
+        if let (Some(last), Some(begin)) = (early.last(), late.first()) {
+            assert!(last < begin, "{call}: starts overlap");
+        }
+        stack.ports.latency_ms.set(1);
+        heal(&stack);
+    }
+}
+
+#[test]
+fn nothing_is_unlocked_where_nothing_is_held() {
+    let stack = Stack::small();
+    let times = LeaseTimes::default();
+    let held = || drive(&stack, holder_of(&stack.ports, &stack.name, times)).unwrap();
+    assert_eq!(held(), None);
+    stack.unattended();
+    assert_eq!(held(), None);
+    stack.assert_settled();
+}
+
+/// `hold.json` as `kedge hold` writes it.
+fn hold(stack: &Stack) {
+    use kedge_core::model::Timestamp;
+    use kedge_core::stored::hold::{Hold, Holds};
+    let mut holds = Holds::default();
+    let now = stack.ports.true_now();
+    holds.set(Hold {
+        key: None,
+        reason: "broker upgrade".to_owned(),
+        who: "ben@desk".to_owned(),
+        until: Timestamp(now.0 + 3_600_000),
+        set_at: now,
+    });
+    stack
+        .ports
+        .store
+        .set("stacks/dev/hold.json", holds.encode().unwrap());
+}
+
+#[test]
+fn a_hold_in_the_middle_stops_what_has_not_begun() {
+    let (stack, allow) = busy(1);
+    let by = person(&allow);
+    stack.ports.latency_ms.set(4_000);
+    let runner = stack.beside();
+    let upped = drive(&stack, async {
+        let holding = async {
+            reaches(&runner, 24).await;
+            hold(&stack);
+        };
+        futures_util::future::join(run(&runner, &by), holding)
+            .await
+            .0
+    });
+    let told = short(&upped);
+    let Ok((_, changed)) = upped else {
+        panic!("{told}");
+    };
+    let unbegun: Vec<_> = changed
+        .carried
+        .iter()
+        .filter_map(|carried| carried.outcome.reason())
+        .collect();
+    assert!(!unbegun.is_empty() && changed.done() > 0, "{told}");
+    assert!(
+        unbegun
+            .iter()
+            .all(|reason| reason.contains("held by ben@desk")),
+        "{unbegun:?}"
+    );
+    let record = records(&stack).pop().unwrap();
+    assert!(record.outcomes.iter().any(|one| one.outcome == "not-begun"));
+    // Held from the beginning: nothing of it is in the plan.
+    stack.ports.latency_ms.set(1);
+    let state = stack.state_text();
+    let (_, changed) = stack.person(&[]);
+    assert_eq!((changed.carried, stack.state_text()), (Vec::new(), state));
+    stack.ports.store.remove("stacks/dev/hold.json");
+    heal(&stack);
+}
+
+#[test]
+fn a_hold_between_the_plan_and_the_lease_counts() {
+    let (stack, allow) = busy(1);
+    let by = person(&allow);
+    stack.ports.latency_ms.set(20);
+    let runner = stack.beside();
+    let epoch = lease(&stack).epoch;
+    let upped = drive(&stack, async {
+        let holding = async {
+            while lease(&stack).epoch == epoch {
+                stack.ports.executor.sleep(1).await;
+            }
+            hold(&stack);
+        };
+        futures_util::future::join(run(&runner, &by), holding)
+            .await
+            .0
+    });
+    assert!(
+        matches!(upped, Err(RunError::Held { .. })),
+        "{}",
+        short(&upped)
+    );
+    assert!(starts(&runner).is_empty() && lease(&stack).released);
+    stack.ports.store.remove("stacks/dev/hold.json");
+    heal(&stack);
+}
+
+#[test]
+fn every_run_is_recorded_however_it_ends() {
+    let (stack, allow) = busy(1);
+    stack.person(&allow);
+    stack.wait_minutes(10);
+    let found = records(&stack);
+    assert_eq!(found.len(), 2);
+    let record = &found[1];
+    assert_eq!(record.actor, "ana@laptop");
+    assert_eq!(
+        (record.verb.as_str(), record.stopped.as_deref()),
+        ("up", None)
+    );
+    assert_eq!(record.outcomes.len(), 5);
+    assert!(record.requests.writes >= 5 && record.requests.reads > 0);
+    assert_eq!((record.serial, record.epoch), (Some(2), 2));
+    // The consent to the destructive one is kept and used.
+    let grant = format!("stacks/dev/grants/{}.json", record.id);
+    assert!(
+        stack
+            .ports
+            .store
+            .text(&grant)
+            .contains(&format!("\"used_by\": \"{}\"", record.id))
+    );
+    // A run in which a change fails is a record too.
+    set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            provider: Some(Provider::Aiven),
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: super::status(403),
+        times: None,
+    });
+    let (_, changed) = stack.person(&[]);
+    assert!(!changed.is_complete());
+    let refused = records(&stack).pop().unwrap();
+    assert_eq!(refused.outcomes.len(), 1);
+    assert_eq!(refused.outcomes[0].outcome, "blocked");
+    stack.ports.sandbox.clear_faults();
+    heal(&stack);
+    assert_eq!(records(&stack).len(), 4);
+}
+
+#[test]
+fn a_crashed_run_is_named_by_the_one_that_settles_it() {
+    let (stack, allow) = busy(1);
+    let calm = stack.fork();
+    calm.person(&allow);
+    let calls = calm.ports.calls.get();
+    let mut named = 0;
+    for call in 1..=calls {
+        let (stack, allow) = busy(1);
+        stack.crash_at(Some(kedge_tests::ports::CrashPoint::After(call)));
+        assert!(stack.up(&person(&allow)).is_err());
+        stack.crash_at(None);
+        let is_begun = stack.state_text().contains("\"applying\"");
+        let after = stack.up(&person(&[])).unwrap();
+        let is_kept = !lease_text(&stack).is_empty() && !lease(&stack).released;
+        assert!(
+            is_held(&after) || !is_kept || count(&after) == 0,
+            "call {call}: {}",
+            short(&after)
+        );
+        heal(&stack);
+        let last = records(&stack).pop().unwrap();
+        named += usize::from(is_begun && last.interrupted.is_some());
+    }
+    assert!(named > 5, "{named}");
+}
+
+fn lease_text(stack: &Stack) -> String {
+    stack.ports.store.text(LEASE)
+}
