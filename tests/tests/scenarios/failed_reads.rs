@@ -288,3 +288,16 @@ fn a_token_that_an_answer_repeats_is_not_shown() {
     stack.unattended();
     stack.assert_settled();
 }
+
+#[test]
+fn a_name_that_holds_a_tokens_text_stays_as_it_is() {
+    let stack = Stack::small();
+    stack.unattended();
+    for token in ["dev", "retention_ms"] {
+        let mut secrets = stack.ports.secrets.borrow_mut();
+        secrets.insert("AIVEN_TOKEN".to_owned(), token.to_owned());
+        drop(secrets);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+    }
+}
