@@ -85,7 +85,7 @@ pub(super) fn name(context: &mut Context<'_>, root: &Node) -> Option<String> {
             .hinted(place, message, "it has letters, digits, `.`, `_`, `-`");
         return None;
     }
-    Some(text)
+    Some(text.into_owned())
 }
 
 /// Reads the rest.
@@ -312,7 +312,7 @@ fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
                 .hinted(place, format!("`{}` is empty", entry.key), hint);
             None
         }
-        Filled::Text(text) => Some(text),
+        Filled::Text(text) => Some(text.into_owned()),
         Filled::Absent | Filled::Bad => None,
     }
 }
