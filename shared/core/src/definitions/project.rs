@@ -273,7 +273,7 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
         context.report.hinted(
             at,
             message,
-            "write a date or a time: 2026-12-31, 2026-12-31T18:00:00Z",
+            "write a date or a time before the year 9999: 2026-12-31, 2026-12-31T18:00:00Z",
         );
         return None;
     };
