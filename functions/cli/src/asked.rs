@@ -169,9 +169,10 @@ impl<'a> Asking<'a> {
             other => other?,
         };
         self.show(&report, Some(&changed))?;
-        Ok(match changed.is_complete() {
-            true => code_after(&report),
-            false => 1,
+        Ok(match (changed.has_failed(), code_after(&report)) {
+            (true, _) => 1,
+            (false, 0) if !changed.is_complete() => 2,
+            (false, code) => code,
         })
     }
 

@@ -126,14 +126,6 @@ pub enum RunError {
     /// Another run has the stack, or the lease could not be had.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// All that may be done is held (semantics 6.8).
-    #[error("stack `{stack}`: {says}; nothing was changed, release it first")]
-    Held {
-        /// The stack.
-        stack: StackName,
-        /// By whom, until when, and why.
-        says: String,
-    },
     /// The consent to what can't be taken back does not hold.
     #[error("the consent can't be used, and nothing was changed")]
     Grant(#[from] GrantError),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Desk, expect, fits};
+use super::{Desk, expect, fits, leave_lease};
 
 const DRIFT: &str =
     r#"{"do":"set_topic_config","topic":"steve1-runtime","config":{"retention_ms":3600000}}"#;
@@ -116,6 +116,52 @@ fn a_hold_is_placed_listed_and_released() {
     expect(&kedge("hold"), 0, &["nothing of steve1 is held"]);
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
+    let mut desk = Desk::new();
+    desk.variables
+        .insert("KEDGE_LEASE_SECONDS".to_owned(), "2".to_owned());
+    let hold = "hold --stack development --for 2h --reason stop";
+    expect(&desk.kedge(hold), 0, &["all of development"]);
+    let alone = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    assert_eq!(alone["under_way"], serde_json::Value::Null);
+    leave_lease(&desk, "development");
+    let parts = [
+        "all of development",
+        "is being changed by ana@laptop (run 1795348800000-0badcafe) since",
+        "begins nothing of this later than 1 s from now",
+        "waiting for that",
+        "knows of the hold",
+    ];
+    expect(&desk.kedge(hold), 0, &parts);
+    leave_lease(&desk, "development");
+    let waited = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    let run = &waited["under_way"];
+    assert_eq!(
+        (&run["actor"], &run["ended"]),
+        (&"ana@laptop".into(), &false.into())
+    );
+    assert_eq!(run["unknowing_s"], 0);
+    leave_lease(&desk, "development");
+    let unwaited = fits("holds", &desk.kedge(&format!("{hold} --json --no-wait")));
+    assert_eq!(unwaited["under_way"]["unknowing_s"], 1);
+    // What was not renewed in time reads the holds before it goes on.
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    let dead = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    assert_eq!(dead["under_way"], serde_json::Value::Null);
+    let lease = desk
+        .folder
+        .path()
+        .join(".kedge/store/stacks/development/lease.json");
+    fs::write(lease, "{").unwrap();
+    let unread = desk.kedge(hold);
+    expect(
+        &unread,
+        1,
+        &["all of development", "the hold is set", "lease"],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod asked;
 mod hold;
 
 pub use asked::{accept_json, asked_json};
-pub use hold::holds_json;
+pub use hold::{UnderWay, holds_json};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -73,7 +73,7 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "digest": report.plan.digest,
         "run": changed.run,
         "complete": changed.is_complete(),
-        "stopped": changed.stopped,
+        "stopped": stopped(changed),
         "run_again": changed.run_again,
         "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
         "left": left(report),
@@ -85,6 +85,12 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "forgotten": changed.forgotten,
         "traffic": traffic_json(traffic),
     })
+}
+
+/// Why a run stopped before its end: what went wrong, or a hold.
+fn stopped(changed: &Changed) -> Option<String> {
+    let why = changed.stopped.as_deref().or_else(|| changed.held_by());
+    why.map(outside)
 }
 
 /// What was not begun on purpose.

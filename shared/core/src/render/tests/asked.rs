@@ -6,7 +6,9 @@ use crate::accept::{AcceptError, Accepted, Doing, accept};
 use crate::diff::Verdict;
 use crate::plan::{Authority, authorise};
 use crate::recording::{self, Answer, Asked, MassAbsence, Recording};
-use crate::render::{accept_json, accept_text, asked_json, asked_text, holds_json, holds_text};
+use crate::render::{
+    UnderWay, accept_json, accept_text, asked_json, asked_text, holds_json, holds_text,
+};
 use crate::report::Changed;
 use crate::stored::hold::Holds;
 
@@ -143,12 +145,21 @@ fn holds() {
     let stack = StackName::new("dev").unwrap();
     let mut holds = Holds::default();
     assert_eq!(holds_text(&stack, &holds, NOW), "nothing of dev is held\n");
-    fits("holds", &holds_json(&stack, &holds, NOW));
+    let run = UnderWay {
+        actor: "ben@desk\u{1b}[2J",
+        run: "1-2",
+        since: NOW,
+        ended: false,
+        unknowing_s: 30,
+    };
+    let json = holds_json(&stack, &holds, Some(run), NOW);
+    fits("holds", &json);
+    assert_eq!(json["under_way"]["actor"], "ben@desk\u{fffd}[2J");
     holds.set(hold(Some(topic("dev-a")), 60));
     holds.set(hold(Some(topic("dev-b")), -1));
     holds.set(hold(None, 60));
     insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW));
-    let json = holds_json(&stack, &holds, NOW);
+    let json = holds_json(&stack, &holds, None, NOW);
     fits("holds", &json);
     assert_eq!(json["holds"].as_array().unwrap().len(), 2);
 }
