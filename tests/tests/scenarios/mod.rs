@@ -8,6 +8,7 @@
 )]
 
 mod absences;
+mod accepts;
 mod adopt;
 mod adoption;
 mod composites;

@@ -359,7 +359,7 @@ fn on_missing(
 }
 
 /// The declared resources that must be there before this one can be made.
-fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> {
+pub(crate) fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> {
     let Some(resource) = declared.resources.get(key) else {
         return Vec::new();
     };
