@@ -11,6 +11,7 @@ use crate::memory::{self, Keys, MemoryError, ReadWatch};
 use crate::ports::{Store, WritePorts};
 use crate::reconcile::{self, Judged, LOOKS_MAX};
 use crate::session::Context;
+use crate::waits::telling;
 
 /// What came of it: what was seen last, what was done, and what checks remembered before.
 pub(crate) type Done = (Report, Changed, ReadWatch);
@@ -74,7 +75,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             salt: look.session.salt.clone(),
             progress: job.progress,
         };
-        let Ended { stopped } = apply::apply(
+        let applied = apply::apply(
             cx,
             store,
             lease,
@@ -82,8 +83,8 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             &report,
             is_unattended,
             &mut changed,
-        )
-        .await;
+        );
+        let Ended { stopped } = telling(job.progress, &look.session, applied).await;
         requests = sum(requests, look.session.requests());
         changed.stopped = stopped.as_ref().map(|error| apply::told(error));
         let about = About {

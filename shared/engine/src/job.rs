@@ -15,6 +15,7 @@ use crate::ports::{ETag, StoreError};
 use crate::registry::RegistryError;
 use crate::request::Request;
 use crate::session::Endpoints;
+use crate::waits::Wait;
 
 /// A step of a run that takes time, for whoever watches.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub enum Progress<'a> {
     Reading(&'a Scope),
     /// It was read, or not.
     HasRead(&'a Scope),
+    /// A provider is waited for before it is asked again.
+    Waiting(Wait),
     /// So many changes are about to be made.
     Applying(usize),
     /// A change ended.
