@@ -171,10 +171,10 @@ impl Changed {
             .count()
     }
 
-    /// Whether every change that was approved was made.
+    /// Whether the run went to its end and every change that was approved was made.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.done() == self.carried.len()
+        self.stopped.is_none() && self.done() == self.carried.len()
     }
 
     /// Whether a change was not made for another reason than a hold.

@@ -99,14 +99,17 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         state,
         changed,
         stopped: None,
+        is_written: false,
         report,
         is_unattended,
         progress,
     };
     work.carry_out_all().await;
-    Ended {
-        stopped: work.stopped,
+    let (stopped, is_written) = (work.stopped, work.is_written);
+    if !is_written {
+        (changed.recorded, changed.forgotten) = (0, 0);
     }
+    Ended { stopped }
 }
 
 /// Whether the run would change anything: the world, the records, or the policy in force.
@@ -214,6 +217,8 @@ struct Work<'a, P, S> {
     changed: &'a mut Changed,
     /// Why nothing more is begun or written.
     stopped: Option<StopError>,
+    /// Whether what was to be recorded without a change is in state.
+    is_written: bool,
     report: &'a Report,
     is_unattended: bool,
     progress: &'a dyn Fn(Progress<'_>),
@@ -362,9 +367,12 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             }
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = written {
-            self.lease.permit().end(&told(&error));
-            self.stopped = Some(error);
+        match written {
+            Ok(()) => self.is_written = true,
+            Err(error) => {
+                self.lease.permit().end(&told(&error));
+                self.stopped = Some(error);
+            }
         }
     }
 }
