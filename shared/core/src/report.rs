@@ -9,6 +9,7 @@ use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, FindingKind, Plan};
 use crate::recording::Asked;
+use crate::state::Window;
 use crate::stored::hold::Hold;
 use crate::stored::run::Interrupted;
 
@@ -224,6 +225,8 @@ pub struct Report {
     pub read_at: Timestamp,
     /// When everything was last read without a failure, if ever before.
     pub last_good_read_at: Option<Timestamp>,
+    /// When each drift came about.
+    pub windows: BTreeMap<ResourceKey, Window>,
     /// Holds to tell of: those that stand, and those that ended and were not told yet.
     pub holds: Vec<Hold>,
     /// What was asked for, where it was more than a check or an `up`.

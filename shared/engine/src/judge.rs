@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::diff::{Comparison, DiffInput, Difference, diff};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
@@ -88,8 +88,8 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
         plan,
         decided: Decided::default(),
         read_at: look.read_at,
-        last_good_read_at: look.watch.watch.last_good_read_at,
-        holds: look.watch.watch.holds_to_tell(&look.holds, look.read_at),
+        last_good_read_at: watch.last_good_read_at,
+        holds: watch.holds_to_tell(&look.holds, look.read_at),
         asked: None,
     }
 }
@@ -98,7 +98,11 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
 /// it anew (semantics 7.5).
 fn current_state(look: &Look) -> Option<Cow<'_, State>> {
     let state = look.memory.state.as_ref()?;
+    let watch = &look.watch.watch;
+    let drifts = comparison.differences.values().filter(|one| one.is_drift());
+    let window = |one: &Difference| (one.key.clone(), watch.window(one, look.read_at));
     let mut state = state.without_taken(&look.watch.watch);
+        windows: drifts.map(window).collect(),
     let began_anew = state.retired.zip(look.pushed_at);
     if began_anew.is_some_and(|(retired, pushed)| retired < pushed) {
         state.to_mut().retired = None;

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use authorise::{Approved, Authority, Decided, Left, authorise, resolve_allowed};
-pub use digest::{PlanSummary, drift_fingerprint};
+pub use digest::{PlanSummary, drift_fingerprint, drift_shows};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;

@@ -4,6 +4,7 @@
 
 mod asked;
 mod hold;
+mod resource;
 
 pub use asked::{accept_json, asked_json};
 pub use hold::{UnderWay, holds_json};
@@ -15,8 +16,8 @@ use super::consent::{Commands, ShortKeys, commands, person, whos};
 use super::view::{Fates, View, outside};
 use crate::change::Edit;
 use crate::definitions::Problems;
-use crate::diff::{Difference, FieldDifference, ItemDifference, Verdict};
-use crate::model::{FieldName, Kind, Policy, ResourceKey, Unit, Value, field_spec};
+use crate::diff::{Difference, Verdict};
+use crate::model::{FieldName, Policy, ResourceKey, Value};
 use crate::plan::{Finding, LeftReason, PlannedChange, Step};
 use crate::report::{Carried, Changed, InvalidSet, Outcome, Report};
 use crate::risk::Risk;
@@ -155,7 +156,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "policy": policy(&report.plan.policy),
         "policy_change": { "tightened": change.tightened, "loosened": change.loosened },
         "counts": counts(report),
-        "resources": resources.map(resource).collect::<Vec<_>>(),
+        "resources": resources.map(|one| resource::resource(report, one)).collect::<Vec<_>>(),
         "findings": findings(report),
         "guards": guards(report),
         "holds": hold::of_report(report),
@@ -241,103 +242,6 @@ fn named(key: &ResourceKey) -> Map<String, Json> {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect()
-}
-
-fn resource(difference: &Difference) -> Json {
-    let Difference {
-        key,
-        verdict,
-        whole,
-        fields,
-        ignored,
-        failure,
-        blocked,
-        foreign,
-        notes,
-    } = difference;
-    let fields_json = |fields: &[FieldDifference]| -> Vec<Json> {
-        fields.iter().map(|one| field(key.kind(), one)).collect()
-    };
-    let failure = failure.as_ref().map(|failure| {
-        json!({
-            "code": failure.code.as_str(),
-            "reason": outside(&failure.reason),
-            "permission": failure.permission.as_ref().map(|text| outside(text)),
-        })
-    });
-    let mut map = named(key);
-    let rest = [
-        ("verdict", verdict.as_str().into()),
-        ("cause", whole.map(crate::diff::Cause::as_str).into()),
-        ("missing", difference.is_missing().into()),
-        ("fields", fields_json(fields).into()),
-        ("ignored", fields_json(ignored).into()),
-        ("failure", failure.into()),
-        ("blocked", blocked.as_ref().map(|why| outside(why)).into()),
-        (
-            "foreign",
-            foreign
-                .iter()
-                .map(|one| outside(one))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        (
-            "notes",
-            notes
-                .iter()
-                .map(|note| outside(note))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-    ];
-    map.extend(rest.map(|(name, value): (&str, Json)| (name.to_owned(), value)));
-    Json::Object(map)
-}
-
-fn field(kind: Kind, difference: &FieldDifference) -> Json {
-    let FieldDifference {
-        field,
-        declared,
-        recorded,
-        live,
-        cause,
-        items,
-        origin,
-        stuck,
-    } = difference;
-    let value = |value: &Option<Value>| value.as_ref().map(value_json);
-    let item = |item: &ItemDifference| {
-        json!({
-            "item": outside(&item.item),
-            "lacking": item.lacking,
-            "cause": item.cause.as_str(),
-        })
-    };
-    json!({
-        "field": outside(field.as_str()),
-        "unit": unit(kind, field),
-        "declared": value(declared),
-        "recorded": value(recorded),
-        "live": value(live),
-        "cause": cause.as_str(),
-        "items": items.iter().map(item).collect::<Vec<_>>(),
-        "origin": origin.as_ref().map(|origin| json!({
-            "file": &*origin.file,
-            "line": origin.line,
-            "default": origin.is_default,
-        })),
-        "did_not_take": stuck,
-    })
-}
-
-fn unit(kind: Kind, field: &FieldName) -> Option<&'static str> {
-    match field_spec(kind, field)?.unit {
-        Unit::Plain => None,
-        Unit::Milliseconds => Some("ms"),
-        Unit::Bytes => Some("bytes"),
-        Unit::Seconds => Some("s"),
-    }
 }
 
 fn value_json(value: &Value) -> Json {
