@@ -180,6 +180,19 @@ impl fmt::Display for GuardTrip {
     }
 }
 
+impl Plan {
+    /// Says of orphans that the policy that comes into force deletes them: the plan that does is the
+    /// next one, which a person has not seen yet.
+    pub fn prunes_from_now_on(&mut self) {
+        let orphans = self.findings.iter_mut();
+        for finding in orphans.filter(|finding| finding.kind == FindingKind::Orphan) {
+            finding.message =
+                "no longer declared; `prune` is on from now on: the next plan deletes it"
+                    .to_owned();
+        }
+    }
+}
+
 /// Makes the plan.
 #[must_use]
 pub fn plan(input: PlanInput<'_>) -> Plan {

@@ -48,6 +48,28 @@ fn absent(world: &World) -> Report {
     with(world, recording, Answer::Absent(absence))
 }
 
+/// The same once a person said that they are gone.
+fn confirmed(world: &World) -> Report {
+    let before = world.report();
+    let absence = MassAbsence::of(&before.declared.stack, &before.comparison);
+    let recording = absence.confirmed(&before.comparison, NOW);
+    let mut after = world.clone();
+    after.state = world
+        .state
+        .as_ref()
+        .map(|state| recording.confirmed_in(state));
+    with(&after, recording, Answer::Absent(absence))
+}
+
+/// Retired while all of it is held.
+fn retired_in_vain(world: &World) -> Report {
+    let mut held = world.clone();
+    held.holds.set(hold(None, 60));
+    let report = retired(&held);
+    assert!(report.decided.approved.is_empty());
+    report
+}
+
 fn retired(world: &World) -> Report {
     let (declared, state) =
         recording::retiring(&world.declared().unwrap(), world.state.as_ref().unwrap());
@@ -129,7 +151,9 @@ fn pages() {
         ("asked_adopt_nothing", adopted(&World::in_sync())),
         ("asked_forget", forgotten(&world, &keys)),
         ("asked_absence", absent(&robbed())),
+        ("asked_absence_confirmed", confirmed(&robbed())),
         ("asked_no_absence", absent(&world)),
+        ("asked_retire_in_vain", retired_in_vain(&World::in_sync())),
         ("asked_retire", retired(&held)),
     ];
     for (name, report) in reports {
