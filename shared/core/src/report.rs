@@ -296,7 +296,9 @@ impl Report {
         if !changed.is_complete() {
             return 1;
         }
-        let left = !self.decided.left.is_empty() || !self.plan.findings.is_empty();
+        let policy_waits =
+            !self.plan.policy_change.loosened.is_empty() && !self.decided.policy_granted;
+        let left = policy_waits || !self.decided.left.is_empty() || !self.plan.findings.is_empty();
         match self.verdict() {
             StackVerdict::Incomplete | StackVerdict::Invalid => 3,
             StackVerdict::Clean => 0,
