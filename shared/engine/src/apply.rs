@@ -119,6 +119,10 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         // Nothing of a stack that is not adopted is recorded behind a person's back.
         return !is_unattended && !report.records().is_empty();
     };
+    if is_unattended && report.plan.retired.is_some() {
+        // Automation leaves a retired stack alone (semantics 7.5).
+        return false;
+    }
     let settled = |key: &ResourceKey| !is_open(report, key);
     let asks = report.asked.as_ref();
     !report.records().is_empty()
