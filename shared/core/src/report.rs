@@ -219,15 +219,18 @@ impl Report {
         if self.invalid.is_some() {
             return StackVerdict::Invalid;
         }
-        let floor = match (
-            comparison.has_state,
-            self.plan.policy_change.loosened.is_empty(),
-        ) {
-            (false, _) => StackVerdict::NotAdopted,
-            (true, false) => StackVerdict::Pending,
-            (true, true) => StackVerdict::Clean,
+        let floor = match self.plan.policy_change.loosened.is_empty() {
+            _ if self.is_not_adopted() => StackVerdict::NotAdopted,
+            false => StackVerdict::Pending,
+            true => StackVerdict::Clean,
         };
         worst.max().unwrap_or(StackVerdict::Clean).max(floor)
+    }
+
+    /// Whether the stack has no state yet (semantics 7.1). One that declares nothing needs none.
+    #[must_use]
+    pub fn is_not_adopted(&self) -> bool {
+        !self.comparison.has_state && !self.declared.resources.is_empty()
     }
 
     /// How many resources stand like this.
