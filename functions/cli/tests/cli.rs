@@ -106,6 +106,9 @@ fn what_is_no_file_or_too_large_is_not_read() {
     assert!(made.success());
     expect(&desk.kedge("check --stack steve1"), 1, &["is not a file"]);
     fs::remove_file(&topics).unwrap();
+    fs::create_dir(&topics).unwrap();
+    expect(&desk.kedge("check --stack steve1"), 1, &["is not a file"]);
+    fs::remove_dir(&topics).unwrap();
     let large = fs::File::create(&topics).unwrap();
     large.set_len(1 << 40).unwrap();
     expect(
@@ -113,6 +116,31 @@ fn what_is_no_file_or_too_large_is_not_read() {
         3,
         &["data_plane/kafka-topics.yaml has 1099511627776 bytes"],
     );
+}
+
+#[test]
+fn a_folder_of_definitions_is_never_passed_over() {
+    let desk = Desk::new();
+    let definitions = desk.folder.path().join("definitions");
+    let deep = definitions.join("data_plane/1/2/3/4/5/6/7/8");
+    fs::create_dir_all(&deep).unwrap();
+    let said = desk.kedge("check --stack steve1");
+    expect(
+        &said,
+        1,
+        &["data_plane/1/2/3/4/5/6/7/8 lies in more than 8"],
+    );
+    fs::remove_dir(deep).unwrap();
+    let (slack, elsewhere) = ("integrations/integration-slack", "slack");
+    let elsewhere = desk.folder.path().join(elsewhere);
+    fs::rename(definitions.join(slack), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, definitions.join(slack)).unwrap();
+    let said = desk.kedge("check --stack steve1");
+    expect(&said, 1, &[&format!("{slack} is a link to a folder")]);
+    fs::remove_file(definitions.join(slack)).unwrap();
+    // What is hidden is no definition: an editor's folder, git's.
+    std::os::unix::fs::symlink(&elsewhere, definitions.join(".slack")).unwrap();
+    expect(&desk.kedge("check --stack steve1"), 2, &[]);
 }
 
 /// The lease of a run that went away without a word, on a stack.

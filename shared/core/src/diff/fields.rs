@@ -49,7 +49,10 @@ pub(super) fn compare<'a>(
 ) -> Found<'a> {
     let mut found = Found {
         fields: Vec::new(),
-        in_sync: InSync::default(),
+        in_sync: InSync {
+            fields: Vec::with_capacity(declared.fields.len()),
+            ..InSync::default()
+        },
         foreign: Vec::new(),
     };
     for (name, field) in &declared.fields {
