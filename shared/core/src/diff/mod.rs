@@ -450,7 +450,7 @@ impl One<'_> {
     }
 
     fn gone(&self, recorded: &Recorded) -> Difference {
-        let interrupted = settle::is_interrupted(self.input.state, self.key);
+        let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
             Some(settling) if settling.from.is_none() && self.input.now < settling.until => {
                 self.difference(Verdict::Settling)

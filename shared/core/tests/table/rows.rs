@@ -101,6 +101,9 @@ topic | ret=5 | ret=1 | ret=1 | begun-update | pending | edited | update | safe 
 topic | - | ret=1 | ret=1 | begun-delete prune | orphan | withdrawn | delete | destructive | ....gt
 sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
 sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-before-an-hour | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-in-two-hours | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-otherwise | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | filter=a | begun-replace | in-sync | - | - | - | ......
 sub | filter=a | filter=b | filter=b | begun-replace | pending | edited | replace | destructive | ....gt
 sub | filter=a | filter=b | ? | begun-replace | unknown | - | - | - | ......
