@@ -4,6 +4,8 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+#[path = "cli/damaged.rs"]
+mod damaged;
 #[path = "cli/desk.rs"]
 mod desk;
 #[path = "../../../shared/core/src/render/tests/json_schema.rs"]

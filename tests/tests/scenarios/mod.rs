@@ -14,6 +14,7 @@ mod composites;
 mod consent;
 mod counts;
 mod crashes;
+mod damaged;
 mod failed_reads;
 mod guards;
 mod history;
