@@ -1,12 +1,133 @@
 //! Stored objects that can't be read: what is said of them, what goes on, and how they are mended.
 
+use kedge_core::stored::index::Index;
 use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
+use kedge_engine::push::{PushError, PushOutcome};
 use kedge_engine::reconcile::{RunError, StopError};
-use kedge_tests::stack::person;
+use kedge_engine::request::Request;
+use kedge_tests::pushed::{commit, notices};
+use kedge_tests::stack::{Stack, person, stack_name};
 
 use super::leases::{LEASE, busy, drive, heal, lease, reaches, run, run_when_free, starts};
+use super::push::{DEFINITIONS, INDEX, standing};
 
 const CUT: &str = "{\"format\": 1, \"sta";
+
+/// The same world by another stack's name and node.
+fn another(stack: &Stack, name: &str, node: &str) -> Stack {
+    let mut other = stack.clone();
+    other.name = stack_name(name);
+    other.files.remove("stacks/dev.yaml");
+    other.nodes(&[&format!("name: n9, ips: [192.0.2.9], domain: {node}")]);
+    other
+}
+
+/// A stack that stands, and another beside it that was only pushed.
+fn two() -> Stack {
+    let stack = standing();
+    another(&stack, "prod", "n2.clustera.io").push(&commit(5));
+    stack
+}
+
+/// Puts a text in the place of the registry, or takes it away.
+fn damage(stack: &Stack, text: Option<&str>) {
+    match text {
+        Some(text) => stack.put_object(INDEX, text),
+        None => stack.ports.store.remove(INDEX),
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_registry_is_made_anew_and_its_checks_hold() {
+    let stack = two();
+    let whole = stack.ports.store.text(INDEX);
+    for text in [None, Some(""), Some(CUT), whole.get(..whole.len() / 2)] {
+        let stack = stack.fork();
+        damage(&stack, text);
+        let overlapping = another(&stack, "dev-1", "n3.clustera.io");
+        assert_eq!(overlapping.refused(&commit(5)), ["names-overlap"]);
+        let taken = another(&stack, "test", "n1.clustera.io");
+        assert_eq!(taken.refused(&commit(5)), ["taken"]);
+        let report = stack.push(&commit(5));
+        assert_eq!(report.outcome, PushOutcome::Healed);
+        assert_eq!(notices(&report), ["index-made"], "{text:?}");
+        let said = report.notices[0].to_string();
+        assert!(
+            said.ends_with("made anew from what is stored of 1 other stack"),
+            "{said}"
+        );
+        assert_eq!(stack.ports.store.text(INDEX), whole);
+        stack.assert_pushed(&commit(5));
+    }
+}
+
+#[test]
+fn the_names_of_a_retired_stack_stay_free_in_a_registry_made_anew() {
+    let stack = two();
+    assert!(stack.asked(&Request::Retire { seen: None }).1.is_complete());
+    let whole = stack.ports.store.text(INDEX);
+    damage(&stack, None);
+    let other = another(&stack, "test", "n1.clustera.io");
+    assert_eq!(notices(&other.push(&commit(5))), ["index-made"]);
+    other.assert_stored(&commit(5));
+    let index = |text: &str| Index::decode(text.as_bytes()).unwrap();
+    let mut made = index(&stack.ports.store.text(INDEX));
+    made.stacks.remove(&other.name);
+    assert_eq!(made, index(&whole));
+}
+
+#[test]
+fn what_is_missing_in_a_registry_made_anew_is_said() {
+    let stack = two();
+    damage(&stack, Some(CUT));
+    let keys = stack.ports.store.keys();
+    for key in keys.iter().filter(|key| key.starts_with("stacks/prod/")) {
+        stack.put_object(key, "{");
+    }
+    let report = stack.push(&commit(5));
+    let said = report.notices[0].to_string();
+    assert!(said.contains("not all of prod could be read"), "{said}");
+    let overlapping = another(&stack, "prod-1", "n3.clustera.io");
+    assert_eq!(overlapping.refused(&commit(5)), ["names-overlap"]);
+    stack.assert_stored(&commit(5));
+}
+
+#[test]
+fn a_registry_of_a_newer_program_is_not_made_anew() {
+    let stack = two();
+    let whole = stack.ports.store.text(INDEX);
+    let newer = whole.replacen("\"format\": 1", "\"format\": 2", 1);
+    stack.put_object(INDEX, &newer);
+    let refused = stack.try_push(&commit(6)).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::Registry(_))),
+        "{refused:?}"
+    );
+    assert_eq!(stack.ports.store.text(INDEX), newer);
+    stack.put_object(INDEX, &whole);
+    stack.assert_pushed(&commit(5));
+}
+
+#[test]
+fn a_damaged_revision_is_said_to_be_damaged() {
+    let stack = standing();
+    let revision = stack.set().revision();
+    let key = format!("stacks/dev/revisions/{revision}.json");
+    let text = stack.ports.store.text(DEFINITIONS);
+    stack.put_object(&key, CUT);
+    let refused = stack.rollback(&revision).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::DamagedRevision { .. })),
+        "{refused:?}"
+    );
+    let none = stack.rollback("0123456").unwrap();
+    assert!(
+        matches!(none, Err(PushError::NoRevision { .. })),
+        "{none:?}"
+    );
+    stack.put_object(&key, &text);
+    stack.assert_pushed(&commit(5));
+}
 
 fn ben() -> Holder {
     Holder {
