@@ -18,6 +18,7 @@ const LONGEST_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// `kedge hold`: without `--for` it lists.
 pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
+    run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
     let (Some(length), Some(reason)) = (&options.length, &options.reason) else {
@@ -53,6 +54,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
 pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
     run.refuse_if_read_only()?;
+    run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
     let held = holds::holds(store, stack).await?;

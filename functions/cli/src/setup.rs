@@ -1,6 +1,6 @@
 //! What every verb that looks at a stack needs, brought together once.
 
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::{DefinitionSet, stack_names};
 use kedge_core::model::Timestamp;
 use kedge_core::render;
 use kedge_engine::lease::LeaseTimes;
@@ -142,6 +142,22 @@ impl Setup {
             .map_err(RunError::Store)?;
         self.read = Some(read);
         Ok(())
+    }
+
+    /// Refuses the name of a stack that has no file here and of which nothing is stored.
+    pub(crate) async fn refuse_unknown(&self) -> Result<(), CliError> {
+        let stack = &self.chosen.stack;
+        let local = stack_names(&self.set);
+        if local.contains(stack) {
+            return Ok(());
+        }
+        let is_known = sets::is_known(&self.store, stack).await;
+        if is_known.map_err(RunError::Store)? {
+            return Ok(());
+        }
+        let pushed = sets::pushed_stacks(&self.store).await;
+        let pushed = pushed.map_err(RunError::Store)?;
+        Err(stack::unknown(stack, local.into_iter().chain(pushed)))
     }
 
     /// What is asked of the engine.

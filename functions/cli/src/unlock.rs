@@ -23,6 +23,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     let found = match lease::holder_of(&setup.store, stack, setup.lease).await {
         Ok(Some(held)) => Found::Held(held),
         Ok(None) => {
+            setup.refuse_unknown().await?;
             return answer(is_json, stack.as_str(), None, || {
                 format!("stack `{stack}` is not locked: nobody is changing it\n")
             });

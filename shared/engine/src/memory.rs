@@ -95,6 +95,11 @@ impl Keys {
         }
     }
 
+    /// What every key of a stack begins with.
+    pub(crate) fn all_of(stack: &StackName) -> String {
+        format!("{STACKS}{stack}/")
+    }
+
     /// The copy of a set that was stored.
     pub(crate) fn revision(&self, revision: &str) -> String {
         format!("{}{revision}.json", self.revisions)

@@ -228,6 +228,25 @@ fn invalid(report: Report, fault: &SetFaultText) -> Report {
     }
 }
 
+/// Whether anything is stored of a stack.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, StoreError> {
+    let keys = store.list(&Keys::all_of(stack)).await?;
+    Ok(!keys.is_empty())
+}
+
+/// The stacks that were pushed, as far as the registry can be read.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>, StoreError> {
+    let object = store.get(INDEX).await?;
+    let index = object.and_then(|object| Index::decode(&object.bytes).ok());
+    Ok(index.unwrap_or_default().stacks.into_keys().collect())
+}
+
 /// Reads what a stored set says. Its URLs are hashed with no key and must not be stored or shown.
 pub(crate) fn parsed(
     stored: &StoredSet,

@@ -1,4 +1,6 @@
-//! Stored objects that can't be read.
+//! Names that no stack has, variables that are not set here, and stored objects that can't be read.
+
+use std::fs;
 
 use super::{Desk, expect, fits};
 
@@ -9,6 +11,61 @@ fn standing() -> Desk {
     let desk = Desk::new();
     expect(&desk.kedge("up --yes --stack steve1"), 0, &["changes made"]);
     desk
+}
+
+#[test]
+fn a_name_that_no_stack_has_is_refused_with_those_that_have_one() {
+    let desk = Desk::new();
+    for words in [
+        "hold",
+        "hold --for 2h --reason x",
+        "release",
+        "unlock",
+        "history",
+    ] {
+        let refused = desk.kedge(&format!("{words} --stack steve2"));
+        let says = ["there is no stack `steve2`, did you mean `steve1`?", "prod"];
+        expect(&refused, 1, &says);
+    }
+    let stacks = desk.folder.path().join(".kedge/store/stacks");
+    assert!(!stacks.join("steve2").exists());
+    // One that is only stored is one.
+    fs::create_dir_all(stacks.join("old/runs")).unwrap();
+    fs::write(
+        stacks.join("old/hold.json"),
+        "{\"format\": 1, \"holds\": []}",
+    )
+    .unwrap();
+    expect(
+        &desk.kedge("hold --stack old"),
+        0,
+        &["nothing of old is held"],
+    );
+    expect(
+        &desk.kedge("history --stack old"),
+        0,
+        &["nothing is recorded"],
+    );
+}
+
+#[test]
+fn a_new_stack_whose_name_overlaps_another_is_not_begun() {
+    let desk = Desk::new();
+    let refused = desk.kedge("init --stack steve1-a");
+    expect(&refused, 1, &["`steve1-a` and `steve1` overlap"]);
+    for file in [
+        ".env",
+        "definitions/stacks/steve1-a.yaml",
+        ".kedge/selected",
+    ] {
+        assert!(!desk.folder.path().join(file).exists(), "{file}");
+    }
+    expect(
+        &desk.kedge("init --stack steve12"),
+        0,
+        &["selected steve12"],
+    );
+    expect(&desk.kedge("init --stack steve1"), 0, &["selected steve1"]);
 }
 
 #[test]

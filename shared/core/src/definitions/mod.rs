@@ -49,6 +49,7 @@ use yaml::{Content, Node, Pos};
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
 pub use set::{DefinitionSet, SetError};
+pub use suggest::nearest;
 
 /// What a parse needs.
 #[derive(Debug, Clone, Copy)]
