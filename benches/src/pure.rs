@@ -256,6 +256,7 @@ fn stages(
         let (decided, authorise) = worked(|| authorise(&planned, authority));
         let report = Report {
             invalid: None,
+            push_first: None,
             declared: declared.into(),
             comparison,
             plan: planned,

@@ -178,6 +178,9 @@ pub struct Report {
     /// Why the stored definitions could not be used, if so. Then the rest is by the last good
     /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
     pub invalid: Option<InvalidSet>,
+    /// What is shown is not what is stored, or what is stored can't be used: an `up` is refused until a
+    /// push with these flags (` --after-rollback REVISION`, or none).
+    pub push_first: Option<String>,
     /// What should be. Shared: it is large, and a look and its report both need it.
     pub declared: Arc<Declared>,
     /// What differs.

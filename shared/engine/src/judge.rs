@@ -83,6 +83,7 @@ pub(crate) fn judge(
 fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
     Report {
         invalid: None,
+        push_first: None,
         declared: Arc::clone(&look.declared),
         comparison,
         plan,

@@ -1,15 +1,16 @@
 //! Stored objects that can't be read: what is said of them, what goes on, and how they are mended.
 
+use kedge_core::push::PushConsent;
 use kedge_core::stored::index::Index;
 use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
 use kedge_engine::push::{PushError, PushOutcome};
-use kedge_engine::reconcile::{RunError, StopError};
+use kedge_engine::reconcile::{Authorisation, RunError, StopError};
 use kedge_engine::request::Request;
-use kedge_tests::pushed::{commit, notices};
+use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name};
 
 use super::leases::{LEASE, busy, drive, heal, lease, reaches, run, run_when_free, starts};
-use super::push::{DEFINITIONS, INDEX, standing};
+use super::push::{DEFINITIONS, FORTNIGHT, INDEX, standing};
 
 const CUT: &str = "{\"format\": 1, \"sta";
 
@@ -226,4 +227,36 @@ fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
         stack.ports.latency_ms.set(1);
         heal(&stack);
     }
+}
+
+#[test]
+fn the_push_that_mends_a_damaged_set_is_named() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, FORTNIGHT);
+    stack.push(&commit(6));
+    let text = stack.ports.store.text(DEFINITIONS);
+    let first_of = |stack: &Stack| stack.check_stored().unwrap().push_first;
+    assert_eq!(first_of(&stack), None);
+    stack.put_object(DEFINITIONS, CUT);
+    assert_eq!(first_of(&stack).as_deref(), Some(""));
+    stack.put_object(
+        DEFINITIONS,
+        &text.replacen("\"format\": 1", "\"format\": 2", 1),
+    );
+    assert_eq!(first_of(&stack), None);
+    stack.put_object(DEFINITIONS, &text);
+    // Under a rollback it says so.
+    let made = stack.rollback(&first).unwrap().unwrap().stored.revision();
+    stack.put_object(DEFINITIONS, CUT);
+    let flags = first_of(&stack).unwrap();
+    assert_eq!(flags, format!(" --after-rollback {made}"));
+    assert_eq!(stack.refused(&commit(6)), ["rolled-back"]);
+    let consent = PushConsent {
+        after_rollback: Some(made),
+        ..PushConsent::default()
+    };
+    stack.push(&Pushing { consent, commit: 6 });
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(6));
 }

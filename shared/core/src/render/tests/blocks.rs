@@ -328,6 +328,27 @@ fn invalid() {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),
     });
+    report.push_first = Some(String::new());
     insta::assert_snapshot!("invalid", check_text(&report, &AROUND));
     assert_eq!(report.verdict().exit_code(true), 3);
+    // What would be refused is not named.
+    let pages = |report: &Report| {
+        let preview = crate::render::preview_text(report, &AROUND);
+        [check_text(report, &AROUND), preview]
+    };
+    report.push_first = Some(" --after-rollback 3f9a1c2b7d10".to_owned());
+    for page in pages(&report) {
+        assert!(
+            page.contains("next: kedge push --after-rollback 3f9a1c2b7d10"),
+            "{page}"
+        );
+        assert!(!page.contains("kedge up"), "{page}");
+    }
+    report.push_first = None;
+    for page in pages(&report) {
+        assert!(
+            !page.contains("next:") && !page.contains("kedge up"),
+            "{page}"
+        );
+    }
 }

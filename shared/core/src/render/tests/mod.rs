@@ -224,6 +224,7 @@ impl World {
         let decided = authorise(&plan, authority);
         Report {
             invalid: None,
+            push_first: None,
             declared: declared.into(),
             comparison,
             plan,

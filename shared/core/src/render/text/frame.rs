@@ -265,6 +265,12 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
     )
 }
 
+/// The push that must come before anything else, if one must.
+pub(super) fn push_first(report: &Report, around: &Around<'_>) -> Option<String> {
+    let flags = report.push_first.as_ref()?;
+    Some(command(report, around, &format!("push{flags}")))
+}
+
 /// A command for this stack; the stack is named where the shell does not remember it.
 pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
     let flags = around.flags;
