@@ -172,6 +172,7 @@ fn planned(
         comparison,
         overrides: &BTreeSet::new(),
         holds: &[],
+        holds_unread: None,
     })
 }
 
@@ -264,6 +265,7 @@ fn stages(
             read_at: NOW,
             last_good_read_at: None,
             holds: Vec::new(),
+            holds_unread: None,
             asked: None,
         };
         let around = Around {

@@ -165,6 +165,7 @@ pub(crate) fn run(
             read_at: NOW,
             last_good_read_at: None,
             holds: Vec::new(),
+            holds_unread: None,
             asked: None,
         })?;
     }
@@ -185,6 +186,7 @@ fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Co
         comparison: &comparison,
         overrides: &BTreeSet::new(),
         holds: &[],
+        holds_unread: None,
     });
     (comparison, plan)
 }

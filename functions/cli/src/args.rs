@@ -322,6 +322,9 @@ pub(crate) struct HoldOptions {
     /// Why.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,
+    /// Write over a hold.json that can't be read: what was held before is lost.
+    #[arg(long, requires = "length")]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -332,6 +335,9 @@ pub(crate) struct ReleaseOptions {
     /// Every hold of the stack and of its resources.
     #[arg(long, conflicts_with = "keys")]
     pub(crate) all: bool,
+    /// Write an empty list over a hold.json that can't be read: what was held before is lost.
+    #[arg(long, conflicts_with_all = ["keys", "all"])]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, clap::Args)]

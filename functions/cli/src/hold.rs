@@ -44,7 +44,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
             until: now.plus_ms(*length),
             set_at: now,
         };
-        all = holds::hold(store, stack, &hold).await?;
+        all = holds::hold(store, stack, &hold, options.replace).await?;
     }
     show(&run, &all, now)?;
     Ok(0)
@@ -57,12 +57,16 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
+    if options.replace {
+        let (left, _) = holds::release(store, stack, &[], now, true).await?;
+        return show(&run, &left, now).map(|()| 0);
+    }
     let held = holds::holds(store, stack).await?;
     let which: Vec<Option<ResourceKey>> = match (options.all, options.keys.as_slice()) {
         (true, _) => held.list().iter().map(|hold| hold.key.clone()).collect(),
         (false, names) => named(names, &held)?,
     };
-    let (left, released) = holds::release(store, stack, &which, now).await?;
+    let (left, released) = holds::release(store, stack, &which, now, false).await?;
     if released.is_empty() && !options.all {
         return Err(CliError::Usage(match options.keys.is_empty() {
             true => format!("stack {stack} is not held as a whole; `kedge hold` lists what is"),

@@ -9,7 +9,7 @@ use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, FindingKind, Plan};
 use crate::recording::Asked;
-use crate::stored::hold::Hold;
+use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
@@ -195,6 +195,8 @@ pub struct Report {
     pub last_good_read_at: Option<Timestamp>,
     /// Holds to tell of: those that stand, and those that ended and were not told yet.
     pub holds: Vec<Hold>,
+    /// Why holds could not be read, where they were looked for: then everything is held.
+    pub holds_unread: Option<UnreadHolds>,
     /// What was asked for, where it was more than a check or an `up`.
     pub asked: Option<Asked>,
 }

@@ -170,6 +170,7 @@ fn planned_of(
         comparison: &comparison,
         overrides: &overrides,
         holds: &[],
+        holds_unread: None,
     });
     (comparison, made)
 }

@@ -45,6 +45,7 @@ impl Truths<'_> {
             comparison: &comparison,
             overrides: self.overrides,
             holds: &standing,
+            holds_unread: self.look.holds_unread.as_ref(),
         });
         (comparison, plan)
     }
@@ -91,6 +92,7 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
         read_at: look.read_at,
         last_good_read_at: look.watch.watch.last_good_read_at,
         holds: look.watch.watch.holds_to_tell(&look.holds, look.read_at),
+        holds_unread: look.holds_unread.clone(),
         asked: None,
     }
 }

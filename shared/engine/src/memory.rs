@@ -194,7 +194,11 @@ pub(crate) async fn read_holds<S: Store>(
     store: &S,
     stack: &StackName,
 ) -> Result<Holds, MemoryError> {
-    Ok(read_holds_to_change(store, stack).await?.holds)
+    let read = read_holds_to_change(store, stack).await?;
+    read.holds.map_err(|source| MemoryError::Stored {
+        stack: stack.clone(),
+        source,
+    })
 }
 
 /// Keeps the record of a run, once.
@@ -256,10 +260,10 @@ pub(crate) async fn write_watch<S: Store>(
     Ok(())
 }
 
-/// The holds of a stack as they were read.
-#[derive(Debug, Clone)]
+/// The holds of a stack as they were read, or why they can't be used.
+#[derive(Debug)]
 pub(crate) struct ReadHolds {
-    pub(crate) holds: Holds,
+    pub(crate) holds: Result<Holds, StoredError>,
     pub(crate) condition: Condition,
 }
 
@@ -267,19 +271,15 @@ pub(crate) struct ReadHolds {
 pub(crate) async fn read_holds_to_change<S: Store>(
     store: &S,
     stack: &StackName,
-) -> Result<ReadHolds, MemoryError> {
+) -> Result<ReadHolds, StoreError> {
     let Some(object) = store.get(&Keys::of(stack).hold).await? else {
         return Ok(ReadHolds {
-            holds: Holds::default(),
+            holds: Ok(Holds::default()),
             condition: Condition::Absent,
         });
     };
-    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Stored {
-        stack: stack.clone(),
-        source,
-    })?;
     Ok(ReadHolds {
-        holds,
+        holds: Holds::decode(&object.bytes),
         condition: Condition::Is(object.etag),
     })
 }

@@ -69,6 +69,54 @@ fn a_new_stack_whose_name_overlaps_another_is_not_begun() {
 }
 
 #[test]
+fn damaged_holds_hold_everything_until_they_are_replaced() {
+    let desk = standing();
+    desk.person(DRIFT);
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
+    let hold = ".kedge/store/stacks/steve1/hold.json";
+    desk.write(hold, "{");
+    let says = [
+        "DRIFT",
+        "everything is held",
+        "next: kedge release --replace",
+    ];
+    expect(&kedge("check"), 2, &says);
+    let json = fits("report", &kedge("check --json"));
+    assert!(json["holds_unread"].as_str().unwrap().contains("hold.json"));
+    expect(&kedge("up --yes"), 2, &["NOT DONE", "everything is held"]);
+    for words in [
+        "hold",
+        "hold --for 2h --reason x",
+        "release",
+        "release --all",
+    ] {
+        expect(
+            &kedge(words),
+            1,
+            &["everything is held", "--replace", "damaged"],
+        );
+    }
+    let placed = kedge("hold --for 2h --reason upgrade --replace");
+    expect(&placed, 0, &["all of steve1", "upgrade"]);
+    expect(&kedge("check"), 2, &["HELD", "upgrade"]);
+    desk.write(hold, "{\"format\": 2}");
+    expect(&kedge("release --replace"), 1, &["newer kedge"]);
+    desk.write(hold, "{");
+    expect(
+        &kedge("release --replace"),
+        0,
+        &["nothing of steve1 is held"],
+    );
+    expect(
+        &kedge("release --replace"),
+        0,
+        &["nothing of steve1 is held"],
+    );
+    expect(&kedge("up --yes"), 0, &["done"]);
+    expect(&kedge("check"), 0, &["CLEAN"]);
+}
+
+#[test]
 fn a_damaged_lease_is_replaced_by_unlock() {
     let mut desk = standing();
     desk.variables

@@ -31,7 +31,7 @@ use crate::model::{
 };
 use crate::risk::Risk;
 use crate::state::State;
-use crate::stored::hold::Hold;
+use crate::stored::hold::{Hold, UnreadHolds};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,8 @@ pub struct PlanInput<'a> {
     pub overrides: &'a BTreeSet<GuardName>,
     /// Holds that stand now.
     pub holds: &'a [Hold],
+    /// Why holds could not be read, if so: then everything is held.
+    pub holds_unread: Option<&'a UnreadHolds>,
 }
 
 /// One step of a change, with what it risks. A create or delete has one step without an edit.
@@ -201,7 +203,10 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     }
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
-    findings.extend(held::set_aside(input.holds, &mut changes));
+    findings.extend(match input.holds_unread {
+        Some(unread) => held::set_all_aside(unread, &mut changes),
+        None => held::set_aside(input.holds, &mut changes),
+    });
     let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
         .into_iter()
         .partition(|trip| input.overrides.contains(&trip.guard));
@@ -218,7 +223,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         summary,
         not_adopted: !comparison.has_state && may_be_live(comparison),
         retired: input.state.and_then(|state| state.retired),
-        held: input.holds.iter().any(|hold| hold.key.is_none()),
+        held: input.holds_unread.is_some() || input.holds.iter().any(|hold| hold.key.is_none()),
     }
 }
 

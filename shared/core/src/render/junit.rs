@@ -101,6 +101,8 @@ fn stack_case(report: &Report) -> Case {
     let standing = standing
         .filter(|hold| hold.key.is_none())
         .map(|hold| outside(&hold.says()));
+    let unread = report.holds_unread.iter();
+    let unread = unread.map(|unread| outside(&unread.says()));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),
@@ -109,7 +111,7 @@ fn stack_case(report: &Report) -> Case {
             false => Ended::Failed(wrong.join("; ")),
         },
         kind: report.verdict().as_str().to_owned(),
-        details: refused.chain(standing).collect(),
+        details: refused.chain(standing).chain(unread).collect(),
     }
 }
 

@@ -217,6 +217,7 @@ impl Case {
             comparison: &comparison,
             overrides: &BTreeSet::new(),
             holds: &self.holds(),
+            holds_unread: None,
         });
         (comparison.differences.get(&self.key()).cloned(), plan)
     }

@@ -352,3 +352,31 @@ fn invalid() {
         );
     }
 }
+
+#[test]
+fn holds_that_can_not_be_read() {
+    let mut world = eight_changes();
+    world.holds_unread = Some(crate::stored::hold::UnreadHolds {
+        why: "the stored hold.json is damaged: EOF".to_owned(),
+        is_newer: false,
+    });
+    let report = world.report();
+    assert!(report.decided.approved.is_empty());
+    let page = check_text(&report, &AROUND);
+    for part in [
+        "HELD",
+        "everything is held: the stored hold.json is damaged: EOF",
+        "nothing is corrected or deployed, whoever asks",
+        "DRIFT",
+        "next: kedge release --replace",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let json = crate::render::check_json(&report, None);
+    assert_eq!(json["holds_unread"], "the stored hold.json is damaged: EOF");
+    if let Some(unread) = &mut world.holds_unread {
+        unread.is_newer = true;
+    }
+    let page = check_text(&world.report(), &AROUND);
+    assert!(!page.contains("next:"), "{page}");
+}

@@ -117,9 +117,15 @@ fn invalid(set: &InvalidSet) -> Block {
     Block::said(Label::Invalid, outside(&set.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
-/// Holds that stand, and those that ended since the last check.
+/// Holds that stand, those that ended since the last check, and holds that can't be read.
 pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
-    report.holds.iter().map(|hold| held(hold, report)).collect()
+    let unread = report.holds_unread.iter().map(|unread| {
+        let line = "nothing is corrected or deployed, whoever asks; still checked";
+        let lines = vec![vec![line.to_owned()]];
+        Block::said(Label::Held, outside(&unread.says()), Vec::new()).with_lines(lines)
+    });
+    let holds = report.holds.iter().map(|hold| held(hold, report));
+    unread.chain(holds).collect()
 }
 
 /// A hold that stands, or that ended since the last check.
