@@ -5,8 +5,6 @@
     reason = "a scenario that can't go on has failed"
 )]
 
-use std::collections::BTreeMap;
-
 use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::recording::{Answer, MassAbsence};
 use kedge_core::report::{Changed, Report};
@@ -47,8 +45,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn foresee(&self, request: &Request) -> Result<Report, RunError> {
-        let (set, none, endpoints) = (self.set(), BTreeMap::new(), endpoints());
-        let job = self.job(&set, &none, &endpoints);
+        let (set, endpoints) = (self.set(), endpoints());
+        let job = self.job(&set, &self.variables, &endpoints);
         let run = foresee(&self.ports, &self.ports, job, request);
         self.ports.executor.run(run).expect("no crash point is set")
     }

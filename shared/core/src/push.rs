@@ -232,6 +232,11 @@ pub enum Notice {
         /// Those of which a part could not be read, so that not all of their record sets were checked.
         unread: Vec<StackName>,
     },
+    /// Values of this machine's environment were used, and are no part of the set.
+    VariablesUsed {
+        /// The variables.
+        names: Vec<String>,
+    },
     /// State could not be read, so that nobody knows whether the policy becomes looser.
     StateUnread {
         /// Why.
@@ -255,6 +260,7 @@ impl Notice {
             Self::AncestryNotChecked { .. } => "ancestry-not-checked",
             Self::Withdrawn { .. } => "withdrawn",
             Self::IndexMade { .. } => "index-made",
+            Self::VariablesUsed { .. } => "variables-used",
             Self::StateUnread { .. } => "state-unread",
             Self::StoredInvalid { .. } => "stored-invalid",
         }
@@ -309,6 +315,12 @@ impl fmt::Display for Notice {
                     }
                 }
             }
+            Self::VariablesUsed { names } => write!(
+                f,
+                "{} is set here, and its value is not stored: every machine that runs this stack \
+                 needs it",
+                names.join(", ")
+            ),
             Self::StateUnread { reason } => write!(
                 f,
                 "not checked whether the policy becomes looser: state could not be read: {reason}"

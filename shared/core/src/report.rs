@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::definitions::Problems;
-use crate::diff::{Cause, Comparison, Verdict};
+use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
-use crate::plan::{Approved, Decided, FindingKind, Plan};
+use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
 use crate::recording::Asked;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
@@ -285,6 +285,21 @@ impl Report {
             .count()
     }
 
+    /// Whether nothing that depends on a variable that moved is left, so that the record of them may
+    /// follow (semantics 4.6).
+    #[must_use]
+    pub fn settles_variables(&self) -> bool {
+        let depends = |key: &ResourceKey| self.plan.variable_of(&self.declared, key).is_some();
+        let unread = |one: &Difference| one.verdict == Verdict::Unknown && depends(&one.key);
+        let waits = |finding: &Finding| {
+            let kinds = [FindingKind::Held, FindingKind::Waits, FindingKind::Blocked];
+            kinds.contains(&finding.kind) && depends(&finding.key)
+        };
+        !(self.decided.left.iter().any(|left| depends(&left.key))
+            || self.comparison.differences.values().any(unread)
+            || self.plan.findings.iter().any(waits))
+    }
+
     /// Whether an `up` with every consent would do anything.
     #[must_use]
     pub fn has_something_to_do(&self) -> bool {
@@ -292,6 +307,7 @@ impl Report {
             || !self.records().is_empty()
             || (!self.plan.policy_change.loosened.is_empty() && !self.plan.held)
             || !self.plan.policy_change.tightened.is_empty()
+            || !self.plan.variables.is_empty()
     }
 
     /// The exit code of an `up`: how the stack stands after it. A change that was begun and not made

@@ -69,7 +69,13 @@ pub(crate) fn judge(
         look,
         overrides,
     };
-    let (comparison, plan) = truths.compare_and_plan();
+    let (mut comparison, plan) = truths.compare_and_plan();
+    if !matches!(authorisation, Authorisation::Person(_)) {
+        let declared = &look.declared;
+        recording::leave_out(&mut comparison, |key| {
+            plan.variable_of(declared, key).is_some()
+        });
+    }
     let mut report = report(look, comparison, plan);
     match authorisation {
         Authorisation::Asked(request) => {

@@ -19,7 +19,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
+use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems, variable};
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::push::{
     Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
@@ -224,6 +224,10 @@ pub async fn push<P: Clock, S: Store>(
     };
     let mut notices = standing.notices(job.stack);
     notices.extend(said);
+    let names: Vec<String> = declared.variables.iter().map(|key| variable(key)).collect();
+    if !names.is_empty() {
+        notices.push(Notice::VariablesUsed { names });
+    }
     let write = Write {
         store,
         standing: &standing,

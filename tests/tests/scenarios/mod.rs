@@ -28,6 +28,7 @@ mod policies;
 mod push;
 mod random;
 mod retire;
+mod variables;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};

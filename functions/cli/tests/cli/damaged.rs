@@ -141,3 +141,35 @@ fn a_damaged_lease_is_replaced_by_unlock() {
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
 }
+
+#[test]
+fn a_variable_that_a_person_had_is_missed_elsewhere() {
+    let mut desk = Desk::new();
+    let name = "KEDGE_CONFIG_GMAIL_WEBHOOK_ENDPOINT".to_owned();
+    let value = "https://hooks.example/gmail".to_owned();
+    desk.variables.insert(name.clone(), value);
+    expect(&desk.kedge("up --yes --stack steve1"), 0, &["changes made"]);
+    desk.variables.remove(&name);
+    let world = desk.world();
+    let says = [
+        "VARIABLE",
+        "KEDGE_CONFIG_GMAIL_WEBHOOK_ENDPOINT was set at the last up",
+    ];
+    expect(&desk.kedge("check --stack steve1"), 2, &says);
+    let report = fits("report", &desk.kedge("check --stack steve1 --json"));
+    assert_eq!(report["variables"][0]["was_set"], true);
+    expect(
+        &desk.kedge("up --unattended --stack steve1"),
+        2,
+        &["LEFT", says[1]],
+    );
+    assert_eq!(desk.world(), world);
+    expect(
+        &desk.kedge("up --yes --stack steve1"),
+        0,
+        &["push_endpoint"],
+    );
+    let check = desk.kedge("check --stack steve1");
+    expect(&check, 0, &["CLEAN"]);
+    assert!(!check.out.contains("VARIABLE"), "{}", check.out);
+}

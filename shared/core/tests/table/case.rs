@@ -250,6 +250,7 @@ impl Case {
                 })
                 .collect(),
             secrets: ByField::new(),
+            config_keys: BTreeSet::new(),
             origin: origin(),
             exclusive: self.has("exclusive"),
             authoritative: self.has("authoritative"),
@@ -283,6 +284,8 @@ impl Case {
                 .collect(),
             ignore_rules: rules.into_iter().flatten().collect(),
             unused: Vec::new(),
+            config_keys: BTreeSet::new(),
+            variables: BTreeSet::new(),
         }
     }
 

@@ -150,6 +150,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "last_good_read_at": report.last_good_read_at.map(|at| at.to_string()),
         "policy": policy::of(&report.plan.policy),
         "policy_change": { "tightened": change.tightened, "loosened": change.loosened },
+        "variables": policy::variables(report),
         "counts": counts(report),
         "resources": resources.map(resource).collect::<Vec<_>>(),
         "findings": findings(report),

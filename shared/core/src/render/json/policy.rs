@@ -1,8 +1,10 @@
-//! The policy in force, in JSON.
+//! The policy in force and the variables of the environment, in JSON.
 
 use serde_json::{Value as Json, json};
 
 use crate::model::Policy;
+use crate::plan::MovedVariable;
+use crate::report::Report;
 
 pub(super) fn of(policy: &Policy) -> Json {
     let Policy {
@@ -28,4 +30,11 @@ pub(super) fn of(policy: &Policy) -> Json {
             "daily_automatic_max": guards.daily_automatic_max,
         },
     })
+}
+
+/// Variables of the environment that moved.
+pub(super) fn variables(report: &Report) -> Vec<Json> {
+    let one =
+        |variable: &MovedVariable| json!({ "name": variable.name(), "was_set": variable.was_set });
+    report.plan.variables.iter().map(one).collect()
 }

@@ -380,3 +380,28 @@ fn holds_that_can_not_be_read() {
     let page = check_text(&world.report(), &AROUND);
     assert!(!page.contains("next:"), "{page}");
 }
+
+#[test]
+fn a_variable_that_is_not_set_here() {
+    let mut world = World::in_sync();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "\"{stack}-a\"",
+        "\"{stack}-a\"\n    retention_ms: \"{keep?}\"",
+    );
+    if let Some(state) = &mut world.state {
+        state.variables = Some(["keep".to_owned()].into());
+    }
+    let report = world.report();
+    let page = check_text(&report, &AROUND);
+    for part in [
+        "VARIABLE",
+        "KEDGE_CONFIG_KEEP was set at the last up and is not set here",
+        "waits for a person's `kedge up`",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let json = crate::render::check_json(&report, None);
+    let expected = serde_json::json!([{"name": "KEDGE_CONFIG_KEEP", "was_set": true}]);
+    assert_eq!(json["variables"], expected);
+}

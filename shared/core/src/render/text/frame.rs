@@ -77,6 +77,12 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
+    blocks.extend(report.plan.variables.iter().map(|variable| {
+        let line =
+            "what depends on it waits for a person's `kedge up`, and a tick changes nothing of it";
+        let lines = vec![vec![line.to_owned()]];
+        Block::said(Label::Variable, outside(&variable.to_string()), Vec::new()).with_lines(lines)
+    }));
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
         // A key named on the command line is not heard on a protected stack (semantics 6.4).
