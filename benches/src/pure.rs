@@ -264,6 +264,7 @@ fn stages(
             decided,
             read_at: NOW,
             last_good_read_at: None,
+            windows: BTreeMap::new(),
             holds: Vec::new(),
             holds_unread: None,
             asked: None,

@@ -325,6 +325,9 @@ pub(crate) struct HoldOptions {
     /// Write over a hold.json that can't be read: what was held before is lost.
     #[arg(long, requires = "length")]
     pub(crate) replace: bool,
+    /// Do not wait until a run that is under way knows of it.
+    #[arg(long, requires = "length")]
+    pub(crate) no_wait: bool,
 }
 
 #[derive(Debug, clap::Args)]

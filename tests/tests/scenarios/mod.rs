@@ -8,6 +8,7 @@
 )]
 
 mod absences;
+mod accepts;
 mod adopt;
 mod adoption;
 mod composites;
@@ -30,6 +31,7 @@ mod random;
 mod retire;
 mod variables;
 mod verbs;
+mod windows;
 
 use kedge_sandbox::{Deed, Effect};
 use kedge_tests::stack::Stack;

@@ -86,6 +86,8 @@ pub enum Cause {
     EditedAndDrifted,
     /// It was live before we knew it and differs: only a person decides.
     NotAdopted,
+    /// The same, and live moved on since it was adopted.
+    NotAdoptedAndDrifted,
     /// A declared resource that never was.
     New,
     /// A recorded resource that is gone.
@@ -105,6 +107,7 @@ impl Cause {
             Self::Edited => "edited",
             Self::EditedAndDrifted => "edited-and-drifted",
             Self::NotAdopted => "not-adopted",
+            Self::NotAdoptedAndDrifted => "not-adopted-and-drifted",
             Self::New => "new",
             Self::Missing => "missing",
             Self::Withdrawn => "withdrawn",
@@ -169,7 +172,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    fn new(key: &ResourceKey, verdict: Verdict) -> Self {
+    pub(crate) fn new(key: &ResourceKey, verdict: Verdict) -> Self {
         Self {
             key: key.clone(),
             verdict,
@@ -187,6 +190,19 @@ impl Difference {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.whole, Some(Cause::Missing | Cause::Interrupted))
+    }
+
+    /// Whether all that is to be done besides correcting drift is what differed when the resource
+    /// was adopted: its definition was not edited since.
+    #[must_use]
+    pub fn is_since_adoption(&self) -> bool {
+        let any = |causes: &[Cause]| {
+            self.fields
+                .iter()
+                .any(|field| causes.contains(&field.cause))
+        };
+        any(&[Cause::NotAdopted, Cause::NotAdoptedAndDrifted])
+            && !any(&[Cause::Edited, Cause::EditedAndDrifted])
     }
 
     /// Whether it drifted, alone or beside an edit.
@@ -434,7 +450,7 @@ impl One<'_> {
     }
 
     fn gone(&self, recorded: &Recorded) -> Difference {
-        let interrupted = settle::is_interrupted(self.input.state, self.key);
+        let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
             Some(settling) if settling.from.is_none() && self.input.now < settling.until => {
                 self.difference(Verdict::Settling)

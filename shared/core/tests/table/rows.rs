@@ -64,7 +64,7 @@ topic | ret=1 | - | ret=5 | | not-adopted | not-adopted | update | destructive |
 topic | ret=1 | - | ret=1 | no-state | not-adopted | - | - | - | ......
 topic | ret=5 | - | ret=1 | no-state | not-adopted | not-adopted | update | safe | ...pgt
 topic | ret=5 | ret=1 | ret=1 | adopted-unequal | pending | not-adopted | update | safe | ...pgt
-topic | ret=5 | ret=1 | ret=2 | adopted-unequal | drifted-and-pending | edited-and-drifted | update | safe | ...pgt
+topic | ret=5 | ret=1 | ret=2 | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update | safe | ...pgt
 dns | ips={1 2} | - | ips={1} | | not-adopted | not-adopted | update | safe | ...pgt
 dns | ips={1} | - | ips={1 2} | exclusive | not-adopted | not-adopted | update | destructive | ....gt
 dns | ips={1} | - | ips={1} | mark-of-prod | not-adopted | - | blocked | - | ......
@@ -101,6 +101,9 @@ topic | ret=5 | ret=1 | ret=1 | begun-update | pending | edited | update | safe 
 topic | - | ret=1 | ret=1 | begun-delete prune | orphan | withdrawn | delete | destructive | ....gt
 sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
 sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-before-an-hour | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-in-two-hours | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-otherwise | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | filter=a | begun-replace | in-sync | - | - | - | ......
 sub | filter=a | filter=b | filter=b | begun-replace | pending | edited | replace | destructive | ....gt
 sub | filter=a | filter=b | ? | begun-replace | unknown | - | - | - | ......
@@ -184,8 +187,8 @@ topic | ret=5 | ret=5 | ret=1 | adopted-unequal | drifted | drifted | update | s
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | update not-exclusive | safe | ...pgt
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal exclusive | pending | not-adopted | update | destructive | ...~gt
 dns | ips={1} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | not-exclusive | - | ......
-dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | pending | not-adopted | not-exclusive | - | ......
-dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | pending | not-adopted | update not-exclusive | safe | .~~pgt
+dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | not-exclusive | - | ......
+dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | .~~pgt
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal | pending | not-adopted | update | safe | ...pgt
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal authoritative | pending | not-adopted | update | destructive | ...~gt
 topic | ret=1 | - | - | awaiting | pending | not-adopted | create | safe | ...pgt
