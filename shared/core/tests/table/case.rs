@@ -217,6 +217,7 @@ impl Case {
             comparison: &comparison,
             overrides: &BTreeSet::new(),
             holds: &self.holds(),
+            holds_unread: None,
         });
         (comparison.differences.get(&self.key()).cloned(), plan)
     }
@@ -249,6 +250,7 @@ impl Case {
                 })
                 .collect(),
             secrets: ByField::new(),
+            config_keys: BTreeSet::new(),
             origin: origin(),
             exclusive: self.has("exclusive"),
             authoritative: self.has("authoritative"),
@@ -282,6 +284,8 @@ impl Case {
                 .collect(),
             ignore_rules: rules.into_iter().flatten().collect(),
             unused: Vec::new(),
+            config_keys: BTreeSet::new(),
+            variables: BTreeSet::new(),
         }
     }
 
