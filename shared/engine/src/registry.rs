@@ -56,10 +56,7 @@ pub(crate) async fn write<S: Store>(
 /// then. A stack that was never pushed has no entry, and gets none.
 pub(crate) async fn retire<S: Store>(store: &S, stack: &StackName) -> Result<(), RegistryError> {
     let read_state = memory::read_state(store, stack).await.map_err(Box::new)?;
-    let is_gone = read_state.state.is_some_and(|state| {
-        state.retired.is_some() && state.resources.is_empty() && state.applying.is_none()
-    });
-    if !is_gone {
+    if !read_state.state.is_some_and(|state| state.is_gone()) {
         return Ok(());
     }
     for _ in 0..TRIES_MAX {

@@ -27,6 +27,7 @@ mod policies;
 mod push;
 mod random;
 mod retire;
+mod taken;
 mod verbs;
 
 use kedge_sandbox::{Deed, Effect};

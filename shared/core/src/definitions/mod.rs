@@ -15,6 +15,7 @@ mod kafka;
 mod misplaced;
 mod naming;
 mod nodes;
+mod others;
 mod policy;
 mod problem;
 mod project;
@@ -46,6 +47,7 @@ use project::Project;
 use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
+pub use others::declared_by_others;
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
 pub use set::{DefinitionSet, SetError};
@@ -71,6 +73,7 @@ pub struct ParseInput<'a> {
 /// Everything that is wrong, at once.
 pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
     let mut context = context(input);
+    context.known_stacks = stack::names(input.set);
     let own_file = stack_file(input.stack);
     let layout = Layout::of(&mut context, input.set);
     let own_path = input
@@ -130,7 +133,7 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
     Context {
         report: Report::new(input.set),
         stack: input.stack,
-        known_stacks: stack::names(input.set),
+        known_stacks: Vec::new(),
         salt: input.salt,
         project: None,
         config: BTreeMap::new(),

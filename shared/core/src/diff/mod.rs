@@ -9,6 +9,7 @@ mod doubt;
 mod fields;
 mod seek;
 mod settle;
+mod taken;
 
 use std::collections::BTreeMap;
 
