@@ -25,6 +25,7 @@ pub mod session;
 pub mod sets;
 mod taken;
 mod transport;
+pub mod waits;
 
 pub use grants::GrantError;
 pub use memory::MemoryError;

@@ -8,6 +8,7 @@
 )]
 
 mod absences;
+mod accepts;
 mod adopt;
 mod adoption;
 mod composites;
@@ -29,6 +30,7 @@ mod random;
 mod retire;
 mod taken;
 mod verbs;
+mod windows;
 
 use kedge_sandbox::{Deed, Effect};
 use kedge_tests::stack::Stack;

@@ -87,6 +87,8 @@ pub enum Cause {
     EditedAndDrifted,
     /// It was live before we knew it and differs: only a person decides.
     NotAdopted,
+    /// The same, and live moved on since it was adopted.
+    NotAdoptedAndDrifted,
     /// A declared resource that never was.
     New,
     /// A recorded resource that is gone.
@@ -106,6 +108,7 @@ impl Cause {
             Self::Edited => "edited",
             Self::EditedAndDrifted => "edited-and-drifted",
             Self::NotAdopted => "not-adopted",
+            Self::NotAdoptedAndDrifted => "not-adopted-and-drifted",
             Self::New => "new",
             Self::Missing => "missing",
             Self::Withdrawn => "withdrawn",
@@ -170,7 +173,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    fn new(key: &ResourceKey, verdict: Verdict) -> Self {
+    pub(crate) fn new(key: &ResourceKey, verdict: Verdict) -> Self {
         Self {
             key: key.clone(),
             verdict,
@@ -188,6 +191,19 @@ impl Difference {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.whole, Some(Cause::Missing | Cause::Interrupted))
+    }
+
+    /// Whether all that is to be done besides correcting drift is what differed when the resource
+    /// was adopted: its definition was not edited since.
+    #[must_use]
+    pub fn is_since_adoption(&self) -> bool {
+        let any = |causes: &[Cause]| {
+            self.fields
+                .iter()
+                .any(|field| causes.contains(&field.cause))
+        };
+        any(&[Cause::NotAdopted, Cause::NotAdoptedAndDrifted])
+            && !any(&[Cause::Edited, Cause::EditedAndDrifted])
     }
 
     /// Whether it drifted, alone or beside an edit.

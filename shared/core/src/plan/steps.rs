@@ -70,6 +70,7 @@ pub(super) fn of_fields(
 pub(super) fn leave_to_a_person(steps: &mut [Step], recorded: &Recorded) {
     for step in steps {
         if let Some(Edit::Set { field, to }) = &step.edit
+            && step.cause != Cause::NotAdoptedAndDrifted
             && recorded.pending_adoption.get(field) == Some(to)
         {
             step.cause = Cause::NotAdopted;

@@ -4,6 +4,7 @@
 
 mod stored;
 mod watch;
+mod window;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::stored::grant::Grant;
 
 pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
 pub use watch::Watch;
+pub use window::Window;
 
 /// The recorded state of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
