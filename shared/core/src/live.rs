@@ -43,8 +43,10 @@ pub enum FailureCode {
     Inconsistent,
     /// Too much gone at once to believe it (semantics 3.2).
     MassAbsence,
-    /// The provider says that the resource is being created or deleted right now.
+    /// The provider says that the resource is being created or changed right now.
     InTransition,
+    /// The provider says that the resource is being deleted right now.
+    BeingDeleted,
 }
 
 impl FailureCode {
@@ -64,6 +66,7 @@ impl FailureCode {
             Self::Inconsistent => "inconsistent",
             Self::MassAbsence => "mass-absence",
             Self::InTransition => "in-transition",
+            Self::BeingDeleted => "being-deleted",
         }
     }
 }

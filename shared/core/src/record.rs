@@ -120,7 +120,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     let from = live_fields(approved).map(|mut from| {
         from.retain(|name, _| edited.contains(name));
         // What an earlier write of ours changed may settle still.
-        let earlier = record.settling.take().filter(|earlier| now < earlier.until);
+        let earlier = record.settling.take().filter(|earlier| earlier.lasts(now));
         let mut all = earlier.and_then(|earlier| earlier.from).unwrap_or_default();
         all.extend(from);
         all
@@ -179,7 +179,7 @@ pub fn drop_settled(
         if record
             .settling
             .as_ref()
-            .is_some_and(|settling| now >= settling.until)
+            .is_some_and(|settling| !settling.lasts(now))
             && !differing(key)
         {
             record.settling = None;

@@ -29,12 +29,13 @@ struct Truths<'a> {
 impl Truths<'_> {
     fn compare_and_plan(&self) -> (Comparison, Plan) {
         let (declared, state, live) = (self.declared, self.state, &self.look.live);
-        let comparison = diff(DiffInput {
+        let mut comparison = diff(DiffInput {
             declared,
             state,
             live,
             now: self.look.read_at,
         });
+        comparison.block(&self.look.taken);
         let holds = self.look.holds.list().iter();
         let standing = holds.filter(|hold| hold.stands(self.look.read_at));
         let standing: Vec<Hold> = standing.cloned().collect();

@@ -23,6 +23,7 @@ mod remember;
 pub mod request;
 pub mod session;
 pub mod sets;
+mod taken;
 mod transport;
 pub mod waits;
 

@@ -145,11 +145,6 @@ impl ReadState {
     }
 }
 
-/// Whether a stack was retired and nothing of it is left.
-pub(crate) fn is_gone(state: &State) -> bool {
-    state.retired.is_some() && state.resources.is_empty() && state.applying.is_none()
-}
-
 /// Reads a stack's state.
 pub(crate) async fn read_state<S: Store>(
     store: &S,

@@ -13,7 +13,7 @@
 //! is lost or damaged is made anew from the sets and states of all stacks, and its checks hold.
 //! **Assumptions.** Conditional writes.
 //! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1; the
-//! second finds it at step 4, and until its next push the mark on the records blocks it (2.3).
+//! second finds it at step 4, and until its next push the registry blocks the name in its runs (2.3).
 
 mod write;
 

@@ -27,6 +27,7 @@ use crate::registry;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
+use crate::taken;
 use crate::waits::telling;
 
 /// How often a look is begun again because the state moved under it.
@@ -38,6 +39,8 @@ pub(crate) struct Look {
     pub(crate) declared: Arc<Declared>,
     pub(crate) memory: ReadState,
     pub(crate) watch: ReadWatch,
+    /// Record sets that another stack has, and how that is known.
+    pub(crate) taken: BTreeMap<ResourceKey, String>,
     pub(crate) live: LiveWorld,
     pub(crate) read_at: Timestamp,
     pub(crate) session: Session,
@@ -294,6 +297,7 @@ async fn look<P: ReadPorts, S: Store>(
         None => fresh_salt(ports),
     };
     let declared = parsed(job, &salt)?;
+    let taken = taken::by_others(store, job, &declared, memory.state.as_ref()).await;
     let session = Session::new(job.endpoints.clone(), job.deadline, salt);
     let cx = Context {
         ports,
@@ -317,6 +321,7 @@ async fn look<P: ReadPorts, S: Store>(
         declared: Arc::new(declared),
         memory,
         watch,
+        taken,
         live: LiveWorld { scopes },
         read_at,
         session,

@@ -117,7 +117,7 @@ async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), 
     let pushed_at = set.stored.as_ref().map(|stored| stored.pushed.at);
     let is_retired = known.is_some_and(|state| {
         let began_anew = state.retired.zip(pushed_at);
-        memory::is_gone(state) && began_anew.is_none_or(|(retired, pushed)| retired >= pushed)
+        state.is_gone() && began_anew.is_none_or(|(retired, pushed)| retired >= pushed)
     });
     let state = state.as_ref().map_or(Err(()), |state| Ok(state.as_ref()));
     let is_whole = set.fault.is_none() && declared.is_some() && state.is_ok();
@@ -149,7 +149,7 @@ pub(crate) async fn write<S: Store>(
 /// then. A stack that was never pushed has no entry, and gets none.
 pub(crate) async fn retire<S: Store>(store: &S, stack: &StackName) -> Result<(), RegistryError> {
     let read_state = memory::read_state(store, stack).await.map_err(Box::new)?;
-    if !read_state.state.as_ref().is_some_and(memory::is_gone) {
+    if !read_state.state.is_some_and(|state| state.is_gone()) {
         return Ok(());
     }
     for _ in 0..TRIES_MAX {

@@ -136,6 +136,39 @@ fn a_name_being_deleted_is_waited_for() {
     stack.assert_settled();
 }
 
+#[test]
+fn what_somebody_deletes_right_after_our_update_does_not_settle() {
+    let mut stack = Stack::new();
+    stack.topics(&[("a", "retention_ms: 3600000")]);
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.topics(&[("a", "retention_ms: 7200000")]);
+    stack.unattended();
+    stack.wait_minutes(1);
+    stack.trouble(Provider::Aiven, "", Effect::SlowDelete { ms: 120_000 });
+    let path = "/v1/project/clustera-creators/service/kafka-clustera/topic/dev-a";
+    ask(&stack, "DELETE", path, "");
+    let report = stack.check();
+    assert_eq!(
+        verdict(&report, "dev-a"),
+        Verdict::Unknown,
+        "{}",
+        shown(&report)
+    );
+    stack.assert_idle_unattended();
+    stack.wait_minutes(2);
+    let report = stack.check();
+    assert_eq!(
+        verdict(&report, "dev-a"),
+        Verdict::Drifted,
+        "{}",
+        shown(&report)
+    );
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
 /// Asks the sandbox past the engine, as another program would.
 fn ask(stack: &Stack, method: &str, path: &str, body: &str) {
     let request = http::Request::builder()

@@ -29,6 +29,7 @@ mod policies;
 mod push;
 mod random;
 mod retire;
+mod taken;
 mod variables;
 mod verbs;
 mod windows;

@@ -15,6 +15,7 @@ mod kafka;
 mod misplaced;
 mod naming;
 mod nodes;
+mod others;
 mod policy;
 mod problem;
 mod project;
@@ -47,6 +48,7 @@ use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
 pub use context::variable;
+pub use others::declared_by_others;
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
 pub use set::{DefinitionSet, SetError};
@@ -73,6 +75,7 @@ pub struct ParseInput<'a> {
 /// Everything that is wrong, at once.
 pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
     let mut context = context(input);
+    context.known_stacks = stack::names(input.set);
     let own_file = stack_file(input.stack);
     let layout = Layout::of(&mut context, input.set);
     let own_path = input
@@ -145,7 +148,7 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
     Context {
         report: Report::new(input.set),
         stack: input.stack,
-        known_stacks: stack::names(input.set),
+        known_stacks: Vec::new(),
         salt: input.salt,
         project: None,
         config: BTreeMap::new(),

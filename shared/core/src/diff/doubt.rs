@@ -35,7 +35,7 @@ pub(super) fn mass_absences(
         let fresh = record
             .settling
             .as_ref()
-            .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
+            .is_some_and(|settling| settling.from.is_none() && settling.lasts(input.now));
         let is_absent = match known.reading {
             Some(Reading::Absent) => true,
             Some(reading) => is_unproven(reading),

@@ -9,6 +9,7 @@ mod doubt;
 mod fields;
 mod seek;
 mod settle;
+mod taken;
 
 use std::collections::BTreeMap;
 
@@ -411,8 +412,15 @@ impl One<'_> {
         let settling = self
             .recorded
             .and_then(|recorded| recorded.settling.as_ref());
-        let ours = settling.is_some_and(|settling| self.input.now < settling.until);
-        if failure.code == FailureCode::InTransition && ours {
+        let is_ours = settling
+            .filter(|settling| settling.lasts(self.input.now))
+            .is_some_and(|settling| match failure.code {
+                FailureCode::InTransition => true,
+                // What we made anew may be listed as the one before it; what we changed may not.
+                FailureCode::BeingDeleted => settling.from.is_none(),
+                _ => false,
+            });
+        if is_ours {
             return self.difference(Verdict::Settling);
         }
         Difference {
@@ -452,7 +460,7 @@ impl One<'_> {
     fn gone(&self, recorded: &Recorded) -> Difference {
         let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
-            Some(settling) if settling.from.is_none() && self.input.now < settling.until => {
+            Some(settling) if settling.from.is_none() && settling.lasts(self.input.now) => {
                 self.difference(Verdict::Settling)
             }
             Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {
@@ -618,7 +626,7 @@ fn unread_scopes(input: DiffInput<'_>, doubts: &BTreeMap<Scope, ReadFailure>) ->
         let state = input.state;
         let is_confirmed = || state.is_some_and(|one| one.is_confirmed_absent(key, input.now));
         match failure.code {
-            FailureCode::InTransition => false,
+            FailureCode::InTransition | FailureCode::BeingDeleted => false,
             FailureCode::MassAbsence => !is_confirmed(),
             _ => true,
         }

@@ -94,7 +94,7 @@ pub(super) fn set_aside(
             && field.live.is_some()
             && field.live.as_ref() == from.get(&field.field)
     };
-    if now < settling.until {
+    if settling.lasts(now) {
         let before = fields.len();
         fields.retain(|field| !still_old(field));
         aside.any = fields.len() < before;

@@ -54,6 +54,16 @@ impl Settling {
     /// while nothing changes. Long enough for one check, an announcement and the one retry.
     pub const BLAMED_MS: i64 = 60 * 60 * 1000;
 
+    /// The furthest ahead that [`Settling::until`] may lie, in milliseconds: twice the longest time that
+    /// a provider has (Aiven's 5 minutes), for clocks that differ. Further is of a wrong clock.
+    pub const AHEAD_MS: i64 = 10 * 60 * 1000;
+
+    /// Whether the value before may still be shown.
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        now < self.until && self.until.ms_since(now) <= Self::AHEAD_MS
+    }
+
     /// Whether an old value seen now may be a write that did not take.
     #[must_use]
     pub fn is_blamed(&self, now: Timestamp) -> bool {

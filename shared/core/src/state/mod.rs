@@ -171,6 +171,12 @@ impl State {
         state
     }
 
+    /// Whether the stack is retired and nothing of it is left, so that its names are free.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.retired.is_some() && self.resources.is_empty() && self.applying.is_none()
+    }
+
     /// Whether a person confirmed that this resource is gone, not long ago.
     #[must_use]
     pub fn is_confirmed_absent(&self, key: &ResourceKey, now: Timestamp) -> bool {

@@ -299,13 +299,15 @@ impl Case {
     fn settling(&self) -> Option<Settling> {
         let (minutes, retried) = match () {
             () if self.has("settling") => (1, false),
+            () if self.has("settling-far-ahead") => (24 * 60, false),
             () if self.has("not-taken") => (-1, false),
             () if self.has("not-taken-twice") => (-1, true),
             () if self.has("long-ago") => (-120, true),
             () => return None,
         };
+        let before = self.has("updated").then(Fields::new);
         Some(Settling {
-            from: self.live_fields().cloned(),
+            from: self.live_fields().cloned().or(before),
             until: NOW.plus_ms(minutes * MINUTE_MS),
             retried,
         })
@@ -373,7 +375,11 @@ impl Case {
         let failure = ReadFailure {
             reason: "403".to_owned(),
             permission: None,
-            code: FailureCode::Forbidden,
+            code: match () {
+                () if self.has("coming") => FailureCode::InTransition,
+                () if self.has("leaving") => FailureCode::BeingDeleted,
+                () => FailureCode::Forbidden,
+            },
         };
         match &self.live {
             LiveCell::Unknown => {

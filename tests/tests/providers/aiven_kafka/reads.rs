@@ -384,5 +384,5 @@ fn topics_in_transition_are_unknown() {
     write(&ports, &change(Verb::Delete, "prod-leaving", Fields::new())).unwrap();
     let reading = read(&ports, &["prod-coming", "prod-leaving"]);
     assert_eq!(word(&reading, "prod-coming"), "in-transition");
-    assert_eq!(word(&reading, "prod-leaving"), "in-transition");
+    assert_eq!(word(&reading, "prod-leaving"), "being-deleted");
 }

@@ -43,15 +43,15 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// Whether the provider is making or deleting the topic right now.
 pub(super) fn in_transition(state: Option<&str>) -> Result<(), ReadFailure> {
-    let doing = match state {
-        Some("CONFIGURING") => "creating",
-        Some("DELETING") => "deleting",
+    let (doing, code) = match state {
+        Some("CONFIGURING") => ("creating", FailureCode::InTransition),
+        Some("DELETING") => ("deleting", FailureCode::BeingDeleted),
         _ => return Ok(()),
     };
     Err(ReadFailure {
         reason: format!("Aiven is {doing} the topic right now"),
         permission: None,
-        code: FailureCode::InTransition,
+        code,
     })
 }
 
@@ -374,12 +374,15 @@ mod tests {
 
     #[test]
     fn a_topic_in_the_making_is_not_judged() {
-        for state in ["CONFIGURING", "DELETING"] {
+        for (state, code) in [
+            ("CONFIGURING", FailureCode::InTransition),
+            ("DELETING", FailureCode::BeingDeleted),
+        ] {
             let body = format!(
                 r#"{{"topic_name":"a","state":"{state}","replication":3,"partitions":[],"tags":[],"config":{{}}}}"#
             );
             let failure = detail(wire::read(body.as_bytes()).unwrap()).unwrap_err();
-            assert_eq!(failure.code, FailureCode::InTransition);
+            assert_eq!(failure.code, code);
         }
     }
 

@@ -1,0 +1,130 @@
+//! What the other stacks of a set declare, where two of them may mean one thing: DNS record sets
+//! (semantics 2.3). Kafka's and Pub/Sub's names can't meet, since each stack has its own prefix.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{ResourceKey, Salt, Scope, StackName};
+
+use super::context::stack_file;
+use super::{DefinitionSet, ParseInput, context, nodes, project, project_root, stack};
+
+/// Which of these record sets other stacks declare, and which stack that is; of several the first. Of
+/// each stack only its own file is read: a mistake in it is for its own check to tell, and what can't
+/// be understood is not declared. A zone that the file does not name, as it comes from the
+/// environment, may be any.
+#[must_use]
+pub fn declared_by_others(
+    set: &DefinitionSet,
+    others: &BTreeSet<StackName>,
+    wanted: &BTreeSet<ResourceKey>,
+) -> BTreeMap<ResourceKey, StackName> {
+    let mut found = BTreeMap::new();
+    let wanted: BTreeMap<&str, &ResourceKey> = wanted.iter().map(|key| (key.name(), key)).collect();
+    let project = others.first().and_then(|any| project_name(set, any));
+    for other in others {
+        for key in record_sets(set, other, project.clone()) {
+            let is_any_zone =
+                matches!(key.scope(), Scope::DnsZone { zone_id } if zone_id.is_empty());
+            let own = wanted.get(key.name());
+            if let Some(own) = own.filter(|own| is_any_zone || own.scope() == key.scope()) {
+                found.entry((*own).clone()).or_insert_with(|| other.clone());
+            }
+        }
+    }
+    found
+}
+
+fn project_name(set: &DefinitionSet, stack: &StackName) -> Option<String> {
+    let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
+    let mut context = context(&input(set, stack, &overrides, &salt));
+    let root = project_root(&mut context)?;
+    project::name(&mut context, &root)
+}
+
+/// The record sets that a stack's own file declares.
+fn record_sets(
+    set: &DefinitionSet,
+    stack: &StackName,
+    project: Option<String>,
+) -> Vec<ResourceKey> {
+    let own = set.files().get_key_value(&stack_file(stack));
+    // Most files of a large set have none, and need no parse to say so.
+    let Some((path, _)) = own.filter(|(_, text)| text.contains("nodes")) else {
+        return Vec::new();
+    };
+    let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
+    let mut context = context(&input(set, stack, &overrides, &salt));
+    context.project = project;
+    let root = context.read(path);
+    let found = stack::read_config(&mut context, path, root.as_ref(), &overrides);
+    let declared = nodes::read(&mut context, &found);
+    declared.into_iter().map(|one| one.key).collect()
+}
+
+fn input<'a>(
+    set: &'a DefinitionSet,
+    stack: &'a StackName,
+    overrides: &'a BTreeMap<String, String>,
+    salt: &'a Salt,
+) -> ParseInput<'a> {
+    ParseInput {
+        set,
+        stack,
+        overrides,
+        salt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(zone: &str, domain: &str) -> String {
+        format!(
+            "config:\n{zone}  acme:nodes:\n    - {{name: n, ips: [192.0.2.1], domain: \"{domain}\"}}\n"
+        )
+    }
+
+    #[test]
+    fn the_same_name_in_the_same_zone_or_in_any() {
+        let zone = "  acme:cloudflare_zone_id: z\n";
+        let cases = [
+            (file(zone, "1.example.com"), true),
+            (file(zone, "1.Example.com."), true),
+            (file("", "1.example.com"), true),
+            (file(zone, "{stack}.example.com"), true),
+            (
+                file("  acme:cloudflare_zone_id: y\n", "1.example.com"),
+                false,
+            ),
+            (file(zone, "2.example.com"), false),
+            (
+                file(zone, "1.example.com").replace("acme:nodes", "other:nodes"),
+                false,
+            ),
+            // What else is wrong there is for its own check.
+            (
+                format!("{}  acme:x: [\n", file(zone, "1.example.com")),
+                false,
+            ),
+            (file(zone, "1.example.com") + "unknown: 1\n", true),
+            (String::new(), false),
+        ];
+        let wanted: BTreeSet<ResourceKey> = ["1.example.com", "prod.example.com"]
+            .map(|name| ResourceKey::dns_record_set("z", name, "A"))
+            .into();
+        for (text, is_declared) in cases {
+            let files = [
+                ("kedge.yaml", "project: acme\n"),
+                ("stacks/dev.yaml", "config: {}\n"),
+                ("stacks/prod.yaml", &text),
+            ];
+            let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+            let set = DefinitionSet::new(files.into()).unwrap();
+            let prod = BTreeSet::from([StackName::new("prod").unwrap()]);
+            let found = declared_by_others(&set, &prod, &wanted);
+            assert_eq!(!found.is_empty(), is_declared, "{text}");
+            assert!(found.values().all(|stack| prod.contains(stack)));
+        }
+    }
+}
