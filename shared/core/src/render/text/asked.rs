@@ -166,7 +166,7 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         page.line("nothing is left to delete");
     }
     for (step, keys) in &groups {
-        group(page, &format!("deleted: {}", step.says), keys);
+        group(page, &format!("deleted: {}", outside(&step.says)), keys);
     }
     for finding in &report.plan.findings {
         if let Some(text) = finding_text(finding) {
