@@ -262,6 +262,7 @@ fn stages(
             decided,
             read_at: NOW,
             last_good_read_at: None,
+            windows: BTreeMap::new(),
             holds: Vec::new(),
             asked: None,
         };

@@ -163,6 +163,7 @@ pub(crate) fn run(
             decided,
             read_at: NOW,
             last_good_read_at: None,
+            windows: BTreeMap::new(),
             holds: Vec::new(),
             asked: None,
         })?;

@@ -129,11 +129,11 @@ fn watch(bytes: &[u8]) -> Result<(), String> {
     pipeline::expect(Watch::decode(&again) == watch, || {
         "what was written is read as something else".to_owned()
     })?;
-    let after = watch.after(&BTreeMap::new(), |_| true, false, pipeline::NOW);
+    let after = watch.after(BTreeMap::new(), |_| true, false, pipeline::NOW);
     pipeline::expect(after == watch, || {
         "what could not be read is forgotten".to_owned()
     })?;
-    let late = watch.after(&BTreeMap::new(), |_| false, true, Timestamp(i64::MIN));
+    let late = watch.after(BTreeMap::new(), |_| false, true, Timestamp(i64::MIN));
     let _ = (late.is_news_after(&watch), watch.is_news_after(&late));
     let keys: BTreeSet<_> = watch.seen.keys().collect();
     pipeline::expect(keys.len() == watch.seen.len(), || "keys".to_owned())

@@ -64,10 +64,16 @@ impl Stack {
     /// The same with its own seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        let options = Options {
+        Self::in_world(Options {
             seed,
             ..Options::default()
-        };
+        })
+    }
+
+    /// The same in a world with these options.
+    #[must_use]
+    pub fn in_world(options: Options) -> Self {
+        let seed = options.seed;
         let mut stack = Self {
             name: stack_name("dev"),
             files: BTreeMap::new(),

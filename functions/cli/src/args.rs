@@ -322,6 +322,9 @@ pub(crate) struct HoldOptions {
     /// Why.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,
+    /// Do not wait until a run that is under way knows of it.
+    #[arg(long, requires = "length")]
+    pub(crate) no_wait: bool,
 }
 
 #[derive(Debug, clap::Args)]

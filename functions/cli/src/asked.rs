@@ -2,7 +2,7 @@
 
 use kedge_core::diff::Verdict;
 use kedge_core::plan::Plan;
-use kedge_core::recording::{Answer, MassAbsence};
+use kedge_core::recording::{Answer, Asked, MassAbsence};
 use kedge_core::render::{self, Around, Traffic};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::reconcile::{self, Authorisation, Progress, RunError};
@@ -80,9 +80,18 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         )));
     }
     let report = asking.foresee().await?;
-    let Plan { digest, .. } = &report.plan;
+    let Plan {
+        digest, retired, ..
+    } = &report.plan;
     let seen = Some(digest.clone());
-    if !asking.has_news(&report)? {
+    let ends = |asked: &Asked| asked.recording.retires.is_some();
+    let may_end = report.asked.as_ref().is_some_and(ends);
+    if report.decided.approved.is_empty() && !may_end {
+        asking.show(&report, None)?;
+        if retired.is_some() {
+            // A run before may have ended just before the registry of stacks heard of it.
+            asking.bring_up(Request::Retire { seen }).await?;
+        }
         return Ok(code_after(&report));
     }
     if options.confirm.is_none() {
@@ -157,27 +166,34 @@ impl<'a> Asking<'a> {
         Ok(false)
     }
 
-    async fn fulfil(&self, request: Request) -> Result<u8, CliError> {
+    /// Does what was asked, and says nothing of it.
+    async fn bring_up(&self, request: Request) -> Result<(Report, Changed), RunError> {
         let run = &self.run;
         let see = |progress: Progress<'_>| run.watcher.see(progress);
         let job = run.setup.job(&see);
         let by = Authorisation::Asked(request);
         let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &by).await;
         run.watcher.end();
-        let (report, changed) = match ended {
-            Err(RunError::Stopped { stopped, source }) => return run.stopped(stopped, source),
-            other => other?,
+        ended
+    }
+
+    async fn fulfil(&self, request: Request) -> Result<u8, CliError> {
+        let run = &self.run;
+        let ended = self.bring_up(request).await;
+        let tell = |report: &Report, changed: &Changed| self.show(report, Some(changed));
+        let Some((report, changed)) = run.ended(ended, tell)? else {
+            return Ok(1);
         };
-        self.show(&report, Some(&changed))?;
-        Ok(match changed.is_complete() {
-            true => code_after(&report),
-            false => 1,
+        Ok(match (changed.has_failed(), code_after(&report)) {
+            (true, _) => 1,
+            (false, 0) if !changed.is_complete() => 2,
+            (false, code) => code,
         })
     }
 
     fn show(&self, report: &Report, changed: Option<&Changed>) -> Result<(), CliError> {
         let text = |around: &Around<'_>| match changed {
-            Some(changed) if !changed.carried.is_empty() => {
+            Some(changed) if !changed.carried.is_empty() || changed.stopped.is_some() => {
                 render::changed_text(report, changed, around)
             }
             Some(changed) => {

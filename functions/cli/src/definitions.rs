@@ -9,11 +9,12 @@ use kedge_core::definitions::{DefinitionSet, SetError, json_schema_text, json_sc
 use crate::error::CliError;
 use crate::screen;
 
-/// How deep folders are followed; definitions are three levels deep.
+/// How many folders inside each other are read; definitions are three levels deep.
 const DEPTH_MAX: usize = 8;
 
-/// Reads all definition files of a folder. Links to folders are not followed: they could lead
-/// round in a circle, or out.
+/// Reads all definition files of a folder, but those in folders whose name begins with a dot. What
+/// can't be read is an error: to pass it over would withdraw what it declares. Links to folders are
+/// not followed: they could lead round in a circle.
 pub(crate) fn load(folder: &Path) -> Result<DefinitionSet, CliError> {
     if !folder.is_dir() {
         return Err(CliError::Usage(format!(
@@ -41,13 +42,24 @@ fn gather(
         let entry = entry.map_err(read)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().map_err(read)?;
+        let hidden = name.starts_with('.');
         let path = format!("{prefix}{name}");
-        if kind.is_dir() && depth < DEPTH_MAX && !name.starts_with('.') {
-            gather(&entry.path(), &format!("{path}/"), depth + 1, files)?;
-        } else if !kind.is_dir() && DefinitionSet::wants(&path) {
+        if DefinitionSet::wants(&path) {
             let bytes = read_file(&entry.path(), &path)?;
             // What is not UTF-8 is no YAML either; the parser then says so with its place.
             files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+        } else if kind.is_dir() && !hidden {
+            if depth == DEPTH_MAX {
+                return Err(CliError::Usage(format!(
+                    "{path} lies in more than {DEPTH_MAX} folders, and is not read; move it up"
+                )));
+            }
+            gather(&entry.path(), &format!("{path}/"), depth + 1, files)?;
+        } else if kind.is_symlink() && !hidden && entry.path().is_dir() {
+            return Err(CliError::Usage(format!(
+                "{path} is a link to a folder, and those are not followed; put the folder itself \
+                 there, or a link to each file"
+            )));
         }
     }
     Ok(())

@@ -52,6 +52,8 @@ pub(crate) enum CliError {
     NothingRan { revision: String, seconds: i64 },
     #[error(transparent)]
     Hold(#[from] HoldError),
+    #[error("the hold is set; whether a run that is under way knows of it could not be found out")]
+    HoldStands(#[source] LeaseError),
     #[error(transparent)]
     Memory(#[from] MemoryError),
     #[error(transparent)]

@@ -95,7 +95,7 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
     let ended = match (&run.stopped, all) {
         (Some(why), _) => format!("stopped after {done} of {all} changes: {}", plain_text(why)),
         (None, 0) => "no change".to_owned(),
-        (None, _) => format!("{done} of {all} changes done"),
+        (None, _) => format!("{done} of {all} changes done{}", held_text(run)),
     };
     let revision = run.revision.as_ref();
     let revision = revision.map(|revision| format!(" · revision {}", plain_text(revision)));
@@ -111,6 +111,15 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
         plain_text(&run.verdict),
         settled.unwrap_or_default(),
     )
+}
+
+/// ` · 2 held`.
+fn held_text(run: &RunRecord) -> String {
+    let outcomes = run.outcomes.iter();
+    match outcomes.filter(|one| one.outcome == "held").count() {
+        0 => String::new(),
+        held => format!(" · {held} held"),
+    }
 }
 
 fn change_line(change: &RunOutcome) -> String {

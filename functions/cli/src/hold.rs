@@ -1,15 +1,17 @@
 //! `hold` and `release`.
 
 use kedge_core::model::{ResourceKey, Timestamp};
-use kedge_core::render;
+use kedge_core::render::{self, UnderWay};
 use kedge_core::stored::hold::{Hold, Holds};
 use kedge_engine::holds;
+use kedge_engine::lease::HeldBy;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile;
 
 use crate::args::{Args, Format, HoldOptions, ReleaseOptions};
 use crate::error::CliError;
 use crate::screen;
+use crate::setup::Setup;
 use crate::verbs::Run;
 
 /// The longest hold: who wants one for ever wants other definitions, or an ignore rule.
@@ -22,7 +24,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
     let now = run.setup.ports.now();
     let (Some(length), Some(reason)) = (&options.length, &options.reason) else {
         let holds = holds::holds(store, stack).await?;
-        show(&run, &holds, now)?;
+        show(&run, &holds, None, now)?;
         return Ok(0);
     };
     run.refuse_if_read_only()?;
@@ -45,8 +47,69 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
         };
         all = holds::hold(store, stack, &hold).await?;
     }
-    show(&run, &all, now)?;
+    let is_json = args.format() == Format::Json;
+    if !is_json {
+        show(&run, &all, None, now)?;
+    }
+    let lease = run.setup.lease;
+    let under_way = holds::under_way(store, stack, lease).await;
+    let holder = under_way.map_err(CliError::HoldStands)?;
+    let told = match &holder {
+        None => None,
+        Some(holder) => Some(wait_for(&run, holder, options.no_wait).await?),
+    };
+    if is_json {
+        show(&run, &all, told, now)?;
+    }
     Ok(0)
+}
+
+/// Says which run is under way, and waits until it knows of the hold, or ended.
+async fn wait_for<'a>(
+    run: &Run<'_>,
+    holder: &'a HeldBy,
+    no_wait: bool,
+) -> Result<UnderWay<'a>, CliError> {
+    let is_json = run.args.format() == Format::Json;
+    let seconds = holder.begins_for_ms / 1000;
+    let told = UnderWay {
+        actor: &holder.actor,
+        run: &holder.run,
+        since: holder.since,
+        ended: false,
+        unknowing_s: seconds,
+    };
+    if !is_json {
+        let waiting = match no_wait {
+            true => "",
+            false => "\nwaiting for that; Ctrl-C ends the waiting, not the hold",
+        };
+        screen::err(&format!(
+            "{holder}\nit reads the hold when it renews its lease, and begins nothing of this later \
+             than {seconds} s from now{waiting}\n"
+        ))?;
+    }
+    if no_wait {
+        return Ok(told);
+    }
+    let Setup { ports, store, .. } = &run.setup;
+    let ended = holds::wait_for(ports, store, holder, run.setup.lease).await;
+    let ended = ended.map_err(CliError::HoldStands)?;
+    if !is_json {
+        let id = render::plain_text(&holder.run);
+        screen::out(&match ended {
+            true => format!("run {id} ended; `kedge history` shows what it did\n"),
+            false => format!(
+                "run {id} knows of the hold and begins nothing of this any more; what it had begun \
+                 may still end\n"
+            ),
+        })?;
+    }
+    Ok(UnderWay {
+        ended,
+        unknowing_s: 0,
+        ..told
+    })
 }
 
 /// `kedge release`.
@@ -67,7 +130,7 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
             false => "nothing of that is held; `kedge hold` lists what is".to_owned(),
         }));
     }
-    show(&run, &left, now)?;
+    show(&run, &left, None, now)?;
     Ok(0)
 }
 
@@ -99,10 +162,15 @@ fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, Cli
     names.iter().map(one).collect()
 }
 
-fn show(run: &Run<'_>, holds: &Holds, now: Timestamp) -> Result<(), CliError> {
+fn show(
+    run: &Run<'_>,
+    holds: &Holds,
+    under_way: Option<UnderWay<'_>>,
+    now: Timestamp,
+) -> Result<(), CliError> {
     let stack = &run.setup.chosen.stack;
     if run.args.format() == Format::Json {
-        let json = render::holds_json(stack, holds, now);
+        let json = render::holds_json(stack, holds, under_way, now);
         return screen::out(&format!("{json:#}\n"));
     }
     screen::out(&render::holds_text(stack, holds, now))

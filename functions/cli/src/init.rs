@@ -47,8 +47,14 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     if let Some(problem) = problem {
         screen::out(&format!("{problem}\n"))?;
     }
-    for variable in ["AIVEN_TOKEN", "GOOGLE_CREDENTIALS", "CLOUDFLARE_API_TOKEN"] {
-        if secrets.secret(variable).is_none() {
+    // An emulator wants no credentials.
+    let google = settings.endpoints()?.pubsub_authenticated;
+    for (variable, is_wanted) in [
+        ("AIVEN_TOKEN", true),
+        ("GOOGLE_CREDENTIALS", google),
+        ("CLOUDFLARE_API_TOKEN", true),
+    ] {
+        if is_wanted && secrets.secret(variable).is_none() {
             screen::out(&format!("{variable} is not set: add it to .env\n"))?;
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kedge_engine::reconcile::Progress;
+use kedge_engine::waits::Wait;
 
 use crate::{error, screen};
 
@@ -45,6 +46,7 @@ impl Watcher {
                     .retain(|other| *other != scope.to_string());
                 self.show("reading");
             }
+            Progress::Waiting(wait) => self.wait(wait),
             Progress::Applying(changes) => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(0);
@@ -79,6 +81,18 @@ impl Watcher {
         }
     }
 
+    /// Says what a pause is for; where there is no bar, of a long one alone.
+    fn wait(&self, wait: Wait) {
+        const LONG_MS: u64 = 2_000;
+        let text = waiting(wait);
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+            bar.tick();
+        } else if !self.quiet && wait.ms >= LONG_MS {
+            let _ = screen::err(&format!("{text}\n"));
+        }
+    }
+
     fn show(&self, what: &str) {
         if let Some(bar) = &self.bar {
             let under_way = self.under_way.borrow();
@@ -102,6 +116,25 @@ fn warn(what: &str, error: &dyn std::error::Error) {
     let mut why = vec![error.to_string()];
     why.extend(error::causes(error));
     let _ = screen::err(&format!("warning: {what} ({})\n", why.join(": ")));
+}
+
+/// `aiven answered 429, too many requests: asked again in 12 s`.
+fn waiting(wait: Wait) -> String {
+    let Wait {
+        provider,
+        status,
+        ms,
+    } = wait;
+    let why = match status {
+        Some(429) => "answered 429, too many requests".to_owned(),
+        Some(status) => format!("answered {status}"),
+        None => "did not answer".to_owned(),
+    };
+    format!(
+        "{} {why}: asked again in {} s",
+        provider.as_str(),
+        ms.div_ceil(1000)
+    )
 }
 
 /// `applying: 3 of 12 changes done`.

@@ -1,9 +1,9 @@
 //! `check`, `preview`, `up`, `audit`.
 
 use kedge_core::render::{self, Around, Traffic};
-use kedge_core::report::{Report, StackVerdict};
+use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::ports::{Clock as _, ProviderName};
-use kedge_engine::reconcile::{self, Authorisation, RunError, StopError, Stopped};
+use kedge_engine::reconcile::{self, Authorisation, RunError};
 use kedge_engine::sets;
 
 use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions, Verb};
@@ -124,16 +124,25 @@ impl<'a> Run<'a> {
         screen::out(&text)
     }
 
-    /// Says what a run did that stopped before its end, and why it stopped.
-    pub(crate) fn stopped(&self, stopped: Box<Stopped>, source: StopError) -> Result<u8, CliError> {
-        let (report, changed) = (&stopped.report, &stopped.changed);
-        self.answer(
-            report,
-            |around| render::changed_text(report, changed, around),
-            |traffic| render::changed_json(report, changed, traffic),
-        )?;
-        error::print_text(&RunError::Stopped { stopped, source }.into());
-        Ok(1)
+    /// Says what a run did, as `tell` has it, and of one that stopped before its end why it stopped.
+    /// Gives back the report and what was done of a run that went to its end.
+    pub(crate) fn ended(
+        &self,
+        ended: Result<(Report, Changed), RunError>,
+        tell: impl FnOnce(&Report, &Changed) -> Result<(), CliError>,
+    ) -> Result<Option<(Report, Changed)>, CliError> {
+        match ended {
+            Ok((report, changed)) => {
+                tell(&report, &changed)?;
+                Ok(Some((report, changed)))
+            }
+            Err(RunError::Stopped { stopped, source }) => {
+                tell(&stopped.report, &stopped.changed)?;
+                error::print_text(&RunError::Stopped { stopped, source }.into());
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stats_text(&self) -> String {
@@ -255,16 +264,15 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     };
     let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
     run.watcher.end();
-    let (report, changed) = match ended {
-        Err(RunError::Stopped { stopped, source }) => return run.stopped(stopped, source),
-        other => other?,
+    let tell = |report: &Report, changed: &Changed| {
+        run.answer(
+            report,
+            |around| render::changed_text(report, changed, around),
+            |traffic| render::changed_json(report, changed, traffic),
+        )
     };
-    run.answer(
-        &report,
-        |around| render::changed_text(&report, &changed, around),
-        |traffic| render::changed_json(&report, &changed, traffic),
-    )?;
-    Ok(report.exit_code_after(&changed))
+    let ended = run.ended(ended, tell)?;
+    Ok(ended.map_or(1, |(report, changed)| report.exit_code_after(&changed)))
 }
 
 /// What came of asking.

@@ -4,17 +4,17 @@
     reason = "helpers of tests fail the test they help"
 )]
 
-#[path = "../../../shared/core/src/render/tests/json_schema.rs"]
-mod json_schema;
+mod common;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const KEDGE: &str = "project: t\npolicy: {correct: safe, deploy: disruptive, correct_after: 0}\n\
+use self::common::{Answer, KEDGE, Sandbox, expect, fits};
+
+const PROJECT: &str = "project: t\npolicy: {correct: safe, deploy: disruptive, correct_after: 0}\n\
                      branches: {main: prod}\nstacks: {prod: {protected: true}}\n";
 const STACK: &str =
     "config:\n  t:aiven_project: clustera-creators\n  t:kafka_service: kafka-clustera\n";
@@ -22,42 +22,17 @@ const STACK: &str =
 /// A repository with a small set of definitions, a folder as store, and a sandbox.
 struct Desk {
     folder: TempDir,
-    sandbox: Child,
-    address: String,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = self.sandbox.kill();
-        let _ = self.sandbox.wait();
-    }
-}
-
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
+    sandbox: Sandbox,
 }
 
 impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut sandbox = Command::new(env!("CARGO_BIN_EXE_kedge"))
-            .args(["sandbox", "--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = sandbox.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let rest = line.split("http://").nth(1).unwrap();
-        let address = rest.split(' ').next().unwrap().to_owned();
         let desk = Self {
             folder,
-            sandbox,
-            address,
+            sandbox: Sandbox::start(),
         };
-        desk.write("definitions/kedge.yaml", KEDGE);
+        desk.write("definitions/kedge.yaml", PROJECT);
         desk.write("definitions/stacks/prod.yaml", STACK);
         desk.write("definitions/stacks/dev.yaml", STACK);
         desk.topics(&["a", "b", "c"]);
@@ -99,14 +74,14 @@ impl Desk {
     }
 
     fn command(&self, arguments: &str, variables: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kedge"));
+        let mut command = Command::new(KEDGE);
         command
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("USER", "ana")
-            .env("AIVEN_WEB_URL", format!("http://{}", self.address))
+            .env("AIVEN_WEB_URL", format!("http://{}", self.sandbox.address))
             .env("AIVEN_TOKEN", "aiven-s3cret-token")
             .envs(variables.iter().copied())
             .stdin(Stdio::null());
@@ -114,13 +89,7 @@ impl Desk {
     }
 
     fn with(&self, arguments: &str, variables: &[(&str, &str)]) -> Answer {
-        let output = self.command(arguments, variables).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Answer {
-            code: output.status.code().unwrap(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Answer::of(self.command(arguments, variables).output().unwrap())
     }
 
     fn kedge(&self, arguments: &str) -> Answer {
@@ -130,26 +99,6 @@ impl Desk {
     fn object(&self, key: &str) -> std::path::PathBuf {
         self.folder.path().join(".kedge/store").join(key)
     }
-}
-
-#[track_caller]
-fn expect(answer: &Answer, code: i32, parts: &[&str]) {
-    let text = format!("{}\n--- standard error\n{}", answer.out, answer.err);
-    assert_eq!(answer.code, code, "{text}");
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is not in:\n{text}");
-    }
-}
-
-#[track_caller]
-fn fits(schema: &str, answer: &Answer) -> serde_json::Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
-    let text = fs::read_to_string(folder.join(format!("{schema}.json"))).unwrap();
-    let schema = serde_json::from_str(&text).unwrap();
-    let json = serde_json::from_str(&answer.out).unwrap_or_default();
-    let wrong = json_schema::wrong(&schema, &json);
-    assert!(wrong.is_empty(), "{wrong:?} in {json:#}\n{}", answer.err);
-    json
 }
 
 #[test]
@@ -330,7 +279,7 @@ fn a_push_waits_for_the_run_that_follows() {
     assert!(told.contains("4 of 4 changes done"), "{told}");
     assert_eq!(pushing.wait().unwrap().code(), Some(0));
     // Of what a tick has nothing to do about, nobody waits for a run.
-    desk.write("definitions/kedge.yaml", &format!("# as before\n{KEDGE}"));
+    desk.write("definitions/kedge.yaml", &format!("# as before\n{PROJECT}"));
     expect(
         &desk.kedge("push --wait"),
         0,

@@ -5,8 +5,9 @@
 
 use crate::diff::{Difference, FieldDifference, Verdict};
 use crate::model::{
-    DeclaredResource, FieldName, Kind, Origin, ResourceKey, SealedUrl, StackName, Value,
+    Declared, DeclaredResource, FieldName, Kind, Origin, ResourceKey, SealedUrl, StackName, Value,
 };
+use crate::plan;
 use crate::report::Report;
 
 /// What is done at a place in a definition file.
@@ -111,7 +112,7 @@ pub fn accept(
             None,
             "it is no longer declared: declare it again, or `kedge forget` it",
         ),
-        Some(resource) if difference.whole.is_some() => accepted.absence(resource),
+        Some(resource) if difference.whole.is_some() => accepted.absence(report, resource),
         Some(resource) => {
             for one in fields(difference, field)? {
                 accepted.field(resource, one);
@@ -163,31 +164,50 @@ impl Accepted {
     }
 
     /// It is not there: it is no longer declared.
-    fn absence(&mut self, resource: &DeclaredResource) {
-        if resource.key.kind() != Kind::DnsRecordSet {
-            self.edit(None, &resource.origin, Doing::RemoveResource);
-            return;
+    fn absence(&mut self, report: &Report, resource: &DeclaredResource) {
+        let others = on_it(&report.declared, &resource.key);
+        if !others.is_empty() {
+            let why = format!(
+                "{} declared on it, so the definitions can't go without it; accept those first",
+                others.join(", ")
+            );
+            return self.refuse(None, &why);
         }
-        // A node declares two sets, of which one may be there.
         let name = FieldName::known("addresses");
-        let Some(field) = resource.fields.get(&name) else {
-            return;
+        let addresses = resource.fields.get(&name);
+        // A node declares a set of each family, of which the other may be there.
+        let is_beside = |other: &DeclaredResource| {
+            let difference = report.comparison.differences.get(&other.key);
+            other.key != resource.key
+                && other.origin == resource.origin
+                && difference.is_none_or(|one| one.whole.is_none())
         };
-        let addresses = field.value.as_set().into_iter().flatten();
-        let doing = Doing::Items {
-            list: "ips".to_owned(),
-            add: Vec::new(),
-            remove: addresses.cloned().collect(),
-        };
-        self.edit(Some(&name), &field.origin, doing);
+        match addresses {
+            Some(field) if report.declared.resources.values().any(is_beside) => {
+                let addresses = field.value.as_set().into_iter().flatten();
+                let doing = Doing::Items {
+                    list: "ips".to_owned(),
+                    add: Vec::new(),
+                    remove: addresses.cloned().collect(),
+                };
+                self.edit(Some(&name), &field.origin, doing);
+            }
+            _ => self.edit(None, &resource.origin, Doing::RemoveResource),
+        }
     }
 
     fn field(&mut self, resource: &DeclaredResource, difference: &FieldDifference) {
         let name = &difference.field;
         let origin = difference.origin.as_ref().unwrap_or(&resource.origin);
         if !difference.items.is_empty() {
-            let doing = items(resource.key.kind(), difference);
-            self.edit(Some(name), origin, doing);
+            // No definition is of an empty set: where nothing is left of it, all of it goes.
+            match is_emptied(difference) {
+                true => self.edit(None, &resource.origin, Doing::RemoveResource),
+                false => {
+                    let doing = items(resource.key.kind(), difference);
+                    self.edit(Some(name), origin, doing);
+                }
+            }
             return;
         }
         let Some(live) = &difference.live else {
@@ -225,6 +245,21 @@ fn written_name(name: &FieldName) -> String {
     name.split_once('.')
         .map_or(name, |(_, entry)| entry)
         .to_owned()
+}
+
+/// What is declared on a topic: subscriptions and bindings that a set without it may not have.
+fn on_it(declared: &Declared, topic: &ResourceKey) -> Vec<String> {
+    let keys = declared.resources.keys();
+    keys.filter(|key| plan::needs(declared, key).contains(topic))
+        .map(|key| format!("{} {}", key.kind().label(), key.name()))
+        .collect()
+}
+
+/// Whether every declared item is gone, and there is none to declare instead.
+fn is_emptied(difference: &FieldDifference) -> bool {
+    let declared = difference.declared.as_ref().and_then(Value::as_set);
+    let lacking = difference.items.iter().filter(|item| item.lacking).count();
+    lacking == difference.items.len() && declared.is_some_and(|set| set.len() == lacking)
 }
 
 /// What is live and not declared is added, what is declared and not live removed.

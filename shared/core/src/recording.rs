@@ -67,6 +67,17 @@ impl Recording {
             .extend(awaiting.map(|(key, fields)| (key.clone(), fields.clone())));
     }
 
+    /// State once these absences are confirmed, to see the world by.
+    #[must_use]
+    pub fn confirmed_in(&self, state: &State) -> State {
+        let mut state = state.clone();
+        let absent = self.absent.iter();
+        state
+            .absent
+            .extend(absent.map(|(key, at)| (key.clone(), *at)));
+        state
+    }
+
     /// Puts it into state.
     pub fn write_into(&self, state: &mut State) {
         self.begin(state);

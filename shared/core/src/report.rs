@@ -9,6 +9,7 @@ use crate::diff::{Cause, Comparison, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Approved, Decided, FindingKind, Plan};
 use crate::recording::Asked;
+use crate::state::Window;
 use crate::stored::hold::Hold;
 use crate::stored::run::Interrupted;
 
@@ -88,6 +89,11 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// It was not begun since a person holds it, or what it belongs with: nothing failed.
+    Held {
+        /// Who, until when, and why.
+        reason: String,
+    },
 }
 
 impl Outcome {
@@ -100,6 +106,7 @@ impl Outcome {
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
             Self::NotBegun { .. } => "not-begun",
+            Self::Held { .. } => "held",
         }
     }
 
@@ -111,7 +118,8 @@ impl Outcome {
             Self::Blocked { reason, .. }
             | Self::Failed { reason }
             | Self::Unknown { reason }
-            | Self::NotBegun { reason } => Some(reason),
+            | Self::NotBegun { reason }
+            | Self::Held { reason } => Some(reason),
         }
     }
 }
@@ -123,6 +131,14 @@ pub struct Carried {
     pub approved: Approved,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+impl Carried {
+    /// Of which resource.
+    #[must_use]
+    pub fn key(&self) -> &ResourceKey {
+        &self.approved.change.key
+    }
 }
 
 /// What an apply did.
@@ -156,10 +172,29 @@ impl Changed {
             .count()
     }
 
-    /// Whether every change that was begun was made.
+    /// Whether the run went to its end and every change that was approved was made.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.done() == self.carried.len()
+        self.stopped.is_none() && self.done() == self.carried.len()
+    }
+
+    /// Whether a change was not made for another reason than a hold.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let is_fine =
+            |carried: &Carried| matches!(carried.outcome, Outcome::Done | Outcome::Held { .. });
+        !self.carried.iter().all(is_fine)
+    }
+
+    /// Who holds what the run was to change, until when, and why, where a hold stopped it.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&str> {
+        self.carried
+            .iter()
+            .find_map(|carried| match &carried.outcome {
+                Outcome::Held { reason } => Some(reason.as_str()),
+                _ => None,
+            })
     }
 }
 
@@ -190,6 +225,8 @@ pub struct Report {
     pub read_at: Timestamp,
     /// When everything was last read without a failure, if ever before.
     pub last_good_read_at: Option<Timestamp>,
+    /// When each drift came about.
+    pub windows: BTreeMap<ResourceKey, Window>,
     /// Holds to tell of: those that stand, and those that ended and were not told yet.
     pub holds: Vec<Hold>,
     /// What was asked for, where it was more than a check or an `up`.
@@ -289,16 +326,17 @@ impl Report {
             || !self.plan.policy_change.tightened.is_empty()
     }
 
-    /// The exit code of an `up`: how the stack stands after it. A change that was begun and not made
-    /// is an error, whatever the rest says.
+    /// The exit code of an `up`: how the stack stands after it. A change that was not made is an
+    /// error, whatever the rest says; what a person holds is left, and nothing failed (semantics 9.5).
     #[must_use]
     pub fn exit_code_after(&self, changed: &Changed) -> u8 {
-        if !changed.is_complete() {
+        if changed.has_failed() {
             return 1;
         }
         let left = !self.decided.left.is_empty() || !self.plan.findings.is_empty();
         match self.verdict() {
             StackVerdict::Incomplete | StackVerdict::Invalid => 3,
+            _ if !changed.is_complete() => 2,
             StackVerdict::Clean => 0,
             _ if left => 2,
             _ => 0,

@@ -35,7 +35,7 @@ use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::run::Interrupted;
 
 use crate::job::{Progress, StopError};
-use crate::lease::Lease;
+use crate::lease::{HeldBack, Lease};
 use crate::memory::{ReadState, StateWriter};
 use crate::ports::{Store, WritePorts};
 use crate::providers;
@@ -99,14 +99,17 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         state,
         changed,
         stopped: None,
+        is_written: false,
         report,
         is_unattended,
         progress,
     };
     work.carry_out_all().await;
-    Ended {
-        stopped: work.stopped,
+    let (stopped, is_written) = (work.stopped, work.is_written);
+    if !is_written {
+        (changed.recorded, changed.forgotten) = (0, 0);
     }
+    Ended { stopped }
 }
 
 /// Whether the run would change anything: the world, the records, or the policy in force.
@@ -214,6 +217,8 @@ struct Work<'a, P, S> {
     changed: &'a mut Changed,
     /// Why nothing more is begun or written.
     stopped: Option<StopError>,
+    /// Whether what was to be recorded without a change is in state.
+    is_written: bool,
     report: &'a Report,
     is_unattended: bool,
     progress: &'a dyn Fn(Progress<'_>),
@@ -227,21 +232,12 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             self.write().await;
         }
         for batch in batches(&self.report.decided.approved) {
-            let (ready, waiting): (Vec<_>, Vec<_>) = batch
-                .iter()
-                .partition(|approved| self.broken_need(approved).is_none());
-            for approved in waiting {
-                let need = self.broken_need(approved).map(|key| key.name().to_owned());
-                let reason = format!("{} was not made", need.unwrap_or_default());
-                self.end(approved, Outcome::NotBegun { reason });
-            }
-            let (held, ready): (Vec<_>, Vec<_>) = ready
-                .into_iter()
-                .partition(|approved| self.lease.held_back(&approved.change.key).is_some());
-            for approved in held {
-                let reason = self.lease.held_back(&approved.change.key);
-                let reason = reason.unwrap_or_default();
-                self.end(approved, Outcome::NotBegun { reason });
+            let mut ready = Vec::new();
+            for approved in batch {
+                match self.kept_from(approved) {
+                    Some(outcome) => self.end(approved, outcome),
+                    None => ready.push(approved),
+                }
             }
             match self.renew_before(&ready).await {
                 Ok(()) => self.carry_out_batch(ready).await,
@@ -269,7 +265,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         let mut outcomes = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
         while let Some((approved, attempted)) = outcomes.next().await {
             let outcome = match attempted {
-                Attempt::NotBegun(reason) => Outcome::NotBegun { reason },
+                Attempt::KeptFrom(outcome) => outcome,
                 Attempt::Made(result) => self.settle(approved, result),
             };
             self.end(approved, outcome);
@@ -302,7 +298,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
     fn end(&mut self, approved: &Approved, outcome: Outcome) {
         let half_done = match outcome {
             Outcome::Done => false,
-            Outcome::NotBegun { .. } => approved.cause == Cause::Interrupted,
+            Outcome::NotBegun { .. } | Outcome::Held { .. } => approved.cause == Cause::Interrupted,
             _ => approved.change.verb == Verb::Replace || approved.cause == Cause::Interrupted,
         };
         let keeps = matches!(outcome, Outcome::Unknown { .. }) || half_done;
@@ -317,19 +313,31 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         self.changed.carried.push(carried);
     }
 
+    /// Why a change is not begun though its turn has come: what it needs was not made, or it is held.
+    fn kept_from(&self, approved: &Approved) -> Option<Outcome> {
+        let Some(need) = self.broken_need(approved) else {
+            let back = self.lease.held_back(&approved.change.key);
+            return back.map(HeldBack::into_outcome);
+        };
+        let (label, name) = (need.key().kind().label(), need.key().name());
+        Some(match &need.outcome {
+            Outcome::Held { reason } => Outcome::Held {
+                reason: format!("it goes with {label} {name}, {reason}"),
+            },
+            _ => Outcome::NotBegun {
+                reason: format!("{name} was not made"),
+            },
+        })
+    }
+
     /// Something this change needs, or belongs with, that was to be made and was not.
-    fn broken_need(&self, approved: &Approved) -> Option<&ResourceKey> {
+    fn broken_need(&self, approved: &Approved) -> Option<&Carried> {
         let broken = |carried: &&Carried| carried.outcome != Outcome::Done;
-        self.changed
-            .carried
-            .iter()
-            .filter(broken)
-            .find_map(|carried| {
-                let key = &carried.approved.change.key;
-                let belongs = approved.composite.is_some()
-                    && approved.composite == carried.approved.composite;
-                (approved.needs.contains(key) || belongs).then_some(key)
-            })
+        self.changed.carried.iter().filter(broken).find(|carried| {
+            let belongs =
+                approved.composite.is_some() && approved.composite == carried.approved.composite;
+            approved.needs.contains(carried.key()) || belongs
+        })
     }
 
     /// Renews the lease before a destructive change, unless it was renewed this moment (semantics
@@ -359,9 +367,12 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             }
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = written {
-            self.lease.permit().end(&told(&error));
-            self.stopped = Some(error);
+        match written {
+            Ok(()) => self.is_written = true,
+            Err(error) => {
+                self.lease.permit().end(&told(&error));
+                self.stopped = Some(error);
+            }
         }
     }
 }
@@ -377,10 +388,22 @@ pub(crate) fn told(error: &dyn Error) -> String {
     text
 }
 
+impl HeldBack {
+    /// How a change ends that is held back.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::By(reason) => Outcome::Held { reason },
+            Self::Unread => Outcome::NotBegun {
+                reason: "whether it is held could not be read".to_owned(),
+            },
+        }
+    }
+}
+
 /// What became of the attempt to make one change.
 enum Attempt {
-    /// It may not be begun now: why.
-    NotBegun(String),
+    /// It may not be begun now.
+    KeptFrom(Outcome),
     /// It was begun.
     Made(Result<Applied, ChangeError>),
 }
@@ -392,11 +415,11 @@ async fn attempt<P: WritePorts, S: Store>(
     approved: &Approved,
 ) -> Attempt {
     if let Err(reason) = lease.permit().wait(cx.ports).await {
-        return Attempt::NotBegun(reason);
+        return Attempt::KeptFrom(Outcome::NotBegun { reason });
     }
     // A hold that was set since the batch began stops what has not begun.
-    if let Some(reason) = lease.held_back(&approved.change.key) {
-        return Attempt::NotBegun(reason);
+    if let Some(back) = lease.held_back(&approved.change.key) {
+        return Attempt::KeptFrom(back.into_outcome());
     }
     Attempt::Made(providers::carry_out(cx, &approved.change).await)
 }

@@ -1,6 +1,6 @@
 //! The part of a run that changes something: all of it happens under the lease.
 
-use kedge_core::report::{Changed, Report};
+use kedge_core::report::{Carried, Changed, Report};
 use kedge_core::stored::run::{About, Requests, RunRecord};
 
 use crate::apply::{self, Begun, Ended};
@@ -11,6 +11,7 @@ use crate::memory::{self, Keys, MemoryError, ReadWatch};
 use crate::ports::{Store, WritePorts};
 use crate::reconcile::{self, Judged, LOOKS_MAX};
 use crate::session::Context;
+use crate::waits::telling;
 
 /// What came of it: what was seen last, what was done, and what checks remembered before.
 pub(crate) type Done = (Report, Changed, ReadWatch);
@@ -56,7 +57,9 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
         if !apply::has_work(&look.memory, &report, is_unattended) {
             return Ok((report, changed, look.watch));
         }
-        self.refuse_if_held(&report).await?;
+        if self.is_all_held(&report, &mut changed).await {
+            return Ok((report, changed, look.watch));
+        }
         // What a tick may do needs no grant.
         if !is_unattended {
             let now = lease.store_now();
@@ -72,7 +75,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             salt: look.session.salt.clone(),
             progress: job.progress,
         };
-        let Ended { stopped } = apply::apply(
+        let applied = apply::apply(
             cx,
             store,
             lease,
@@ -80,8 +83,8 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             &report,
             is_unattended,
             &mut changed,
-        )
-        .await;
+        );
+        let Ended { stopped } = telling(job.progress, &look.session, applied).await;
         requests = sum(requests, look.session.requests());
         changed.stopped = stopped.as_ref().map(|error| apply::told(error));
         let about = About {
@@ -133,22 +136,23 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
         }))
     }
 
-    /// A run of which every change is held begins nothing (semantics 6.8).
-    async fn refuse_if_held(&self, report: &Report) -> Result<(), RunError> {
+    /// Reads the holds. A run of which every change is held begins nothing (semantics 6.8): it leaves
+    /// state, and the consent to it, as they are.
+    async fn is_all_held(&self, report: &Report, changed: &mut Changed) -> bool {
         let lease = self.lease;
         lease.read_holds().await;
-        let approved = &report.decided.approved;
-        let held: Vec<String> = approved
-            .iter()
-            .filter_map(|approved| lease.held_back(&approved.change.key))
+        let approved = report.decided.approved.iter();
+        let held: Option<Vec<Carried>> = approved
+            .map(|approved| {
+                let back = lease.held_back(&approved.change.key)?;
+                Some(Carried {
+                    approved: approved.clone(),
+                    outcome: back.into_outcome(),
+                })
+            })
             .collect();
-        match held.first() {
-            Some(says) if held.len() == approved.len() => Err(RunError::Held {
-                stack: report.declared.stack.clone(),
-                says: says.clone(),
-            }),
-            _ => Ok(()),
-        }
+        changed.carried = held.unwrap_or_default();
+        !changed.carried.is_empty()
     }
 
     /// Looks once more at what may have come in while others found the stack held (semantics 8.6). What

@@ -174,8 +174,10 @@ pub async fn await_run<C: Clock, S: Store>(
     }
 }
 
-/// Whether a run made all the changes that it began.
+/// Whether a run made all the changes that it began; what a hold kept it from it did not begin.
 #[must_use]
 pub fn is_whole(record: &RunRecord) -> bool {
-    record.stopped.is_none() && record.outcomes.iter().all(|one| one.outcome == "done")
+    let is_fine = |word: &str| matches!(word, "done" | "held");
+    let mut outcomes = record.outcomes.iter();
+    record.stopped.is_none() && outcomes.all(|one| is_fine(&one.outcome))
 }

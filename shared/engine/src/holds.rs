@@ -1,15 +1,18 @@
 //! Holds: read before something is changed, set and released by a person (semantics 6.8).
 //!
 //! They are written without the lease, so that a person never waits for a run to stop it; whoever
-//! holds the lease reads them again at every renewal.
+//! holds the lease reads them again at every renewal. So a run that is under way when a hold is set
+//! may begin changes without knowing of it for a while, at most half a lease: [`under_way`] says
+//! whether there is one, and [`wait_for`] waits for that moment.
 
 use bytes::Bytes;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::hold::{Hold, Holds};
 use thiserror::Error;
 
+use crate::lease::{HeldBy, LeaseError, LeaseTimes, holder_of};
 use crate::memory::{Keys, MemoryError, read_holds, read_holds_to_change, read_watch, write_watch};
-use crate::ports::{PutOutcome, Store};
+use crate::ports::{Clock, PutOutcome, Store};
 
 /// How often a write is begun again because somebody else wrote between.
 const TRIES_MAX: usize = 5;
@@ -66,6 +69,46 @@ pub async fn release<S: Store>(
         (!released.is_empty()).then_some(released)
     })
     .await
+}
+
+/// The run that may begin changes without knowing of a hold that was set before this call; none if
+/// there is no such run. One that did not renew its lease in time reads the holds before it goes on.
+///
+/// # Errors
+/// When the lease can't be read.
+pub async fn under_way<S: Store>(
+    store: &S,
+    stack: &StackName,
+    times: LeaseTimes,
+) -> Result<Option<HeldBy>, LeaseError> {
+    let holder = holder_of(store, stack, times).await?;
+    Ok(holder.filter(|holder| !holder.has_ended()))
+}
+
+/// Waits until such a run knows of the hold: it ended, or every renewal that counts began after the
+/// hold was set (see [`crate::lease`]). Says whether it ended.
+///
+/// # Errors
+/// When the lease can't be read.
+pub async fn wait_for<C: Clock, S: Store>(
+    clock: &C,
+    store: &S,
+    holder: &HeldBy,
+    times: LeaseTimes,
+) -> Result<bool, LeaseError> {
+    let begun_ms = clock.monotonic_ms();
+    loop {
+        let now = holder_of(store, &holder.stack, times).await?;
+        // Who has it next took it after the hold was set, and reads the holds first.
+        if now.is_none_or(|now| now.run != holder.run) {
+            return Ok(true);
+        }
+        let left_ms = holder.begins_for_ms - clock.monotonic_ms().saturating_sub(begun_ms);
+        let Ok(left_ms @ 1..) = u64::try_from(left_ms) else {
+            return Ok(false);
+        };
+        clock.sleep_ms(left_ms.min(times.slice_ms())).await;
+    }
 }
 
 /// Changes the stored list, on the condition that nobody else did meanwhile. None: nothing to write.

@@ -15,6 +15,7 @@ use crate::ports::{ETag, StoreError};
 use crate::registry::RegistryError;
 use crate::request::Request;
 use crate::session::Endpoints;
+use crate::waits::Wait;
 
 /// A step of a run that takes time, for whoever watches.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub enum Progress<'a> {
     Reading(&'a Scope),
     /// It was read, or not.
     HasRead(&'a Scope),
+    /// A provider is waited for before it is asked again.
+    Waiting(Wait),
     /// So many changes are about to be made.
     Applying(usize),
     /// A change ended.
@@ -126,14 +129,6 @@ pub enum RunError {
     /// Another run has the stack, or the lease could not be had.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// All that may be done is held (semantics 6.8).
-    #[error("stack `{stack}`: {says}; nothing was changed, release it first")]
-    Held {
-        /// The stack.
-        stack: StackName,
-        /// By whom, until when, and why.
-        says: String,
-    },
     /// The consent to what can't be taken back does not hold.
     #[error("the consent can't be used, and nothing was changed")]
     Grant(#[from] GrantError),

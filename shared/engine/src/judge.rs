@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::diff::{Comparison, DiffInput, Difference, diff};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
@@ -69,27 +69,48 @@ pub(crate) fn judge(
         overrides,
     };
     let (comparison, plan) = truths.compare_and_plan();
-    let mut report = report(look, comparison, plan);
     match authorisation {
         Authorisation::Asked(request) => {
-            report.asked = Some(ask(now, look, state, &report.comparison, request)?);
+            let asked = ask(now, look, state, &comparison, request)?;
+            let confirmed = state.filter(|_| !asked.recording.absent.is_empty());
+            let report = match confirmed.map(|state| asked.recording.confirmed_in(state)) {
+                // The world as it is once its absences are believed (semantics 3.2).
+                Some(state) => {
+                    let state = Some(&state);
+                    let (comparison, plan) = Truths { state, ..truths }.compare_and_plan();
+                    report(look, comparison, plan)
+                }
+                None => report(look, comparison, plan),
+            };
+            let asked = Some(asked);
+            Ok(Report { asked, ..report })
         }
-        _ => report.decided = decide(&report.plan, look, state, authorisation, now)?,
+        _ => {
+            let mut report = report(look, comparison, plan);
+            report.decided = decide(&report.plan, look, state, authorisation, now)?;
+            if report.decided.policy_granted && look.declared.policy.prune {
+                report.plan.prunes_from_now_on();
+            }
+            Ok(report)
+        }
     }
-    Ok(report)
 }
 
 /// A report in which nothing is decided yet.
 fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
+    let watch = &look.watch.watch;
+    let drifts = comparison.differences.values().filter(|one| one.is_drift());
+    let window = |one: &Difference| (one.key.clone(), watch.window(one, look.read_at));
     Report {
+        windows: drifts.map(window).collect(),
         invalid: None,
         declared: Arc::clone(&look.declared),
         comparison,
         plan,
         decided: Decided::default(),
         read_at: look.read_at,
-        last_good_read_at: look.watch.watch.last_good_read_at,
-        holds: look.watch.watch.holds_to_tell(&look.holds, look.read_at),
+        last_good_read_at: watch.last_good_read_at,
+        holds: watch.holds_to_tell(&look.holds, look.read_at),
         asked: None,
     }
 }
@@ -198,9 +219,11 @@ fn retire(now: Timestamp, look: &Look, state: Option<&State>) -> Result<Report, 
     );
     decided.policy_granted = false;
     plan.policy.prune = state.policy.prune;
+    // Where all that is left is held or in somebody's way, nothing is ended yet.
+    let is_stuck = plan.held || !plan.findings.is_empty();
     let recording = Recording {
         retires: match decided.approved.is_empty() {
-            true if state.retired.is_some() => None,
+            true if state.retired.is_some() || is_stuck => None,
             _ => state.retired.or(Some(now)),
         },
         ..Recording::of(&comparison)

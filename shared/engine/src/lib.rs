@@ -24,6 +24,7 @@ pub mod request;
 pub mod session;
 pub mod sets;
 mod transport;
+pub mod waits;
 
 pub use grants::GrantError;
 pub use memory::MemoryError;

@@ -48,6 +48,16 @@ pub enum MemoryError {
         /// One of the copies that are left.
         history: String,
     },
+    /// State was deleted while a run worked.
+    #[error(
+        "state.json of stack `{stack}` was deleted while this run worked; nothing more was changed, \
+         and nothing will be until it is restored: put the newest copy in stacks/{stack}/state/ of \
+         the store back as state.json, and what was changed since is found by reading"
+    )]
+    StateGone {
+        /// Whose.
+        stack: StackName,
+    },
     /// Another run wrote the state since this one read it.
     #[error(
         "another run changed the state of stack `{stack}`; nothing more was changed, run again"
@@ -359,9 +369,13 @@ impl<'a, S: Store> StateWriter<'a, S> {
                 self.written_at = Some(now);
                 Ok(())
             }
-            PutOutcome::Conflict => Err(MemoryError::Moved {
-                stack: state.stack.clone(),
-            }),
+            PutOutcome::Conflict => {
+                let stack = state.stack.clone();
+                Err(match self.store.get(key).await? {
+                    Some(_) => MemoryError::Moved { stack },
+                    None => MemoryError::StateGone { stack },
+                })
+            }
         }
     }
 }

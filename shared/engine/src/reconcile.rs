@@ -27,6 +27,7 @@ use crate::registry;
 use crate::remember::{Seen, remember};
 use crate::request::Request;
 use crate::session::{Context, Session};
+use crate::waits::telling;
 
 /// How often a look is begun again because the state moved under it.
 pub(crate) const LOOKS_MAX: usize = 3;
@@ -301,7 +302,8 @@ async fn look<P: ReadPorts, S: Store>(
             reading
         })
         .collect();
-    let readings = futures_util::future::join_all(reads).await;
+    let reads = futures_util::future::join_all(reads);
+    let readings = telling(job.progress, &session, reads).await;
     let scopes = wanted.keys().cloned().zip(readings).collect();
     let read_at = ports.now();
     Ok(Look {

@@ -48,7 +48,11 @@ pub(crate) async fn remember<S: Store>(
         .filter(|_| report.comparison.has_state)
         .filter_map(stands)
         .filter(Difference::is_drift)
-        .map(|difference| (difference.key.clone(), drift_fingerprint(&difference)))
+        .map(|difference| {
+            let window = before.watch.window(&difference, report.read_at);
+            let fingerprint = drift_fingerprint(&difference);
+            (difference.key, (fingerprint, window))
+        })
         .collect();
     let stands_as = |key: &ResourceKey, verdict| {
         differences
@@ -59,7 +63,7 @@ pub(crate) async fn remember<S: Store>(
     let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
     let mut watch: Watch = before
         .watch
-        .after(&drifts, is_unread, complete, report.read_at)
+        .after(drifts, is_unread, complete, report.read_at)
         .with_holds(&report.holds, report.read_at);
     if let Some(state) = state {
         let is_there = |key: &ResourceKey| {

@@ -8,6 +8,7 @@ use kedge_core::stored::run::Requests;
 
 use crate::lease::Permit;
 use crate::ports::Clock;
+use crate::waits::Wait;
 
 /// Where the providers' APIs are, without a final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Session {
     permit: Option<Rc<Permit>>,
     /// Requests sent so far.
     requests: Cell<Requests>,
+    /// Pauses that nobody was told of yet.
+    waits: RefCell<Vec<Wait>>,
 }
 
 impl Session {
@@ -68,6 +71,7 @@ impl Session {
             google_token: RefCell::new(None),
             permit: None,
             requests: Cell::default(),
+            waits: RefCell::default(),
         }
     }
 
@@ -86,6 +90,16 @@ impl Session {
     /// How many requests were sent, retries too.
     pub(crate) fn requests(&self) -> Requests {
         self.requests.get()
+    }
+
+    /// Notes that a pause begins.
+    pub(crate) fn note_wait(&self, wait: Wait) {
+        self.waits.borrow_mut().push(wait);
+    }
+
+    /// The pauses that began since this was asked last.
+    pub(crate) fn take_waits(&self) -> Vec<Wait> {
+        self.waits.take()
     }
 
     pub(crate) fn count_read(&self) {

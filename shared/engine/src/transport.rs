@@ -8,9 +8,11 @@ use http::Response;
 use kedge_core::model::SecretText;
 
 use crate::ports::{
-    Clock, HttpError, Random, ReadPorts, ReadRequest, Secrets, WritePorts, WriteRequest,
+    Clock, HttpError, ProviderName, Random, ReadPorts, ReadRequest, Secrets, WritePorts,
+    WriteRequest,
 };
 use crate::session::Context;
+use crate::waits::Wait;
 
 /// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
 const ATTEMPTS_MAX: u32 = 5;
@@ -92,7 +94,7 @@ pub(crate) async fn send_read<P: ReadPorts>(
             }
             Err(error) => (None, GivenUp::Silent(error)),
         };
-        match pause(cx, attempt, hint).await {
+        match pause(cx, attempt, hint, given_up.wait(request.provider())).await {
             Pause::Waited => attempt += 1,
             Pause::OutOfAttempts => return given_up.into_read(),
             Pause::TooLong { wait_ms } => return given_up.too_long(wait_ms),
@@ -144,7 +146,7 @@ pub(crate) async fn send_write<P: WritePorts>(
                 (None, GivenUp::Silent(error))
             }
         };
-        let ended = match pause(cx, attempt, hint).await {
+        let ended = match pause(cx, attempt, hint, given_up.wait(request.provider())).await {
             Pause::Waited => {
                 attempt += 1;
                 continue;
@@ -207,6 +209,19 @@ impl GivenUp {
         }
     }
 
+    /// A pause after it, of a length that is not known yet.
+    fn wait(&self, provider: ProviderName) -> Wait {
+        let status = match self {
+            Self::Answered(response, _) => Some(response.status().as_u16()),
+            Self::Silent(_) => None,
+        };
+        Wait {
+            provider,
+            status,
+            ms: 0,
+        }
+    }
+
     fn too_long(self, wait_ms: u64) -> Result<Response<Bytes>, CallError> {
         match self {
             Self::Answered(_, status) if status == 429 => {
@@ -224,7 +239,12 @@ enum Pause {
 }
 
 /// Waits before the next attempt, by the provider's hint or with full jitter, if the run has time.
-async fn pause<P: Clock + Random>(cx: Context<'_, P>, attempt: u32, hint: Option<u64>) -> Pause {
+async fn pause<P: Clock + Random>(
+    cx: Context<'_, P>,
+    attempt: u32,
+    hint: Option<u64>,
+    wait: Wait,
+) -> Pause {
     if attempt >= ATTEMPTS_MAX {
         return Pause::OutOfAttempts;
     }
@@ -234,6 +254,10 @@ async fn pause<P: Clock + Random>(cx: Context<'_, P>, attempt: u32, hint: Option
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Pause::TooLong { wait_ms };
     }
+    cx.session.note_wait(Wait {
+        ms: wait_ms,
+        ..wait
+    });
     cx.ports.sleep_ms(wait_ms).await;
     Pause::Waited
 }

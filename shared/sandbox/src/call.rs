@@ -62,6 +62,18 @@ impl Call {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Asks for no more on a page.
+    pub(crate) fn limit_page(&mut self, most: usize) {
+        let sizes = (self.query.iter_mut())
+            .filter(|(name, _)| matches!(name.as_str(), "pageSize" | "per_page"));
+        for (_, size) in sizes {
+            // A size that is none is for the provider to refuse.
+            if size.parse::<usize>().is_ok_and(|size| size > most) {
+                *size = most.to_string();
+            }
+        }
+    }
+
     /// The body as a JSON object. No body at all is an empty object: clients send none when there is nothing to say.
     pub(crate) fn object(&self) -> Result<Object, String> {
         if self.body.iter().all(u8::is_ascii_whitespace) {

@@ -61,6 +61,10 @@ pub struct Options {
     pub more_gcp_projects: Vec<String>,
     /// Cloudflare zones, as (id, name).
     pub zones: Vec<(String, String)>,
+    /// A page of a list at Pub/Sub or Cloudflare holds no more, whatever is asked for, so that small
+    /// worlds have second pages. Pub/Sub may answer with fewer than `pageSize` ("the service may
+    /// return fewer than this value", its v1 discovery); Cloudflare says the size it took.
+    pub page_max: Option<usize>,
     /// Every provider answer takes so long.
     pub latency_ms: u64,
     /// And up to so much longer, drawn from the seed.
@@ -82,6 +86,7 @@ impl Default for Options {
                 "c1a57e4a000000000000000000000001".to_owned(),
                 "clustera.io".to_owned(),
             )],
+            page_max: None,
             latency_ms: 0,
             jitter_ms: 0,
         }
@@ -172,7 +177,10 @@ impl Sandbox {
 
     /// Answers one request at wall time `now_ms`. The delay is the caller's to wait.
     pub fn handle(&self, request: Request<Bytes>, now_ms: i64) -> Reply {
-        let call = Call::read(request);
+        let mut call = Call::read(request);
+        if let Some(most) = self.options.page_max {
+            call.limit_page(most);
+        }
         let provider = world::provider_of(&call);
         if provider == Provider::Sandbox {
             let answer = admin::answer(self, &call, now_ms);

@@ -64,7 +64,11 @@ fn verdicts(
     Ok(())
 }
 
-fn unknown(request: &Request, code: FailureCode, difference: &Difference) -> Result<(), String> {
+pub(super) fn unknown(
+    request: &Request,
+    code: FailureCode,
+    difference: &Difference,
+) -> Result<(), String> {
     same("the verdict", &difference.verdict, &Verdict::Unknown)?;
     same("missing", &difference.is_missing(), &false)?;
     same("what is to be done", &difference.whole, &None)?;

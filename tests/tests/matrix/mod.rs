@@ -8,6 +8,7 @@
 
 mod apply;
 mod check;
+mod pages;
 mod rules;
 mod worlds;
 

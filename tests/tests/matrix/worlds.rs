@@ -18,7 +18,7 @@ fn pruning() -> Stack {
     stack
 }
 
-fn standing(stack: Stack) -> Stack {
+pub(super) fn standing(stack: Stack) -> Stack {
     let stack = stack.with_small();
     stack.unattended();
     stack.wait_minutes(10);
@@ -55,7 +55,7 @@ pub(super) fn new_stack() -> Stack {
 }
 
 /// Somebody's: a list that is empty has nothing in it to be of the wrong type.
-fn others(stack: &Stack) {
+pub(super) fn others(stack: &Stack) {
     deed(stack, json!({"do": "create_topic", "topic": "other"}));
     deed(
         stack,

@@ -49,8 +49,19 @@ fn a_mass_absence_is_unknown_until_a_person_confirms_it() {
     ));
     assert_eq!(counts(&stack), (25, 0));
     stack.ports.clear_sent();
-    let (_, changed) = stack.confirm_absence();
+    let (report, changed) = stack.confirm_absence();
     assert_eq!((changed.carried, stack.ports.writes()), (vec![], 0));
+    // It answers with the world as it is once they are believed to be gone.
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Drifted,
+        "{}",
+        shown(&report)
+    );
+    assert_eq!(
+        (report.count(&[Verdict::Unknown]), report.windows.len()),
+        (0, 25)
+    );
     assert_eq!(counts(&stack), (0, 25));
     let report = stack.check();
     assert_eq!(report.verdict(), StackVerdict::Drifted);

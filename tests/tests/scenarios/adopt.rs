@@ -2,8 +2,9 @@
 //! provider.
 
 use bytes::Bytes;
-use kedge_core::diff::Verdict;
+use kedge_core::diff::{Cause, Verdict};
 use kedge_core::recording::{Adoption, Answer, Forgotten};
+use kedge_core::render::{Around, check_text};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::MemoryError;
 use kedge_engine::ports::{Condition, Store as _};
@@ -14,6 +15,15 @@ use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, carried, difference, left, sho
 use serde_json::json;
 
 use super::{deed, set_config};
+
+const AROUND: Around<'static> = Around {
+    stack_origin: "--stack",
+    definitions: "definitions",
+    flags: "",
+    colour: false,
+    traffic: None,
+    verbose: false,
+};
 
 /// The loosest policy there is.
 const LOOSE: &str =
@@ -53,6 +63,40 @@ fn adoption(report: &Report) -> &Adoption {
         Some(Answer::Adopted(adoption)) => adoption,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_drifts_after_it_was_adopted_unequal_was_never_edited() {
+    let stack = somebodys();
+    stack.asked(&all());
+    stack.wait_minutes(10);
+    set_config(&stack, "dev-a", json!({"retention_ms": 2000}));
+    // Of a set too: what was lacking waits, what is taken away since is drift.
+    deed(
+        &stack,
+        json!({"do": "add_address", "name": "n1.clustera.io", "address": "192.0.2.66"}),
+    );
+    let report = stack.check();
+    for name in ["dev-a", "n1.clustera.io"] {
+        let found = difference(&report, name);
+        assert_eq!(found.verdict, Verdict::DriftedAndPending, "{name}");
+        assert_eq!(found.fields[0].cause, Cause::NotAdoptedAndDrifted, "{name}");
+        assert!(found.is_since_adoption(), "{name}");
+    }
+    let text = check_text(&report, &AROUND);
+    assert!(!text.contains("edited"), "{text}");
+    let says = "drifted; it differed from its definition already when it was adopted";
+    assert_eq!(text.matches(says).count(), 2, "{text}");
+    assert_eq!(left(&report, "dev-a"), ["needs-person"]);
+    stack.assert_idle_unattended();
+    stack.person(&[]);
+    assert_eq!(verdict(&stack.check(), "dev-a"), Verdict::InSync);
+    deed(
+        &stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io", "content": "192.0.2.66"}),
+    );
+    stack.wait_minutes(10);
+    stack.assert_settled();
 }
 
 #[test]

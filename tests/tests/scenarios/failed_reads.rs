@@ -1,10 +1,16 @@
 //! What could not be read is unknown: never missing, never created, never deleted, and the rest of
 //! the check stands.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use kedge_core::diff::{Cause, Verdict};
 use kedge_core::live::FailureCode;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_sandbox::{Effect, Provider};
+use kedge_engine::reconcile::{Job, Progress, up};
+use kedge_engine::waits::Wait;
+use kedge_sandbox::{Effect, Fault, Matches, Provider};
+use kedge_tests::ports::endpoints;
 use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
 use serde_json::json;
 
@@ -300,4 +306,53 @@ fn a_name_that_holds_a_tokens_text_stays_as_it_is() {
         stack.wait_minutes(10);
         stack.assert_settled();
     }
+}
+
+#[test]
+fn what_a_run_waits_for_is_told() {
+    let stack = Stack::small();
+    for (write, status) in [(false, 429), (true, 429)] {
+        stack.ports.sandbox.add_fault(Fault {
+            matches: Matches {
+                provider: Some(Provider::Aiven),
+                write: Some(write),
+                ..Matches::default()
+            },
+            effect: Effect::Status {
+                code: status,
+                retry_after_s: Some(7),
+                try_again_s: None,
+                message: None,
+                error_code: None,
+            },
+            times: Some(1),
+        });
+    }
+    let (set, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
+    let told: RefCell<Vec<(Wait, i64)>> = RefCell::default();
+    let progress = |progress: Progress<'_>| {
+        if let Progress::Waiting(wait) = progress {
+            let at_ms = stack.ports.executor.now_ms();
+            told.borrow_mut().push((wait, at_ms));
+        }
+    };
+    let job = Job {
+        progress: &progress,
+        ..stack.job(&set, &none, &endpoints)
+    };
+    let by = kedge_tests::stack::person(&[]);
+    let began_ms = stack.ports.executor.now_ms();
+    let run = up(&stack.ports, &stack.ports, job, &by);
+    let (_, changed) = stack.ports.executor.run(run).unwrap().unwrap();
+    assert!(changed.is_complete());
+    let told = told.into_inner();
+    let waits: Vec<_> = told
+        .iter()
+        .map(|(wait, _)| (wait.status, wait.ms))
+        .collect();
+    assert_eq!(waits, [(Some(429), 7_000), (Some(429), 7_000)]);
+    // As it begins, not when it is over.
+    assert!(told[0].1 - began_ms < 7_000, "{told:?}");
+    stack.wait_minutes(10);
+    stack.assert_settled();
 }

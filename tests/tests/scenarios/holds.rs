@@ -3,12 +3,17 @@
 use bytes::Bytes;
 use kedge_core::diff::Verdict;
 use kedge_core::report::{Report, StackVerdict};
+use kedge_core::stored::hold::Hold;
 use kedge_engine::MemoryError;
+use kedge_engine::holds::{self, under_way, wait_for};
+use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::RunError;
-use kedge_tests::stack::{Stack, carried, shown, topic, verdict};
+use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_engine::request::Request;
+use kedge_tests::stack::{Stack, carried, person, shown, topic, verdict};
 use serde_json::json;
 
+use super::leases::{busy, drive, heal, reaches, run, short, starts};
 use super::{deed, set_config};
 
 fn drifted() -> Stack {
@@ -134,4 +139,84 @@ fn holds_that_cannot_be_read_hold_everything() {
     put("{\"format\": 1, \"holds\": []}");
     stack.unattended();
     stack.assert_settled();
+}
+
+/// Holds the whole stack from another machine once a runner made so many calls, waits for the run, and
+/// says when that was over.
+async fn hold_beside(runner: &Stack, calls: u64) -> i64 {
+    let (desk, times) = (runner.beside(), LeaseTimes::default());
+    desk.ports.latency_ms.set(1);
+    reaches(runner, calls).await;
+    let now = desk.ports.true_now();
+    let hold = Hold {
+        key: None,
+        reason: "stop".to_owned(),
+        who: "ben@desk".to_owned(),
+        until: now.plus_ms(3_600_000),
+        set_at: now,
+    };
+    let (ports, stack) = (&desk.ports, &desk.name);
+    holds::hold(ports, stack, &hold).await.unwrap();
+    if let Some(holder) = under_way(ports, stack, times).await.unwrap() {
+        assert_eq!(holder.actor, "ana@laptop");
+        wait_for(ports, ports, &holder, times).await.unwrap();
+        assert!(ports.true_now().ms_since(now) <= 31_000);
+    }
+    desk.ports.executor.now_ms()
+}
+
+#[test]
+fn once_a_hold_was_waited_for_nothing_more_is_begun() {
+    let mut stopped = 0;
+    for calls in 1..40 {
+        let (stack, allow) = busy(calls);
+        stack.ports.latency_ms.set(4_000);
+        let runner = stack.beside();
+        let by = person(&allow);
+        let (upped, known_ms) = drive(&stack, async {
+            futures_util::future::join(run(&runner, &by), hold_beside(&runner, calls)).await
+        });
+        let begun = starts(&runner);
+        assert!(
+            begun.iter().all(|at_ms| *at_ms <= known_ms),
+            "{calls}: {begun:?} after {known_ms}"
+        );
+        stopped += usize::from(short(&upped).contains(" held"));
+        stack.ports.latency_ms.set(1);
+        stack.release(None);
+        heal(&stack);
+    }
+    assert!(stopped > 5, "{stopped}");
+}
+
+#[test]
+fn a_hold_stops_a_row_of_deletions() {
+    let mut stack = Stack::new();
+    stack.many_topics(12, "");
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.ports.latency_ms.set(3_000);
+    let runner = stack.beside();
+    let retire = Authorisation::Asked(Request::Retire { seen: None });
+    // Each deletion renews the lease for itself, so that it is never renewed beside.
+    let upped = drive(&stack, async {
+        let holding = async {
+            while starts(&runner).len() < 2 {
+                stack.ports.executor.sleep(10).await;
+            }
+            hold_beside(&runner, 0).await
+        };
+        let runs = futures_util::future::join(run(&runner, &retire), holding);
+        runs.await.0
+    });
+    let told = short(&upped);
+    let (_, changed) = upped.unwrap();
+    let done = changed.done();
+    assert!((2..12).contains(&done) && !changed.has_failed(), "{told}");
+    assert_eq!(starts(&runner).len(), done, "{told}");
+    stack.ports.latency_ms.set(1);
+    stack.release(None);
+    stack.wait_minutes(10);
+    stack.asked(&Request::Retire { seen: None });
+    stack.assert_done(&Request::Retire { seen: None });
 }

@@ -1,5 +1,6 @@
 //! How a lease ends before its run does, and what is kept of each run: unlocking, holds, records.
 
+use kedge_core::report::{Carried, Outcome};
 use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, holder_of, unlock};
 use kedge_engine::reconcile::{RunError, StopError};
 use kedge_sandbox::{Fault, Matches, Provider};
@@ -107,7 +108,7 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
             .0
     });
     let told = short(&upped);
-    let Ok((_, changed)) = upped else {
+    let Ok((report, changed)) = upped else {
         panic!("{told}");
     };
     let unbegun: Vec<_> = changed
@@ -122,8 +123,12 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
             .all(|reason| reason.contains("held by ben@desk")),
         "{unbegun:?}"
     );
+    // Nothing failed: something is left (semantics 9.5).
+    assert!(!changed.has_failed() && !changed.is_complete(), "{told}");
+    assert_eq!(report.exit_code_after(&changed), 2);
     let record = records(&stack).pop().unwrap();
-    assert!(record.outcomes.iter().any(|one| one.outcome == "not-begun"));
+    assert!(record.outcomes.iter().any(|one| one.outcome == "held"));
+    assert!(kedge_engine::history::is_whole(&record));
     // Held from the beginning: nothing of it is in the plan.
     stack.ports.latency_ms.set(1);
     let state = stack.state_text();
@@ -140,6 +145,9 @@ fn a_hold_between_the_plan_and_the_lease_counts() {
     stack.ports.latency_ms.set(20);
     let runner = stack.beside();
     let epoch = lease(&stack).epoch;
+    let mut before = stack.ports.store.keys();
+    before.push("stacks/dev/hold.json".to_owned());
+    before.sort_unstable();
     let upped = drive(&stack, async {
         let holding = async {
             while lease(&stack).epoch == epoch {
@@ -151,12 +159,16 @@ fn a_hold_between_the_plan_and_the_lease_counts() {
             .await
             .0
     });
-    assert!(
-        matches!(upped, Err(RunError::Held { .. })),
-        "{}",
-        short(&upped)
-    );
+    let told = short(&upped);
+    let Ok((report, changed)) = upped else {
+        panic!("{told}");
+    };
+    let is_held = |carried: &Carried| matches!(carried.outcome, Outcome::Held { .. });
+    assert!(changed.carried.iter().all(is_held), "{told}");
+    assert_eq!(report.exit_code_after(&changed), 2, "{told}");
     assert!(starts(&runner).is_empty() && lease(&stack).released);
+    // No trace is left of it, nor is consent used up.
+    assert_eq!(stack.ports.store.keys(), before);
     stack.ports.store.remove("stacks/dev/hold.json");
     heal(&stack);
 }

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use kedge_core::report::StackVerdict;
 use kedge_engine::MemoryError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_engine::reconcile::{Authorisation, RunError, StopError};
 use kedge_tests::stack::{Stack, person};
 use serde_json::json;
 
+use super::leases::{busy, drive, reaches, run};
 use super::set_config;
 
 const STATE: &str = "stacks/dev/state.json";
@@ -162,4 +163,47 @@ fn a_run_after_an_older_state_was_put_back_keeps_its_copy_under_a_number_of_its_
     assert!(stack.state_text().contains("\"serial\": 4"));
     stack.wait_minutes(10);
     stack.assert_settled();
+}
+
+#[test]
+fn a_state_deleted_while_a_run_works_is_said_with_what_to_do() {
+    let mut deleted = 0;
+    for calls in 14..34 {
+        let (stack, allow) = busy(1);
+        stack.ports.latency_ms.set(1_500);
+        let runner = stack.beside();
+        let by = person(&allow);
+        let upped = drive(&stack, async {
+            let deleting = async {
+                reaches(&runner, calls).await;
+                stack.ports.store.remove(STATE);
+            };
+            let runs = futures_util::future::join(run(&runner, &by), deleting);
+            runs.await.0
+        });
+        if let Err(RunError::Stopped { source, stopped }) = upped {
+            deleted += 1;
+            let is_gone = matches!(source, StopError::Memory(MemoryError::StateGone { .. }));
+            assert!(is_gone, "{source:?}");
+            let told = stopped.changed.stopped.clone().unwrap();
+            assert!(
+                told.contains("stacks/dev/state/") && !told.contains("run again"),
+                "{told}"
+            );
+            assert!(!stopped.changed.is_complete());
+        }
+        // Running again says the same, until the newest copy is put back.
+        let refused = stack.up(&person(&[])).unwrap().unwrap_err();
+        let is_lost = matches!(&refused, RunError::Memory(MemoryError::StateLost { .. }));
+        assert!(is_lost, "{refused:?}");
+        let keys = stack.ports.store.keys().into_iter();
+        let newest = keys
+            .filter(|key| key.starts_with("stacks/dev/state/"))
+            .max();
+        let copy = stack.ports.store.text(&newest.unwrap());
+        store(&stack, &copy);
+        stack.ports.latency_ms.set(1);
+        super::leases::heal(&stack);
+    }
+    assert!(deleted > 3, "{deleted}");
 }

@@ -8,6 +8,7 @@
 )]
 
 mod absences;
+mod accepts;
 mod adopt;
 mod adoption;
 mod composites;
@@ -28,6 +29,7 @@ mod push;
 mod random;
 mod retire;
 mod verbs;
+mod windows;
 
 use kedge_sandbox::{Deed, Effect};
 use kedge_tests::stack::Stack;

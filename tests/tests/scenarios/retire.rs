@@ -115,9 +115,12 @@ fn a_protected_stack_and_a_held_one_are_not_retired() {
     let all = remains(&stack);
     stack.hold(Some(topic("a")), 60);
     stack.hold(None, 30);
-    let (_, changed) = stack.asked(&RETIRE);
+    let (report, changed) = stack.asked(&RETIRE);
     assert_eq!(changed.carried, []);
     assert_eq!(remains(&stack), all);
+    // Nothing can be done, so nothing is asked and nothing is marked.
+    assert!(report.asked.unwrap().recording.is_empty());
+    assert!(!stack.state_text().contains("retired_ms"));
     stack.release(None);
     let (report, changed) = stack.asked(&RETIRE);
     assert_eq!((changed.done(), report.held()), (6, 1));

@@ -111,8 +111,12 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
     stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
     // Pruning is looser than the policy in force.
     stack.assert_idle();
-    let (_, changed) = stack.person(&["policy"]);
+    let (report, changed) = stack.person(&["policy"]);
     assert_eq!(carried(&changed), [""; 0]);
+    // What it says of orphans is true after it.
+    let mut orphans = report.plan.findings.iter().map(|finding| &finding.message);
+    assert!(orphans.len() > 3 && orphans.all(|said| said.contains("the next plan deletes it")));
+    assert_eq!(report.exit_code_after(&changed), 2);
     let report = stack.check();
     assert_eq!(
         report.verdict(),

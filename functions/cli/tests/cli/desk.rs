@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+
+use crate::common::{Answer, KEDGE, Sandbox};
 
 /// Tokens that must appear in no output.
 pub(crate) const TOKENS: [&str; 2] = ["aiven-s3cret-token", "cloudflare-s3cret-token"];
@@ -15,22 +17,8 @@ pub(crate) const TOKENS: [&str; 2] = ["aiven-s3cret-token", "cloudflare-s3cret-t
 /// A sandbox process and a folder with Clustera's definitions.
 pub(crate) struct Desk {
     pub(crate) folder: TempDir,
-    sandbox: Child,
-    address: String,
+    sandbox: Sandbox,
     pub(crate) variables: BTreeMap<String, String>,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let _ = self.sandbox.kill();
-        let _ = self.sandbox.wait();
-    }
-}
-
-pub(crate) struct Answer {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
 }
 
 impl Desk {
@@ -38,22 +26,8 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../definitions");
         copy(&source, &folder.path().join("definitions"));
-        let mut sandbox = Command::new(env!("CARGO_BIN_EXE_kedge"))
-            .args(["sandbox", "--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = sandbox.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap()
-            .to_owned();
+        let sandbox = Sandbox::start();
+        let address = &sandbox.address;
         let variables = [
             ("AIVEN_WEB_URL", format!("http://{address}")),
             ("AIVEN_TOKEN", TOKENS[0].to_owned()),
@@ -67,28 +41,25 @@ impl Desk {
         Self {
             folder,
             sandbox,
-            address,
             variables,
         }
     }
 
-    /// Runs `kedge` with the arguments, and checks that it gives no secret away.
-    pub(crate) fn kedge(&self, arguments: &str) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_kedge"))
+    /// `kedge` with the arguments, not yet run.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(KEDGE);
+        command
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .env_clear()
             .envs(&self.variables)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let code = output.status.code().unwrap();
-        let answer = Answer {
-            code,
-            out: text(output.stdout),
-            err: text(output.stderr),
-        };
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `kedge` with the arguments, and checks that it gives no secret away.
+    pub(crate) fn kedge(&self, arguments: &str) -> Answer {
+        let answer = Answer::of(self.command(arguments).output().unwrap());
         for token in TOKENS {
             assert!(
                 !answer.out.contains(token) && !answer.err.contains(token),
@@ -96,6 +67,11 @@ impl Desk {
             );
         }
         answer
+    }
+
+    /// Where the sandbox listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.sandbox.address
     }
 
     /// A person does something in a console.
@@ -109,7 +85,7 @@ impl Desk {
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut stream = TcpStream::connect(&self.sandbox.address).unwrap();
         let length = body.len();
         write!(
             stream,
@@ -138,14 +114,5 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(entry.path(), target).unwrap();
         }
-    }
-}
-
-#[track_caller]
-pub(crate) fn expect(answer: &Answer, code: i32, parts: &[&str]) {
-    let text = format!("{}\n--- standard error\n{}", answer.out, answer.err);
-    assert_eq!(answer.code, code, "{text}");
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
 }

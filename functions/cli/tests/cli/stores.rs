@@ -1,6 +1,7 @@
 //! Which store is asked, how often, and what is said where that fails.
 
-use super::desk::{Desk, TOKENS, expect};
+use super::desk::{Desk, TOKENS};
+use super::expect;
 
 #[test]
 fn a_bucket_that_can_not_be_asked_is_named_with_what_to_do() {

@@ -1,8 +1,10 @@
 //! The verbs besides `check` and `up`, as a person or a script types them.
 
 use std::fs;
+use std::process::Stdio;
 
-use super::{Desk, expect, fits};
+use super::common::Answer;
+use super::{Desk, expect, fits, leave_lease};
 
 const DRIFT: &str =
     r#"{"do":"set_topic_config","topic":"steve1-runtime","config":{"retention_ms":3600000}}"#;
@@ -119,6 +121,53 @@ fn a_hold_is_placed_listed_and_released() {
 }
 
 #[test]
+fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
+    let mut desk = Desk::new();
+    desk.variables
+        .insert("KEDGE_LEASE_SECONDS".to_owned(), "2".to_owned());
+    let hold = "hold --stack development --for 2h --reason stop";
+    expect(&desk.kedge(hold), 0, &["all of development"]);
+    let alone = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    assert_eq!(alone["under_way"], serde_json::Value::Null);
+    leave_lease(&desk, "development");
+    let parts = [
+        "all of development",
+        "is being changed by ana@laptop (run 1795348800000-0badcafe) since",
+        "begins nothing of this later than 1 s from now",
+        "waiting for that",
+        "knows of the hold",
+    ];
+    expect(&desk.kedge(hold), 0, &parts);
+    leave_lease(&desk, "development");
+    let waited = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    let run = &waited["under_way"];
+    assert_eq!(
+        (&run["actor"], &run["ended"]),
+        (&"ana@laptop".into(), &false.into())
+    );
+    assert_eq!(run["unknowing_s"], 0);
+    leave_lease(&desk, "development");
+    let unwaited = fits("holds", &desk.kedge(&format!("{hold} --json --no-wait")));
+    assert_eq!(unwaited["under_way"]["unknowing_s"], 1);
+    // What was not renewed in time reads the holds before it goes on.
+    let lease = desk
+        .folder
+        .path()
+        .join(".kedge/store/stacks/development/lease.json");
+    let file = fs::File::options().write(true).open(&lease).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let dead = fits("holds", &desk.kedge(&format!("{hold} --json")));
+    assert_eq!(dead["under_way"], serde_json::Value::Null);
+    fs::write(&lease, "{").unwrap();
+    let unread = desk.kedge(hold);
+    expect(
+        &unread,
+        1,
+        &["all of development", "the hold is set", "lease"],
+    );
+}
+
+#[test]
 fn a_stack_is_refreshed_forgotten_and_retired() {
     let desk = standing();
     let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
@@ -177,4 +226,73 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
     }
     let listed = read_only.kedge("hold --stack steve1");
     expect(&listed, 0, &["nothing of steve1 is held"]);
+}
+
+#[test]
+fn a_retirement_that_stops_half_way_answers_as_retire_and_says_why() {
+    let desk = standing();
+    let slow =
+        r#"{"match":{"provider":"aiven","write":true},"effect":{"kind":"latency","ms":300}}"#;
+    desk.request("POST", "/_sandbox/faults", slow);
+    let running = desk
+        .command("retire --confirm steve1 --json --stack steve1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let state = desk
+        .folder
+        .path()
+        .join(".kedge/store/stacks/steve1/state.json");
+    let has_begun = || fs::read_to_string(&state).is_ok_and(|text| text.contains("retired_ms"));
+    while !has_begun() {
+        std::thread::yield_now();
+    }
+    fs::remove_file(&state).unwrap();
+    let stopped = Answer::of(running.wait_with_output().unwrap());
+    expect(&stopped, 1, &["error: the run stopped after"]);
+    let json = fits("asked", &stopped);
+    assert_eq!(
+        (&json["done"], &json["complete"]),
+        (&true.into(), &false.into())
+    );
+    let why = json["stopped"].as_str().unwrap();
+    assert!(why.contains("was deleted while this run worked"), "{why}");
+    assert!(!json["changes"].as_array().unwrap().is_empty());
+    let again = desk.kedge("retire --confirm steve1 --stack steve1");
+    expect(&again, 1, &["has no state.json", "restored"]);
+}
+
+#[test]
+fn nobody_is_asked_to_retire_what_is_held() {
+    let desk = standing();
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
+    expect(
+        &kedge("hold --for 2h --reason replay"),
+        0,
+        &["all of steve1"],
+    );
+    let parts = [
+        "nothing of it can be deleted now",
+        "the stack is held by",
+        "replay",
+    ];
+    expect(&kedge("retire"), 2, &parts);
+    expect(&kedge("retire --confirm steve1"), 2, &parts);
+    expect(&kedge("release"), 0, &[]);
+    expect(&kedge("check"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_long_wait_is_said() {
+    let desk = standing();
+    let busy = r#"{"match":{"provider":"aiven"},"effect":{"kind":"status","code":429,"retry_after_s":2},"times":1}"#;
+    desk.request("POST", "/_sandbox/faults", busy);
+    let check = desk.kedge("check --stack steve1");
+    let says = "aiven answered 429, too many requests: asked again in 2 s";
+    expect(&check, 0, &["CLEAN", says]);
+    assert!(check.err.contains(says));
+    desk.request("POST", "/_sandbox/faults", busy);
+    let quiet = desk.kedge("check --json --stack steve1");
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
 }

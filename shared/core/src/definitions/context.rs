@@ -1,6 +1,7 @@
 //! What every reader of a file needs: the report, the stack, its config values, and texts with
 //! their placeholders filled in. The steps of walking a tree are in `entries` and `misplaced`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,9 +39,9 @@ pub(super) enum ConfigContent<'a> {
 
 /// What filling a text came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Filled {
+pub(super) enum Filled<'n> {
     /// The text.
-    Text(String),
+    Text(Cow<'n, str>),
     /// An optional placeholder without a value: the key counts as not written.
     Absent,
     /// A problem was reported.
@@ -102,7 +103,7 @@ impl<'a> Context<'a> {
     }
 
     /// The text of a scalar with its placeholders filled in.
-    pub(super) fn text(&mut self, file: &str, name: &str, node: &Node) -> Filled {
+    pub(super) fn text<'n>(&mut self, file: &str, name: &str, node: &'n Node) -> Filled<'n> {
         match &node.content {
             Content::Scalar(text) => {
                 let pos = node.pos;
@@ -117,7 +118,7 @@ impl<'a> Context<'a> {
     }
 
     /// The text of a list's item.
-    pub(super) fn item_text(&mut self, file: &str, list: &str, node: &Node) -> Filled {
+    pub(super) fn item_text<'n>(&mut self, file: &str, list: &str, node: &'n Node) -> Filled<'n> {
         match &node.content {
             Content::Scalar(text) => {
                 let pos = node.pos;
@@ -132,7 +133,10 @@ impl<'a> Context<'a> {
     }
 
     /// Fills `{stack}`, `{config_key}` and `{config_key?}` in.
-    pub(super) fn fill(&mut self, place: Place<'_>, raw: &str) -> Filled {
+    pub(super) fn fill<'n>(&mut self, place: Place<'_>, raw: &'n str) -> Filled<'n> {
+        if !raw.contains('{') {
+            return Filled::Text(Cow::Borrowed(raw));
+        }
         let mut out = String::with_capacity(raw.len() + self.stack.as_str().len());
         let mut rest = raw;
         let mut absent = false;
@@ -157,7 +161,7 @@ impl<'a> Context<'a> {
         match (bad, absent) {
             (true, _) => Filled::Bad,
             (_, true) => Filled::Absent,
-            _ => Filled::Text(out),
+            _ => Filled::Text(Cow::Owned(out)),
         }
     }
 
@@ -198,13 +202,13 @@ impl<'a> Context<'a> {
         line.chars().nth(place.pos.column as usize - 1)
     }
 
-    fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled {
+    fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled<'static> {
         let (key, optional) = match name.strip_suffix('?') {
             Some(key) => (key, true),
             None => (name, false),
         };
         if key == "stack" {
-            return Filled::Text(self.stack.as_str().to_owned());
+            return Filled::Text(Cow::Owned(self.stack.as_str().to_owned()));
         }
         let lower = key.to_lowercase();
         match self.config_text(&lower) {
@@ -221,7 +225,7 @@ impl<'a> Context<'a> {
     }
 
     /// A config value as text, marked as used. Reports one that is encrypted, once.
-    pub(super) fn config_text(&mut self, key: &str) -> Filled {
+    pub(super) fn config_text(&mut self, key: &str) -> Filled<'static> {
         let first_use = self.used.insert(key.to_owned());
         let Some(value) = self.config.get(key).cloned() else {
             return Filled::Absent;
@@ -229,7 +233,7 @@ impl<'a> Context<'a> {
         match value.content {
             // Pulumi keeps `""` for what was set to nothing.
             ConfigContent::Text(text) if text.is_empty() => Filled::Absent,
-            ConfigContent::Text(text) => Filled::Text(text),
+            ConfigContent::Text(text) => Filled::Text(Cow::Owned(text)),
             ConfigContent::Encrypted => {
                 if let Some(place) = value.key_place.filter(|_| first_use) {
                     self.encrypted(place, key);

@@ -28,7 +28,7 @@ impl Context<'_> {
             self.not_a_map(file, node, &what.to_string());
             return Vec::new();
         };
-        let mut first = FirstPlaces::default();
+        let mut rest = BTreeMap::new();
         let mut is_next_item = false;
         let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
@@ -44,13 +44,16 @@ impl Context<'_> {
                     .hinted(place, "merge keys (`<<`) are not supported", hint);
                 continue;
             }
-            if let Some(earlier) = first.take(name, key.pos) {
+            if let Some(earlier) = earlier(&entries, &rest, name) {
                 // Behind a `- ` that was forgotten, all keys come again.
                 if !is_next_item {
                     self.duplicate(place, name, earlier);
                 }
                 is_next_item |= BEGINS_ITEM.contains(&name.as_ref());
                 continue;
+            }
+            if entries.len() >= FEW {
+                rest.insert(name.as_ref(), key.pos);
             }
             entries.push(Entry {
                 key: name,
@@ -204,10 +207,18 @@ impl Context<'_> {
 /// Whether a key stands there, however bad its value or its spelling (which was reported); a merge
 /// key, which was reported too, could have brought it.
 pub(super) fn is_written(node: &Node, key: &str) -> bool {
-    use Content::{Map, Scalar};
-    matches!(&node.content, Map(pairs) if pairs.iter().any(|(name, _)| {
-        matches!(&name.content, Scalar(text) if text == "<<" || nearest(text, [key]).is_some())
-    }))
+    let Content::Map(pairs) = &node.content else {
+        return false;
+    };
+    let texts = pairs.iter().filter_map(|(name, _)| match &name.content {
+        Content::Scalar(text) => Some(text.as_ref()),
+        _ => None,
+    });
+    // As it should be is how most keys are, and that is told fastest.
+    texts.clone().any(|text| text == key)
+        || texts
+            .into_iter()
+            .any(|text| text == "<<" || nearest(text, [key]).is_some())
 }
 
 /// Whether a key that brought no value has an optional placeholder in it, which nobody set: it
@@ -233,30 +244,16 @@ const NAMED_LISTS: [&str; 3] = ["topics", "subscriptions", "nodes"];
 /// The lists whose absence must be said.
 const WHOLE_LISTS: [&str; 5] = ["topics", "subscriptions", "bindings", "nodes", "ignore"];
 
-/// Where each key of a map was written first.
-#[derive(Default)]
-struct FirstPlaces<'n> {
-    few: Vec<(&'n str, Pos)>,
-    many: BTreeMap<&'n str, Pos>,
-}
+/// Up to so many keys are looked through, which takes no more than a search.
+const FEW: usize = 8;
 
-impl<'n> FirstPlaces<'n> {
-    /// Up to so many keys are looked through, which takes no more than a search.
-    const FEW: usize = 8;
-
-    /// Takes a key; says where it was before.
-    fn take(&mut self, key: &'n str, pos: Pos) -> Option<Pos> {
-        let few = self.few.iter().find(|(own, _)| *own == key);
-        let found = few
-            .map(|(_, pos)| *pos)
-            .or_else(|| self.many.get(key).copied());
-        if found.is_none() && self.few.len() < Self::FEW {
-            self.few.push((key, pos));
-        } else if found.is_none() {
-            self.many.insert(key, pos);
-        }
-        found
-    }
+/// Where a key was taken before: among the first few, or among the rest.
+fn earlier(entries: &[Entry<'_, '_>], rest: &BTreeMap<&str, Pos>, key: &str) -> Option<Pos> {
+    let mut few = entries.iter().take(FEW);
+    let found = few.find(|entry| entry.key == key);
+    found
+        .map(|entry| entry.key_pos)
+        .or_else(|| rest.get(key).copied())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The fields of a resource, read by the one table in `model::fields`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::model::{
     ByField, DeclaredField, DeclaredResource, FieldName, FieldSpec, Kind, OnMissing, ResourceKey,
@@ -29,8 +29,15 @@ pub(super) type FieldMap<'a> = ByField<Field<'a>>;
 /// A resource's keys: those of its fields, and the rest.
 pub(super) struct Read<'a, 'n, 't> {
     pub(super) fields: FieldMap<'a>,
-    /// The entries of `own`, by name.
-    pub(super) own: BTreeMap<&'static str, Entry<'n, 't>>,
+    /// The entries of `own`.
+    own: Vec<Entry<'n, 't>>,
+}
+
+impl<'n, 't> Read<'_, 'n, 't> {
+    /// The entry of one key of `own`, if it is written.
+    pub(super) fn own(&self, key: &str) -> Option<&Entry<'n, 't>> {
+        self.own.iter().find(|entry| entry.key == key)
+    }
 }
 
 /// The names of all fields of a kind.
@@ -54,11 +61,11 @@ pub(super) fn read<'a, 'n, 't>(
     let entries = context.entries(file, node, format_args!("a {what}"));
     let mut read = Read {
         fields: defaults.clone(),
-        own: BTreeMap::new(),
+        own: Vec::new(),
     };
     for entry in entries {
-        if let Some(name) = own.iter().find(|name| **name == entry.key) {
-            read.own.insert(name, entry);
+        if own.contains(&entry.key) {
+            read.own.push(entry);
         } else if let Some(spec) = field_specs(kind).iter().find(|s| s.name == entry.key) {
             field(context, file, spec, entry, &mut read.fields);
         } else {
@@ -312,19 +319,18 @@ pub(super) fn resource<'a>(
 ) -> DeclaredResource {
     let mut secrets = ByField::new();
     let origin = context.origin(place, false);
-    let declared = fields.into_iter().map(|(name, field)| {
+    let fields = fields.map(|name, field| {
         if let Some(secret) = field.secret {
             secrets.insert(name.clone(), secret);
         }
-        let field = DeclaredField {
+        DeclaredField {
             value: field.value,
             origin: context.origin(field.place, field.is_default),
-        };
-        (name, field)
+        }
     });
     DeclaredResource {
         key,
-        fields: declared.collect(),
+        fields,
         secrets,
         origin,
         exclusive: false,

@@ -32,9 +32,10 @@ impl<'a> KafkaReader<'a> {
         file: &'a str,
         root: &Node,
         defaults: &FieldMap<'a>,
-        scope: (&str, &str),
+        (project, service): (&str, &str),
     ) -> Vec<DeclaredResource> {
         let mut found = Vec::new();
+        let nameless = ResourceKey::kafka_topic(project, service, "");
         let entries = context.entries(file, root, "this file");
         for entry in &entries {
             if entry.key != "topics" {
@@ -42,7 +43,7 @@ impl<'a> KafkaReader<'a> {
                 continue;
             }
             for item in context.items(file, entry.value, "topics") {
-                found.extend(self.topic(context, file, item, defaults, scope));
+                found.extend(self.topic(context, file, item, defaults, &nameless));
             }
         }
         // With a key that was reported, `topics` may be what it was meant to be.
@@ -66,18 +67,18 @@ impl<'a> KafkaReader<'a> {
         file: &'a str,
         node: &Node,
         defaults: &FieldMap<'a>,
-        (project, service): (&str, &str),
+        nameless: &ResourceKey,
     ) -> Option<DeclaredResource> {
         let read = fields::read(context, file, node, Kind::KafkaTopic, &OWN, defaults);
-        let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
-        let name = naming::read(context, file, node, read.own.get("name"), "topic");
+        let on_missing = fields::on_missing(context, file, read.own("on_missing"));
+        let name = naming::read(context, file, node, read.own("name"), "topic");
         check(context, &read.fields, true);
         for required in ["partitions", "replication"] {
             if !read.fields.contains_key(&FieldName::known(required))
                 && is_map(node)
                 && (!is_written(node, required) || is_left_out(node, required))
             {
-                let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
+                let pos = read.own("name").map_or(node.pos, |own| own.value.pos);
                 context.report.hinted(
                     Place { file, pos },
                     format!("this topic has no `{required}`"),
@@ -111,7 +112,7 @@ impl<'a> KafkaReader<'a> {
                 format!("Kafka takes them for one; rename it, or the other at {other}"),
             );
         }
-        let key = ResourceKey::kafka_topic(project, service, &name.text);
+        let key = nameless.named(&name.text);
         let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
         Some(resource)

@@ -63,7 +63,10 @@ pub(super) fn read<'a>(
         }
         return None;
     }
-    Some(Name { text, place })
+    Some(Name {
+        text: text.into_owned(),
+        place,
+    })
 }
 
 /// How a `{stack}` is written where placeholders look otherwise.

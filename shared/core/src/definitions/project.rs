@@ -85,7 +85,7 @@ pub(super) fn name(context: &mut Context<'_>, root: &Node) -> Option<String> {
             .hinted(place, message, "it has letters, digits, `.`, `_`, `-`");
         return None;
     }
-    Some(text)
+    Some(text.into_owned())
 }
 
 /// Reads the rest.
@@ -273,7 +273,7 @@ fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
         context.report.hinted(
             at,
             message,
-            "write a date or a time: 2026-12-31, 2026-12-31T18:00:00Z",
+            "write a date or a time before the year 9999: 2026-12-31, 2026-12-31T18:00:00Z",
         );
         return None;
     };
@@ -312,7 +312,7 @@ fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
                 .hinted(place, format!("`{}` is empty", entry.key), hint);
             None
         }
-        Filled::Text(text) => Some(text),
+        Filled::Text(text) => Some(text.into_owned()),
         Filled::Absent | Filled::Bad => None,
     }
 }

@@ -88,8 +88,8 @@ impl<'a> PubsubReader<'a> {
         project: &str,
     ) -> Option<DeclaredResource> {
         let read = fields::read(context, file, node, Kind::PubsubTopic, &OWN, defaults);
-        let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
-        let name = id(context, file, node, read.own.get("name"), "Pub/Sub topic")?;
+        let on_missing = fields::on_missing(context, file, read.own("on_missing"));
+        let name = id(context, file, node, read.own("name"), "Pub/Sub topic")?;
         if !naming::claim(context, &mut self.topics, &name, "Pub/Sub topic") {
             return None;
         }
@@ -109,8 +109,8 @@ impl<'a> PubsubReader<'a> {
     ) -> Option<DeclaredResource> {
         let kind = Kind::PubsubSubscription;
         let mut read = fields::read(context, file, node, kind, &OWN, defaults);
-        let on_missing = fields::on_missing(context, file, read.own.get("on_missing"));
-        let name = id(context, file, node, read.own.get("name"), "subscription");
+        let on_missing = fields::on_missing(context, file, read.own("on_missing"));
+        let name = id(context, file, node, read.own("name"), "subscription");
         for reference in ["topic", "dead_letter_topic"] {
             self.refer(context, &mut read.fields, reference, project);
         }
@@ -118,7 +118,7 @@ impl<'a> PubsubReader<'a> {
         let has_topic = read.fields.contains_key(&FieldName::known("topic"));
         let is_left_out = !has_topic && is_left_out(node, "topic");
         if is_map(node) && (!is_written(node, "topic") || is_left_out) {
-            let pos = read.own.get("name").map_or(node.pos, |own| own.value.pos);
+            let pos = read.own("name").map_or(node.pos, |own| own.value.pos);
             let hint = "add `topic: \"{stack}-…\"`";
             context.report.hinted(
                 Place { file, pos },
@@ -162,7 +162,7 @@ impl<'a> PubsubReader<'a> {
     ) -> Option<DeclaredResource> {
         let kind = Kind::PubsubBinding;
         let read = fields::read(context, file, node, kind, &BINDING_OWN, &FieldMap::new());
-        let authoritative = read.own.get("authoritative").and_then(|entry| {
+        let authoritative = read.own("authoritative").and_then(|entry| {
             let Filled::Text(text) = context.text(file, "authoritative", entry.value) else {
                 return None;
             };
@@ -172,8 +172,8 @@ impl<'a> PubsubReader<'a> {
             };
             context.ok(place, boolean("authoritative", &text))
         });
-        let topic = self.binding_word(context, file, node, read.own.get("topic"), "topic");
-        let role = self.binding_word(context, file, node, read.own.get("role"), "role");
+        let topic = self.binding_word(context, file, node, read.own("topic"), "topic");
+        let role = self.binding_word(context, file, node, read.own("role"), "role");
         if is_map(node) && !is_written(node, "members") {
             let place = Place {
                 file,
@@ -249,7 +249,7 @@ impl<'a> PubsubReader<'a> {
         };
         match context.text(file, word, entry.value) {
             Filled::Text(text) => Some(Name {
-                text,
+                text: text.into_owned(),
                 place: Place {
                     file,
                     pos: entry.value.pos,

@@ -125,11 +125,32 @@ pub(crate) fn urls(text: &str) -> String {
         let end = tail.find(ends_url).unwrap_or(tail.len());
         let (word, after) = tail.split_at(end);
         out.push_str(gap);
-        out.push_str(&url(word));
-        rest = after;
+        rest = match sealed(word, after) {
+            Some((open, seal, after)) => {
+                out.push_str(&url(open));
+                out.push_str(&seal);
+                after
+            }
+            None => {
+                out.push_str(&url(word));
+                after
+            }
+        };
     }
     out.push_str(rest);
     out
+}
+
+/// A URL of which the rest is hidden already, as `https://h/x?[hidden 1f0c93aa]`: its open part, what
+/// stands for the rest, and the text behind it. None if the word begins no such URL.
+fn sealed<'a>(word: &'a str, after: &'a str) -> Option<(&'a str, String, &'a str)> {
+    const DIGITS: usize = 8;
+    let open = word.strip_suffix("?[hidden")?;
+    let (digits, rest) = after.strip_prefix(' ')?.split_at_checked(DIGITS)?;
+    let rest = rest.strip_prefix(']')?;
+    let is_seal = digits.bytes().all(|c| c.is_ascii_hexdigit());
+    let is_open = !open.contains(['?', '#']);
+    (is_seal && is_open).then(|| (open, format!("?[hidden {digits}]"), rest))
 }
 
 fn ends_url(c: char) -> bool {
@@ -208,6 +229,33 @@ mod tests {
             ("a_token:", "a_token:"),
         ] {
             assert_eq!(source_line(line, 0).as_deref(), Some(shown), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_already_stays_as_it_is() {
+        for (text, shown) in [
+            (
+                "e https://h/x?[hidden 1f0c93aa] → https://h/y?[hidden 00000000]",
+                "e https://h/x?[hidden 1f0c93aa] → https://h/y?[hidden 00000000]",
+            ),
+            ("https://h/x?[hidden]", "https://h/x?[hidden]"),
+            // Only what a seal looks like, and nothing that stands before it.
+            (
+                "https://u:p@h/x?[hidden 1f0c93aa]",
+                "https://[hidden]@h/x?[hidden 1f0c93aa]",
+            ),
+            (
+                "https://h/x?t=1?[hidden 1f0c93aa]",
+                "https://h/x?[hidden] 1f0c93aa]",
+            ),
+            (
+                "https://h/x?[hidden hunter22]",
+                "https://h/x?[hidden] hunter22]",
+            ),
+        ] {
+            assert_eq!(urls(text), shown);
+            assert_eq!(urls(shown), shown, "twice");
         }
     }
 

@@ -291,7 +291,7 @@ pub(super) fn needed(
                 let message = format!("`{key}` can't be {}", quoted(&text));
                 context.report.hinted(place, message, why);
             }
-            text
+            text.into_owned()
         }
         Filled::Absent => {
             if !context.config_unknown && !found.empty.contains(key) {

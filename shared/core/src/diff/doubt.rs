@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::DiffInput;
-use super::seek::SeekLive;
+use super::{DiffInput, Known};
 use crate::live::{FailureCode, ReadFailure, Reading};
 use crate::model::{Recorded, ResourceKey, Scope};
 
@@ -19,17 +18,25 @@ const SHARE_FROM: usize = 10;
 pub(super) fn mass_absences(
     input: DiffInput<'_>,
     settled: &BTreeMap<ResourceKey, Recorded>,
+    known: &[Known<'_>],
 ) -> BTreeMap<Scope, ReadFailure> {
     let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
-    let mut live = SeekLive::new(input.live);
-    for (key, stored) in input.state.into_iter().flat_map(|state| &state.resources) {
-        let record = settled.get(key).unwrap_or(stored);
+    for known in known {
+        let (key, ours) = (known.key, settled.get(known.key));
+        let Some(stored) = known.stored else {
+            if ours.is_some() {
+                // It is there: that settled it.
+                counts.entry(key.scope()).or_default().0 += 1;
+            }
+            continue;
+        };
+        let record = ours.unwrap_or(stored);
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
         let fresh = record
             .settling
             .as_ref()
             .is_some_and(|settling| settling.from.is_none() && input.now < settling.until);
-        let is_absent = match live.reading(key) {
+        let is_absent = match known.reading {
             Some(Reading::Absent) => true,
             Some(reading) => is_unproven(reading),
             None => false,
@@ -47,15 +54,6 @@ pub(super) fn mass_absences(
         if !fresh && is_absent {
             count.1 += 1;
         }
-    }
-    let is_stored = |key: &&ResourceKey| {
-        input
-            .state
-            .is_some_and(|state| state.resources.contains_key(*key))
-    };
-    for key in settled.keys().filter(|key| !is_stored(key)) {
-        // It is there: that settled it.
-        counts.entry(key.scope()).or_default().0 += 1;
     }
     let doubted =
         |(scope, (all, missing)): (&Scope, (usize, usize))| {

@@ -49,7 +49,10 @@ pub(super) fn compare<'a>(
 ) -> Found<'a> {
     let mut found = Found {
         fields: Vec::new(),
-        in_sync: InSync::default(),
+        in_sync: InSync {
+            fields: Vec::with_capacity(declared.fields.len()),
+            ..InSync::default()
+        },
         foreign: Vec::new(),
     };
     for (name, field) in &declared.fields {
@@ -132,8 +135,11 @@ fn cause(
     let Some(recorded) = recorded else {
         return Cause::NotAdopted;
     };
-    if recorded.pending_adoption.get(name) == Some(declared) && was == live {
-        return Cause::NotAdopted;
+    if recorded.pending_adoption.get(name) == Some(declared) && was != Some(declared) {
+        return match was == live {
+            true => Cause::NotAdopted,
+            false => Cause::NotAdoptedAndDrifted,
+        };
     }
     match was {
         Some(was) if was == declared => Cause::Drifted,
@@ -211,10 +217,11 @@ fn items_cause(items: &[ItemDifference]) -> Cause {
     let any = |cause| items.iter().any(|item| item.cause == cause);
     let waits = any(Cause::NotAdopted);
     let edited = any(Cause::Edited) || any(Cause::Withdrawn);
-    match (any(Cause::Drifted), waits, edited) {
-        (true, false, false) => Cause::Drifted,
-        (true, _, _) => Cause::EditedAndDrifted,
-        (false, true, _) => Cause::NotAdopted,
+    match (waits, any(Cause::Drifted), edited) {
+        (true, true, _) => Cause::NotAdoptedAndDrifted,
+        (true, false, _) => Cause::NotAdopted,
+        (false, true, true) => Cause::EditedAndDrifted,
+        (false, true, false) => Cause::Drifted,
         (false, false, _) => Cause::Edited,
     }
 }
@@ -268,8 +275,17 @@ impl Difference {
 /// How a recorded and live resource stands, by its fields.
 pub(super) fn verdict(fields: &[FieldDifference], settling: bool) -> Verdict {
     let any = |causes: &[Cause]| fields.iter().any(|field| causes.contains(&field.cause));
-    let drifted = any(&[Cause::Drifted, Cause::EditedAndDrifted]);
-    let edited = any(&[Cause::Edited, Cause::EditedAndDrifted, Cause::NotAdopted]);
+    let drifted = any(&[
+        Cause::Drifted,
+        Cause::EditedAndDrifted,
+        Cause::NotAdoptedAndDrifted,
+    ]);
+    let edited = any(&[
+        Cause::Edited,
+        Cause::EditedAndDrifted,
+        Cause::NotAdopted,
+        Cause::NotAdoptedAndDrifted,
+    ]);
     match (drifted, edited, settling) {
         (true, true, _) => Verdict::DriftedAndPending,
         (true, false, _) => Verdict::Drifted,

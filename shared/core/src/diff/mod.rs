@@ -86,6 +86,8 @@ pub enum Cause {
     EditedAndDrifted,
     /// It was live before we knew it and differs: only a person decides.
     NotAdopted,
+    /// The same, and live moved on since it was adopted.
+    NotAdoptedAndDrifted,
     /// A declared resource that never was.
     New,
     /// A recorded resource that is gone.
@@ -105,6 +107,7 @@ impl Cause {
             Self::Edited => "edited",
             Self::EditedAndDrifted => "edited-and-drifted",
             Self::NotAdopted => "not-adopted",
+            Self::NotAdoptedAndDrifted => "not-adopted-and-drifted",
             Self::New => "new",
             Self::Missing => "missing",
             Self::Withdrawn => "withdrawn",
@@ -169,7 +172,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    fn new(key: &ResourceKey, verdict: Verdict) -> Self {
+    pub(crate) fn new(key: &ResourceKey, verdict: Verdict) -> Self {
         Self {
             key: key.clone(),
             verdict,
@@ -187,6 +190,19 @@ impl Difference {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.whole, Some(Cause::Missing | Cause::Interrupted))
+    }
+
+    /// Whether all that is to be done besides correcting drift is what differed when the resource
+    /// was adopted: its definition was not edited since.
+    #[must_use]
+    pub fn is_since_adoption(&self) -> bool {
+        let any = |causes: &[Cause]| {
+            self.fields
+                .iter()
+                .any(|field| causes.contains(&field.cause))
+        };
+        any(&[Cause::NotAdopted, Cause::NotAdoptedAndDrifted])
+            && !any(&[Cause::Edited, Cause::EditedAndDrifted])
     }
 
     /// Whether it drifted, alone or beside an edit.
@@ -241,17 +257,24 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         ..Comparison::default()
     };
     let settled = settle::settled(input);
-    let doubts = doubt::mass_absences(input, &settled);
     let mut live = SeekLive::new(input.live);
+    let known = known(input, &settled, &mut live);
+    let doubts = doubt::mass_absences(input, &settled, &known);
     let rules = Rules::new(&input.declared.ignore_rules);
     let mut differences = Vec::new();
-    for (key, declared, stored) in keys(input, &settled) {
+    for Known {
+        key,
+        declared,
+        stored,
+        reading,
+    } in known
+    {
         let ours = settled.get(key);
         let recorded = ours.or(stored);
         let state = input.state;
         let is_confirmed = state.is_some_and(|state| state.is_confirmed_absent(key, input.now));
         let is_recorded = recorded.is_some();
-        let reading = doubt::believed(live.reading(key), key, is_recorded, is_confirmed, &doubts);
+        let reading = doubt::believed(reading, key, is_recorded, is_confirmed, &doubts);
         comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
         if recorded.is_some() {
             *comparison.recorded_counts.entry(key.kind()).or_default() += 1;
@@ -284,26 +307,42 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
 
 static NONE_RECORDED: BTreeMap<ResourceKey, Recorded> = BTreeMap::new();
 
-/// A key, with what is declared of it and what state says of it.
-type Known<'a> = (
-    &'a ResourceKey,
-    Option<&'a DeclaredResource>,
-    Option<&'a Recorded>,
-);
+/// A declared or recorded key, with what is said of it.
+struct Known<'a> {
+    key: &'a ResourceKey,
+    declared: Option<&'a DeclaredResource>,
+    /// What state says.
+    stored: Option<&'a Recorded>,
+    /// What its provider says; none if its scope was never asked for.
+    reading: Option<Reading<'a>>,
+}
 
 /// Every declared or recorded key, in order.
-fn keys<'a>(input: DiffInput<'a>, settled: &'a BTreeMap<ResourceKey, Recorded>) -> Vec<Known<'a>> {
+fn known<'a>(
+    input: DiffInput<'a>,
+    settled: &'a BTreeMap<ResourceKey, Recorded>,
+    live: &mut SeekLive<'a>,
+) -> Vec<Known<'a>> {
     let declared = &input.declared.resources;
     let stored = input.state.map_or(&NONE_RECORDED, |state| &state.resources);
-    let mut keys: Vec<Known<'a>> = seek::side_by_side(declared, stored).collect();
+    let one = |(key, declared, stored)| Known {
+        key,
+        declared,
+        stored,
+        reading: None,
+    };
+    let mut keys: Vec<Known<'a>> = seek::side_by_side(declared, stored).map(one).collect();
     // What a run that was cut off made, and neither knows yet.
     let made = settled
         .keys()
         .filter(|key| !declared.contains_key(*key) && !stored.contains_key(*key));
     let known = keys.len();
-    keys.extend(made.map(|key| (key, None, None)));
+    keys.extend(made.map(|key| one((key, None, None))));
     if keys.len() > known {
-        keys.sort_by_key(|(key, ..)| *key);
+        keys.sort_by_key(|known| known.key);
+    }
+    for known in &mut keys {
+        known.reading = live.reading(known.key);
     }
     keys
 }

@@ -32,6 +32,11 @@ impl<T> ByField<T> {
     }
 
     fn find(&self, name: &FieldName) -> Result<usize, usize> {
+        // Known names are one text as a rule, which spares reading it.
+        let same = |(own, _): &(FieldName, T)| own.is_same_text(name);
+        if let Some(at) = self.0.iter().position(same) {
+            return Ok(at);
+        }
         self.0.binary_search_by(|(own, _)| own.cmp(name))
     }
 
@@ -82,6 +87,15 @@ impl<T> ByField<T> {
     /// Keeps only what fits.
     pub fn retain(&mut self, mut fits: impl FnMut(&FieldName, &mut T) -> bool) {
         self.0.retain_mut(|(name, value)| fits(name, value));
+    }
+
+    /// The same names with other values.
+    pub fn map<U>(self, mut other: impl FnMut(&FieldName, T) -> U) -> ByField<U> {
+        let pairs = self.0.into_iter().map(|(name, value)| {
+            let value = other(&name, value);
+            (name, value)
+        });
+        ByField(pairs.collect())
     }
 
     /// Names and values.

@@ -45,6 +45,11 @@ impl FieldName {
         &self.0
     }
 
+    /// Whether the other is not only an equal text but the very same one.
+    pub(super) fn is_same_text(&self, other: &Self) -> bool {
+        std::ptr::eq(self.as_str(), other.as_str())
+    }
+
     /// The entry of a map field: `team` of `tags.team`.
     #[must_use]
     pub fn entry_of(&self, map: &str) -> Option<&str> {

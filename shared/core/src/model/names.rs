@@ -224,6 +224,17 @@ impl ResourceKey {
         }
     }
 
+    /// The key of what has another name, of the same kind and in the same place, whose text the two
+    /// share.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self {
+            kind: self.kind,
+            scope: Arc::clone(&self.scope),
+            name: Arc::from(name),
+        }
+    }
+
     /// The key of a Kafka topic.
     #[must_use]
     pub fn kafka_topic(project: &str, service: &str, topic: &str) -> Self {

@@ -279,7 +279,9 @@ fn policy_objection(
         Cause::Interrupted => return None,
         _ if step.risk == Risk::Destructive => return Some(LeftReason::NeedsGrant),
         _ if plan.not_adopted => return Some(LeftReason::NotAdopted),
-        Cause::NotAdopted => return Some(LeftReason::NeedsPerson),
+        // What waits for a person since adoption goes on waiting when somebody changes it meanwhile
+        // (semantics 7.1).
+        Cause::NotAdopted | Cause::NotAdoptedAndDrifted => return Some(LeftReason::NeedsPerson),
         _ if whole && !planned.scope_read => return Some(LeftReason::ScopeUnread),
         Cause::Missing
             if by_name

@@ -5,14 +5,14 @@
 //! serials, findings, unmanaged things, times. While a stack has no state its URL hashes have no
 //! lasting key, so then the digest covers only the shown part of a URL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
 use super::{PlanInput, PlannedChange, PolicyChange, needs};
 use crate::change::Edit;
-use crate::diff::Difference;
+use crate::diff::{Cause, Difference};
 use crate::live::Reading;
 use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value};
 
@@ -156,6 +156,32 @@ pub fn drift_fingerprint(difference: &Difference) -> String {
         );
     }
     hash(&text)
+}
+
+/// What a drift shows, one text for each field, item or whole resource that live moved away from:
+/// less than before means that nothing moved since.
+#[must_use]
+pub fn drift_shows(difference: &Difference) -> BTreeSet<String> {
+    let is_drift = |cause| {
+        matches!(
+            cause,
+            Cause::Drifted | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted
+        )
+    };
+    let mut shows = BTreeSet::new();
+    if let Some(cause) = difference.whole {
+        shows.insert(hash(&format!("whole {cause:?}")));
+    }
+    let fields = difference.fields.iter();
+    for field in fields.filter(|field| is_drift(field.cause)) {
+        let name = &field.field;
+        if field.items.is_empty() {
+            shows.insert(hash(&format!("{name} {:?}", field.live)));
+        }
+        let items = field.items.iter().filter(|item| is_drift(item.cause));
+        shows.extend(items.map(|one| hash(&format!("{name} {:?} {}", one.item, one.lacking))));
+    }
+    shows
 }
 
 /// Tells one correction from another: the same key, verb and edits are the same correction.

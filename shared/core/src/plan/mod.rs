@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use authorise::{Approved, Authority, Decided, Left, authorise, resolve_allowed};
-pub use digest::{PlanSummary, drift_fingerprint};
+pub use digest::{PlanSummary, drift_fingerprint, drift_shows};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;
@@ -178,6 +178,19 @@ pub struct Plan {
 impl fmt::Display for GuardTrip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.guard.as_str(), self.message)
+    }
+}
+
+impl Plan {
+    /// Says of orphans that the policy that comes into force deletes them: the plan that does is the
+    /// next one, which a person has not seen yet.
+    pub fn prunes_from_now_on(&mut self) {
+        let orphans = self.findings.iter_mut();
+        for finding in orphans.filter(|finding| finding.kind == FindingKind::Orphan) {
+            finding.message =
+                "no longer declared; `prune` is on from now on: the next plan deletes it"
+                    .to_owned();
+        }
     }
 }
 
@@ -363,7 +376,7 @@ fn on_missing(
 }
 
 /// The declared resources that must be there before this one can be made.
-fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> {
+pub(crate) fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> {
     let Some(resource) = declared.resources.get(key) else {
         return Vec::new();
     };

@@ -76,7 +76,9 @@ pub(super) fn leave_to_a_person(
         now.is_some_and(|now| then == Some(&now.value))
     };
     for step in steps {
-        if step.edit.as_ref().is_some_and(|edit| waits(edit.field())) {
+        if step.cause != Cause::NotAdoptedAndDrifted
+            && step.edit.as_ref().is_some_and(|edit| waits(edit.field()))
+        {
             step.cause = Cause::NotAdopted;
         }
     }
@@ -186,7 +188,7 @@ fn of_items(
         // (semantics 5.2).
         let cause = match (field.cause, item.cause) {
             (_, Cause::NotAdopted) => Cause::NotAdopted,
-            (Cause::EditedAndDrifted, _) => Cause::EditedAndDrifted,
+            (Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted, _) => Cause::EditedAndDrifted,
             (_, cause) => cause,
         };
         steps.push(Step {

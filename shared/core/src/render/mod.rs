@@ -23,7 +23,8 @@ mod tests;
 pub use consent::quoted;
 pub use github::{error_github, github_annotations, problems_github};
 pub use json::{
-    accept_json, asked_json, changed_json, check_json, holds_json, preview_json, problems_json,
+    UnderWay, accept_json, asked_json, changed_json, check_json, holds_json, preview_json,
+    problems_json,
 };
 pub use junit::{junit_xml, problems_junit};
 pub use text::{

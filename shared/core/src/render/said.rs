@@ -42,7 +42,9 @@ fn whole_text(cause: Cause) -> &'static str {
         Cause::New => "new, declared and not there yet",
         Cause::Withdrawn => "no longer declared",
         Cause::NotAdopted => "new, declared and not there when the stack was adopted",
-        Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted => "all of it differs",
+        Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted => {
+            "all of it differs"
+        }
     }
 }
 

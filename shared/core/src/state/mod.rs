@@ -4,6 +4,7 @@
 
 mod stored;
 mod watch;
+mod window;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::model::{
 
 pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
 pub use watch::Watch;
+pub use window::Window;
 
 /// The recorded state of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::window::{self, StoredWindow, Window};
 use crate::model::{ResourceKey, Timestamp};
 use crate::stored::hold::{Hold, Holds};
 
@@ -15,6 +16,8 @@ use crate::stored::hold::{Hold, Holds};
 pub struct Watch {
     /// Each drift that stands: what it was and when it was first seen.
     pub seen: BTreeMap<ResourceKey, (String, Timestamp)>,
+    /// When each of them came about.
+    pub windows: BTreeMap<ResourceKey, Window>,
     /// When everything was last read without a failure.
     pub last_good_read_at: Option<Timestamp>,
     /// Writes of ours that a check saw take, by the end of their time to settle.
@@ -30,6 +33,8 @@ pub struct Watch {
 struct StoredWatch {
     format: u32,
     seen: BTreeMap<String, StoredSeen>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    windows: BTreeMap<String, StoredWindow>,
     last_good_read_ms: Option<i64>,
     #[serde(default)]
     taken_ms: BTreeMap<String, i64>,
@@ -75,6 +80,7 @@ impl Watch {
         });
         Self {
             seen: seen.collect(),
+            windows: window::load(stored.windows),
             last_good_read_at: stored.last_good_read_ms.map(Timestamp),
             taken: load_times(stored.taken_ms),
             returned: load_times(stored.returned_ms),
@@ -117,6 +123,7 @@ impl Watch {
         let stored = StoredWatch {
             format: FORMAT_VERSION,
             seen: seen.collect(),
+            windows: window::store(&self.windows),
             last_good_read_ms,
             taken_ms: store_times(&self.taken),
             returned_ms: store_times(&self.returned),
@@ -132,26 +139,28 @@ impl Watch {
         serde_json::to_vec_pretty(&stored)
     }
 
-    /// The memory after a check that saw these drifts (key to fingerprint): what was known keeps
-    /// its time, what is new gets `now`, what is gone is forgotten, what could not be read stays.
+    /// The memory after a check that saw these drifts (key to fingerprint and [`Watch::window`]): what
+    /// was known keeps its time, what is new gets `now`, what is gone is forgotten, what could not be
+    /// read stays.
     #[must_use]
     pub fn after(
         &self,
-        drifts: &BTreeMap<ResourceKey, String>,
+        drifts: BTreeMap<ResourceKey, (String, Window)>,
         unread: impl Fn(&ResourceKey) -> bool,
         complete: bool,
         now: Timestamp,
     ) -> Self {
-        let mut seen: BTreeMap<_, _> = self
-            .seen
-            .iter()
-            .filter(|(key, _)| unread(key))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        for (key, fingerprint) in drifts {
-            let known = self.seen.get(key).filter(|(known, _)| known == fingerprint);
+        let (mut seen, mut windows) = (self.seen.clone(), self.windows.clone());
+        seen.retain(|key, _| unread(key));
+        windows.retain(|key, _| unread(key));
+        for (key, (fingerprint, window)) in drifts {
+            let known = self
+                .seen
+                .get(&key)
+                .filter(|(known, _)| *known == fingerprint);
             let at = known.map_or(now, |(_, at)| *at);
-            seen.insert(key.clone(), (fingerprint.clone(), at));
+            seen.insert(key.clone(), (fingerprint, at));
+            windows.insert(key, window);
         }
         let last_good_read_at = if complete {
             Some(now)
@@ -160,6 +169,7 @@ impl Watch {
         };
         Self {
             seen,
+            windows,
             last_good_read_at,
             taken: self.taken.clone(),
             returned: self.returned.clone(),
@@ -225,6 +235,7 @@ impl Watch {
             (now, then) => now != then,
         };
         let same = self.seen == before.seen
+            && self.windows == before.windows
             && self.taken == before.taken
             && self.returned == before.returned
             && self.holds == before.holds;
@@ -246,19 +257,29 @@ fn load_times(stored: BTreeMap<String, i64>) -> BTreeMap<ResourceKey, Timestamp>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::{Cause, Difference, Verdict};
 
     #[test]
     fn a_drift_keeps_the_time_it_was_first_seen() {
         let key = ResourceKey::pubsub_topic("p", "t");
-        let drift = |text: &str| [(key.clone(), text.to_owned())].into();
-        let first = Watch::default().after(&drift("a"), |_| false, true, Timestamp(10));
-        let same = first.after(&drift("a"), |_| false, true, Timestamp(20));
+        let missing = Difference {
+            whole: Some(Cause::Missing),
+            ..Difference::new(&key, Verdict::Drifted)
+        };
+        let after = |watch: &Watch, text: &str, now| {
+            let window = watch.window(&missing, Timestamp(now));
+            let drifts = [(key.clone(), (text.to_owned(), window))].into();
+            watch.after(drifts, |_| false, true, Timestamp(now))
+        };
+        let first = after(&Watch::default(), "a", 10);
+        let same = after(&first, "a", 20);
         assert_eq!(same.seen[&key].1, Timestamp(10));
         assert!(!same.is_news_after(&first));
-        let other = same.after(&drift("b"), |_| false, true, Timestamp(30));
+        let other = after(&same, "b", 30);
         assert_eq!(other.seen[&key].1, Timestamp(30));
         assert!(other.is_news_after(&same));
-        let unread = other.after(&BTreeMap::new(), |_| true, false, Timestamp(40));
+        let unread = other.after(BTreeMap::new(), |_| true, false, Timestamp(40));
+        assert_eq!(unread.windows, other.windows);
         assert_eq!(
             (unread.seen, unread.last_good_read_at),
             (other.seen.clone(), Some(Timestamp(30)))

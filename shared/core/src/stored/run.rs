@@ -67,7 +67,7 @@ pub struct RunOutcome {
     pub verb: String,
     /// How bad it could be.
     pub risk: String,
-    /// How it ended: `done`, `failed`, `blocked`, `unknown`, `not-begun`.
+    /// How it ended: `done`, `failed`, `blocked`, `unknown`, `not-begun`, `held`.
     pub outcome: String,
     /// Why, for all but `done`.
     pub reason: Option<String>,

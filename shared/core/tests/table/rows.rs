@@ -67,7 +67,7 @@ topic | ret=1 | - | ret=5 | | not-adopted | not-adopted | update | destructive |
 topic | ret=1 | - | ret=1 | no-state | not-adopted | - | - | - | ......
 topic | ret=5 | - | ret=1 | no-state | not-adopted | not-adopted | update | safe | ...pgt
 topic | ret=5 | ret=1 | ret=1 | adopted-unequal | pending | not-adopted | update | safe | ...pgt
-topic | ret=5 | ret=1 | ret=2 | adopted-unequal | drifted-and-pending | edited-and-drifted | update | safe | ...pgt
+topic | ret=5 | ret=1 | ret=2 | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update | safe | ...pgt
 dns | ips={1 2} | - | ips={1} | | not-adopted | not-adopted | update | safe | ...pgt
 dns | ips={1} | - | ips={1 2} | exclusive | not-adopted | not-adopted | update | destructive | ....gt
 dns | ips={1} | - | ips={1} | mark-of-prod | not-adopted | - | blocked | - | ......
@@ -214,17 +214,17 @@ topic | ret=5 | ret=5 | ret=1 | adopted-unequal | drifted | drifted | update | s
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | update not-exclusive | safe | ...pgt
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal exclusive | pending | not-adopted | update | destructive | ...~gt
 dns | ips={1} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | not-exclusive | - | ......
-dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | drifted-and-pending | edited-and-drifted | not-exclusive | - | ......
-dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | edited-and-drifted | update not-exclusive | safe | ...pgt
-dns | ips={1 2} | ips={1} | ips={9} | adopted-unequal | drifted-and-pending | edited-and-drifted | update not-exclusive | safe | ...pgt
+dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | not-exclusive | - | ......
+dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
+dns | ips={1 2} | ips={1} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
 dns | ips={1 2} | ips={1} | ips={2} | adopted-unequal | drifted | drifted | update | safe | ...pgt
 dns | ips={1 2 3} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | safe | .sdpgt
-dns | ips={1 2 3} | ips={1 9} | ips={9} | then:1,2 | drifted-and-pending | edited-and-drifted | update not-exclusive | safe | .sdpgt
+dns | ips={1 2 3} | ips={1 9} | ips={9} | then:1,2 | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | .sdpgt
 dns | ips={2} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | disruptive | ..dpgt
 dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | orphan | withdrawn | delete | destructive | ....gt
 dns | - | ips={9} | ips={9} | prune then:1,2 | gone | - | - | - | ......
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal | pending | not-adopted | update | safe | ...pgt
-iam | members={a b} | members={a x} | members={x} | adopted-unequal | drifted-and-pending | edited-and-drifted | update | safe | ...pgt
+iam | members={a b} | members={a x} | members={x} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update | safe | ...pgt
 iam | - | members={a x} | members={a x} | prune then:a,b | orphan | withdrawn | delete | destructive | ....gt
 iam | - | members={x} | members={x} | prune then:a | gone | - | - | - | ......
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal authoritative | pending | not-adopted | update | destructive | ...~gt

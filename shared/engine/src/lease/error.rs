@@ -7,6 +7,7 @@ use kedge_core::stored::StoredError;
 use kedge_core::stored::lease as stored;
 use thiserror::Error;
 
+use super::LeaseTimes;
 use crate::ports::{StoreError, StoredObject};
 
 /// A lease could not be had, or kept.
@@ -63,13 +64,15 @@ pub struct HeldBy {
     pub ends: Timestamp,
     /// When another run may take it over.
     pub free_at: Timestamp,
+    /// How long after a renewal it may begin changes, in milliseconds.
+    pub begins_for_ms: i64,
     /// When this was found out; none where the store does not say.
     pub read_at: Option<Timestamp>,
     pub(super) nonce: String,
 }
 
 impl HeldBy {
-    pub(super) fn of(lease: &stored::Lease, object: &StoredObject, grace_ms: i64) -> Self {
+    pub(super) fn of(lease: &stored::Lease, object: &StoredObject, times: LeaseTimes) -> Self {
         let ends = object.written_at.plus_ms(lease.lease_ms);
         Self {
             stack: lease.stack.clone(),
@@ -78,7 +81,8 @@ impl HeldBy {
             since: lease.since.unwrap_or(object.written_at),
             renewed_at: object.written_at,
             ends,
-            free_at: ends.plus_ms(grace_ms),
+            free_at: ends.plus_ms(times.grace_ms),
+            begins_for_ms: times.fresh_ms.max(lease.lease_ms / 2),
             read_at: object.read_at,
             nonce: lease.nonce.clone(),
         }
@@ -152,6 +156,7 @@ mod tests {
             renewed_at: since,
             ends: since.plus_ms(60_000),
             free_at: since.plus_ms(90_000),
+            begins_for_ms: 30_000,
             read_at: Some(since.plus_ms(59_999)),
             nonce: String::new(),
         };

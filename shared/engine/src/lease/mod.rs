@@ -13,7 +13,8 @@
 //! 2. **Read state again.** What was planned before the lease was held counts only if state did not
 //!    move. The first write of state bears the epoch and what is about to begin.
 //! 3. **Renew** beside the work, and right before each destructive change. Each renewal also reads
-//!    the holds.
+//!    the holds, and counts only once they are read: what is begun later than half a lease after a
+//!    hold was set is begun by a run that knows of it.
 //! 4. **Each attempt** to send a change first asks the [`Permit`]: the last renewal that was
 //!    acknowledged *began* less than [`LeaseTimes::fresh_ms`] ago, by wall and by monotonic clock.
 //! 5. **Release** by writing `released`, under the same epoch. Epochs never fall.
@@ -71,7 +72,7 @@ use bytes::Bytes;
 use futures_util::future::{Either, pending, select};
 use futures_util::lock::Mutex;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
-use kedge_core::stored::hold::{Hold, Holds};
+use kedge_core::stored::hold::Holds;
 use kedge_core::stored::lease as stored;
 
 pub use self::error::{HeldBy, LeaseError};
@@ -124,7 +125,7 @@ impl LeaseTimes {
     }
 
     /// How often it is looked whether a renewal is due.
-    fn slice_ms(&self) -> u64 {
+    pub(crate) fn slice_ms(&self) -> u64 {
         u64::try_from(self.renew_ms / 5).unwrap_or_default().max(1)
     }
 }
@@ -289,9 +290,9 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             if self.permit.has_ended() {
                 return pending().await;
             }
-            // One that fails is tried again in a moment; the permit grows stale by itself.
-            if self.permit.age_ms(self.ports) >= self.times.renew_ms && self.renew().await.is_ok() {
-                self.read_holds().await;
+            if self.permit.age_ms(self.ports) >= self.times.renew_ms {
+                // One that fails is tried again in a moment; the permit grows stale by itself.
+                let _ = self.renew().await;
             }
         }
     }
@@ -315,6 +316,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             let began = Moment::now(self.ports);
             match self.write(&mut written).await? {
                 Wrote::Ours => {
+                    self.read_holds().await;
                     self.permit.renewed(began);
                     return Ok(());
                 }
@@ -391,10 +393,13 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     }
 
     /// Why nothing may be begun about a resource, if it is held. What can't be read holds everything.
-    pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<String> {
+    pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<HeldBack> {
         match &*self.holds.borrow() {
-            None => Some("whether it is held could not be read".to_owned()),
-            Some(holds) => holds.blocks(key, self.store_now()).map(Hold::says),
+            None => Some(HeldBack::Unread),
+            Some(holds) => {
+                let hold = holds.blocks(key, self.store_now());
+                hold.map(|hold| HeldBack::By(hold.says()))
+            }
         }
     }
 
@@ -420,6 +425,15 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         }
         Err(self.failed(problem))
     }
+}
+
+/// Why nothing may be begun about a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeldBack {
+    /// A person holds it: who, until when, and why.
+    By(String),
+    /// Whether anybody holds it could not be read.
+    Unread,
 }
 
 /// What became of a write of the lease.

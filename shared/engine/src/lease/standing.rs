@@ -56,7 +56,7 @@ pub(super) async fn standing<P: Clock, S: Store>(
             .as_ref()
             .is_some_and(|(etag, _)| *etag != object.etag);
         if object.read_at.is_some() || is_renewed {
-            let held = HeldBy::of(&lease, &object, times.grace_ms);
+            let held = HeldBy::of(&lease, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         watched.get_or_insert_with(|| (object.etag, Moment::now(ports)));

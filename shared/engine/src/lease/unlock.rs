@@ -23,7 +23,7 @@ pub async fn holder_of<S: Store>(
     let found = read_lease(store, stack).await?;
     Ok(found
         .filter(|(lease, _)| !lease.released)
-        .map(|(lease, object)| HeldBy::of(&lease, &object, times.grace_ms)))
+        .map(|(lease, object)| HeldBy::of(&lease, &object, times)))
 }
 
 /// Takes the lease from this holder and gives it free. Its renewals fail from then on, and it
@@ -51,7 +51,7 @@ pub async fn unlock<P: Clock + Random, S: Store>(
             return Ok(());
         }
         if standing.nonce != from.nonce && standing.nonce != nonce {
-            let held = HeldBy::of(&standing, &object, times.grace_ms);
+            let held = HeldBy::of(&standing, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         // Ours already: an attempt was written and its answer lost. Its epoch stays.

@@ -7,7 +7,8 @@ use http::Method;
 
 use super::http::ProviderName;
 
-/// Whether a request to this provider, by its method and path, is known to change nothing.
+/// Whether a request to this provider, by its method and path, is known to change nothing. The path
+/// may begin with that of the provider's address (`AIVEN_WEB_URL` behind a proxy).
 #[must_use]
 pub fn is_known_read(provider: ProviderName, method: &Method, path: &str) -> bool {
     if method == Method::GET {
@@ -18,7 +19,7 @@ pub fn is_known_read(provider: ProviderName, method: &Method, path: &str) -> boo
         && method == Method::POST
         && matches!(
             path.split('/').collect::<Vec<_>>().as_slice(),
-            ["", "v2", "project", _, "service", _, "topic"]
+            ["", .., "v2", "project", _, "service", _, "topic"]
         )
 }
 
@@ -33,8 +34,10 @@ mod tests {
         };
         assert!(known("GET", "/v1/project/p/service/s/topic"));
         assert!(known("POST", "/v2/project/p/service/s/topic"));
+        assert!(known("POST", "/a/proxy/v2/project/p/service/s/topic"));
         for (method, path) in [
             ("POST", "/v1/project/p/service/s/topic"),
+            ("POST", "/v2/v1/project/p/service/s/topic"),
             ("POST", "/v2/project/p/service/s/topic/x"),
             ("PUT", "/v2/project/p/service/s/topic"),
             ("DELETE", "/v1/project/p/service/s/topic/t"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{carried, findings, hold, left, named, traffic_json};
+use super::{carried, findings, hold, left, named, stopped, traffic_json};
 use crate::accept::{Accepted, Doing};
 use crate::model::ResourceKey;
 use crate::recording::{Answer, Asked};
@@ -19,6 +19,8 @@ pub fn asked_json(
     traffic: Option<&Traffic>,
 ) -> Json {
     let recording = report.asked.as_ref().map(|asked| &asked.recording);
+    let foreseen = recording.map_or((0, 0), |one| (one.recorded(), one.forgotten()));
+    let (recorded, forgotten) = changed.map_or(foreseen, |one| (one.recorded, one.forgotten));
     let carried = changed.map(|changed| changed.carried.iter().map(carried).collect::<Vec<_>>());
     let absence = match report.asked.as_ref().map(|asked| &asked.answer) {
         Some(Answer::Absent(absence)) if !absence.keys.is_empty() => Some(&absence.digest),
@@ -31,12 +33,14 @@ pub fn asked_json(
         "verb": verb,
         "done": changed.is_some(),
         "complete": changed.is_some_and(Changed::is_complete),
+        "stopped": changed.and_then(stopped),
         "run": changed.map(|changed| changed.run.as_str()),
         "digest": report.plan.digest,
+        "verdict": report.verdict().as_str(),
         "absence": absence,
         "resources": report.asked.as_ref().map(resources).unwrap_or_default(),
-        "recorded": recording.map_or(0, |recording| recording.recorded()),
-        "forgotten": recording.map_or(0, |recording| recording.forgotten()),
+        "recorded": recorded,
+        "forgotten": forgotten,
         "changes": carried.unwrap_or_default(),
         "left": left(report),
         "findings": findings(report),
@@ -67,8 +71,12 @@ fn resources(asked: &Asked) -> Vec<Json> {
             .map(|(key, meaning)| one(key, meaning.as_str(), Some(meaning.says())))
             .collect(),
         Answer::Absent(absence) => {
+            let what = match asked.recording.absent.is_empty() {
+                true => "absent",
+                false => "missing",
+            };
             let keys = absence.keys.iter();
-            keys.map(|key| one(key, "absent", None)).collect()
+            keys.map(|key| one(key, what, None)).collect()
         }
     }
 }

@@ -7,14 +7,44 @@ use crate::render::view::outside;
 use crate::report::Report;
 use crate::stored::hold::{Hold, Holds};
 
-/// The holds of a stack: `kedge.holds/1`.
+/// A run that was under way when a hold was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnderWay<'a> {
+    /// Whose: `ana@laptop`.
+    pub actor: &'a str,
+    /// Which.
+    pub run: &'a str,
+    /// Since when it has the lease.
+    pub since: Timestamp,
+    /// Whether it ended meanwhile.
+    pub ended: bool,
+    /// For how many seconds it may still begin changes without knowing of the hold; 0: for none.
+    pub unknowing_s: i64,
+}
+
+/// The holds of a stack, and the run that one was set beside: `kedge.holds/1`.
 #[must_use]
-pub fn holds_json(stack: &StackName, holds: &Holds, now: Timestamp) -> Json {
+pub fn holds_json(
+    stack: &StackName,
+    holds: &Holds,
+    under_way: Option<UnderWay<'_>>,
+    now: Timestamp,
+) -> Json {
     let stand = holds.list().iter().filter(|hold| hold.stands(now));
+    let under_way = under_way.map(|run| {
+        json!({
+            "actor": outside(run.actor),
+            "run": outside(run.run),
+            "since": run.since.to_string(),
+            "ended": run.ended,
+            "unknowing_s": run.unknowing_s,
+        })
+    });
     json!({
         "format": "kedge.holds/1",
         "stack": stack.as_str(),
         "holds": stand.map(|hold| one(hold, now)).collect::<Vec<_>>(),
+        "under_way": under_way,
     })
 }
 

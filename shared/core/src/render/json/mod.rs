@@ -4,9 +4,10 @@
 
 mod asked;
 mod hold;
+mod resource;
 
 pub use asked::{accept_json, asked_json};
-pub use hold::holds_json;
+pub use hold::{UnderWay, holds_json};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -15,8 +16,8 @@ use super::consent::{Commands, ShortKeys, commands, person, whos};
 use super::view::{Fates, View, outside};
 use crate::change::Edit;
 use crate::definitions::Problems;
-use crate::diff::{Difference, FieldDifference, ItemDifference, Verdict};
-use crate::model::{FieldName, Kind, Policy, ResourceKey, Unit, Value, field_spec};
+use crate::diff::{Difference, Verdict};
+use crate::model::{FieldName, Policy, ResourceKey, Value};
 use crate::plan::{Finding, LeftReason, PlannedChange, Step};
 use crate::report::{Carried, Changed, InvalidSet, Outcome, Report};
 use crate::risk::Risk;
@@ -73,7 +74,7 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "digest": report.plan.digest,
         "run": changed.run,
         "complete": changed.is_complete(),
-        "stopped": changed.stopped,
+        "stopped": stopped(changed),
         "run_again": changed.run_again,
         "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
         "left": left(report),
@@ -85,6 +86,12 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "forgotten": changed.forgotten,
         "traffic": traffic_json(traffic),
     })
+}
+
+/// Why a run stopped before its end: what went wrong, or a hold.
+fn stopped(changed: &Changed) -> Option<String> {
+    let why = changed.stopped.as_deref().or_else(|| changed.held_by());
+    why.map(outside)
 }
 
 /// What was not begun on purpose.
@@ -149,7 +156,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "policy": policy(&report.plan.policy),
         "policy_change": { "tightened": change.tightened, "loosened": change.loosened },
         "counts": counts(report),
-        "resources": resources.map(resource).collect::<Vec<_>>(),
+        "resources": resources.map(|one| resource::resource(report, one)).collect::<Vec<_>>(),
         "findings": findings(report),
         "guards": guards(report),
         "holds": hold::of_report(report),
@@ -235,103 +242,6 @@ fn named(key: &ResourceKey) -> Map<String, Json> {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect()
-}
-
-fn resource(difference: &Difference) -> Json {
-    let Difference {
-        key,
-        verdict,
-        whole,
-        fields,
-        ignored,
-        failure,
-        blocked,
-        foreign,
-        notes,
-    } = difference;
-    let fields_json = |fields: &[FieldDifference]| -> Vec<Json> {
-        fields.iter().map(|one| field(key.kind(), one)).collect()
-    };
-    let failure = failure.as_ref().map(|failure| {
-        json!({
-            "code": failure.code.as_str(),
-            "reason": outside(&failure.reason),
-            "permission": failure.permission.as_ref().map(|text| outside(text)),
-        })
-    });
-    let mut map = named(key);
-    let rest = [
-        ("verdict", verdict.as_str().into()),
-        ("cause", whole.map(crate::diff::Cause::as_str).into()),
-        ("missing", difference.is_missing().into()),
-        ("fields", fields_json(fields).into()),
-        ("ignored", fields_json(ignored).into()),
-        ("failure", failure.into()),
-        ("blocked", blocked.as_ref().map(|why| outside(why)).into()),
-        (
-            "foreign",
-            foreign
-                .iter()
-                .map(|one| outside(one))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        (
-            "notes",
-            notes
-                .iter()
-                .map(|note| outside(note))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-    ];
-    map.extend(rest.map(|(name, value): (&str, Json)| (name.to_owned(), value)));
-    Json::Object(map)
-}
-
-fn field(kind: Kind, difference: &FieldDifference) -> Json {
-    let FieldDifference {
-        field,
-        declared,
-        recorded,
-        live,
-        cause,
-        items,
-        origin,
-        stuck,
-    } = difference;
-    let value = |value: &Option<Value>| value.as_ref().map(value_json);
-    let item = |item: &ItemDifference| {
-        json!({
-            "item": outside(&item.item),
-            "lacking": item.lacking,
-            "cause": item.cause.as_str(),
-        })
-    };
-    json!({
-        "field": outside(field.as_str()),
-        "unit": unit(kind, field),
-        "declared": value(declared),
-        "recorded": value(recorded),
-        "live": value(live),
-        "cause": cause.as_str(),
-        "items": items.iter().map(item).collect::<Vec<_>>(),
-        "origin": origin.as_ref().map(|origin| json!({
-            "file": &*origin.file,
-            "line": origin.line,
-            "default": origin.is_default,
-        })),
-        "did_not_take": stuck,
-    })
-}
-
-fn unit(kind: Kind, field: &FieldName) -> Option<&'static str> {
-    match field_spec(kind, field)?.unit {
-        Unit::Plain => None,
-        Unit::Milliseconds => Some("ms"),
-        Unit::Bytes => Some("bytes"),
-        Unit::Seconds => Some("s"),
-    }
 }
 
 fn value_json(value: &Value) -> Json {

@@ -6,7 +6,9 @@ use crate::accept::{AcceptError, Accepted, Doing, accept};
 use crate::diff::Verdict;
 use crate::plan::{Authority, authorise};
 use crate::recording::{self, Answer, Asked, MassAbsence, Recording};
-use crate::render::{accept_json, accept_text, asked_json, asked_text, holds_json, holds_text};
+use crate::render::{
+    UnderWay, accept_json, accept_text, asked_json, asked_text, holds_json, holds_text,
+};
 use crate::report::Changed;
 use crate::stored::hold::Holds;
 
@@ -44,6 +46,28 @@ fn absent(world: &World) -> Report {
     let absence = MassAbsence::of(&report.declared.stack, &report.comparison);
     let recording = Recording::of(&report.comparison);
     with(world, recording, Answer::Absent(absence))
+}
+
+/// The same once a person said that they are gone.
+fn confirmed(world: &World) -> Report {
+    let before = world.report();
+    let absence = MassAbsence::of(&before.declared.stack, &before.comparison);
+    let recording = absence.confirmed(&before.comparison, NOW);
+    let mut after = world.clone();
+    after.state = world
+        .state
+        .as_ref()
+        .map(|state| recording.confirmed_in(state));
+    with(&after, recording, Answer::Absent(absence))
+}
+
+/// Retired while all of it is held.
+fn retired_in_vain(world: &World) -> Report {
+    let mut held = world.clone();
+    held.holds.set(hold(None, 60));
+    let report = retired(&held);
+    assert!(report.decided.approved.is_empty());
+    report
 }
 
 fn retired(world: &World) -> Report {
@@ -127,7 +151,9 @@ fn pages() {
         ("asked_adopt_nothing", adopted(&World::in_sync())),
         ("asked_forget", forgotten(&world, &keys)),
         ("asked_absence", absent(&robbed())),
+        ("asked_absence_confirmed", confirmed(&robbed())),
         ("asked_no_absence", absent(&world)),
+        ("asked_retire_in_vain", retired_in_vain(&World::in_sync())),
         ("asked_retire", retired(&held)),
     ];
     for (name, report) in reports {
@@ -143,12 +169,21 @@ fn holds() {
     let stack = StackName::new("dev").unwrap();
     let mut holds = Holds::default();
     assert_eq!(holds_text(&stack, &holds, NOW), "nothing of dev is held\n");
-    fits("holds", &holds_json(&stack, &holds, NOW));
+    let run = UnderWay {
+        actor: "ben@desk\u{1b}[2J",
+        run: "1-2",
+        since: NOW,
+        ended: false,
+        unknowing_s: 30,
+    };
+    let json = holds_json(&stack, &holds, Some(run), NOW);
+    fits("holds", &json);
+    assert_eq!(json["under_way"]["actor"], "ben@desk\u{fffd}[2J");
     holds.set(hold(Some(topic("dev-a")), 60));
     holds.set(hold(Some(topic("dev-b")), -1));
     holds.set(hold(None, 60));
     insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW));
-    let json = holds_json(&stack, &holds, NOW);
+    let json = holds_json(&stack, &holds, None, NOW);
     fits("holds", &json);
     assert_eq!(json["holds"].as_array().unwrap().len(), 2);
 }

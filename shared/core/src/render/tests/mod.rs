@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
 use crate::report::Report;
-use crate::state::State;
+use crate::state::{State, Watch};
 use crate::stored::hold::{Hold, Holds};
 
 const SALT: Salt = Salt([7; 16]);
@@ -222,14 +222,21 @@ impl World {
             },
         };
         let decided = authorise(&plan, authority);
+        let watch = Watch {
+            last_good_read_at: Some(NOW.plus_ms(-300_000)),
+            ..Watch::default()
+        };
+        let drifts = comparison.differences.values().filter(|one| one.is_drift());
+        let windows = drifts.map(|one| (one.key.clone(), watch.window(one, NOW)));
         Report {
+            windows: windows.collect(),
             invalid: None,
             declared: declared.into(),
             comparison,
             plan,
             decided,
             read_at: NOW,
-            last_good_read_at: Some(NOW.plus_ms(-300_000)),
+            last_good_read_at: watch.last_good_read_at,
             holds: self.holds.list().to_vec(),
             asked: None,
         }

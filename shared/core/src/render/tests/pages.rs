@@ -83,6 +83,37 @@ fn run(report: &Report) -> Changed {
 }
 
 #[test]
+fn a_hold_that_stops_a_run_is_said() {
+    let report = eight_changes().report_for(&[]);
+    let reason = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?t=1";
+    let mut changed = run(&report);
+    for (number, carried) in changed.carried.iter_mut().enumerate() {
+        carried.outcome = match number {
+            0 => Outcome::Done,
+            _ => Outcome::Held {
+                reason: reason.to_owned(),
+            },
+        };
+    }
+    let held = changed.carried.len() - 1;
+    let text = changed_text(&report, &changed, &AROUND);
+    let hidden = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?[hidden]";
+    for part in [
+        "HELD  ",
+        &format!(" · {held} held"),
+        &format!("\na hold stopped the rest: {hidden}\n"),
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    let json = changed_json(&report, &changed, None);
+    assert_eq!(
+        (&json["complete"], &json["stopped"]),
+        (&false.into(), &hidden.into())
+    );
+    assert_eq!(json["changes"][1]["outcome"], "held");
+}
+
+#[test]
 fn changed() {
     let report = eight_changes().report_for(&[]);
     let around = Around {

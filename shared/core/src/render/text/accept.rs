@@ -28,7 +28,7 @@ pub fn accept_text(key: &ResourceKey, accepted: &Accepted, root: &str, colour: b
                 outside(line)
             )],
             Doing::Remove(name) => vec![format!("remove {}", outside(name))],
-            Doing::RemoveResource => vec![format!("remove {name}, which is not there")],
+            Doing::RemoveResource => vec![format!("remove {name}, of which nothing is there")],
             Doing::Items { list, add, remove } => [("add to", add), ("remove from", remove)]
                 .into_iter()
                 .filter(|(_, items)| !items.is_empty())

@@ -45,7 +45,10 @@ pub fn asked_text(report: &Report, around: &Around<'_>) -> String {
             Answer::Refreshed => refreshed(&mut page, report),
             Answer::Adopted(adoption) => adopted(&mut page, report, adoption),
             Answer::Forgotten(means) => forgotten(&mut page, means),
-            Answer::Absent(absence) => absent(&mut page, report, around, absence),
+            Answer::Absent(absence) if recording.absent.is_empty() => {
+                absent(&mut page, report, around, absence);
+            }
+            Answer::Absent(absence) => confirmed(&mut page, report, around, absence),
             Answer::Retired { unrecorded } => retired(&mut page, report, *unrecorded),
         }
         if !matches!(answer, Answer::Adopted(_) | Answer::Forgotten(_)) {
@@ -147,6 +150,20 @@ fn absent(page: &mut Page, report: &Report, around: &Around<'_>, absence: &MassA
     ));
 }
 
+/// The world once an absence is confirmed.
+fn confirmed(page: &mut Page, report: &Report, around: &Around<'_>, absence: &MassAbsence) {
+    let keys: Vec<&ResourceKey> = absence.keys.iter().collect();
+    let number = count(keys.len(), "resource");
+    page.line(&format!(
+        "{number} confirmed to be gone: for a day they count as missing, reported and corrected by \
+         policy"
+    ));
+    group(page, "missing: recorded and gone", &keys);
+    frame::counts(page, report);
+    let next = frame::command(report, around, "preview");
+    frame::last(page, report, around, Some(&next));
+}
+
 fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
     let stack = &report.declared.stack;
     let mut groups: Vec<(&Step, Vec<&ResourceKey>)> = Vec::new();
@@ -163,15 +180,26 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         "retiring {stack} deletes what state records of it; nothing of that can be taken back"
     ));
     if groups.is_empty() {
-        page.line("nothing is left to delete");
+        page.line(match report.plan.findings.is_empty() {
+            true => "nothing is left to delete",
+            false => "nothing of it can be deleted now",
+        });
     }
     for (step, keys) in &groups {
         group(page, &format!("deleted: {}", outside(&step.says)), keys);
     }
+    let mut left: Vec<(String, Vec<&ResourceKey>)> = Vec::new();
     for finding in &report.plan.findings {
-        if let Some(text) = finding_text(finding) {
-            group(page, &format!("left: {text}"), &[&finding.key]);
+        let Some(text) = finding_text(finding) else {
+            continue;
+        };
+        match left.iter_mut().find(|(own, _)| *own == text) {
+            Some((_, keys)) => keys.push(&finding.key),
+            None => left.push((text, vec![&finding.key])),
         }
+    }
+    for (text, keys) in &left {
+        group(page, &format!("left: {text}"), keys);
     }
     if unrecorded > 0 {
         let number = count(unrecorded, "declared resource");

@@ -329,14 +329,14 @@ fn tail(view: &View<'_>, around: &Around<'_>, difference: &Difference) -> String
         _ => {}
     }
     if difference.verdict == Verdict::DriftedAndPending {
-        parts.push("drifted, and its definition was edited".to_owned());
+        let says = match difference.is_since_adoption() {
+            true => "drifted; it differed from its definition already when it was adopted",
+            false => "drifted, and its definition was edited",
+        };
+        parts.push(says.to_owned());
     }
-    let report = view.report;
-    if difference.is_drift()
-        && let (true, Some(then)) = (around.verbose, report.last_good_read_at)
-    {
-        parts.push(format!("changed between {then} and {}", report.read_at));
-    }
+    let window = view.report.windows.get(&difference.key);
+    parts.extend(window.filter(|_| around.verbose).map(ToString::to_string));
     parts.join(" · ")
 }
 

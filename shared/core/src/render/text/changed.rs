@@ -43,6 +43,9 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> 
     rest.extend(unknown.filter(|block| block.label == blocks::Label::Unknown));
     blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
     counts(&mut page, report, changed);
+    if let Some(hold) = changed.held_by() {
+        page.line(&format!("a hold stopped the rest: {}", outside(hold)));
+    }
     for why in &changed.run_again {
         page.line(&format!("run again: {why}"));
     }
@@ -94,6 +97,7 @@ fn rank(outcome: &Outcome) -> u8 {
         Outcome::Blocked { .. } => 2,
         Outcome::Unknown { .. } => 3,
         Outcome::NotBegun { .. } => 4,
+        Outcome::Held { .. } => 5,
     }
 }
 
@@ -124,6 +128,7 @@ fn write_group(page: &mut Page, group: &Group<'_>) {
         Outcome::Blocked { .. } => ("BLOCKED", Tone::Warn),
         Outcome::Unknown { .. } => ("UNKNOWN", Tone::Warn),
         Outcome::NotBegun { .. } => ("NOT BEGUN", Tone::Warn),
+        Outcome::Held { .. } => ("HELD", Tone::Warn),
     };
     let label = format!("{label:INDENT$}");
     let what = match group.names.as_slice() {
@@ -228,6 +233,7 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     part(ended("blocked"), "blocked");
     part(ended("unknown"), "unknown");
     part(ended("not-begun"), "not begun");
+    part(ended("held"), "held");
     let mut keys: Vec<&ResourceKey> = report.decided.left.iter().map(|left| &left.key).collect();
     keys.dedup();
     part(keys.len(), "left");

@@ -266,7 +266,9 @@ fn edit_parts(planned: &PlannedChange, step: &Step, edit: &Edit) -> Vec<String> 
                 format!("→ {}", value_text(kind, field, Some(to))),
             ];
             // Both drifted and edited: all three truths are shown (semantics 5.2).
-            if let (Cause::EditedAndDrifted, Some(recorded)) = (step.cause, recorded) {
+            if let (Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted, Some(recorded)) =
+                (step.cause, recorded)
+            {
                 parts.push(format!("(recorded {})", plain_text(kind, field, recorded)));
             }
             parts

@@ -61,7 +61,7 @@ fn risk_text(verb: Verb, step: &Step) -> String {
             "correcting"
         }
         (_, Cause::Edited | Cause::Withdrawn) => "deploying",
-        (_, Cause::New | Cause::NotAdopted) => "changing it",
+        (_, Cause::New | Cause::NotAdopted | Cause::NotAdoptedAndDrifted) => "changing it",
     };
     format!("{doing} is {}", risk_and_says(step))
 }
@@ -104,6 +104,7 @@ fn causes_text(difference: &Difference) -> Option<String> {
         Verdict::Drifted => Cause::Drifted,
         Verdict::Pending => Cause::Edited,
         Verdict::NotAdopted => Cause::NotAdopted,
+        _ if difference.is_since_adoption() => Cause::NotAdoptedAndDrifted,
         _ => Cause::EditedAndDrifted,
     };
     if difference.fields.iter().all(|field| field.cause == plain) {
@@ -123,6 +124,7 @@ pub(super) fn cause_text(cause: Cause) -> &'static str {
         Cause::Edited => "edited",
         Cause::EditedAndDrifted => "drifted and edited",
         Cause::NotAdopted => "different since it was found",
+        Cause::NotAdoptedAndDrifted => "different since it was found, and drifted",
         Cause::New => "new",
         Cause::Missing => "missing",
         Cause::Withdrawn => "withdrawn",

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::super::object;
 use super::scalar::{Count, Scalar};
 
 /// A body that is not what it should be. Never repeats a part of it.
@@ -27,7 +28,7 @@ pub(super) enum WireError {
 
 /// Reads a whole body.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, WireError> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    object::read(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Eof => WireError::Cut,
         serde_json::error::Category::Data => WireError::OtherTypes,
         _ => WireError::NotJson,
@@ -36,15 +37,18 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, WireError> {
 
 /// The answer to a list or a bulk read.
 #[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub(super) struct Topics<T> {
+    #[serde(deserialize_with = "object::list")]
     pub(super) topics: Vec<T>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::list_option")]
     pub(super) errors: Option<Vec<ErrorItem>>,
 }
 
 /// The answer to the read of one topic.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneTopic {
+    #[serde(deserialize_with = "object::one")]
     pub(super) topic: TopicDetail,
 }
 
@@ -123,6 +127,7 @@ pub(super) struct Tag {
 /// The answer to the read of a service, without all that is secret in it.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneService {
+    #[serde(deserialize_with = "object::one")]
     pub(super) service: Service,
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::super::object;
+
 /// A scalar as it came, or what stood in its place.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Loose {
@@ -124,7 +126,9 @@ pub(super) struct Page {
 struct ListTwin {
     #[serde(default)]
     success: Loose,
+    #[serde(default, deserialize_with = "object::list_option")]
     result: Option<Vec<WireRecord>>,
+    #[serde(default, deserialize_with = "object::option")]
     result_info: Option<InfoTwin>,
 }
 
@@ -141,7 +145,7 @@ struct InfoTwin {
 /// # Errors
 /// What is wrong with the answer, without a part of it.
 pub(super) fn page(body: &[u8]) -> Result<Page, &'static str> {
-    let twin: ListTwin = serde_json::from_slice(body).map_err(|error| shape_problem(&error))?;
+    let twin: ListTwin = object::read(body).map_err(|error| shape_problem(&error))?;
     if twin.success != Loose::Flag(true) {
         return Err("the answer does not say that it is a success");
     }
@@ -199,7 +203,7 @@ const MESSAGE_CHARS_MAX: usize = 200;
 /// The problems an answer names, a problem's chain after it; none when the body is something else
 /// (429 comes with `{}` (octodns-cloudflare tests), a gateway's 5xx with HTML).
 pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
-    let twin: Option<OutcomeTwin> = serde_json::from_slice(body).ok();
+    let twin: Option<OutcomeTwin> = object::read(body).ok();
     let mut found = Vec::new();
     collect(
         twin.and_then(|twin| twin.errors).unwrap_or_default(),
@@ -226,7 +230,7 @@ fn collect(twins: Vec<ProblemTwin>, found: &mut Vec<Problem>) {
 
 /// Whether a write's answer says in so many words that it was done.
 pub(super) fn is_success(body: &[u8]) -> bool {
-    serde_json::from_slice::<OutcomeTwin>(body).is_ok_and(|twin| twin.success == Loose::Flag(true))
+    object::read(body).is_ok_and(|twin: OutcomeTwin| twin.success == Loose::Flag(true))
 }
 
 /// The body of a batch. Cloudflare carries it out in this order, in one transaction (Cloudflare
