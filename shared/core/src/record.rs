@@ -3,22 +3,16 @@
 //! Pure: `apply` calls these and stores what they make.
 
 use crate::change::{Applied, Edit, Verb, edited_set};
-use crate::diff::Cause;
 use crate::model::{FieldName, Fields, Kind, Recorded, Settling, Timestamp, Value};
 use crate::plan::Approved;
 use crate::state::{AutomaticChange, Intent, State};
 
 /// What state says of a change that begins (semantics 8.1).
 #[must_use]
-pub fn intent(approved: &Approved) -> Intent {
-    let change = &approved.change;
-    let verb = match approved.cause {
-        // Until its second half is done, a replacement stays one, under the consent it had.
-        Cause::Interrupted => Verb::Replace,
-        _ => change.verb,
-    };
+pub fn intent(approved: &Approved, now: Timestamp) -> Intent {
     Intent {
-        verb,
+        verb: approved.change.verb,
+        at: now,
         from: live_fields(approved),
         to: fields_after(approved),
     }

@@ -256,15 +256,18 @@ impl Report {
         if self.invalid.is_some() {
             return StackVerdict::Invalid;
         }
-        let floor = match (
-            comparison.has_state,
-            self.plan.policy_change.loosened.is_empty(),
-        ) {
-            (false, _) => StackVerdict::NotAdopted,
-            (true, false) => StackVerdict::Pending,
-            (true, true) => StackVerdict::Clean,
+        let floor = match self.plan.policy_change.loosened.is_empty() {
+            _ if self.is_not_adopted() => StackVerdict::NotAdopted,
+            false => StackVerdict::Pending,
+            true => StackVerdict::Clean,
         };
         worst.max().unwrap_or(StackVerdict::Clean).max(floor)
+    }
+
+    /// Whether the stack has no state yet (semantics 7.1). One that declares nothing needs none.
+    #[must_use]
+    pub fn is_not_adopted(&self) -> bool {
+        !self.comparison.has_state && !self.declared.resources.is_empty()
     }
 
     /// How many resources stand like this.
@@ -333,7 +336,9 @@ impl Report {
         if changed.has_failed() {
             return 1;
         }
-        let left = !self.decided.left.is_empty() || !self.plan.findings.is_empty();
+        let policy_waits =
+            !self.plan.policy_change.loosened.is_empty() && !self.decided.policy_granted;
+        let left = policy_waits || !self.decided.left.is_empty() || !self.plan.findings.is_empty();
         match self.verdict() {
             StackVerdict::Incomplete | StackVerdict::Invalid => 3,
             _ if !changed.is_complete() => 2,

@@ -268,7 +268,7 @@ proptest! {
         }
         let intents = state.resources.iter().map(|(key, record)| {
             let verb = if retried { Verb::Replace } else { Verb::Delete };
-            (key.clone(), Intent { verb, from: None, to: record.fields.clone() })
+            (key.clone(), Intent { verb, at: Timestamp(at), from: None, to: record.fields.clone() })
         });
         state.applying = Some(Applying { run: text, intents: intents.collect() });
         let bytes = encode(&state).unwrap();

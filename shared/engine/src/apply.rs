@@ -23,7 +23,7 @@
 use std::error::Error;
 
 use futures_util::stream::{self, StreamExt as _};
-use kedge_core::change::{Applied, ChangeError, Verb};
+use kedge_core::change::{Applied, ChangeError};
 use kedge_core::diff::Cause;
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
@@ -122,6 +122,10 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         // Nothing of a stack that is not adopted is recorded behind a person's back.
         return !is_unattended && !report.records().is_empty();
     };
+    if is_unattended && report.plan.retired.is_some() {
+        // Automation leaves a retired stack alone (semantics 7.5).
+        return false;
+    }
     let settled = |key: &ResourceKey| !is_open(report, key);
     let asks = report.asked.as_ref();
     !report.records().is_empty()
@@ -189,7 +193,11 @@ fn prepare(
         .filter(|(key, _)| is_open(report, key))
         .collect();
     for approved in &decided.approved {
-        intents.insert(approved.change.key.clone(), record::intent(approved));
+        // Until its second half is done, a replacement stays what was consented to, and when.
+        let intent = || record::intent(approved, now);
+        intents
+            .entry(approved.change.key.clone())
+            .or_insert_with(intent);
     }
     state.applying = Some(Applying {
         run: changed.run.clone(),
@@ -293,15 +301,14 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         }
     }
 
-    /// Notes how a change ended. Only an unknown outcome stays in `applying`, and a replacement of
-    /// which the second half is not done, or nobody can say whether the first is.
+    /// Notes how a change ended. Only an unknown outcome stays in `applying`, which that of a
+    /// replacement is once its deletion is done, and the second half of a replacement that is not done.
     fn end(&mut self, approved: &Approved, outcome: Outcome) {
-        let half_done = match outcome {
+        let keeps = match outcome {
             Outcome::Done => false,
-            Outcome::NotBegun { .. } | Outcome::Held { .. } => approved.cause == Cause::Interrupted,
-            _ => approved.change.verb == Verb::Replace || approved.cause == Cause::Interrupted,
+            Outcome::Unknown { .. } => true,
+            _ => approved.cause == Cause::Interrupted,
         };
-        let keeps = matches!(outcome, Outcome::Unknown { .. }) || half_done;
         if let Some(applying) = self.state.applying.as_mut().filter(|_| !keeps) {
             applying.intents.remove(&approved.change.key);
         }

@@ -2,7 +2,7 @@
 
 use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
-use kedge_tests::stack::{Stack, left, verdict};
+use kedge_tests::stack::{Stack, left, shown, verdict};
 use serde_json::json;
 
 use super::deed;
@@ -12,6 +12,18 @@ fn hand_made(stack: &Stack, topic: &str, partitions: u32) {
         stack,
         json!({"do": "create_topic", "topic": topic, "partitions": partitions, "replication": 2}),
     );
+}
+
+#[test]
+fn a_stack_of_nothing_is_clean_without_state() {
+    let mut stack = Stack::new();
+    stack.topics(&[]);
+    let report = stack.check();
+    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    let (report, changed) = stack.person(&[]);
+    assert_eq!(report.exit_code_after(&changed), 0);
+    assert_eq!(stack.state_text(), "");
+    stack.assert_settled();
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
         stack.ports.sandbox.clear_faults();
         let whole = difference(&stack.check(), "dev-mail-sub").whole;
         assert_eq!(whole, Some(Cause::Interrupted));
-        stack.wait_minutes(90);
+        stack.wait_minutes(20);
     }
     stack.trouble(Provider::Pubsub, ":getIamPolicy", status(403));
     let (report, changed) = stack.unattended();
@@ -124,6 +124,62 @@ fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
     stack.ports.sandbox.clear_faults();
     stack.unattended();
     stack.assert_settled();
+}
+
+#[test]
+fn the_consent_to_a_replacement_ends_with_what_it_was_for_and_after_an_hour() {
+    let edited = |stack: &mut Stack| stack.mail("filter: 'attributes.x = \"2\"'");
+    let late = |stack: &mut Stack| stack.wait_minutes(60);
+    let ends: [(&str, &dyn Fn(&mut Stack)); 2] = [("edited", &edited), ("late", &late)];
+    for (what, end) in ends {
+        let mut stack = half_replaced();
+        end(&mut stack);
+        let (report, changed) = stack.unattended();
+        assert_eq!(changed.carried, [], "{what}");
+        let whole = difference(&report, "dev-mail-sub").whole;
+        assert_eq!(whole, Some(Cause::Missing), "{what}");
+        assert_eq!(
+            left(&report, "dev-mail-sub"),
+            ["on-missing-alert"],
+            "{what}"
+        );
+        stack.assert_idle_unattended();
+        assert!(!stack.state_text().contains("\"replace\""), "{what}");
+        stack.person(&[]);
+        stack.assert_settled();
+    }
+}
+
+#[test]
+fn a_replacement_that_was_surely_refused_leaves_no_consent() {
+    for code in [403, 400] {
+        let mut stack = standing();
+        stack.mail("filter: 'attributes.x = \"1\"'");
+        stack.ports.sandbox.add_fault(Fault {
+            matches: Matches {
+                provider: Some(Provider::Pubsub),
+                method: Some("DELETE".to_owned()),
+                ..Matches::default()
+            },
+            effect: status(code),
+            times: None,
+        });
+        let (_, changed) = stack.person(&["dev-mail-sub"]);
+        assert_eq!(carried(&changed), ["replace dev-mail-sub blocked"]);
+        stack.ports.sandbox.clear_faults();
+        assert!(!stack.state_text().contains("\"applying\""), "{code}");
+        // What somebody deletes now is theirs, whoever was to replace it before.
+        deed(
+            &stack,
+            json!({"do": "delete_subscription", "subscription": "dev-mail-sub"}),
+        );
+        let (report, changed) = stack.unattended();
+        assert_eq!(changed.carried, [], "{code}");
+        assert_eq!(left(&report, "dev-mail-sub"), ["on-missing-alert"]);
+        stack.assert_idle_unattended();
+        stack.person(&[]);
+        stack.assert_settled();
+    }
 }
 
 #[test]

@@ -154,6 +154,20 @@ fn a_protected_stack_is_corrected_safely_and_deployed_by_nobody() {
 }
 
 #[test]
+fn a_policy_that_waits_to_become_looser_is_something_left() {
+    let mut stack = Stack::small();
+    stack.person(&[]);
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
+    for (report, changed) in [stack.unattended(), stack.person(&[])] {
+        assert_eq!(report.verdict(), StackVerdict::Pending);
+        assert_eq!(report.exit_code_after(&changed), 2);
+    }
+    let (report, changed) = stack.person(&["policy"]);
+    assert_eq!(report.exit_code_after(&changed), 0);
+    stack.assert_settled();
+}
+
+#[test]
 fn a_drift_is_announced_before_it_is_corrected() {
     let stack = drifted("correct: safe, deploy: none, correct_after: 20m");
     let report = stack.check();

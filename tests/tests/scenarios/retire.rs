@@ -82,6 +82,33 @@ fn what_is_recorded_is_deleted_and_the_rest_stays() {
 }
 
 #[test]
+fn a_tick_records_nothing_in_a_retired_stack() {
+    let mut stack = standing();
+    stack.asked(&RETIRE);
+    deed(
+        &stack,
+        json!({"do": "create_topic", "topic": "dev-b-dlq", "partitions": 1, "replication": 2}),
+    );
+    // Neither what is live as declared nor a stricter policy is written.
+    stack.policy("correct: none, deploy: none");
+    let state = stack.state_text();
+    let (report, changed) = stack.unattended();
+    assert_eq!(
+        (changed.recorded, changed.serial),
+        (0, None),
+        "{}",
+        shown(&report)
+    );
+    assert_eq!(stack.state_text(), state);
+    stack.assert_idle_unattended();
+    // So a second retirement has nothing to delete.
+    assert_eq!(stack.asked(&RETIRE).1.carried, []);
+    assert_eq!(remains(&stack), ["\"dev-b-dlq\""]);
+    stack.person(&[]);
+    stack.assert_settled();
+}
+
+#[test]
 fn a_crash_anywhere_leaves_nothing_that_a_second_run_does_not_end() {
     let calm = standing();
     calm.crash_at(None);

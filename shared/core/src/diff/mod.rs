@@ -475,7 +475,7 @@ impl One<'_> {
     }
 
     fn gone(&self, recorded: &Recorded) -> Difference {
-        let interrupted = settle::is_interrupted(self.input.state, self.key);
+        let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
             _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
             Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {

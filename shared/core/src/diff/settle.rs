@@ -6,7 +6,7 @@ use super::{Cause, DiffInput, FieldDifference};
 use crate::change::Verb;
 use crate::live::Reading;
 use crate::model::{Fields, Kind, Recorded, ResourceKey, Timestamp, Value, has_items};
-use crate::state::{Intent, State};
+use crate::state::Intent;
 
 /// What is recorded of resources whose last change had an unknown outcome, once that is settled by
 /// what is live (semantics 8.1): a field that shows what was intended is ours; any other keeps its
@@ -71,12 +71,14 @@ fn settle_items(
     Value::set(was.filter(kept).chain(added).cloned())
 }
 
-/// Whether a run began to replace this resource and did not end.
-pub(super) fn is_interrupted(state: Option<&State>, key: &ResourceKey) -> bool {
-    let applying = state.and_then(|state| state.applying.as_ref());
-    applying
-        .and_then(|applying| applying.intents.get(key))
-        .is_some_and(|intent| intent.verb == Verb::Replace)
+/// Whether a run began to replace this resource by what is declared and did not end, a short time ago.
+pub(super) fn is_interrupted(input: DiffInput<'_>, key: &ResourceKey) -> bool {
+    let applying = input.state.and_then(|state| state.applying.as_ref());
+    let intent = applying.and_then(|applying| applying.intents.get(key));
+    let declared = input.declared.resources.get(key);
+    intent
+        .zip(declared)
+        .is_some_and(|(intent, declared)| intent.is_replacement_by(&declared.values(), input.now))
 }
 
 /// What was set aside.

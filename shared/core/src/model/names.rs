@@ -24,6 +24,10 @@ impl StackName {
     /// The longest stack name, in characters.
     pub const LENGTH_MAX: usize = 63;
 
+    /// What is typed to answer a question. A stack's name is typed too, to consent to what can't be
+    /// taken back, and must never be given by answering.
+    const ANSWERS: [&str; 4] = ["yes", "y", "no", "n"];
+
     /// Checks and takes a stack name.
     ///
     /// # Errors
@@ -44,6 +48,9 @@ impl StackName {
         }
         if text.ends_with('-') || text.starts_with("goog") {
             return fail("must not end with a dash or begin with `goog`");
+        }
+        if Self::ANSWERS.contains(&text) {
+            return fail("is an answer to a question, and can't be a stack's name");
         }
         Ok(Self(text.to_owned()))
     }
@@ -412,10 +419,23 @@ mod tests {
 
     #[test]
     fn stack_names() {
-        for good in ["prod", "steve1", "a-b"] {
+        for good in ["prod", "steve1", "a-b", "yes-1", "nobody"] {
             assert!(StackName::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "1a", "A", "a_b", "a-", "google", "-a", &"a".repeat(64)] {
+        for bad in [
+            "",
+            "1a",
+            "A",
+            "a_b",
+            "a-",
+            "google",
+            "-a",
+            "yes",
+            "y",
+            "no",
+            "n",
+            &"a".repeat(64),
+        ] {
             assert!(StackName::new(bad).is_err(), "{bad}");
         }
     }

@@ -54,7 +54,8 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
         .then(|| format!("the policy would become looser: {}", loosened.join(", ")));
     let guards = report.decided.refused.iter();
     let guards = guards.map(|trip| format!("guard {trip}; the plan is refused"));
-    let adoption = (!report.comparison.has_state)
+    let adoption = report
+        .is_not_adopted()
         .then(|| "no state yet: nothing is adopted, and nothing counts as drift".to_owned());
     let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(report.read_at);
     let holds = report.holds.iter().filter(of_stack);

@@ -82,7 +82,7 @@ fn stack_case(report: &Report) -> Case {
         };
     }
     let mut wrong = Vec::new();
-    if !report.comparison.has_state {
+    if report.is_not_adopted() {
         wrong.push("not adopted: no state yet".to_owned());
     }
     let loosened = &report.plan.policy_change.loosened;

@@ -13,6 +13,7 @@ use crate::change::Verb;
 use crate::model::{
     Fields, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackName, Timestamp, Value,
 };
+use crate::stored::grant::Grant;
 
 pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
 pub use watch::Watch;
@@ -66,10 +67,24 @@ pub struct Applying {
 pub struct Intent {
     /// What was to be done.
     pub verb: Verb,
+    /// When it was begun. The consent to a replacement counts from then.
+    pub at: Timestamp,
     /// What was live before; none if nothing was.
     pub from: Option<Fields>,
     /// What is to be recorded once it is done; empty for a delete.
     pub to: Fields,
+}
+
+impl Intent {
+    /// Whether it replaces a resource by what is declared now, under a consent that still holds: one
+    /// lasts an hour, and is for what was declared then. A beginning that lies ahead by more than that
+    /// is of a wrong clock.
+    #[must_use]
+    pub fn is_replacement_by(&self, declared: &Fields, now: Timestamp) -> bool {
+        self.verb == Verb::Replace
+            && self.to == *declared
+            && now.ms_since(self.at).saturating_abs() < Grant::LASTS_MS
+    }
 }
 
 /// A change that automation made.

@@ -124,6 +124,10 @@ struct StoredApplying {
 #[serde(deny_unknown_fields)]
 struct StoredIntent {
     verb: String,
+    /// One from before this was kept has none, which is 0: its consent is over. The version stays, as
+    /// with `epoch`.
+    #[serde(default)]
+    at_ms: i64,
     from: Option<StoredFields>,
     to: StoredFields,
 }
@@ -432,6 +436,7 @@ fn load_record(stored: StoredRecord) -> Recorded {
 fn store_applying(applying: &Applying) -> StoredApplying {
     let store = |intent: &Intent| StoredIntent {
         verb: intent.verb.as_str().to_owned(),
+        at_ms: intent.at.0,
         from: intent.from.as_ref().map(store_fields),
         to: store_fields(&intent.to),
     };
@@ -448,8 +453,10 @@ fn store_applying(applying: &Applying) -> StoredApplying {
 fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
     let load = |(key, intent): (String, StoredIntent)| {
         let verb = Verb::parse(&intent.verb).ok_or_else(|| senseless("verb", &intent.verb))?;
-        let (from, to) = (intent.from.map(load_fields), load_fields(intent.to));
-        Ok((load_key(&key)?, Intent { verb, from, to }))
+        let (at, from) = (Timestamp(intent.at_ms), intent.from.map(load_fields));
+        let to = load_fields(intent.to);
+        let intent = Intent { verb, at, from, to };
+        Ok((load_key(&key)?, intent))
     };
     let intents = stored
         .intents

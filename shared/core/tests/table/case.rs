@@ -371,14 +371,25 @@ impl Case {
             () if self.has("begun-delete") => Some(Verb::Delete),
             () => None,
         };
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        let at = match () {
+            () if self.has("begun-before-an-hour") => NOW.plus_ms(-HOUR_MS),
+            () if self.has("begun-in-two-hours") => NOW.plus_ms(2 * HOUR_MS),
+            () => NOW,
+        };
+        let to = match self.has("begun-otherwise") {
+            true => self.recorded.clone(),
+            false => self.declared.clone(),
+        };
         state.applying = verb.map(|verb| Applying {
             run: "r".to_owned(),
             intents: BTreeMap::from([(
                 self.key(),
                 Intent {
                     verb,
+                    at,
                     from: self.recorded.clone(),
-                    to: self.declared.clone().unwrap_or_default(),
+                    to: to.unwrap_or_default(),
                 },
             )]),
         });

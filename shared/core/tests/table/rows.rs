@@ -125,6 +125,9 @@ iam | members={a c} | members={a b} | members={a b c} | begun-update | pending |
 iam | members={a c} | members={a b} | members={a} | begun-update | pending | edited | update | safe | .sdpgt
 sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
 sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-before-an-hour | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-in-two-hours | drifted | missing | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace begun-otherwise | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | filter=a | begun-replace | in-sync | - | - | - | ......
 sub | filter=a | filter=b | filter=b | begun-replace | pending | edited | replace | destructive | ....gt
 sub | filter=a | filter=b | ? | begun-replace | unknown | - | - | - | ......

@@ -1,7 +1,7 @@
 //! Each kind of block, as `check` shows it.
 
 use super::*;
-use crate::live::{Detail, DnsRecord};
+use crate::live::{Detail, DnsRecord, LiveWorld};
 use crate::model::{Fields, Settling};
 use crate::render::check_text;
 
@@ -74,6 +74,25 @@ fn a_stack_without_state() {
         .values_mut()
         .for_each(|scope| scope.resources.clear());
     shows("stack_not_adopted_absent", &world);
+}
+
+#[test]
+fn a_stack_of_nothing_has_nothing_to_adopt() {
+    let mut world = World::in_sync();
+    for (path, text) in &mut world.files {
+        if path.contains('/') && !path.starts_with("stacks/") {
+            "topics: []\n".clone_into(text);
+        }
+    }
+    let stack = world.files.get_mut("stacks/dev.yaml").unwrap();
+    stack.truncate(stack.find("  acme:nodes").unwrap());
+    world.state = None;
+    world.live = LiveWorld::default();
+    let text = crate::render::check_text(&world.report(), &AROUND);
+    assert!(
+        text.contains("CLEAN") && !text.contains("state yet"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn check_text(report: &Report, around: &Around<'_>) -> String {
 /// The blocks of the resources; of a stack without state only what could not be read.
 pub(super) fn resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
     let all = blocks::of_resources(view, around);
-    if view.report.comparison.has_state {
+    if !view.report.is_not_adopted() {
         return all;
     }
     let mut blocks = vec![frame::not_adopted(view)];

@@ -25,6 +25,7 @@ fn full_state() -> State {
     state.resources.insert(key.clone(), record);
     let intent = Intent {
         verb: Verb::Replace,
+        at: Timestamp(6),
         from: None,
         to: fields,
     };
@@ -47,6 +48,22 @@ fn full_state() -> State {
     state.retired = Some(Timestamp(9));
     state.epoch = 4;
     state
+}
+
+#[test]
+fn a_change_begun_before_its_time_was_kept_began_long_ago() {
+    let mut state = full_state();
+    let text = String::from_utf8(encode(&state).unwrap()).unwrap();
+    let older = text.replace("        \"at_ms\": 6,\n", "");
+    assert_ne!(older, text);
+    for intent in state
+        .applying
+        .iter_mut()
+        .flat_map(|one| one.intents.values_mut())
+    {
+        intent.at = Timestamp(0);
+    }
+    assert_eq!(decode(older.as_bytes(), &state.stack).unwrap(), state);
 }
 
 #[test]
