@@ -172,6 +172,7 @@ fn planned(
         comparison,
         overrides: &BTreeSet::new(),
         holds: &[],
+        holds_unread: None,
     })
 }
 
@@ -256,6 +257,7 @@ fn stages(
         let (decided, authorise) = worked(|| authorise(&planned, authority));
         let report = Report {
             invalid: None,
+            push_first: None,
             declared: declared.into(),
             comparison,
             plan: planned,
@@ -264,6 +266,7 @@ fn stages(
             last_good_read_at: None,
             windows: BTreeMap::new(),
             holds: Vec::new(),
+            holds_unread: None,
             asked: None,
         };
         let around = Around {

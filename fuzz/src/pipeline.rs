@@ -157,6 +157,7 @@ pub(crate) fn run(
         let decided = authorise(&plan, authority);
         shown(&Report {
             invalid: None,
+            push_first: None,
             declared: declared.clone().into(),
             comparison: comparison.clone(),
             plan: plan.clone(),
@@ -165,6 +166,7 @@ pub(crate) fn run(
             last_good_read_at: None,
             windows: BTreeMap::new(),
             holds: Vec::new(),
+            holds_unread: None,
             asked: None,
         })?;
     }
@@ -185,6 +187,7 @@ fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Co
         comparison: &comparison,
         overrides: &BTreeSet::new(),
         holds: &[],
+        holds_unread: None,
     });
     (comparison, plan)
 }

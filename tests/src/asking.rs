@@ -5,13 +5,11 @@
     reason = "a scenario that can't go on has failed"
 )]
 
-use std::collections::BTreeMap;
-
 use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::recording::{Answer, MassAbsence};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::hold::{Hold, Holds};
-use kedge_engine::holds;
+use kedge_engine::holds::{self, HoldError};
 use kedge_engine::reconcile::{Authorisation, RunError, foresee};
 use kedge_engine::request::Request;
 
@@ -47,8 +45,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn foresee(&self, request: &Request) -> Result<Report, RunError> {
-        let (set, none, endpoints) = (self.set(), BTreeMap::new(), endpoints());
-        let job = self.job(&set, &none, &endpoints);
+        let (set, endpoints) = (self.set(), endpoints());
+        let job = self.job(&set, &self.variables, &endpoints);
         let run = foresee(&self.ports, &self.ports, job, request);
         self.ports.executor.run(run).expect("no crash point is set")
     }
@@ -85,7 +83,7 @@ impl Stack {
             until: now.plus_ms(minutes * 60_000),
             set_at: now,
         };
-        let run = holds::hold(&self.ports, &self.name, &hold);
+        let run = holds::hold(&self.ports, &self.name, &hold, false);
         let held = self.ports.executor.run(run);
         held.expect("no crash point is set").expect("a hold")
     }
@@ -95,14 +93,26 @@ impl Stack {
     /// # Panics
     /// When it can't.
     pub fn release(&self, key: Option<ResourceKey>) -> Vec<Hold> {
+        self.try_release(&[key], false).expect("released")
+    }
+
+    /// The same with its error; with `replace` over holds that can't be read.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn try_release(
+        &self,
+        keys: &[Option<ResourceKey>],
+        replace: bool,
+    ) -> Result<Vec<Hold>, HoldError> {
         let now = Timestamp(self.ports.executor.now_ms());
-        let keys = [key];
-        let run = holds::release(&self.ports, &self.name, &keys, now);
+        let run = holds::release(&self.ports, &self.name, keys, now, replace);
         let released = self.ports.executor.run(run);
-        released
-            .expect("no crash point is set")
-            .expect("released")
-            .1
+        let released = released.expect("no crash point is set");
+        released.map(|(_, released)| released)
     }
 
     /// Again, and it changes nothing: neither the world nor the store.

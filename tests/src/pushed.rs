@@ -65,11 +65,11 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
-        let (set, none, commit) = (self.set(), BTreeMap::new(), pushing.id());
+        let (set, commit) = (self.set(), pushing.id());
         let job = PushJob {
             stack: &self.name,
             set: &set,
-            overrides: &none,
+            overrides: &self.variables,
             actor: "ana@laptop",
             commit: commit.as_ref(),
             branch: Some("main"),

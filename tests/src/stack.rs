@@ -52,6 +52,8 @@ pub struct Stack {
     pub ports: SimPorts,
     /// When its definitions were stored, if they are not local files.
     pub pushed_at: Option<Timestamp>,
+    /// The environment's config values (`KEDGE_CONFIG_<NAME>`) where it is run, by name in lower case.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Stack {
@@ -79,6 +81,7 @@ impl Stack {
             files: BTreeMap::new(),
             ports: sim(seed, Sandbox::new(options)),
             pushed_at: None,
+            variables: BTreeMap::new(),
         };
         stack.policy("correct: safe, deploy: disruptive, correct_after: 0");
         stack.config("");
@@ -93,6 +96,7 @@ impl Stack {
             files,
             ports: sim(1, Sandbox::new(Options::default())),
             pushed_at: None,
+            variables: BTreeMap::new(),
         }
     }
 
@@ -216,9 +220,12 @@ impl Stack {
     /// When it crashes or shows a secret.
     pub fn try_check(&self) -> Result<Report, RunError> {
         let set = self.set();
-        let none = BTreeMap::new();
         let endpoints = endpoints();
-        let run = check(&self.ports, &self.ports, self.job(&set, &none, &endpoints));
+        let run = check(
+            &self.ports,
+            &self.ports,
+            self.job(&set, &self.variables, &endpoints),
+        );
         let result = self.ports.executor.run(run).expect("no crash point is set");
         self.assert_no_secret(&format!("{result:?}"));
         result
@@ -271,9 +278,8 @@ impl Stack {
     /// When it crashed; within, those of the engine.
     pub fn up(&self, authorisation: &Authorisation) -> Result<Upped, Crashed> {
         let set = self.set();
-        let none = BTreeMap::new();
         let endpoints = endpoints();
-        let job = self.job(&set, &none, &endpoints);
+        let job = self.job(&set, &self.variables, &endpoints);
         let result = self
             .ports
             .executor

@@ -322,6 +322,9 @@ pub(crate) struct HoldOptions {
     /// Why.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,
+    /// Write over a hold.json that can't be read: what was held before is lost.
+    #[arg(long, requires = "length")]
+    pub(crate) replace: bool,
     /// Do not wait until a run that is under way knows of it.
     #[arg(long, requires = "length")]
     pub(crate) no_wait: bool,
@@ -335,6 +338,9 @@ pub(crate) struct ReleaseOptions {
     /// Every hold of the stack and of its resources.
     #[arg(long, conflicts_with = "keys")]
     pub(crate) all: bool,
+    /// Write an empty list over a hold.json that can't be read: what was held before is lost.
+    #[arg(long, conflicts_with_all = ["keys", "all"])]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, clap::Args)]

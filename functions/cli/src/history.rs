@@ -23,6 +23,9 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
     let stack = &setup.chosen.stack;
     let found = engine::history(&setup.store, stack, &query).await;
     let history = found.map_err(PushError::Store)?;
+    if history == History::default() {
+        setup.refuse_unknown().await?;
+    }
     if args.format() == Format::Json {
         let json = json(stack.as_str(), &history);
         screen::out(&format!("{json:#}\n"))?;

@@ -20,6 +20,7 @@ const LONGEST_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// `kedge hold`: without `--for` it lists.
 pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
+    run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
     let (Some(length), Some(reason)) = (&options.length, &options.reason) else {
@@ -45,7 +46,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
             until: now.plus_ms(*length),
             set_at: now,
         };
-        all = holds::hold(store, stack, &hold).await?;
+        all = holds::hold(store, stack, &hold, options.replace).await?;
     }
     let is_json = args.format() == Format::Json;
     if !is_json {
@@ -116,14 +117,19 @@ async fn wait_for<'a>(
 pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8, CliError> {
     let run = Run::new(args).await?;
     run.refuse_if_read_only()?;
+    run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
+    if options.replace {
+        let (left, _) = holds::release(store, stack, &[], now, true).await?;
+        return show(&run, &left, None, now).map(|()| 0);
+    }
     let held = holds::holds(store, stack).await?;
     let which: Vec<Option<ResourceKey>> = match (options.all, options.keys.as_slice()) {
         (true, _) => held.list().iter().map(|hold| hold.key.clone()).collect(),
         (false, names) => named(names, &held)?,
     };
-    let (left, released) = holds::release(store, stack, &which, now).await?;
+    let (left, released) = holds::release(store, stack, &which, now, false).await?;
     if released.is_empty() && !options.all {
         return Err(CliError::Usage(match options.keys.is_empty() {
             true => format!("stack {stack} is not held as a whole; `kedge hold` lists what is"),

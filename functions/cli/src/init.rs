@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use kedge_core::definitions::stack_names;
 use kedge_core::model::StackName;
 use kedge_engine::ports::Secrets as _;
 use kedge_native::Settings;
@@ -30,8 +31,16 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         None => stack::choose(args, &settings, &set)?.stack.to_string(),
     };
     let name = StackName::new(&name).map_err(|error| CliError::Usage(error.to_string()))?;
-    write_new(Path::new(".env"), ENV_EXAMPLE)?;
     let file = args.definitions.join(format!("stacks/{name}.yaml"));
+    if !file.exists()
+        && let Some(other) = stack_names(&set).iter().find(|other| name.overlaps(other))
+    {
+        return Err(CliError::Usage(format!(
+            "the names of the stacks `{name}` and `{other}` overlap: what begins with the longer \
+             one would belong to both; choose another name"
+        )));
+    }
+    write_new(Path::new(".env"), ENV_EXAMPLE)?;
     if !file.exists() {
         let like = format!("stacks/{}.yaml", options.like);
         let Some(text) = set.text(&like) else {

@@ -1,6 +1,6 @@
 //! What every verb that looks at a stack needs, brought together once.
 
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::{DefinitionSet, stack_names};
 use kedge_core::model::Timestamp;
 use kedge_core::render;
 use kedge_engine::lease::LeaseTimes;
@@ -33,6 +33,11 @@ pub(crate) struct Setup {
     pub(crate) definitions: String,
     /// What the store holds, where that counts.
     pub(crate) read: Option<ReadSet>,
+    /// What is shown is not stored yet: the flags of the push that must come first.
+    pub(crate) push_first: Option<String>,
+    /// Whether the local files differ from the stored ones that count, so that a command which would
+    /// go by the local ones must say `--stored` to mean the same.
+    pub(crate) says_stored: bool,
     pub(crate) overrides: std::collections::BTreeMap<String, String>,
     pub(crate) settings: Settings,
     has_local: bool,
@@ -83,6 +88,8 @@ impl Setup {
             chosen,
             set,
             read: None,
+            push_first: None,
+            says_stored: false,
             deadline,
             read_only,
             settings,
@@ -111,6 +118,8 @@ impl Setup {
         let stored = read.stored.as_ref();
         match (source, stored) {
             (Source::Stored, Some(stored)) => {
+                let is_other = self.has_local && stored.set.files() != self.set.files();
+                self.says_stored = is_other && !args.stored;
                 self.definitions = render::stored_text(stored, now);
                 self.set = stored.set.clone();
             }
@@ -122,6 +131,10 @@ impl Setup {
                     Some(_) => "stored: ".to_owned(),
                     None => "nothing is stored".to_owned(),
                 };
+                let is_stored =
+                    read.fault.is_none() && stored.is_some_and(|one| one.set.files() == local);
+                let flags = || stored.map(sets::push_flags).unwrap_or_default();
+                self.push_first = (!is_stored).then(flags);
                 let stored = stored.map(|stored| render::stored_text(stored, now));
                 let stored = stored.unwrap_or_default();
                 self.definitions = format!(
@@ -142,6 +155,28 @@ impl Setup {
             .map_err(RunError::Store)?;
         self.read = Some(read);
         Ok(())
+    }
+
+    /// Refuses the name of a stack that has no file here and of which nothing is stored.
+    pub(crate) async fn refuse_unknown(&self) -> Result<(), CliError> {
+        let stack = &self.chosen.stack;
+        let local = stack_names(&self.set);
+        if local.contains(stack) {
+            return Ok(());
+        }
+        let is_known = sets::is_known(&self.store, stack).await;
+        if is_known.map_err(RunError::Store)? {
+            return Ok(());
+        }
+        let pushed = sets::pushed_stacks(&self.store).await;
+        let pushed = pushed.map_err(RunError::Store)?;
+        Err(stack::unknown(stack, local.into_iter().chain(pushed)))
+    }
+
+    /// The flags that a command must repeat to mean the same definitions and the same store.
+    pub(crate) fn flags(&self, args: &Args) -> String {
+        let stored = if self.says_stored { " --stored" } else { "" };
+        format!("{}{stored}", args.flags())
     }
 
     /// What is asked of the engine.

@@ -1,10 +1,11 @@
 //! Which stack is meant, and how that is known.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use kedge_core::definitions::{
-    DefinitionSet, environment_of, is_protected, stack_names, stack_of_branch,
+    DefinitionSet, environment_of, is_protected, nearest, stack_names, stack_of_branch,
 };
 use kedge_core::model::StackName;
 use kedge_native::Settings;
@@ -126,8 +127,28 @@ fn environments(environment: String, protected: bool) -> [String; 3] {
 }
 
 fn known(set: &DefinitionSet) -> String {
-    let names: Vec<String> = stack_names(set).iter().map(ToString::to_string).collect();
+    there_are(&stack_names(set).into_iter().collect())
+}
+
+fn there_are(stacks: &BTreeSet<StackName>) -> String {
+    let names: Vec<&str> = stacks.iter().map(StackName::as_str).collect();
     format!("there are {}", names.join(", "))
+}
+
+/// A name that is no stack's, beside those that are.
+pub(crate) fn unknown(stack: &StackName, known: impl Iterator<Item = StackName>) -> CliError {
+    let known: BTreeSet<StackName> = known.collect();
+    let meant = nearest(stack.as_str(), known.iter().map(StackName::as_str));
+    let meant = meant.map(|name| format!(", did you mean `{name}`?"));
+    let others = match known.is_empty() {
+        true => String::new(),
+        false => format!("; {}", there_are(&known)),
+    };
+    CliError::Usage(format!(
+        "there is no stack `{stack}`{}: it has no file stacks/{stack}.yaml here, and nothing is \
+         stored of it{others}",
+        meant.unwrap_or_default()
+    ))
 }
 
 /// The stack of the branch that is checked out, if there is one.

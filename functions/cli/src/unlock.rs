@@ -1,12 +1,14 @@
 //! `kedge unlock`: takes a lease from a run that is gone, or must stop.
 
-use kedge_engine::lease::{self, HeldBy, Holder};
+use kedge_core::render;
+use kedge_core::stored::StoredError;
+use kedge_engine::lease::{self, HeldBy, Holder, LeaseError};
 use kedge_engine::ports::{Clock as _, Random as _};
 
 use crate::args::{Args, Format, UnlockOptions};
 use crate::error::CliError;
-use crate::screen;
 use crate::setup::Setup;
+use crate::{error, screen};
 
 /// `kedge unlock`.
 pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, CliError> {
@@ -18,13 +20,19 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     }
     let stack = &setup.chosen.stack;
     let is_json = args.format() == Format::Json;
-    let Some(held) = lease::holder_of(&setup.store, stack, setup.lease).await? else {
-        return answer(is_json, stack.as_str(), None, || {
-            format!("stack `{stack}` is not locked: nobody is changing it\n")
-        });
+    let found = match lease::holder_of(&setup.store, stack, setup.lease).await {
+        Ok(Some(held)) => Found::Held(held),
+        Ok(None) => {
+            setup.refuse_unknown().await?;
+            return answer(is_json, stack.as_str(), None, || {
+                format!("stack `{stack}` is not locked: nobody is changing it\n")
+            });
+        }
+        Err(LeaseError::Decode { source, .. }) if !source.is_newer() => Found::Damaged(source),
+        Err(error) => return Err(error.into()),
     };
     if !is_json {
-        screen::err(&shown(&held))?;
+        screen::err(&found.shown())?;
     }
     if !options.yes && !is_agreed(is_json)? {
         screen::err("nothing was changed\n")?;
@@ -45,14 +53,50 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
              changes, and nobody else\n"
         ))?;
     }
-    lease::unlock(&setup.ports, &setup.store, &held, &by, setup.lease).await?;
-    answer(is_json, stack.as_str(), Some(&held), || {
+    let (ports, store) = (&setup.ports, &setup.store);
+    match &found {
+        Found::Held(held) => lease::unlock(ports, store, held, &by, setup.lease).await?,
+        Found::Damaged(_) => lease::replace(ports, store, stack, &by, setup.lease).await?,
+    }
+    answer(is_json, stack.as_str(), Some(&found), || {
+        let what = match &found {
+            Found::Held(held) => format!("run {}", held.run),
+            Found::Damaged(_) => "its last run".to_owned(),
+        };
         format!(
             "unlocked: stack `{stack}` may be changed again; `kedge check` says how it stands, and \
-             the next `kedge up` settles what run {} had begun\n",
-            held.run
+             the next `kedge up` settles what {what} had begun\n"
         )
     })
+}
+
+/// What stands in the way.
+enum Found {
+    /// A lease, and who has it.
+    Held(HeldBy),
+    /// A lease that can't be read.
+    Damaged(StoredError),
+}
+
+impl Found {
+    fn shown(&self) -> String {
+        match self {
+            Self::Held(held) => shown(held),
+            Self::Damaged(source) => {
+                let why = render::plain_text(&with_causes(source));
+                format!(
+                    "{why}\nNobody can say who has the lease; a run that has it can't renew it, and \
+                     ends. Unlocking writes a new one over it.\n"
+                )
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn with_causes(error: &StoredError) -> String {
+    let causes = error::causes(error).into_iter();
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Who holds it, since when, and whether it seems gone.
@@ -83,13 +127,18 @@ fn is_agreed(is_json: bool) -> Result<bool, CliError> {
 fn answer(
     is_json: bool,
     stack: &str,
-    held: Option<&HeldBy>,
+    found: Option<&Found>,
     text: impl FnOnce() -> String,
 ) -> Result<u8, CliError> {
     if !is_json {
         screen::out(&text())?;
         return Ok(0);
     }
+    let (held, damaged) = match found {
+        Some(Found::Held(held)) => (Some(held), None),
+        Some(Found::Damaged(source)) => (None, Some(with_causes(source))),
+        None => (None, None),
+    };
     let held = held.map(|held| {
         serde_json::json!({
             "actor": held.actor,
@@ -102,6 +151,7 @@ fn answer(
         "format": "kedge.unlocked/1",
         "stack": stack,
         "from": held,
+        "damaged": damaged,
     });
     screen::out(&format!("{json:#}\n"))?;
     Ok(0)

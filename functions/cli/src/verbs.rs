@@ -51,7 +51,14 @@ impl<'a> Run<'a> {
             None => reconcile::preview(ports, store, job, &overrides).await,
         };
         self.watcher.end();
-        Ok(report?)
+        let report = report?;
+        Ok(match &self.setup.push_first {
+            Some(_) => Report {
+                push_first: self.setup.push_first.clone(),
+                ..report
+            },
+            None => report,
+        })
     }
 
     pub(crate) fn refuse_if_read_only(&self) -> Result<(), CliError> {
@@ -113,7 +120,7 @@ impl<'a> Run<'a> {
         let mut text = text(&Around {
             stack_origin: &self.setup.chosen.origin,
             definitions: &self.setup.definitions,
-            flags: &self.args.flags(),
+            flags: &self.setup.flags(self.args),
             colour: screen::stdout_colour(self.args.colour),
             traffic: Some(traffic),
             verbose: true,

@@ -5,6 +5,8 @@
 )]
 
 mod common;
+#[path = "cli/damaged.rs"]
+mod damaged;
 #[path = "cli/desk.rs"]
 mod desk;
 #[path = "cli/stores.rs"]

@@ -223,10 +223,19 @@ pub enum Notice {
         /// Which.
         keys: Vec<ResourceKey>,
     },
-    /// The registry was not there; the others' record sets could not be checked.
+    /// The registry was lost or damaged, and made anew from what is stored of the stacks.
     IndexMade {
-        /// The other stacks that have definitions.
-        others: Vec<StackName>,
+        /// Why the stored one can't be used; none if there was none.
+        damage: Option<String>,
+        /// How many other stacks it has.
+        others: usize,
+        /// Those of which a part could not be read, so that not all of their record sets were checked.
+        unread: Vec<StackName>,
+    },
+    /// Values of this machine's environment were used, and are no part of the set.
+    VariablesUsed {
+        /// The variables.
+        names: Vec<String>,
     },
     /// State could not be read, so that nobody knows whether the policy becomes looser.
     StateUnread {
@@ -251,6 +260,7 @@ impl Notice {
             Self::AncestryNotChecked { .. } => "ancestry-not-checked",
             Self::Withdrawn { .. } => "withdrawn",
             Self::IndexMade { .. } => "index-made",
+            Self::VariablesUsed { .. } => "variables-used",
             Self::StateUnread { .. } => "state-unread",
             Self::StoredInvalid { .. } => "stored-invalid",
         }
@@ -277,18 +287,40 @@ impl fmt::Display for Notice {
                     names.join(", ")
                 )
             }
-            Self::IndexMade { others } if others.is_empty() => {
-                f.write_str("stacks/index.json is made")
-            }
-            Self::IndexMade { others } => {
-                let others: Vec<&str> = others.iter().map(StackName::as_str).collect();
+            Self::IndexMade {
+                damage,
+                others,
+                unread,
+            } => {
+                let was = damage.as_ref().map(|why| format!("can't be used ({why})"));
+                let was = was.unwrap_or_else(|| "was not there".to_owned());
+                let stacks = match others {
+                    1 => "1 other stack".to_owned(),
+                    others => format!("{others} other stacks"),
+                };
                 write!(
                     f,
-                    "stacks/index.json was missing and is made anew; record sets of {} count again \
-                     once those are pushed",
-                    others.join(", ")
-                )
+                    "stacks/index.json {was}; it is made anew from what is stored of {stacks}"
+                )?;
+                match unread.as_slice() {
+                    [] => Ok(()),
+                    unread => {
+                        let names: Vec<&str> = unread.iter().map(StackName::as_str).collect();
+                        let names = names.join(", ");
+                        write!(
+                            f,
+                            "; not all of {names} could be read, so that not all of their DNS record \
+                             sets were checked"
+                        )
+                    }
+                }
             }
+            Self::VariablesUsed { names } => write!(
+                f,
+                "{} is set here, and its value is not stored: every machine that runs this stack \
+                 needs it",
+                names.join(", ")
+            ),
             Self::StateUnread { reason } => write!(
                 f,
                 "not checked whether the policy becomes looser: state could not be read: {reason}"
@@ -429,12 +461,13 @@ pub fn recorded_before(state: &State) -> Before {
 /// state could not be read, those that the registry listed stay.
 #[must_use]
 pub fn record_sets(
-    declared: &Declared,
+    declared: Option<&Declared>,
     state: Result<Option<&State>, ()>,
     listed: &BTreeSet<ResourceKey>,
 ) -> BTreeSet<ResourceKey> {
     let is_set = |key: &&ResourceKey| key.kind() == Kind::DnsRecordSet;
-    let own = declared.resources.keys().filter(is_set).cloned();
+    let own = declared.into_iter().flat_map(|one| one.resources.keys());
+    let own = own.filter(is_set).cloned();
     let kept: Vec<ResourceKey> = match state {
         Ok(None) => Vec::new(),
         Ok(Some(state)) => state.resources.keys().filter(is_set).cloned().collect(),

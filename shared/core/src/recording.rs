@@ -103,6 +103,21 @@ impl Recording {
     }
 }
 
+/// Has nothing recorded of resources whose declaration is in doubt, but how a change of ours ended.
+pub fn leave_out(comparison: &mut Comparison, is_in_doubt: impl Fn(&ResourceKey) -> bool) {
+    let Comparison {
+        records, settled, ..
+    } = comparison;
+    records.retain(|key, record| {
+        if !is_in_doubt(key) {
+            return true;
+        }
+        let ours = settled.get(key);
+        *record = ours.cloned();
+        ours.is_some()
+    });
+}
+
 /// Forgets marks that mean nothing any longer: a resource that is recorded or declared otherwise
 /// waits for nobody, and a confirmed absence ends where the resource is there, is no longer recorded,
 /// or was confirmed too long ago.

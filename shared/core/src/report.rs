@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::definitions::Problems;
-use crate::diff::{Cause, Comparison, Verdict};
+use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
-use crate::plan::{Approved, Decided, FindingKind, Plan};
+use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
 use crate::recording::Asked;
 use crate::state::Window;
-use crate::stored::hold::Hold;
+use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
@@ -213,6 +213,9 @@ pub struct Report {
     /// Why the stored definitions could not be used, if so. Then the rest is by the last good
     /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
     pub invalid: Option<InvalidSet>,
+    /// What is shown is not what is stored, or what is stored can't be used: an `up` is refused until a
+    /// push with these flags (` --after-rollback REVISION`, or none).
+    pub push_first: Option<String>,
     /// What should be. Shared: it is large, and a look and its report both need it.
     pub declared: Arc<Declared>,
     /// What differs.
@@ -229,6 +232,8 @@ pub struct Report {
     pub windows: BTreeMap<ResourceKey, Window>,
     /// Holds to tell of: those that stand, and those that ended and were not told yet.
     pub holds: Vec<Hold>,
+    /// Why holds could not be read, where they were looked for: then everything is held.
+    pub holds_unread: Option<UnreadHolds>,
     /// What was asked for, where it was more than a check or an `up`.
     pub asked: Option<Asked>,
 }
@@ -320,6 +325,21 @@ impl Report {
             .count()
     }
 
+    /// Whether nothing that depends on a variable that moved is left, so that the record of them may
+    /// follow (semantics 4.6).
+    #[must_use]
+    pub fn settles_variables(&self) -> bool {
+        let depends = |key: &ResourceKey| self.plan.variable_of(&self.declared, key).is_some();
+        let unread = |one: &Difference| one.verdict == Verdict::Unknown && depends(&one.key);
+        let waits = |finding: &Finding| {
+            let kinds = [FindingKind::Held, FindingKind::Waits, FindingKind::Blocked];
+            kinds.contains(&finding.kind) && depends(&finding.key)
+        };
+        !(self.decided.left.iter().any(|left| depends(&left.key))
+            || self.comparison.differences.values().any(unread)
+            || self.plan.findings.iter().any(waits))
+    }
+
     /// Whether an `up` with every consent would do anything.
     #[must_use]
     pub fn has_something_to_do(&self) -> bool {
@@ -327,6 +347,7 @@ impl Report {
             || !self.records().is_empty()
             || (!self.plan.policy_change.loosened.is_empty() && !self.plan.held)
             || !self.plan.policy_change.tightened.is_empty()
+            || !self.plan.variables.is_empty()
     }
 
     /// The exit code of an `up`: how the stack stands after it. A change that was not made is an

@@ -94,6 +94,7 @@ fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
             key: key(*number),
             fields,
             secrets: ByField::new(),
+            config_keys: BTreeSet::new(),
             origin: origin(),
             exclusive: false,
             authoritative: false,
@@ -110,6 +111,8 @@ fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
         resources: worlds.iter().filter_map(resource).collect(),
         ignore_rules: Vec::new(),
         unused: Vec::new(),
+        config_keys: BTreeSet::new(),
+        variables: BTreeSet::new(),
     }
 }
 
@@ -170,6 +173,7 @@ fn planned_of(
         comparison: &comparison,
         overrides: &overrides,
         holds: &[],
+        holds_unread: None,
     });
     (comparison, made)
 }

@@ -20,6 +20,7 @@
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
 //! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -74,6 +75,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     let mut state = begun.memory.state.unwrap_or_else(|| {
         let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
         let mut first = State::first(stack, begun.salt, policy);
+        first.variables = Some(report.declared.variables.clone());
         if let Some(asked) = &report.asked {
             asked.recording.begin(&mut first);
         }
@@ -89,6 +91,9 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
             return Ended { stopped };
         }
     };
+    if follows_variables(&state, report, is_unattended) {
+        state.variables = Some(report.declared.variables.clone());
+    }
     prepare(&mut state, report, changed, cx.ports.now());
     let progress = begun.progress;
     progress(Progress::Applying(report.decided.approved.len()));
@@ -132,11 +137,23 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         || asks.is_some_and(|asked| !asked.recording.is_empty())
         || decided.policy_granted
         || state.policy != report.plan.policy
+        || follows_variables(state, report, is_unattended)
         || state
             .applying
             .iter()
             .flat_map(|applying| applying.intents.keys())
             .any(settled)
+}
+
+/// Whether the record of variables is to follow those of this run: a person's `up` that leaves nothing
+/// of what depends on them (semantics 4.6).
+fn follows_variables(state: &State, report: &Report, is_unattended: bool) -> bool {
+    let none = BTreeSet::new();
+    let recorded = state.variables.as_ref().unwrap_or(&none);
+    !is_unattended
+        && report.asked.is_none()
+        && *recorded != report.declared.variables
+        && report.settles_variables()
 }
 
 /// Whether it is still open how a change that was begun ended: its resource could not be read, or

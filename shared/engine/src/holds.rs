@@ -7,11 +7,12 @@
 
 use bytes::Bytes;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::{Hold, Holds};
 use thiserror::Error;
 
 use crate::lease::{HeldBy, LeaseError, LeaseTimes, holder_of};
-use crate::memory::{Keys, MemoryError, read_holds, read_holds_to_change, read_watch, write_watch};
+use crate::memory::{Keys, MemoryError, read_holds_to_change, read_watch, write_watch};
 use crate::ports::{Clock, PutOutcome, Store};
 
 /// How often a write is begun again because somebody else wrote between.
@@ -23,6 +24,27 @@ pub enum HoldError {
     /// They could not be read or written.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// They are stored and can't be read: everything is held.
+    #[error(
+        "the holds of stack `{stack}` can't be read, so that everything is held; `--replace` of \
+         `kedge release` or `kedge hold` writes new ones, and what was held before is lost"
+    )]
+    Damaged {
+        /// Whose.
+        stack: StackName,
+        /// Why.
+        #[source]
+        source: StoredError,
+    },
+    /// A newer program wrote them, and nothing is written over them (semantics 8.7).
+    #[error("the holds of stack `{stack}` can't be read, so that everything is held")]
+    Newer {
+        /// Whose.
+        stack: StackName,
+        /// Which version.
+        #[source]
+        source: StoredError,
+    },
     /// Others write them all the time.
     #[error("the holds of stack `{stack}` change all the time; nothing was written, try again")]
     Contended {
@@ -35,16 +57,34 @@ pub enum HoldError {
 ///
 /// # Errors
 /// When they can't be read.
-pub async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, MemoryError> {
-    read_holds(store, stack).await
+pub async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, HoldError> {
+    let read = read_holds_to_change(store, stack).await;
+    let read = read.map_err(MemoryError::from)?;
+    read.holds.map_err(|source| HoldError::of(stack, source))
 }
 
-/// Sets a hold, which replaces an older one of the same thing. Gives back all holds.
+impl HoldError {
+    fn of(stack: &StackName, source: StoredError) -> Self {
+        let stack = stack.clone();
+        match source.is_newer() {
+            true => Self::Newer { stack, source },
+            false => Self::Damaged { stack, source },
+        }
+    }
+}
+
+/// Sets a hold, which replaces an older one of the same thing. Gives back all holds. With `replace`
+/// it is written over holds that can't be read, unless a newer program wrote them.
 ///
 /// # Errors
 /// When they can't be read or written.
-pub async fn hold<S: Store>(store: &S, stack: &StackName, hold: &Hold) -> Result<Holds, HoldError> {
-    let (holds, ()) = change(store, stack, hold.set_at, |holds| {
+pub async fn hold<S: Store>(
+    store: &S,
+    stack: &StackName,
+    hold: &Hold,
+    replace: bool,
+) -> Result<Holds, HoldError> {
+    let (holds, ()) = change(store, stack, hold.set_at, replace, |holds| {
         holds.set(hold.clone());
         Some(())
     })
@@ -53,7 +93,8 @@ pub async fn hold<S: Store>(store: &S, stack: &StackName, hold: &Hold) -> Result
 }
 
 /// Takes holds away: these, or without a name the stack's own. Gives back which there were, and what
-/// is held still.
+/// is held still. With `replace` an empty list is written over holds that can't be read, unless a
+/// newer program wrote them.
 ///
 /// # Errors
 /// When they can't be read or written.
@@ -62,8 +103,9 @@ pub async fn release<S: Store>(
     stack: &StackName,
     keys: &[Option<ResourceKey>],
     now: Timestamp,
+    replace: bool,
 ) -> Result<(Holds, Vec<Hold>), HoldError> {
-    change(store, stack, now, |holds| {
+    change(store, stack, now, replace, |holds| {
         let released = keys.iter().filter_map(|key| holds.release(key.as_ref()));
         let released: Vec<Hold> = released.collect();
         (!released.is_empty()).then_some(released)
@@ -111,26 +153,34 @@ pub async fn wait_for<C: Clock, S: Store>(
     }
 }
 
-/// Changes the stored list, on the condition that nobody else did meanwhile. None: nothing to write.
+/// Changes the stored list, on the condition that nobody else did meanwhile. None: nothing to write,
+/// unless what is there is to be replaced.
 async fn change<S: Store, T: Default>(
     store: &S,
     stack: &StackName,
     now: Timestamp,
+    replace: bool,
     make: impl Fn(&mut Holds) -> Option<T>,
 ) -> Result<(Holds, T), HoldError> {
     for _ in 0..TRIES_MAX {
-        let read = read_holds_to_change(store, stack).await?;
-        let mut holds = read.holds;
-        let Some(made) = make(&mut holds) else {
-            return Ok((holds, T::default()));
+        let read = read_holds_to_change(store, stack).await;
+        let read = read.map_err(MemoryError::from)?;
+        let (mut holds, is_replaced) = match read.holds {
+            Ok(holds) => (holds, false),
+            Err(source) if replace && !source.is_newer() => (Holds::default(), true),
+            Err(source) => return Err(HoldError::of(stack, source)),
         };
+        let made = make(&mut holds);
+        if made.is_none() && !is_replaced {
+            return Ok((holds, T::default()));
+        }
         holds.trim(now);
         let bytes = Bytes::from(holds.encode().map_err(MemoryError::from)?);
         let key = Keys::of(stack).hold;
         let put = store.put(&key, bytes, read.condition).await;
         if let PutOutcome::Written(_) = put.map_err(MemoryError::from)? {
             tell_checks(store, stack, &holds, now).await;
-            return Ok((holds, made));
+            return Ok((holds, made.unwrap_or_default()));
         }
     }
     let stack = stack.clone();

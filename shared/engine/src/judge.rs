@@ -45,6 +45,7 @@ impl Truths<'_> {
             comparison: &comparison,
             overrides: self.overrides,
             holds: &standing,
+            holds_unread: self.look.holds_unread.as_ref(),
         });
         (comparison, plan)
     }
@@ -68,7 +69,16 @@ pub(crate) fn judge(
         look,
         overrides,
     };
-    let (comparison, plan) = truths.compare_and_plan();
+    let compared = |truths: &Truths<'_>| {
+        let (mut comparison, plan) = truths.compare_and_plan();
+        if !matches!(authorisation, Authorisation::Person(_)) {
+            recording::leave_out(&mut comparison, |key| {
+                plan.variable_of(truths.declared, key).is_some()
+            });
+        }
+        (comparison, plan)
+    };
+    let (comparison, plan) = compared(&truths);
     match authorisation {
         Authorisation::Asked(request) => {
             let asked = ask(now, look, state, &comparison, request)?;
@@ -77,7 +87,7 @@ pub(crate) fn judge(
                 // The world as it is once its absences are believed (semantics 3.2).
                 Some(state) => {
                     let state = Some(&state);
-                    let (comparison, plan) = Truths { state, ..truths }.compare_and_plan();
+                    let (comparison, plan) = compared(&Truths { state, ..truths });
                     report(look, comparison, plan)
                 }
                 None => report(look, comparison, plan),
@@ -104,6 +114,7 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
     Report {
         windows: drifts.map(window).collect(),
         invalid: None,
+        push_first: None,
         declared: Arc::clone(&look.declared),
         comparison,
         plan,
@@ -111,6 +122,7 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
         read_at: look.read_at,
         last_good_read_at: watch.last_good_read_at,
         holds: watch.holds_to_tell(&look.holds, look.read_at),
+        holds_unread: look.holds_unread.clone(),
         asked: None,
     }
 }

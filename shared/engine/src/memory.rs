@@ -105,6 +105,11 @@ impl Keys {
         }
     }
 
+    /// What every key of a stack begins with.
+    pub(crate) fn all_of(stack: &StackName) -> String {
+        format!("{STACKS}{stack}/")
+    }
+
     /// The copy of a set that was stored.
     pub(crate) fn revision(&self, revision: &str) -> String {
         format!("{}{revision}.json", self.revisions)
@@ -138,6 +143,11 @@ impl ReadState {
     pub(crate) fn epoch(&self) -> u64 {
         self.state.as_ref().map_or(0, |state| state.epoch)
     }
+}
+
+/// Whether a stack was retired and nothing of it is left.
+pub(crate) fn is_gone(state: &State) -> bool {
+    state.retired.is_some() && state.resources.is_empty() && state.applying.is_none()
 }
 
 /// Reads a stack's state.
@@ -194,7 +204,11 @@ pub(crate) async fn read_holds<S: Store>(
     store: &S,
     stack: &StackName,
 ) -> Result<Holds, MemoryError> {
-    Ok(read_holds_to_change(store, stack).await?.holds)
+    let read = read_holds_to_change(store, stack).await?;
+    read.holds.map_err(|source| MemoryError::Stored {
+        stack: stack.clone(),
+        source,
+    })
 }
 
 /// Keeps the record of a run, once.
@@ -256,10 +270,10 @@ pub(crate) async fn write_watch<S: Store>(
     Ok(())
 }
 
-/// The holds of a stack as they were read.
-#[derive(Debug, Clone)]
+/// The holds of a stack as they were read, or why they can't be used.
+#[derive(Debug)]
 pub(crate) struct ReadHolds {
-    pub(crate) holds: Holds,
+    pub(crate) holds: Result<Holds, StoredError>,
     pub(crate) condition: Condition,
 }
 
@@ -267,19 +281,15 @@ pub(crate) struct ReadHolds {
 pub(crate) async fn read_holds_to_change<S: Store>(
     store: &S,
     stack: &StackName,
-) -> Result<ReadHolds, MemoryError> {
+) -> Result<ReadHolds, StoreError> {
     let Some(object) = store.get(&Keys::of(stack).hold).await? else {
         return Ok(ReadHolds {
-            holds: Holds::default(),
+            holds: Ok(Holds::default()),
             condition: Condition::Absent,
         });
     };
-    let holds = Holds::decode(&object.bytes).map_err(|source| MemoryError::Stored {
-        stack: stack.clone(),
-        source,
-    })?;
     Ok(ReadHolds {
-        holds,
+        holds: Holds::decode(&object.bytes),
         condition: Condition::Is(object.etag),
     })
 }

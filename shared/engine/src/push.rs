@@ -9,30 +9,30 @@
 //!
 //! **Guarantees.** One object is the set, so no reader sees a part of it. Of two pushes at once one
 //! wins step 3, and the other says so. After a crash between any two steps the same push again takes
-//! up what is there: a revision that was written is used, a registry that lags is brought up.
+//! up what is there: a revision that was written is used, a registry that lags is brought up. One that
+//! is lost or damaged is made anew from the sets and states of all stacks, and its checks hold.
 //! **Assumptions.** Conditional writes.
 //! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1; the
 //! second finds it at step 4, and until its next push the mark on the records blocks it (2.3).
 
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems};
+use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems, variable};
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::push::{
     Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
     recorded_before,
 };
 use kedge_core::state::State;
-use kedge_core::stored::index::{Entry, Index};
 use kedge_core::stored::set::{Commit, Pushed, SetDecodeError, StoredSet};
 use thiserror::Error;
 
 use crate::memory::{self, Keys, MemoryError};
-use crate::ports::{Clock, ETag, Store, StoreError};
-use crate::registry::{self, RegistryError};
-use crate::sets::{self, ReadSet, SetFault, read_parsed, read_revision};
+use crate::ports::{Clock, Store, StoreError};
+use crate::registry::{self, Made, ReadIndex, RegistryError};
+use crate::sets::{self, ReadSet, SetFault, read_parsed};
 use write::Write;
 
 /// What is pushed.
@@ -159,6 +159,17 @@ pub enum PushError {
         /// What was asked for.
         revision: String,
     },
+    /// The revision is there and can't be read.
+    #[error("revision `{revision}` of stack `{stack}` can't be used; choose another")]
+    DamagedRevision {
+        /// The stack.
+        stack: StackName,
+        /// The revision.
+        revision: String,
+        /// Why.
+        #[source]
+        source: SetDecodeError,
+    },
     /// A revision's beginning fits several.
     #[error("`{revision}` begins several revisions: {}", found.join(", "))]
     Ambiguous {
@@ -197,7 +208,7 @@ pub async fn push<P: Clock, S: Store>(
         // What can't be used is replaced whatever it says.
         same_content: same_content && standing.read.fault.is_none(),
         before: &standing.before,
-        index: &standing.index,
+        index: &standing.index.index,
         in_force: in_force.map(|state| &state.policy),
         ancestry: &ancestry,
         consent: job.consent,
@@ -211,8 +222,12 @@ pub async fn push<P: Clock, S: Store>(
         commit: job.commit.cloned(),
         branch: job.branch.map(str::to_owned),
     };
-    let mut notices = standing.notices();
+    let mut notices = standing.notices(job.stack);
     notices.extend(said);
+    let names: Vec<String> = declared.variables.iter().map(|key| variable(key)).collect();
+    if !names.is_empty() {
+        notices.push(Notice::VariablesUsed { names });
+    }
     let write = Write {
         store,
         standing: &standing,
@@ -243,7 +258,7 @@ pub async fn rollback<P: Clock, S: Store>(
     let old = find_revision(store, job.stack, job.revision).await?;
     let declared = read(&old.set, job.stack, job.overrides)?;
     let standing = Standing::read(store, job.stack, job.overrides).await?;
-    let refusals = names(&declared, &standing.index);
+    let refusals = names(&declared, &standing.index.index);
     if !refusals.is_empty() {
         return Err(PushError::Refused(refusals));
     }
@@ -271,7 +286,7 @@ pub async fn rollback<P: Clock, S: Store>(
         .revision(&old.set, pushed, Some(old.revision()))
         .await?;
     write
-        .finish(stored, PushOutcome::Stored, standing.notices())
+        .finish(stored, PushOutcome::Stored, standing.notices(job.stack))
         .await
 }
 
@@ -321,7 +336,18 @@ async fn find_revision<S: Store>(
         .map(str::to_owned)
         .collect();
     match (found.pop(), found.is_empty()) {
-        (Some(one), true) => read_revision(store, stack, &one).await?.ok_or_else(none),
+        (Some(revision), true) => {
+            let object = store.get(&Keys::of(stack).revision(&revision)).await?;
+            let object = object.ok_or_else(none)?;
+            StoredSet::decode(&object.bytes, stack).map_err(|source| {
+                let stack = stack.clone();
+                PushError::DamagedRevision {
+                    stack,
+                    revision,
+                    source,
+                }
+            })
+        }
         (Some(last), false) => {
             found.push(last);
             let revision = revision.to_owned();
@@ -335,10 +361,7 @@ async fn find_revision<S: Store>(
 struct Standing {
     read: ReadSet,
     before: Before,
-    index: Index,
-    index_etag: Option<ETag>,
-    /// Other stacks with definitions, where there was no registry.
-    others: Vec<StackName>,
+    index: ReadIndex,
     state: Result<Option<State>, MemoryError>,
 }
 
@@ -355,11 +378,7 @@ impl Standing {
             }
             fault => read.fault = fault,
         }
-        let (index, index_etag) = registry::read(store).await?;
-        let others = match index_etag {
-            Some(_) => Vec::new(),
-            None => others(store, stack).await?,
-        };
+        let index = registry::read(store).await?;
         let state = memory::read_state(store, stack).await;
         let state = state.map(|read| read.state);
         let before = match (&declared, &state) {
@@ -367,21 +386,10 @@ impl Standing {
             (None, Ok(Some(state))) => recorded_before(state),
             (None, _) => Before::new(),
         };
-        let mut index = index;
-        for other in &others {
-            // Nothing is known of it but its name, which is what 2.1 is about.
-            index.stacks.entry(other.clone()).or_insert_with(|| Entry {
-                revision: DefinitionSet::default().revision(),
-                record_sets: BTreeSet::new(),
-                retired: false,
-            });
-        }
         Ok(Self {
             read,
             before,
             index,
-            index_etag,
-            others,
             state,
         })
     }
@@ -390,7 +398,7 @@ impl Standing {
         self.state.as_ref().ok().and_then(Option::as_ref)
     }
 
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self, stack: &StackName) -> Vec<Notice> {
         let mut notices = Vec::new();
         match &self.read.fault {
             None | Some(sets::SetFault::NeverPushed { .. }) => {}
@@ -399,9 +407,19 @@ impl Standing {
                 judged_by: self.read.stored.as_ref().map(StoredSet::revision),
             }),
         }
-        if !self.others.is_empty() {
-            let others = self.others.clone();
-            notices.push(Notice::IndexMade { others });
+        if let Some(Made { damage, unread }) = &self.index.made {
+            let mine = |other: &&StackName| **other != *stack;
+            let others = self.index.index.stacks.keys().filter(mine).count();
+            let damage = damage.as_ref().map(ToString::to_string);
+            // The first push of all finds nothing.
+            if damage.is_some() || others > 0 {
+                let unread = unread.iter().filter(mine).cloned().collect();
+                notices.push(Notice::IndexMade {
+                    damage,
+                    others,
+                    unread,
+                });
+            }
         }
         if let Err(error) = &self.state {
             let reason = error.to_string();
@@ -409,16 +427,4 @@ impl Standing {
         }
         notices
     }
-}
-
-/// The other stacks that have definitions.
-async fn others<S: Store>(store: &S, stack: &StackName) -> Result<Vec<StackName>, StoreError> {
-    let keys = store.list(memory::STACKS).await?;
-    let name = |key: &String| {
-        let rest = key.strip_prefix(memory::STACKS)?;
-        let (name, object) = rest.split_once('/')?;
-        let name = StackName::new(name).ok()?;
-        (object == "definitions.json" && name != *stack).then_some(name)
-    };
-    Ok(keys.iter().filter_map(name).collect())
 }

@@ -13,14 +13,14 @@ use kedge_core::plan::GuardName;
 use kedge_core::recording;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_core::state::State;
-use kedge_core::stored::hold::Holds;
+use kedge_core::stored::hold::{Holds, UnreadHolds};
 
 use crate::apply;
 use crate::held::{Held, Run};
 pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
 use crate::judge::judge;
 use crate::lease::{Holder, Lease};
-use crate::memory::{self, ReadState, ReadWatch};
+use crate::memory::{self, MemoryError, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
 use crate::registry;
@@ -43,6 +43,8 @@ pub(crate) struct Look {
     pub(crate) session: Session,
     /// Holds, where they were read: those that ended too.
     pub(crate) holds: Holds,
+    /// Why they could not be read, if so.
+    pub(crate) holds_unread: Option<UnreadHolds>,
     /// When the definitions were stored; none for local files.
     pub(crate) pushed_at: Option<Timestamp>,
 }
@@ -262,9 +264,14 @@ async fn see<P: ReadPorts, S: Store>(
     if is_clean && look.watch.watch.holds.is_empty() {
         return Ok(Judged { look, report });
     }
-    look.holds = memory::read_holds(store, job.stack).await?;
-    if look.holds.list().is_empty() {
-        return Ok(Judged { look, report });
+    match memory::read_holds(store, job.stack).await {
+        Ok(holds) if holds.list().is_empty() => return Ok(Judged { look, report }),
+        Ok(holds) => look.holds = holds,
+        // Looking goes on; nothing is changed.
+        Err(MemoryError::Stored { source, .. }) => {
+            look.holds_unread = Some(UnreadHolds::of(&source));
+        }
+        Err(error) => return Err(error.into()),
     }
     let report = judge(ports.now(), &look, authorisation, overrides)?;
     Ok(Judged { look, report })
@@ -314,6 +321,7 @@ async fn look<P: ReadPorts, S: Store>(
         read_at,
         session,
         holds: Holds::default(),
+        holds_unread: None,
         pushed_at: job.pushed_at,
     })
 }

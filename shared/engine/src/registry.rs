@@ -1,13 +1,20 @@
 //! `stacks/index.json`, the registry of stacks: read by pushes, written by pushes and by `retire`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::StackName;
+use kedge_core::push::record_sets;
 use kedge_core::stored::StoredError;
-use kedge_core::stored::index::Index;
+use kedge_core::stored::index::{Entry, Index};
 use thiserror::Error;
 
-use crate::memory::{self, INDEX, MemoryError};
+use crate::memory::{self, INDEX, MemoryError, STACKS};
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
+use crate::session::Session;
+use crate::sets::read_parsed;
 
 /// How often the registry is read again when somebody else wrote it first.
 pub(crate) const TRIES_MAX: usize = 10;
@@ -32,12 +39,98 @@ pub enum RegistryError {
     Busy,
 }
 
-/// Reads the registry; an empty one if there is none.
-pub(crate) async fn read<S: Store>(store: &S) -> Result<(Index, Option<ETag>), RegistryError> {
-    Ok(match store.get(INDEX).await? {
-        None => (Index::default(), None),
-        Some(object) => (Index::decode(&object.bytes)?, Some(object.etag)),
-    })
+/// The registry as it was read, or made anew.
+pub(crate) struct ReadIndex {
+    pub(crate) index: Index,
+    pub(crate) etag: Option<ETag>,
+    /// How it was made anew; none where it could be read.
+    pub(crate) made: Option<Made>,
+}
+
+/// A registry that was lost or damaged and made anew from what is stored of each stack.
+pub(crate) struct Made {
+    /// Why the stored one can't be used; none if there is none.
+    pub(crate) damage: Option<StoredError>,
+    /// Stacks of which a part could not be read: their record sets may not all be in it.
+    pub(crate) unread: Vec<StackName>,
+}
+
+/// Reads the registry. One that is lost or damaged is made anew: it only says what the sets and the
+/// states of the stacks say. One that a newer program wrote is not.
+pub(crate) async fn read<S: Store>(store: &S) -> Result<ReadIndex, RegistryError> {
+    let (etag, damage) = match store.get(INDEX).await? {
+        None => (None, None),
+        Some(object) => match Index::decode(&object.bytes) {
+            Ok(index) => {
+                return Ok(ReadIndex {
+                    index,
+                    etag: Some(object.etag),
+                    made: None,
+                });
+            }
+            Err(error) if error.is_newer() => return Err(error.into()),
+            Err(error) => (Some(object.etag), Some(error)),
+        },
+    };
+    let entries: Vec<_> = pushed(store)
+        .await?
+        .into_iter()
+        .map(|stack| async move {
+            let found = entry(store, &stack).await?;
+            Ok::<_, StoreError>((stack, found))
+        })
+        .collect();
+    let entries = stream::iter(entries).buffered(Session::CONCURRENCY);
+    let mut index = Index::default();
+    let mut unread = Vec::new();
+    for (stack, (entry, is_whole)) in entries.try_collect::<Vec<_>>().await? {
+        if !is_whole {
+            unread.push(stack.clone());
+        }
+        index.stacks.insert(stack, entry);
+    }
+    let made = Some(Made { damage, unread });
+    Ok(ReadIndex { index, etag, made })
+}
+
+/// The stacks that were ever pushed.
+async fn pushed<S: Store>(store: &S) -> Result<BTreeSet<StackName>, StoreError> {
+    let keys = store.list(STACKS).await?;
+    let name = |key: &String| {
+        let (name, object) = key.strip_prefix(STACKS)?.split_once('/')?;
+        let is_pushed = object == "definitions.json" || object.starts_with("revisions/");
+        StackName::new(name).ok().filter(|_| is_pushed)
+    };
+    Ok(keys.iter().filter_map(name).collect())
+}
+
+/// What is stored of a stack, as the registry says it, and whether all of it could be read. Values of
+/// the environment are another stack's here, and are not used.
+async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), StoreError> {
+    let (set, declared) = read_parsed(store, stack, &BTreeMap::new()).await?;
+    let state = match memory::read_state(store, stack).await {
+        Ok(read) => Ok(read.state),
+        Err(MemoryError::Store(error)) => return Err(error),
+        Err(_) => Err(()),
+    };
+    let known = state.as_ref().ok().and_then(Option::as_ref);
+    let pushed_at = set.stored.as_ref().map(|stored| stored.pushed.at);
+    let is_retired = known.is_some_and(|state| {
+        let began_anew = state.retired.zip(pushed_at);
+        memory::is_gone(state) && began_anew.is_none_or(|(retired, pushed)| retired >= pushed)
+    });
+    let state = state.as_ref().map_or(Err(()), |state| Ok(state.as_ref()));
+    let is_whole = set.fault.is_none() && declared.is_some() && state.is_ok();
+    let of_none = DefinitionSet::default().revision();
+    let entry = Entry {
+        revision: set.last.unwrap_or(of_none),
+        record_sets: match is_retired {
+            true => BTreeSet::new(),
+            false => record_sets(declared.as_ref(), state, &BTreeSet::new()),
+        },
+        retired: is_retired,
+    };
+    Ok((entry, is_whole))
 }
 
 /// Writes the registry if it is still what was read; whether it was.
@@ -56,17 +149,18 @@ pub(crate) async fn write<S: Store>(
 /// then. A stack that was never pushed has no entry, and gets none.
 pub(crate) async fn retire<S: Store>(store: &S, stack: &StackName) -> Result<(), RegistryError> {
     let read_state = memory::read_state(store, stack).await.map_err(Box::new)?;
-    let is_gone = read_state.state.is_some_and(|state| {
-        state.retired.is_some() && state.resources.is_empty() && state.applying.is_none()
-    });
-    if !is_gone {
+    if !read_state.state.as_ref().is_some_and(memory::is_gone) {
         return Ok(());
     }
     for _ in 0..TRIES_MAX {
-        let (mut index, etag) = read(store).await?;
+        let ReadIndex {
+            mut index,
+            etag,
+            made,
+        } = read(store).await?;
         match index.stacks.get_mut(stack) {
             None => return Ok(()),
-            Some(entry) if entry.retired => return Ok(()),
+            Some(entry) if entry.retired && made.is_none() => return Ok(()),
             Some(entry) => {
                 entry.retired = true;
                 entry.record_sets.clear();

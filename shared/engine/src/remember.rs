@@ -63,8 +63,11 @@ pub(crate) async fn remember<S: Store>(
     let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
     let mut watch: Watch = before
         .watch
-        .after(drifts, is_unread, complete, report.read_at)
-        .with_holds(&report.holds, report.read_at);
+        .after(drifts, is_unread, complete, report.read_at);
+    // Of holds that can't be read, what was known stays.
+    if report.holds_unread.is_none() {
+        watch = watch.with_holds(&report.holds, report.read_at);
+    }
     if let Some(state) = state {
         let is_there = |key: &ResourceKey| {
             differences

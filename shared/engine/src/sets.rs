@@ -171,7 +171,7 @@ pub async fn preview_stored<P: ReadPorts, S: Store>(
     let with = |set| Job { set, ..job };
     if let Some(fault) = &read.fault {
         let report = reconcile::preview(ports, store, with(&stored.set), overrides).await?;
-        return Ok(invalid(report, &SetFaultText::of(fault)));
+        return Ok(invalid(report, fault, stored));
     }
     let problems = match reconcile::preview(ports, store, with(&stored.set), overrides).await {
         Err(RunError::Definitions(problems)) => problems,
@@ -187,7 +187,7 @@ pub async fn preview_stored<P: ReadPorts, S: Store>(
     let report = reconcile::preview(ports, store, with(&good.set), overrides).await?;
     let revision = stored.revision();
     let fault = SetFault::Unparsable { revision, problems };
-    Ok(invalid(report, &SetFaultText::of(&fault)))
+    Ok(invalid(report, &fault, &good))
 }
 
 /// Why nothing may be changed by what is stored, if so: for `up`, which goes by no older revision.
@@ -205,27 +205,48 @@ fn told(fault: Option<&SetFault>) -> String {
     fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
 }
 
-/// A fault as a report holds it.
-struct SetFaultText(InvalidSet);
-
-impl SetFaultText {
-    fn of(fault: &SetFault) -> Self {
-        let problems = match fault {
-            SetFault::Unparsable { problems, .. } => Some(problems.clone()),
-            _ => None,
-        };
-        Self(InvalidSet {
-            reason: fault.to_string(),
-            problems,
-        })
+/// A report by the last good revision, since the stored set has this fault.
+fn invalid(report: Report, fault: &SetFault, good: &StoredSet) -> Report {
+    let reason = fault.to_string();
+    let is_newer = matches!(fault, SetFault::Damaged { source, .. } if source.is_newer());
+    let problems = match fault {
+        SetFault::Unparsable { problems, .. } => Some(problems.clone()),
+        _ => None,
+    };
+    Report {
+        invalid: Some(InvalidSet { reason, problems }),
+        // What a newer program stored is not replaced.
+        push_first: (!is_newer).then(|| push_flags(good)),
+        ..report
     }
 }
 
-fn invalid(report: Report, fault: &SetFaultText) -> Report {
-    Report {
-        invalid: Some(fault.0.clone()),
-        ..report
+/// The flags that the next push needs, given what it is judged by (semantics 7.4).
+#[must_use]
+pub fn push_flags(stored: &StoredSet) -> String {
+    match stored.rollback_of {
+        Some(_) => format!(" --after-rollback {}", stored.revision()),
+        None => String::new(),
     }
+}
+
+/// Whether anything is stored of a stack.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, StoreError> {
+    let keys = store.list(&Keys::all_of(stack)).await?;
+    Ok(!keys.is_empty())
+}
+
+/// The stacks that were pushed, as far as the registry can be read.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>, StoreError> {
+    let object = store.get(INDEX).await?;
+    let index = object.and_then(|object| Index::decode(&object.bytes).ok());
+    Ok(index.unwrap_or_default().stacks.into_keys().collect())
 }
 
 /// Reads what a stored set says. Its URLs are hashed with no key and must not be stored or shown.

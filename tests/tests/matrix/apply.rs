@@ -83,8 +83,7 @@ fn state_says(stack: &Stack, before: &Value, carried: &Carried) -> Result<(), St
     let (state, key) = (stored(stack), change.key.to_string());
     let ended = carried.outcome.as_str();
     let is_open = !state["applying"]["intents"][&key].is_null();
-    let stays = ended == "unknown" || (ended != "done" && change.verb == Verb::Replace);
-    same("an open intent", &is_open, &stays)?;
+    same("an open intent", &is_open, &(ended == "unknown"))?;
     let fields = |state: &Value| state["resources"][&key]["fields"].clone();
     let (was, is) = (fields(before), fields(&state));
     match (ended, change.verb) {

@@ -1,20 +1,19 @@
 //! What a person holds is left by everybody until it is released or ends.
 
-use bytes::Bytes;
 use kedge_core::diff::Verdict;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::hold::Hold;
-use kedge_engine::MemoryError;
-use kedge_engine::holds::{self, under_way, wait_for};
+use kedge_engine::holds::{self, HoldError, under_way, wait_for};
 use kedge_engine::lease::LeaseTimes;
-use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_engine::reconcile::Authorisation;
 use kedge_engine::request::Request;
 use kedge_tests::stack::{Stack, carried, person, shown, topic, verdict};
 use serde_json::json;
 
 use super::leases::{busy, drive, heal, reaches, run, short, starts};
 use super::{deed, set_config};
+
+const HOLD: &str = "stacks/dev/hold.json";
 
 fn drifted() -> Stack {
     let stack = Stack::small();
@@ -116,28 +115,51 @@ fn what_depends_on_a_held_resource_is_left_with_it() {
 #[test]
 fn holds_that_cannot_be_read_hold_everything() {
     let stack = drifted();
-    let put = |text: &str| {
-        let bytes = Bytes::from(text.to_owned());
-        let put = stack
-            .ports
-            .put("stacks/dev/hold.json", bytes, Condition::None);
-        assert!(matches!(stack.ports.executor.run(put), Ok(Ok(_))));
-    };
     let world = stack.ports.sandbox.world();
-    for damaged in ["{", "{\"format\": 2, \"holds\": []}"] {
-        put(damaged);
-        for by in [
-            kedge_engine::reconcile::Authorisation::Unattended,
-            kedge_tests::stack::person(&[]),
-        ] {
-            let refused = stack.up(&by).unwrap();
-            let is_said = matches!(&refused, Err(RunError::Memory(MemoryError::Stored { .. })));
-            assert!(is_said, "{refused:?}");
-        }
+    let newer = "{\"format\": 2, \"holds\": []}";
+    for damaged in ["{", newer] {
+        stack.put_object(HOLD, damaged);
+        // What differs is told.
+        let report = stack.check();
+        assert_eq!(verdict(&report, "dev-a"), Verdict::Drifted);
+        assert_eq!(report.held(), 2, "{}", shown(&report));
+        let unread = report.holds_unread.unwrap();
+        assert!(unread.why.contains("hold.json"), "{}", unread.why);
+        assert_eq!(unread.is_newer, damaged == newer);
+        stack.assert_idle();
+        let refused = stack.try_release(&[None], false);
+        assert_eq!(
+            matches!(refused, Err(HoldError::Newer { .. })),
+            damaged == newer
+        );
+        assert!(refused.is_err());
     }
     assert_eq!(stack.ports.sandbox.world(), world);
-    put("{\"format\": 1, \"holds\": []}");
+    let refused = stack.try_release(&[], true);
+    assert!(
+        matches!(refused, Err(HoldError::Newer { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(stack.ports.store.text(HOLD), newer);
+    stack.put_object(HOLD, "{");
+    assert_eq!(stack.try_release(&[], true).unwrap(), []);
     stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_hold_is_known_still_while_holds_cannot_be_read() {
+    let stack = drifted();
+    stack.hold(Some(topic("a")), 30);
+    assert_eq!(told(&stack.check()), [true]);
+    let text = stack.ports.store.text(HOLD);
+    stack.put_object(HOLD, "{");
+    assert!(stack.check().holds_unread.is_some());
+    stack.put_object(HOLD, &text);
+    stack.wait_minutes(30);
+    assert_eq!(told(&stack.check()), [false]);
+    stack.unattended();
+    stack.wait_minutes(10);
     stack.assert_settled();
 }
 
@@ -156,7 +178,7 @@ async fn hold_beside(runner: &Stack, calls: u64) -> i64 {
         set_at: now,
     };
     let (ports, stack) = (&desk.ports, &desk.name);
-    holds::hold(ports, stack, &hold).await.unwrap();
+    holds::hold(ports, stack, &hold, false).await.unwrap();
     if let Some(holder) = under_way(ports, stack, times).await.unwrap() {
         assert_eq!(holder.actor, "ana@laptop");
         wait_for(ports, ports, &holder, times).await.unwrap();

@@ -15,6 +15,7 @@ mod composites;
 mod consent;
 mod counts;
 mod crashes;
+mod damaged;
 mod failed_reads;
 mod guards;
 mod history;
@@ -28,6 +29,7 @@ mod policies;
 mod push;
 mod random;
 mod retire;
+mod variables;
 mod verbs;
 mod windows;
 

@@ -60,6 +60,10 @@ pub(super) struct Context<'a> {
     pub(super) config: BTreeMap<String, ConfigValue<'a>>,
     /// Config keys that something asked for.
     pub(super) used: BTreeSet<String>,
+    /// Config keys that placeholders named since the last resource was made.
+    pub(super) asked: BTreeSet<String>,
+    /// Those that areas' defaults named: they reach every resource.
+    pub(super) asked_by_defaults: BTreeSet<String>,
     /// The paths of files as origins hold them.
     pub(super) paths: BTreeMap<&'a str, Arc<str>>,
     /// Whether the stack's config could not be read, so that what is missing in it is unknown.
@@ -211,7 +215,9 @@ impl<'a> Context<'a> {
             return Filled::Text(Cow::Owned(self.stack.as_str().to_owned()));
         }
         let lower = key.to_lowercase();
-        match self.config_text(&lower) {
+        let filled = self.config_text(&lower);
+        self.asked.insert(lower);
+        match filled {
             Filled::Absent if !optional => {
                 if !self.config_unknown {
                     // Finding the column reads the file again, which only a problem is worth.
@@ -355,7 +361,8 @@ pub(super) fn first_key(file: &str) -> &'static str {
 }
 
 /// The environment variable that gives a config value.
-pub(super) fn variable(key: &str) -> String {
+#[must_use]
+pub fn variable(key: &str) -> String {
     format!("KEDGE_CONFIG_{}", key.to_uppercase())
 }
 

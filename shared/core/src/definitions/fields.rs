@@ -83,7 +83,10 @@ pub(super) fn defaults<'a>(
     node: &Node,
     kind: Kind,
 ) -> FieldMap<'a> {
+    context.asked.clear();
     let mut fields = read(context, file, node, kind, &[], &FieldMap::new()).fields;
+    let asked = std::mem::take(&mut context.asked);
+    context.asked_by_defaults.extend(asked);
     for field in fields.values_mut() {
         field.is_default = true;
     }
@@ -328,10 +331,13 @@ pub(super) fn resource<'a>(
             origin: context.origin(field.place, field.is_default),
         }
     });
+    let mut config_keys = std::mem::take(&mut context.asked);
+    config_keys.extend(context.asked_by_defaults.iter().cloned());
     DeclaredResource {
         key,
         fields,
         secrets,
+        config_keys,
         origin,
         exclusive: false,
         authoritative: false,

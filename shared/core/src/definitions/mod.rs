@@ -46,9 +46,11 @@ use project::Project;
 use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
+pub use context::variable;
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
 pub use set::{DefinitionSet, SetError};
+pub use suggest::nearest;
 
 /// What a parse needs.
 #[derive(Debug, Clone, Copy)]
@@ -93,11 +95,13 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
     if let Some(root) = &stack_root {
         stack::read_policy(&mut context, own_path, root, &mut project.policy);
     }
+    context.asked.clear();
     let mut resources = read_areas(&mut context, &layout, &project, &stack_file);
     resources.extend(nodes::read(&mut context, &stack_file));
     stack::finish(&mut context, &mut stack_file);
     let config = stack_config(&context, &resources);
     let files_read = layout.files_read();
+    let config_keys = context.used;
     match context.report.finish(files_read) {
         Some(problems) => Err(problems),
         None => Ok(Declared {
@@ -109,8 +113,19 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
             resources: by_key(resources),
             ignore_rules: project.ignore_rules,
             unused: stack_file.unused,
+            variables: variables(input.overrides, &config_keys),
+            config_keys,
         }),
     }
+}
+
+/// The config keys whose values came from the environment and were used.
+fn variables(overrides: &BTreeMap<String, String>, used: &BTreeSet<String>) -> BTreeSet<String> {
+    // An empty text is what is not set.
+    let set = overrides.iter().filter(|(_, text)| !text.is_empty());
+    set.map(|(key, _)| key.to_lowercase())
+        .filter(|key| used.contains(key))
+        .collect()
 }
 
 /// The resources by their keys, whose scopes are made one where they are equal.
@@ -135,6 +150,8 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
         project: None,
         config: BTreeMap::new(),
         used: BTreeSet::new(),
+        asked: BTreeSet::new(),
+        asked_by_defaults: BTreeSet::new(),
         paths: BTreeMap::new(),
         config_unknown: false,
         incomplete: false,

@@ -139,6 +139,7 @@ fn one<'a>(
         file,
         pos: ips.key_pos,
     };
+    let asked = std::mem::take(&mut context.asked);
     [("A", four), ("AAAA", six)]
         .into_iter()
         .filter(|(_, set)| !set.is_empty())
@@ -148,6 +149,7 @@ fn one<'a>(
             let key = ResourceKey::dns_record_set(zone, &domain, kind);
             let mut resource = fields::resource(context, key, place, fields);
             resource.exclusive = exclusive;
+            resource.config_keys.extend(asked.iter().cloned());
             resource
         })
         .collect()

@@ -2,7 +2,8 @@
 
 /// The word nearest to `text`, if one is near enough to be what was meant; else the one word that
 /// begins as it does, or that it begins with (`replication_factor`).
-pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+#[must_use]
+pub fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let text = text.to_lowercase();
     let far = (text.chars().count() / 3).max(1);
     let words: Vec<(String, &str)> = words.into_iter().map(|w| (w.to_lowercase(), w)).collect();

@@ -1,6 +1,6 @@
 //! What the definitions say of one stack, checked and normalised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +53,9 @@ pub struct DeclaredResource {
     pub fields: ByField<DeclaredField>,
     /// The texts behind sealed values, for the one request that sends them.
     pub secrets: ByField<SecretText>,
+    /// The config keys that its text, or its area's defaults, name as placeholders, whether they have
+    /// a value or not.
+    pub config_keys: BTreeSet<String>,
     /// Where it was declared.
     pub origin: Origin,
     /// Record sets: addresses nobody declared may be removed (with a grant). Else they are only
@@ -124,4 +127,9 @@ pub struct Declared {
     pub ignore_rules: Vec<IgnoreRule>,
     /// Accepted keys that mean nothing to us (`pulumi:…`, `encryptionsalt`), as `file:line key`.
     pub unused: Vec<String>,
+    /// Config keys that the definitions ask for, by placeholders or as settings.
+    pub config_keys: BTreeSet<String>,
+    /// Those of them whose value came from the environment (`KEDGE_CONFIG_<NAME>`), which is no part
+    /// of the set. Names only: a value may be a secret.
+    pub variables: BTreeSet<String>,
 }

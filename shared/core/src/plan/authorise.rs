@@ -266,6 +266,9 @@ fn policy_objection(
     planned: &PlannedChange,
     step: &Step,
 ) -> Option<LeftReason> {
+    if let Some(variable) = planned.variable.as_ref().filter(|_| plan.retired.is_none()) {
+        return Some(LeftReason::Variable(variable.clone()));
+    }
     let whole = step.edit.is_none() || step.replaces;
     let by_name = matches!(
         planned.change.key.kind(),

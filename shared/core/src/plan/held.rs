@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Finding, FindingKind, PlannedChange};
 use crate::change::Verb;
 use crate::model::{FieldName, Kind, ResourceKey, Scope};
-use crate::stored::hold::Hold;
+use crate::stored::hold::{Hold, UnreadHolds};
 
 /// Takes what is held out of the ordered changes, and says so.
 pub(super) fn set_aside(holds: &[Hold], changes: &mut Vec<PlannedChange>) -> Vec<Finding> {
@@ -35,6 +35,16 @@ pub(super) fn set_aside(holds: &[Hold], changes: &mut Vec<PlannedChange>) -> Vec
     }
     changes.retain(|planned| !left.contains(&planned.change.key));
     findings
+}
+
+/// Takes everything out of the changes: nobody knows what is held.
+pub(super) fn set_all_aside(
+    unread: &UnreadHolds,
+    changes: &mut Vec<PlannedChange>,
+) -> Vec<Finding> {
+    let all = changes.drain(..);
+    all.map(|planned| finding(&planned.change.key, unread.says()))
+        .collect()
 }
 
 /// The hold of a resource; one of the whole stack comes first.

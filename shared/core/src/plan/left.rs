@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::GuardName;
+use super::{GuardName, MovedVariable};
 use crate::model::{Allowance, ResourceKey, Timestamp};
 use crate::risk::Risk;
 
@@ -24,6 +24,9 @@ pub enum LeftReason {
     NeedsGrant,
     /// It can't be taken back, and the stack is protected: only with its name typed on a terminal.
     NeedsTypedName,
+    /// It depends on a variable of the environment that a person had set and this run has not, or the
+    /// other way round.
+    Variable(MovedVariable),
     /// It was there before we knew it and differs.
     NeedsPerson,
     /// Nothing of the stack is adopted, and something of it is live.
@@ -54,6 +57,7 @@ impl LeftReason {
             Self::Policy { .. } => "policy",
             Self::NeedsGrant => "needs-grant",
             Self::NeedsTypedName => "needs-typed-name",
+            Self::Variable(_) => "variable",
             Self::NeedsPerson => "needs-person",
             Self::NotAdopted => "not-adopted",
             Self::Retired => "retired",
@@ -86,6 +90,7 @@ impl fmt::Display for LeftReason {
             Self::NeedsTypedName => f.write_str(
                 "destructive on a protected stack: needs the stack's name typed on a terminal",
             ),
+            Self::Variable(variable) => write!(f, "{variable}: a person decides which is right"),
             Self::NeedsPerson => {
                 f.write_str("it differed when it was found: a person decides which is right")
             }

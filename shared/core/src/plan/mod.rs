@@ -14,6 +14,7 @@ mod in_force;
 mod left;
 mod lost;
 mod steps;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,6 +24,7 @@ pub use digest::{PlanSummary, drift_fingerprint, drift_shows};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;
+pub use variables::MovedVariable;
 
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Cause, Comparison, Difference, Verdict};
@@ -32,7 +34,7 @@ use crate::model::{
 };
 use crate::risk::Risk;
 use crate::state::State;
-use crate::stored::hold::Hold;
+use crate::stored::hold::{Hold, UnreadHolds};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,8 @@ pub struct PlanInput<'a> {
     pub overrides: &'a BTreeSet<GuardName>,
     /// Holds that stand now.
     pub holds: &'a [Hold],
+    /// Why holds could not be read, if so: then everything is held.
+    pub holds_unread: Option<&'a UnreadHolds>,
 }
 
 /// One step of a change, with what it risks. A create or delete has one step without an edit.
@@ -86,6 +90,9 @@ pub struct PlannedChange {
     pub scope_read: bool,
     /// Tells this drift from another of the same resource, for what was announced.
     pub drift_fingerprint: String,
+    /// A variable of the environment that it depends on and that moved: what is declared of it is not
+    /// known here.
+    pub variable: Option<MovedVariable>,
 }
 
 impl PlannedChange {
@@ -173,6 +180,16 @@ pub struct Plan {
     pub held: bool,
     /// When the stack was retired, if it was: automation keeps its hands off.
     pub retired: Option<Timestamp>,
+    /// Variables of the environment that moved since a person last ran `up` (semantics 4.6).
+    pub variables: Vec<MovedVariable>,
+}
+
+impl Plan {
+    /// The variable that moved and that a resource depends on, if there is one.
+    #[must_use]
+    pub fn variable_of(&self, declared: &Declared, key: &ResourceKey) -> Option<&MovedVariable> {
+        variables::of_resource(&self.variables, declared, key)
+    }
 }
 
 impl fmt::Display for GuardTrip {
@@ -201,13 +218,19 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         input.state.map(|state| &state.policy),
         &input.declared.policy,
     );
+    let variables = variables::moved(
+        input.declared,
+        input.state.and_then(|state| state.variables.as_ref()),
+    );
     let mut changes = Vec::new();
     let mut findings = Vec::new();
     for difference in input.comparison.differences.values() {
         match one(input, &policy, difference) {
             One::Nothing => {}
             One::Said(said) => findings.extend(said),
-            One::Planned(change, said) => {
+            One::Planned(mut change, said) => {
+                let variable = variables::of_resource(&variables, input.declared, &difference.key);
+                change.variable = variable.cloned();
                 changes.push(*change);
                 findings.extend(said);
             }
@@ -215,7 +238,10 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     }
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
-    findings.extend(held::set_aside(input.holds, &mut changes));
+    findings.extend(match input.holds_unread {
+        Some(unread) => held::set_all_aside(unread, &mut changes),
+        None => held::set_aside(input.holds, &mut changes),
+    });
     let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
         .into_iter()
         .partition(|trip| input.overrides.contains(&trip.guard));
@@ -232,7 +258,8 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         summary,
         not_adopted: !comparison.has_state && may_be_live(comparison),
         retired: input.state.and_then(|state| state.retired),
-        held: input.holds.iter().any(|hold| hold.key.is_none()),
+        held: input.holds_unread.is_some() || input.holds.iter().any(|hold| hold.key.is_none()),
+        variables,
     }
 }
 
@@ -354,6 +381,7 @@ fn planned(
         scope_read: !input.comparison.unread_scopes.contains(key.scope()),
         drift_fingerprint: drift_fingerprint(difference),
         composite: None,
+        variable: None,
         change,
         steps,
     }

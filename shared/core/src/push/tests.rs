@@ -267,7 +267,10 @@ fn record_sets_are_what_is_declared_and_what_is_still_recorded() {
     state.resources.insert(topic, Default::default());
     let listed = BTreeSet::from([other.clone()]);
     let none = BTreeSet::new();
-    assert_eq!(record_sets(&declared, Ok(None), &listed).len(), 1);
-    assert_eq!(record_sets(&declared, Ok(Some(&state)), &none).len(), 2);
-    assert_eq!(record_sets(&declared, Err(()), &listed).len(), 2);
+    assert_eq!(record_sets(Some(&declared), Ok(None), &listed).len(), 1);
+    assert_eq!(
+        record_sets(Some(&declared), Ok(Some(&state)), &none).len(),
+        2
+    );
+    assert_eq!(record_sets(Some(&declared), Err(()), &listed).len(), 2);
 }

@@ -91,6 +91,10 @@ pub(super) struct Commands {
 
 /// The commands that carry out this plan, with the flags of [`super::Around`].
 pub(super) fn commands(report: &Report, flags: &str) -> Commands {
+    if report.invalid.is_some() || report.push_first.is_some() {
+        // Each of them would be refused.
+        return Commands::default();
+    }
     let plan = &report.plan;
     let up = format!("kedge up --stack {}{flags}", report.declared.stack);
     let with_plan = format!("{up} --plan {}", plan.digest);

@@ -60,11 +60,17 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
     let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(report.read_at);
     let holds = report.holds.iter().filter(of_stack);
     let holds = holds.map(|hold| outside(&hold.says()));
+    let unread = report.holds_unread.iter();
+    let unread = unread.map(|unread| outside(&unread.says()));
+    let variables = report.plan.variables.iter();
+    let variables = variables.map(|variable| outside(&variable.to_string()));
     annotations.extend(
         policy
             .into_iter()
             .chain(guards)
             .chain(holds)
+            .chain(unread)
+            .chain(variables)
             .chain(adoption)
             .map(|message| Annotation {
                 is_error: false,

@@ -101,6 +101,12 @@ fn stack_case(report: &Report) -> Case {
     let standing = standing
         .filter(|hold| hold.key.is_none())
         .map(|hold| outside(&hold.says()));
+    let unread = report.holds_unread.iter();
+    let variables = report.plan.variables.iter();
+    let doubts = unread
+        .map(|unread| unread.says())
+        .chain(variables.map(ToString::to_string))
+        .map(|text| outside(&text));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),
@@ -109,7 +115,7 @@ fn stack_case(report: &Report) -> Case {
             false => Ended::Failed(wrong.join("; ")),
         },
         kind: report.verdict().as_str().to_owned(),
-        details: refused.chain(standing).collect(),
+        details: refused.chain(standing).chain(doubts).collect(),
     }
 }
 

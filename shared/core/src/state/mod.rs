@@ -7,7 +7,7 @@ mod watch;
 mod window;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::Verb;
 use crate::model::{
@@ -51,6 +51,10 @@ pub struct State {
     /// When a person began to retire the stack: automation leaves it alone from then on, and a
     /// person's deploy begins it anew (semantics 7.5).
     pub retired: Option<Timestamp>,
+    /// Config keys whose values came from the environment (`KEDGE_CONFIG_<NAME>`) when a person last
+    /// ran `up`, or the stack began (semantics 4.6). Names only: a value may be a secret. None in a
+    /// state from before they were kept.
+    pub variables: Option<BTreeSet<String>>,
 }
 
 /// Changes of one run with an outcome that state does not know yet (semantics 8.1).
@@ -121,6 +125,7 @@ impl State {
             awaiting: BTreeMap::new(),
             absent: BTreeMap::new(),
             retired: None,
+            variables: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! rewritten (semantics 8.7). Unknown keys in a known version are an error, so that nothing is
 //! dropped in silence by an older program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -76,6 +76,10 @@ struct StoredState {
     absent_ms: BTreeMap<String, i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     retired_ms: Option<i64>,
+    /// A state from before they were kept has none. The version stays: an older program refuses a key
+    /// it does not know, and so never drops it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    variables: Option<BTreeSet<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,6 +199,7 @@ pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
             .map(|(key, at)| (key.to_string(), at.0))
             .collect(),
         retired_ms: state.retired.map(|at| at.0),
+        variables: state.variables.clone(),
     };
     let mut bytes = serde_json::to_vec_pretty(&stored)?;
     bytes.push(b'\n');
@@ -249,6 +254,7 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
             .map(|(key, at)| Ok((load_key(&key)?, Timestamp(at))))
             .collect::<Result<_, DecodeError>>()?,
         retired: stored.retired_ms.map(Timestamp),
+        variables: stored.variables,
     };
     if !state.values().all(super::is_storable) {
         return Err(DecodeError::Senseless(

@@ -56,6 +56,34 @@ impl Hold {
     }
 }
 
+/// Holds that are stored and can't be read: then everything is held (semantics 6.8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadHolds {
+    /// Why not.
+    pub why: String,
+    /// Whether a newer program wrote them: then nothing is written over them (semantics 8.7).
+    pub is_newer: bool,
+}
+
+impl UnreadHolds {
+    /// From what reading them came to.
+    #[must_use]
+    pub fn of(error: &StoredError) -> Self {
+        let cause = std::error::Error::source(error);
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self {
+            why: format!("{error}{cause}"),
+            is_newer: error.is_newer(),
+        }
+    }
+
+    /// `everything is held: the stored hold.json is damaged: …`.
+    #[must_use]
+    pub fn says(&self) -> String {
+        format!("everything is held: {}", self.why)
+    }
+}
+
 /// The holds of one stack: at most one of each resource, and one of the stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holds {

@@ -50,6 +50,14 @@ pub enum StoredError {
     },
 }
 
+impl StoredError {
+    /// Whether a newer program wrote it.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. })
+    }
+}
+
 /// Reads an object of which `known` is the newest version.
 ///
 /// # Errors

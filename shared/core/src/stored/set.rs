@@ -94,7 +94,7 @@ impl SetDecodeError {
     /// Whether a newer program wrote it.
     #[must_use]
     pub fn is_newer(&self) -> bool {
-        matches!(self, Self::Stored(StoredError::Newer { .. }))
+        matches!(self, Self::Stored(error) if error.is_newer())
     }
 }
 

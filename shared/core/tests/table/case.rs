@@ -235,6 +235,7 @@ impl Case {
             comparison: &comparison,
             overrides: &BTreeSet::new(),
             holds: &self.holds(),
+            holds_unread: None,
         });
         (comparison.differences.get(&self.key()).cloned(), plan)
     }
@@ -267,6 +268,7 @@ impl Case {
                 })
                 .collect(),
             secrets: ByField::new(),
+            config_keys: BTreeSet::new(),
             origin: origin(),
             exclusive: self.has("exclusive"),
             authoritative: self.has("authoritative"),
@@ -300,6 +302,8 @@ impl Case {
                 .collect(),
             ignore_rules: rules.into_iter().flatten().collect(),
             unused: Vec::new(),
+            config_keys: BTreeSet::new(),
+            variables: BTreeSet::new(),
         }
     }
 

@@ -33,8 +33,10 @@ pub enum LeaseError {
         #[source]
         source: StoreError,
     },
-    /// What is stored can't be used.
-    #[error("the lease of stack `{stack}` can't be used, and nothing is changed")]
+    /// What is stored can't be read.
+    #[error(
+        "the lease of stack `{stack}` can't be read, and nothing is changed; see `kedge unlock`"
+    )]
     Decode {
         /// Of which stack.
         stack: StackName,

@@ -31,7 +31,9 @@
 //! - *takeover*: not before *w* + 60 s + 30 s, since any renewal that was written later is another
 //!   version and the takeover's condition fails;
 //! - *release*: the holder starts nothing after it;
-//! - *unlock* by a person: takes it at any time, but gives it free only after *w* + 30 s.
+//! - *unlock* by a person: takes it at any time, but gives it free only after *w* + 30 s. Where
+//!   the lease can't be read, *w* is not known, and it is given free 30 s after the taking, which is
+//!   later.
 //!
 //! So the next holder exists only after the last start of the one before. A renewal that was under
 //! way meanwhile either was written first, and then the takeover lost and looked again, or its
@@ -77,7 +79,7 @@ use kedge_core::stored::lease as stored;
 
 pub use self::error::{HeldBy, LeaseError};
 pub(crate) use self::permit::Permit;
-pub use self::unlock::{holder_of, unlock};
+pub use self::unlock::{holder_of, replace, unlock};
 
 use self::permit::Moment;
 use self::standing::{Standing, read_lease, standing};

@@ -1,11 +1,13 @@
 //! Taking a lease away: a person says that its holder is gone, or must stop.
 
-use kedge_core::model::StackName;
+use kedge_core::model::{StackName, Timestamp};
+use kedge_core::state;
 use kedge_core::stored::lease as stored;
+use kedge_core::stored::run::RunRecord;
 
 use super::{HeldBy, Holder, Lease, LeaseError, LeaseTimes, TRIES, outrun, read_lease};
 use crate::memory::Keys;
-use crate::ports::{Clock, Condition, PutOutcome, Random, Store};
+use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject};
 
 /// S3 says times in whole seconds, cut off.
 const CUT_MS: i64 = 1_000;
@@ -40,8 +42,7 @@ pub async fn unlock<P: Clock + Random, S: Store>(
     times: LeaseTimes,
 ) -> Result<(), LeaseError> {
     let stack = &from.stack;
-    let key = Keys::of(stack).lease;
-    let nonce = format!("{:016x}", ports.next_u64());
+    let taking = Taking::new(ports, store, stack, by, times);
     let mut problem = None;
     for _ in 0..=TRIES {
         let Some((standing, object)) = read_lease(store, stack).await? else {
@@ -50,44 +51,180 @@ pub async fn unlock<P: Clock + Random, S: Store>(
         if standing.released {
             return Ok(());
         }
-        if standing.nonce != from.nonce && standing.nonce != nonce {
+        if standing.nonce != from.nonce && standing.nonce != taking.nonce {
             let held = HeldBy::of(&standing, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         // Ours already: an attempt was written and its answer lost. Its epoch stays.
-        let epoch = standing.epoch + u64::from(standing.nonce != nonce);
-        let lease = stored::Lease {
-            epoch,
-            actor: by.actor.clone(),
-            run: by.run.clone(),
-            nonce: nonce.clone(),
-            lease_ms: times.lease_ms,
-            since: None,
-            renewed: standing.renewed + 1,
-            released: false,
-            stack: stack.clone(),
-        };
-        let began = super::Moment::now(ports);
-        let condition = Condition::Is(object.etag);
-        match store.put(&key, lease.encode()?.into(), condition).await {
-            Ok(PutOutcome::Written(version)) => {
-                // What its holder may still begin ends this long after its last renewal.
-                let fresh_ms = times.fresh_ms.max(standing.lease_ms / 2);
-                let until = object.written_at.plus_ms(fresh_ms + CUT_MS);
-                let lease = Lease::held(ports, store, times, lease, &version, began);
-                let wait_ms = until.ms_since(version.written_at);
-                if let Ok(wait_ms @ 1..) = u64::try_from(wait_ms) {
-                    lease.keep(ports.sleep_ms(wait_ms)).await;
-                }
-                return lease.release().await;
-            }
-            // It was renewed, released or taken over meanwhile: the next look tells.
-            Ok(PutOutcome::Conflict) => {}
-            Err(source) => problem = Some(source),
+        let epoch = standing.epoch + u64::from(standing.nonce != taking.nonce);
+        // What its holder may still begin ends this long after its last renewal.
+        let fresh_ms = times.fresh_ms.max(standing.lease_ms / 2);
+        let until = object.written_at.plus_ms(fresh_ms + CUT_MS);
+        let lease = taking.lease(epoch, standing.renewed + 1);
+        match taking.give_free(lease, object.etag, |_| until).await? {
+            Took::All => return Ok(()),
+            Took::Nothing(source) => problem = source.or(problem),
         }
     }
-    Err(LeaseError::Store {
-        stack: stack.clone(),
-        source: problem.unwrap_or_else(|| outrun(&key)),
-    })
+    Err(taking.failed(problem))
+}
+
+/// Writes a lease over one that can't be read, and gives it free.
+///
+/// Whoever held that one is not known, nor its epoch. It can't renew any longer, and begins nothing
+/// half a lease after a last renewal that was earlier than this write; so long nobody else may. The
+/// new epoch is above those that state, its copies and the records of runs tell. Runs that left no
+/// trace there may have had greater ones; state does not go back even then: a run that finds a state
+/// of its own epoch or a greater one changes nothing, and the next begins above that.
+///
+/// # Errors
+/// When it can be read and another run holds it, a newer program wrote it, or the store can't say.
+pub async fn replace<P: Clock + Random, S: Store>(
+    ports: &P,
+    store: &S,
+    stack: &StackName,
+    by: &Holder,
+    times: LeaseTimes,
+) -> Result<(), LeaseError> {
+    let taking = Taking::new(ports, store, stack, by, times);
+    let mut problem = None;
+    for _ in 0..=TRIES {
+        let object = taking.of_store(store.get(&taking.key).await)?;
+        let Some(object) = object else {
+            return Ok(());
+        };
+        let (epoch, renewed) = match stored::Lease::decode(&object.bytes, stack) {
+            Ok(lease) if lease.released => return Ok(()),
+            // An attempt was written and its answer lost.
+            Ok(lease) if lease.nonce == taking.nonce => (lease.epoch, lease.renewed + 1),
+            Ok(lease) => {
+                let held = HeldBy::of(&lease, &object, times);
+                return Err(LeaseError::Held(Box::new(held)));
+            }
+            Err(source) if source.is_newer() => {
+                let stack = stack.clone();
+                return Err(LeaseError::Decode { stack, source });
+            }
+            Err(_) => (taking.of_store(known_epoch(store, stack).await)? + 1, 0),
+        };
+        let lease = taking.lease(epoch, renewed);
+        let until = |written_at: Timestamp| written_at.plus_ms(times.fresh_ms + CUT_MS);
+        match taking.give_free(lease, object.etag, until).await? {
+            Took::All => return Ok(()),
+            Took::Nothing(source) => problem = source.or(problem),
+        }
+    }
+    Err(taking.failed(problem))
+}
+
+/// The highest epoch that state, its newest copy and the newest record of a run tell of; 0 where none
+/// can be read.
+async fn known_epoch<S: Store>(store: &S, stack: &StackName) -> Result<u64, StoreError> {
+    let keys = Keys::of(stack);
+    let of_state = |bytes: &[u8]| state::decode(bytes, stack).ok().map(|state| state.epoch);
+    let current = store.get(&keys.state).await?;
+    let current = current.and_then(|object| of_state(&object.bytes));
+    let copy = newest(store, &keys.history).await?;
+    let copy = copy.and_then(|object| of_state(&object.bytes));
+    let run = newest(store, &keys.runs).await?;
+    let run = run.and_then(|object| RunRecord::decode(&object.bytes).ok());
+    let found = [current, copy, run.map(|run| run.epoch)];
+    Ok(found.into_iter().flatten().max().unwrap_or_default())
+}
+
+/// The object with the last of the keys that begin like this.
+async fn newest<S: Store>(store: &S, prefix: &str) -> Result<Option<StoredObject>, StoreError> {
+    match store.list(prefix).await?.pop() {
+        Some(key) => store.get(&key).await,
+        None => Ok(None),
+    }
+}
+
+/// A person takes a lease to give it free.
+struct Taking<'a, P, S> {
+    ports: &'a P,
+    store: &'a S,
+    stack: &'a StackName,
+    by: &'a Holder,
+    times: LeaseTimes,
+    key: String,
+    nonce: String,
+}
+
+/// What became of an attempt.
+enum Took {
+    /// It was taken and given free.
+    All,
+    /// It moved meanwhile, or nobody can say: the next look tells.
+    Nothing(Option<StoreError>),
+}
+
+impl<'a, P: Clock + Random, S: Store> Taking<'a, P, S> {
+    fn new(
+        ports: &'a P,
+        store: &'a S,
+        stack: &'a StackName,
+        by: &'a Holder,
+        times: LeaseTimes,
+    ) -> Self {
+        Self {
+            ports,
+            store,
+            stack,
+            by,
+            times,
+            key: Keys::of(stack).lease,
+            nonce: format!("{:016x}", ports.next_u64()),
+        }
+    }
+
+    fn lease(&self, epoch: u64, renewed: u64) -> stored::Lease {
+        stored::Lease {
+            stack: self.stack.clone(),
+            epoch,
+            actor: self.by.actor.clone(),
+            run: self.by.run.clone(),
+            nonce: self.nonce.clone(),
+            lease_ms: self.times.lease_ms,
+            since: None,
+            renewed,
+            released: false,
+        }
+    }
+
+    /// Writes the lease over this version, keeps it until the store's time that `until` makes of the
+    /// time of that write, and releases it.
+    async fn give_free(
+        &self,
+        lease: stored::Lease,
+        over: ETag,
+        until: impl Fn(Timestamp) -> Timestamp,
+    ) -> Result<Took, LeaseError> {
+        let began = super::Moment::now(self.ports);
+        let bytes = lease.encode()?.into();
+        let version = match self.store.put(&self.key, bytes, Condition::Is(over)).await {
+            Ok(PutOutcome::Written(version)) => version,
+            // It was renewed, released or taken over meanwhile.
+            Ok(PutOutcome::Conflict) => return Ok(Took::Nothing(None)),
+            Err(source) => return Ok(Took::Nothing(Some(source))),
+        };
+        let lease = Lease::held(self.ports, self.store, self.times, lease, &version, began);
+        let wait_ms = until(version.written_at).ms_since(version.written_at);
+        if let Ok(wait_ms @ 1..) = u64::try_from(wait_ms) {
+            lease.keep(self.ports.sleep_ms(wait_ms)).await;
+        }
+        lease.release().await?;
+        Ok(Took::All)
+    }
+
+    fn of_store<T>(&self, result: Result<T, StoreError>) -> Result<T, LeaseError> {
+        result.map_err(|source| self.failed(Some(source)))
+    }
+
+    fn failed(&self, problem: Option<StoreError>) -> LeaseError {
+        LeaseError::Store {
+            stack: self.stack.clone(),
+            source: problem.unwrap_or_else(|| outrun(&self.key)),
+        }
+    }
 }

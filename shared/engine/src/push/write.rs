@@ -105,7 +105,7 @@ impl<S: Store> Write<'_, S> {
         }
         // The same content begins a retired stack anew, so it is stored as of now. Where the registry
         // has another revision, an interrupted push did that already.
-        let entry = self.standing.index.stacks.get(&stored.stack);
+        let entry = self.standing.index.index.stacks.get(&stored.stack);
         if entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision()) {
             let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
@@ -152,17 +152,14 @@ impl<S: Store> Write<'_, S> {
     /// Writes the registry if it says something else of this stack; whether it was written.
     async fn write_index(&self, stored: &StoredSet) -> Result<bool, PushError> {
         let stack = &stored.stack;
-        let mut index = self.standing.index.clone();
-        let mut etag = self.standing.index_etag.clone();
+        let mut index = self.standing.index.index.clone();
+        let mut etag = self.standing.index.etag.clone();
+        let mut is_made = self.standing.index.made.is_some();
         for _ in 0..registry::TRIES_MAX {
             let refusals = names(self.declared, &index);
             if !refusals.is_empty() {
                 let revision = stored.revision();
                 return Err(PushError::TakenMeanwhile { revision, refusals });
-            }
-            for other in &self.standing.others {
-                // It was only a name to check against.
-                index.stacks.remove(other);
             }
             let listed = index.stacks.get(stack).map(|entry| &entry.record_sets);
             let state = match &self.standing.state {
@@ -171,17 +168,22 @@ impl<S: Store> Write<'_, S> {
             };
             let entry = Entry {
                 revision: stored.revision(),
-                record_sets: record_sets(self.declared, state, listed.unwrap_or(&BTreeSet::new())),
+                record_sets: record_sets(
+                    Some(self.declared),
+                    state,
+                    listed.unwrap_or(&BTreeSet::new()),
+                ),
                 retired: false,
             };
-            if index.stacks.get(stack) == Some(&entry) {
+            if !is_made && index.stacks.get(stack) == Some(&entry) {
                 return Ok(false);
             }
             index.stacks.insert(stack.clone(), entry);
             if registry::write(self.store, &index, etag).await? {
                 return Ok(true);
             }
-            (index, etag) = registry::read(self.store).await?;
+            let read = registry::read(self.store).await?;
+            (index, etag, is_made) = (read.index, read.etag, read.made.is_some());
         }
         Err(RegistryError::Busy.into())
     }

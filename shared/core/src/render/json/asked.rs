@@ -45,6 +45,7 @@ pub fn asked_json(
         "left": left(report),
         "findings": findings(report),
         "holds": hold::of_report(report),
+        "holds_unread": hold::unread(report),
         "traffic": traffic_json(traffic),
     })
 }

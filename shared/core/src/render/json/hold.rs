@@ -54,6 +54,12 @@ pub(super) fn of_report(report: &Report) -> Vec<Json> {
     holds.map(|hold| one(hold, report.read_at)).collect()
 }
 
+/// Why holds could not be read, if so.
+pub(super) fn unread(report: &Report) -> Option<String> {
+    let unread = report.holds_unread.as_ref();
+    unread.map(|unread| outside(&unread.why))
+}
+
 fn one(hold: &Hold, now: Timestamp) -> Json {
     let Hold {
         key,

@@ -4,6 +4,7 @@
 
 mod asked;
 mod hold;
+mod policy;
 mod resource;
 
 pub use asked::{accept_json, asked_json};
@@ -17,7 +18,7 @@ use super::view::{Fates, View, outside};
 use crate::change::Edit;
 use crate::definitions::Problems;
 use crate::diff::{Difference, Verdict};
-use crate::model::{FieldName, Policy, ResourceKey, Value};
+use crate::model::{FieldName, ResourceKey, Value};
 use crate::plan::{Finding, LeftReason, PlannedChange, Step};
 use crate::report::{Carried, Changed, InvalidSet, Outcome, Report};
 use crate::risk::Risk;
@@ -81,6 +82,7 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "findings": findings(report),
         "guards": guards(report),
         "holds": hold::of_report(report),
+        "holds_unread": hold::unread(report),
         "policy_granted": report.decided.policy_granted,
         "recorded": changed.recorded,
         "forgotten": changed.forgotten,
@@ -153,13 +155,15 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "has_state": comparison.has_state,
         "read_at": report.read_at.to_string(),
         "last_good_read_at": report.last_good_read_at.map(|at| at.to_string()),
-        "policy": policy(&report.plan.policy),
+        "policy": policy::of(&report.plan.policy),
         "policy_change": { "tightened": change.tightened, "loosened": change.loosened },
+        "variables": policy::variables(report),
         "counts": counts(report),
         "resources": resources.map(|one| resource::resource(report, one)).collect::<Vec<_>>(),
         "findings": findings(report),
         "guards": guards(report),
         "holds": hold::of_report(report),
+        "holds_unread": hold::unread(report),
         "unmanaged": comparison.unmanaged.iter().map(|key| Json::Object(named(key))).collect::<Vec<_>>(),
         "unread_scopes": unread,
         "unused_keys": unused.collect::<Vec<_>>(),
@@ -201,32 +205,6 @@ fn counts(report: &Report) -> Json {
         "settling": count(Verdict::Settling),
         "ignored": count(Verdict::Ignored),
         "unmanaged": report.comparison.unmanaged.len(),
-    })
-}
-
-fn policy(policy: &Policy) -> Json {
-    let Policy {
-        correct,
-        deploy,
-        correct_after_ms,
-        on_missing,
-        protected,
-        prune,
-        guards,
-    } = policy;
-    json!({
-        "correct": correct.as_str(),
-        "deploy": deploy.as_str(),
-        "correct_after_ms": correct_after_ms,
-        "on_missing": on_missing.map(crate::model::OnMissing::as_str),
-        "protected": protected,
-        "prune": prune,
-        "guards": {
-            "changes_max": guards.changes_max,
-            "share_percent_max": guards.share_percent_max,
-            "creates_max": guards.creates_max,
-            "daily_automatic_max": guards.daily_automatic_max,
-        },
     })
 }
 

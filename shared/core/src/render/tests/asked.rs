@@ -88,6 +88,7 @@ fn retired(world: &World) -> Report {
         comparison: &comparison,
         overrides: &none,
         holds: &holds,
+        holds_unread: None,
     });
     let by = Authority::Person {
         allowed: &BTreeSet::new(),

@@ -347,6 +347,80 @@ fn invalid() {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),
     });
+    report.push_first = Some(String::new());
     insta::assert_snapshot!("invalid", check_text(&report, &AROUND));
     assert_eq!(report.verdict().exit_code(true), 3);
+    // What would be refused is not named.
+    let pages = |report: &Report| {
+        let preview = crate::render::preview_text(report, &AROUND);
+        [check_text(report, &AROUND), preview]
+    };
+    report.push_first = Some(" --after-rollback 3f9a1c2b7d10".to_owned());
+    for page in pages(&report) {
+        assert!(
+            page.contains("next: kedge push --after-rollback 3f9a1c2b7d10"),
+            "{page}"
+        );
+        assert!(!page.contains("kedge up"), "{page}");
+    }
+    report.push_first = None;
+    for page in pages(&report) {
+        assert!(
+            !page.contains("next:") && !page.contains("kedge up"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn holds_that_can_not_be_read() {
+    let mut world = eight_changes();
+    world.holds_unread = Some(crate::stored::hold::UnreadHolds {
+        why: "the stored hold.json is damaged: EOF".to_owned(),
+        is_newer: false,
+    });
+    let report = world.report();
+    assert!(report.decided.approved.is_empty());
+    let page = check_text(&report, &AROUND);
+    for part in [
+        "HELD",
+        "everything is held: the stored hold.json is damaged: EOF",
+        "nothing is corrected or deployed, whoever asks",
+        "DRIFT",
+        "next: kedge release --replace",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let json = crate::render::check_json(&report, None);
+    assert_eq!(json["holds_unread"], "the stored hold.json is damaged: EOF");
+    if let Some(unread) = &mut world.holds_unread {
+        unread.is_newer = true;
+    }
+    let page = check_text(&world.report(), &AROUND);
+    assert!(!page.contains("next:"), "{page}");
+}
+
+#[test]
+fn a_variable_that_is_not_set_here() {
+    let mut world = World::in_sync();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "\"{stack}-a\"",
+        "\"{stack}-a\"\n    retention_ms: \"{keep?}\"",
+    );
+    if let Some(state) = &mut world.state {
+        state.variables = Some(["keep".to_owned()].into());
+    }
+    let report = world.report();
+    let page = check_text(&report, &AROUND);
+    for part in [
+        "VARIABLE",
+        "KEDGE_CONFIG_KEEP was set at the last up and is not set here",
+        "waits for a person's `kedge up`",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let json = crate::render::check_json(&report, None);
+    let expected = serde_json::json!([{"name": "KEDGE_CONFIG_KEEP", "was_set": true}]);
+    assert_eq!(json["variables"], expected);
 }

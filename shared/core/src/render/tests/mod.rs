@@ -19,7 +19,7 @@ use crate::model::{
 use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
 use crate::report::Report;
 use crate::state::{State, Watch};
-use crate::stored::hold::{Hold, Holds};
+use crate::stored::hold::{Hold, Holds, UnreadHolds};
 
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -78,6 +78,7 @@ struct World {
     state: Option<State>,
     live: LiveWorld,
     holds: Holds,
+    holds_unread: Option<UnreadHolds>,
 }
 
 impl World {
@@ -99,6 +100,7 @@ impl World {
             state: None,
             live: LiveWorld::default(),
             holds: Holds::default(),
+            holds_unread: None,
         };
         let declared = world.declared().unwrap();
         let mut state = State::first(declared.stack.clone(), SALT, declared.policy.clone());
@@ -202,6 +204,7 @@ impl World {
             comparison: &comparison,
             overrides: &none,
             holds: &standing,
+            holds_unread: self.holds_unread.as_ref(),
         });
         let seen = BTreeMap::new();
         let names = allow
@@ -231,6 +234,7 @@ impl World {
         Report {
             windows: windows.collect(),
             invalid: None,
+            push_first: None,
             declared: declared.into(),
             comparison,
             plan,
@@ -238,6 +242,7 @@ impl World {
             read_at: NOW,
             last_good_read_at: watch.last_good_read_at,
             holds: self.holds.list().to_vec(),
+            holds_unread: self.holds_unread.clone(),
             asked: None,
         }
     }

@@ -77,8 +77,12 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if report.verdict() == StackVerdict::Clean {
         return None;
     }
-    if report.invalid.is_some() {
-        return Some(frame::command(report, around, "push"));
+    if report.invalid.is_some() || report.push_first.is_some() {
+        return frame::push_first(report, around);
+    }
+    if let Some(unread) = &report.holds_unread {
+        let command = frame::command(report, around, "release --replace");
+        return (!unread.is_newer).then_some(command);
     }
     if !report.comparison.has_state && report.comparison.any_live {
         return Some(frame::command(report, around, "adopt"));

@@ -77,6 +77,12 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
+    blocks.extend(report.plan.variables.iter().map(|variable| {
+        let line =
+            "what depends on it waits for a person's `kedge up`, and a tick changes nothing of it";
+        let lines = vec![vec![line.to_owned()]];
+        Block::said(Label::Variable, outside(&variable.to_string()), Vec::new()).with_lines(lines)
+    }));
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
         // A key named on the command line is not heard on a protected stack (semantics 6.4).
@@ -117,9 +123,15 @@ fn invalid(set: &InvalidSet) -> Block {
     Block::said(Label::Invalid, outside(&set.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
-/// Holds that stand, and those that ended since the last check.
+/// Holds that stand, those that ended since the last check, and holds that can't be read.
 pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
-    report.holds.iter().map(|hold| held(hold, report)).collect()
+    let unread = report.holds_unread.iter().map(|unread| {
+        let line = "nothing is corrected or deployed, whoever asks; still checked";
+        let lines = vec![vec![line.to_owned()]];
+        Block::said(Label::Held, outside(&unread.says()), Vec::new()).with_lines(lines)
+    });
+    let holds = report.holds.iter().map(|hold| held(hold, report));
+    unread.chain(holds).collect()
 }
 
 /// A hold that stands, or that ended since the last check.
@@ -263,6 +275,12 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
         number(traffic.reads, "read"),
         number(traffic.writes, "write")
     )
+}
+
+/// The push that must come before anything else, if one must.
+pub(super) fn push_first(report: &Report, around: &Around<'_>) -> Option<String> {
+    let flags = report.push_first.as_ref()?;
+    Some(command(report, around, &format!("push{flags}")))
 }
 
 /// A command for this stack; the stack is named where the shell does not remember it.

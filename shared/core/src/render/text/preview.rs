@@ -51,6 +51,7 @@ pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
     // What only state would learn from `up` is no reason to call for one.
     let is_clean = report.verdict() == StackVerdict::Clean;
     let next = commands.into_iter().flatten().find(|_| !is_clean);
+    let next = next.or_else(|| frame::push_first(report, around));
     frame::last(&mut page, report, around, next.as_deref());
     page.finish()
 }

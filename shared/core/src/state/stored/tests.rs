@@ -47,7 +47,18 @@ fn full_state() -> State {
     state.absent.insert(gone, Timestamp(8));
     state.retired = Some(Timestamp(9));
     state.epoch = 4;
+    state.variables = Some(["gmail_webhook_endpoint".to_owned()].into());
     state
+}
+
+#[test]
+fn a_state_from_before_variables_were_kept_knows_of_none() {
+    let state = full_state();
+    let text = String::from_utf8(encode(&state).unwrap()).unwrap();
+    let (older, _) = text.split_once(",\n  \"variables\"").unwrap();
+    let read = decode(format!("{older}\n}}\n").as_bytes(), &state.stack).unwrap();
+    let variables = None;
+    assert_eq!(read, State { variables, ..state });
 }
 
 #[test]

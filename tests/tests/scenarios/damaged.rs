@@ -1,0 +1,262 @@
+//! Stored objects that can't be read: what is said of them, what goes on, and how they are mended.
+
+use kedge_core::push::PushConsent;
+use kedge_core::stored::index::Index;
+use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
+use kedge_engine::push::{PushError, PushOutcome};
+use kedge_engine::reconcile::{Authorisation, RunError, StopError};
+use kedge_engine::request::Request;
+use kedge_tests::pushed::{Pushing, commit, notices};
+use kedge_tests::stack::{Stack, person, stack_name};
+
+use super::leases::{LEASE, busy, drive, heal, lease, reaches, run, run_when_free, starts};
+use super::push::{DEFINITIONS, FORTNIGHT, INDEX, standing};
+
+const CUT: &str = "{\"format\": 1, \"sta";
+
+/// The same world by another stack's name and node.
+fn another(stack: &Stack, name: &str, node: &str) -> Stack {
+    let mut other = stack.clone();
+    other.name = stack_name(name);
+    other.files.remove("stacks/dev.yaml");
+    other.nodes(&[&format!("name: n9, ips: [192.0.2.9], domain: {node}")]);
+    other
+}
+
+/// A stack that stands, and another beside it that was only pushed.
+fn two() -> Stack {
+    let stack = standing();
+    another(&stack, "prod", "n2.clustera.io").push(&commit(5));
+    stack
+}
+
+/// Puts a text in the place of the registry, or takes it away.
+fn damage(stack: &Stack, text: Option<&str>) {
+    match text {
+        Some(text) => stack.put_object(INDEX, text),
+        None => stack.ports.store.remove(INDEX),
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_registry_is_made_anew_and_its_checks_hold() {
+    let stack = two();
+    let whole = stack.ports.store.text(INDEX);
+    for text in [None, Some(""), Some(CUT), whole.get(..whole.len() / 2)] {
+        let stack = stack.fork();
+        damage(&stack, text);
+        let overlapping = another(&stack, "dev-1", "n3.clustera.io");
+        assert_eq!(overlapping.refused(&commit(5)), ["names-overlap"]);
+        let taken = another(&stack, "test", "n1.clustera.io");
+        assert_eq!(taken.refused(&commit(5)), ["taken"]);
+        let report = stack.push(&commit(5));
+        assert_eq!(report.outcome, PushOutcome::Healed);
+        assert_eq!(notices(&report), ["index-made"], "{text:?}");
+        let said = report.notices[0].to_string();
+        assert!(
+            said.ends_with("made anew from what is stored of 1 other stack"),
+            "{said}"
+        );
+        assert_eq!(stack.ports.store.text(INDEX), whole);
+        stack.assert_pushed(&commit(5));
+    }
+}
+
+#[test]
+fn the_names_of_a_retired_stack_stay_free_in_a_registry_made_anew() {
+    let stack = two();
+    assert!(stack.asked(&Request::Retire { seen: None }).1.is_complete());
+    let whole = stack.ports.store.text(INDEX);
+    damage(&stack, None);
+    let other = another(&stack, "test", "n1.clustera.io");
+    assert_eq!(notices(&other.push(&commit(5))), ["index-made"]);
+    other.assert_stored(&commit(5));
+    let index = |text: &str| Index::decode(text.as_bytes()).unwrap();
+    let mut made = index(&stack.ports.store.text(INDEX));
+    made.stacks.remove(&other.name);
+    assert_eq!(made, index(&whole));
+}
+
+#[test]
+fn what_is_missing_in_a_registry_made_anew_is_said() {
+    let stack = two();
+    damage(&stack, Some(CUT));
+    let keys = stack.ports.store.keys();
+    for key in keys.iter().filter(|key| key.starts_with("stacks/prod/")) {
+        stack.put_object(key, "{");
+    }
+    let report = stack.push(&commit(5));
+    let said = report.notices[0].to_string();
+    assert!(said.contains("not all of prod could be read"), "{said}");
+    let overlapping = another(&stack, "prod-1", "n3.clustera.io");
+    assert_eq!(overlapping.refused(&commit(5)), ["names-overlap"]);
+    stack.assert_stored(&commit(5));
+}
+
+#[test]
+fn a_registry_of_a_newer_program_is_not_made_anew() {
+    let stack = two();
+    let whole = stack.ports.store.text(INDEX);
+    let newer = whole.replacen("\"format\": 1", "\"format\": 2", 1);
+    stack.put_object(INDEX, &newer);
+    let refused = stack.try_push(&commit(6)).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::Registry(_))),
+        "{refused:?}"
+    );
+    assert_eq!(stack.ports.store.text(INDEX), newer);
+    stack.put_object(INDEX, &whole);
+    stack.assert_pushed(&commit(5));
+}
+
+#[test]
+fn a_damaged_revision_is_said_to_be_damaged() {
+    let stack = standing();
+    let revision = stack.set().revision();
+    let key = format!("stacks/dev/revisions/{revision}.json");
+    let text = stack.ports.store.text(DEFINITIONS);
+    stack.put_object(&key, CUT);
+    let refused = stack.rollback(&revision).unwrap();
+    assert!(
+        matches!(refused, Err(PushError::DamagedRevision { .. })),
+        "{refused:?}"
+    );
+    let none = stack.rollback("0123456").unwrap();
+    assert!(
+        matches!(none, Err(PushError::NoRevision { .. })),
+        "{none:?}"
+    );
+    stack.put_object(&key, &text);
+    stack.assert_pushed(&commit(5));
+}
+
+fn ben() -> Holder {
+    Holder {
+        actor: "ben@desk".to_owned(),
+        run: "unlock".to_owned(),
+    }
+}
+
+#[test]
+fn a_damaged_lease_is_replaced_above_all_epochs_that_are_known() {
+    let (stack, allow) = busy(1);
+    let (times, ben) = (LeaseTimes::default(), ben());
+    let mend = || {
+        drive(
+            &stack,
+            replace(&stack.ports, &stack.ports, &stack.name, &ben, times),
+        )
+    };
+    let newer = stack
+        .ports
+        .store
+        .text(LEASE)
+        .replace("\"format\": 1", "\"format\": 2");
+    for text in [CUT, &newer] {
+        stack.put_object(LEASE, text);
+        let refused = stack.up(&person(&allow)).unwrap();
+        let is_said = matches!(&refused, Err(RunError::Lease(LeaseError::Decode { .. })));
+        assert!(is_said, "{refused:?}");
+        assert!(stack.check().invalid.is_none());
+    }
+    assert!(matches!(mend(), Err(LeaseError::Decode { .. })));
+    assert_eq!(stack.ports.store.text(LEASE), newer);
+    stack.put_object(LEASE, CUT);
+    let state: serde_json::Value = serde_json::from_str(&stack.state_text()).unwrap();
+    mend().unwrap();
+    let mended = lease(&stack);
+    assert!(mended.released);
+    assert!(mended.epoch > state["epoch"].as_u64().unwrap());
+    // Where state was put back from an older copy, the records of runs tell.
+    let first = stack.ports.store.text("stacks/dev/state/0000000000.json");
+    stack
+        .ports
+        .store
+        .set("stacks/dev/state.json", first.clone());
+    stack.put_object(LEASE, CUT);
+    mend().unwrap();
+    assert!(lease(&stack).epoch > state["epoch"].as_u64().unwrap());
+    stack
+        .ports
+        .store
+        .set("stacks/dev/state.json", state.to_string());
+    // One that can be read and is free is left.
+    let text = stack.ports.store.text(LEASE);
+    mend().unwrap();
+    assert_eq!(stack.ports.store.text(LEASE), text);
+    heal(&stack);
+}
+
+#[test]
+fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
+    for call in 12..22 {
+        let (stack, allow) = busy(1);
+        let by = person(&allow);
+        stack.ports.latency_ms.set(5_000);
+        let (holder, other) = (stack.beside(), stack.beside());
+        other.ports.latency_ms.set(1);
+        let (first, second) = drive(&stack, async {
+            let second = async {
+                reaches(&holder, call).await;
+                // Its time says nothing: whoever damaged it may have kept it.
+                stack.ports.store.set(LEASE, CUT);
+                let times = LeaseTimes::default();
+                replace(&other.ports, &other.ports, &other.name, &ben(), times)
+                    .await
+                    .unwrap();
+                assert!(lease(&stack).released);
+                run_when_free(&other, &by).await
+            };
+            futures_util::future::join(run(&holder, &by), second).await
+        });
+        assert!(second.is_ok(), "{call}: {second:?}");
+        if let Err(error) = &first {
+            let is_lost = matches!(
+                error,
+                RunError::Stopped {
+                    source: StopError::Lease(LeaseError::Lost { .. } | LeaseError::Decode { .. }),
+                    ..
+                } | RunError::Lease(LeaseError::Lost { .. } | LeaseError::Decode { .. })
+            );
+            assert!(is_lost, "{call}: {error:?}");
+        }
+        let (early, late) = (starts(&holder), starts(&other));
+        if let (Some(last), Some(begin)) = (early.last(), late.first()) {
+            assert!(last < begin, "{call}: starts overlap");
+        }
+        stack.ports.latency_ms.set(1);
+        heal(&stack);
+    }
+}
+
+#[test]
+fn the_push_that_mends_a_damaged_set_is_named() {
+    let mut stack = standing();
+    let first = stack.set().revision();
+    stack.many_topics(3, FORTNIGHT);
+    stack.push(&commit(6));
+    let text = stack.ports.store.text(DEFINITIONS);
+    let first_of = |stack: &Stack| stack.check_stored().unwrap().push_first;
+    assert_eq!(first_of(&stack), None);
+    stack.put_object(DEFINITIONS, CUT);
+    assert_eq!(first_of(&stack).as_deref(), Some(""));
+    stack.put_object(
+        DEFINITIONS,
+        &text.replacen("\"format\": 1", "\"format\": 2", 1),
+    );
+    assert_eq!(first_of(&stack), None);
+    stack.put_object(DEFINITIONS, &text);
+    // Under a rollback it says so.
+    let made = stack.rollback(&first).unwrap().unwrap().stored.revision();
+    stack.put_object(DEFINITIONS, CUT);
+    let flags = first_of(&stack).unwrap();
+    assert_eq!(flags, format!(" --after-rollback {made}"));
+    assert_eq!(stack.refused(&commit(6)), ["rolled-back"]);
+    let consent = PushConsent {
+        after_rollback: Some(made),
+        ..PushConsent::default()
+    };
+    stack.push(&Pushing { consent, commit: 6 });
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(6));
+}

@@ -1,0 +1,209 @@
+//! Config values of the environment: a machine that has not those of the last `up` changes nothing of
+//! what comes from them (semantics 4.6).
+
+use kedge_core::plan::MovedVariable;
+use kedge_core::report::StackVerdict;
+use kedge_tests::pushed::{commit, notices};
+use kedge_tests::stack::{Stack, carried, left, shown, topic, verdict};
+use serde_json::json;
+
+use super::set_config;
+
+const HOOK: &str = "hook";
+const KEEP: &str = "keep";
+const POLICY: &str = "correct: disruptive, deploy: disruptive, correct_after: 0";
+
+/// A stack of which a push endpoint and a topic's retention come from the environment of the person
+/// who deployed it.
+fn deployed() -> Stack {
+    let mut stack = Stack::new();
+    stack.policy(POLICY);
+    stack.topics(&[
+        ("a", "retention_ms: \"{keep?}\""),
+        ("b", "retention_ms: 3600000"),
+    ]);
+    stack.mail("push_endpoint: \"{hook?}\"");
+    let hook = "https://hooks.example/mail?token=push-s3cret".to_owned();
+    stack.variables.insert(HOOK.to_owned(), hook);
+    stack
+        .variables
+        .insert(KEEP.to_owned(), "7200000".to_owned());
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+    stack
+}
+
+/// The same stack on a machine without these variables.
+fn without(stack: &Stack, variables: &[&str]) -> Stack {
+    let mut other = stack.beside();
+    for variable in variables {
+        assert!(other.variables.remove(*variable).is_some());
+    }
+    other
+}
+
+fn moved(stack: &Stack) -> Vec<(String, bool)> {
+    let moved = stack.check().plan.variables.into_iter();
+    let pair = |MovedVariable { key, was_set }| (key, was_set);
+    moved.map(pair).collect()
+}
+
+#[test]
+fn a_missing_variable_withdraws_nothing() {
+    let stack = deployed();
+    let other = without(&stack, &[HOOK, KEEP]);
+    let both = [(HOOK.to_owned(), true), (KEEP.to_owned(), true)];
+    assert_eq!(moved(&other), both);
+    // The rest goes on.
+    set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
+    let (report, changed) = other.unattended();
+    assert_eq!(
+        carried(&changed),
+        ["update dev-b done"],
+        "{}",
+        shown(&report)
+    );
+    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    let reason = report.decided.left[0].reason.to_string();
+    let says = "KEDGE_CONFIG_HOOK was set at the last up and is not set here";
+    assert!(reason.contains(says), "{reason}");
+    other.wait_minutes(10);
+    other.assert_idle_unattended();
+    assert_eq!(other.check().verdict(), StackVerdict::Pending);
+    // Where it is set nothing differs, and what is recorded of it is whole.
+    stack.assert_settled();
+    assert!(stack.state_text().contains("7200000"));
+}
+
+#[test]
+fn a_resource_that_is_gone_is_not_made_by_half_of_its_definition() {
+    let stack = deployed();
+    let other = without(&stack, &[HOOK]);
+    super::deed(
+        &stack,
+        json!({"do": "delete_subscription", "subscription": "dev-mail-sub"}),
+    );
+    stack.wait_minutes(10);
+    let (report, changed) = other.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_persons_up_decides_and_is_remembered() {
+    let stack = deployed();
+    let other = without(&stack, &[HOOK, KEEP]);
+    let (report, changed) = other.person(&[]);
+    assert_eq!(
+        carried(&changed),
+        ["update dev-mail-sub done"],
+        "{}",
+        shown(&report)
+    );
+    other.wait_minutes(10);
+    other.assert_settled();
+    assert_eq!(moved(&other), []);
+    // A field that is no longer declared is left as it is live.
+    assert!(!stack.state_text().contains("7200000"));
+    // Now the first machine has more than the last `up`.
+    assert_eq!(
+        moved(&stack),
+        [(HOOK.to_owned(), false), (KEEP.to_owned(), false)]
+    );
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+    assert_eq!(moved(&stack), []);
+}
+
+#[test]
+fn what_a_person_could_not_do_is_not_remembered_as_agreed_to() {
+    let stack = deployed();
+    let other = without(&stack, &[HOOK]);
+    stack.hold(None, 60);
+    let (_, changed) = other.person(&[]);
+    assert_eq!(changed.carried, []);
+    stack.release(None);
+    let (report, changed) = other.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_stack_that_begins_by_itself_knows_its_variables() {
+    let mut stack = Stack::new();
+    stack.policy(POLICY);
+    stack.topics(&[("a", "retention_ms: \"{keep?}\"")]);
+    stack
+        .variables
+        .insert(KEEP.to_owned(), "7200000".to_owned());
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.assert_settled();
+    assert_eq!(moved(&stack), []);
+    assert_eq!(moved(&without(&stack, &[KEEP])), [(KEEP.to_owned(), true)]);
+    // A state from before they were kept holds nothing back.
+    let key = "stacks/dev/state.json";
+    let mut json: serde_json::Value = serde_json::from_str(&stack.state_text()).unwrap();
+    assert_eq!(json["variables"], json!([KEEP]));
+    drop(json.as_object_mut().unwrap().remove("variables"));
+    stack.ports.store.set(key, json.to_string());
+    assert_eq!(moved(&without(&stack, &[KEEP])), []);
+    // An edit is deployed by itself, and a person's next `up` keeps them.
+    stack.topics(&[("a", "retention_ms: \"{keep?}\", partitions: 3")]);
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["update dev-a done"]);
+    stack.wait_minutes(10);
+    stack.person(&[]);
+    assert_eq!(moved(&without(&stack, &[KEEP])), [(KEEP.to_owned(), true)]);
+    stack.assert_settled();
+}
+
+#[test]
+fn an_edit_with_a_new_variable_waits_for_one_up() {
+    let mut stack = deployed();
+    stack.topics(&[
+        ("a", "retention_ms: \"{keep?}\""),
+        ("b", "retention_ms: \"{more?}\""),
+    ]);
+    stack
+        .variables
+        .insert("more".to_owned(), "7200001".to_owned());
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-b"), ["variable"]);
+    assert_eq!(
+        verdict(&report, "dev-b"),
+        kedge_core::diff::Verdict::Pending
+    );
+    let (_, changed) = stack.person(&[]);
+    assert_eq!(carried(&changed), ["update dev-b done"]);
+    assert_eq!(changed.carried[0].approved.change.key, topic("b"));
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_value_is_no_part_of_the_pushed_set() {
+    let stack = deployed();
+    let report = stack.push(&commit(1));
+    assert_eq!(notices(&report), ["variables-used"]);
+    let said = report.notices[0].to_string();
+    assert!(
+        said.contains("KEDGE_CONFIG_HOOK, KEDGE_CONFIG_KEEP"),
+        "{said}"
+    );
+    for key in stack.ports.store.keys() {
+        assert!(!stack.ports.store.text(&key).contains("s3cret"), "{key}");
+    }
+    stack.assert_stored(&commit(1));
+    stack.assert_settled();
+}
