@@ -155,10 +155,15 @@ impl Stack {
     /// Declares what Gmail needs of Pub/Sub: a topic `mail`, a publisher, and a subscription with
     /// these further fields.
     pub fn mail(&mut self, subscription: &str) {
+        self.mail_for(&[GMAIL], subscription);
+    }
+
+    /// The same with these members of the publisher's role.
+    pub fn mail_for(&mut self, members: &[&str], subscription: &str) {
         let text = format!(
             "topics: [{{name: \"{{stack}}-mail\"}}]\n\
              subscriptions: [{{name: \"{{stack}}-mail-sub\", topic: \"{{stack}}-mail\"{}}}]\n\
-             bindings: [{{topic: \"{{stack}}-mail\", role: roles/pubsub.publisher, members: [\"{GMAIL}\"]}}]\n",
+             bindings: [{{topic: \"{{stack}}-mail\", role: {PUBLISHER}, members: {members:?}}}]\n",
             after_comma(subscription)
         );
         self.file("area/pubsub.yaml", text);
@@ -440,6 +445,9 @@ impl Default for Stack {
 
 /// Gmail's service account.
 pub const GMAIL: &str = "serviceAccount:gmail-api-push@system.gserviceaccount.com";
+
+/// Somebody who is to lose it.
+pub const LEAVER: &str = "user:leaver@example.com";
 
 /// The role it needs.
 pub const PUBLISHER: &str = "roles/pubsub.publisher";

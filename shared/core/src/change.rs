@@ -111,7 +111,8 @@ pub struct Change {
     pub declared: Fields,
     /// The texts behind sealed values of `declared`.
     pub secrets: ByField<SecretText>,
-    /// What state says. A deleted binding or record set loses exactly the items recorded here.
+    /// What state says that is ours. A deleted binding or record set loses exactly the items
+    /// recorded here.
     pub recorded: Fields,
     /// What was live when the plan was made; none if nothing was.
     pub live: Option<Live>,

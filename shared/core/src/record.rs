@@ -66,8 +66,9 @@ fn fields_after(approved: &Approved) -> Fields {
     }
 }
 
-/// What is recorded of a set after some of its items were added or removed: what was recorded, and
-/// what is live as declared, with the edits; an item that is neither declared nor live is dropped.
+/// What is recorded of a set after some of its items were added or removed: what was recorded as
+/// ours, and what is live as declared, with the edits; an item that is neither declared nor live is
+/// dropped.
 fn recorded_set_after(approved: &Approved, field: &FieldName) -> Value {
     let change = &approved.change;
     let of = |fields: Option<&Fields>| {
@@ -106,13 +107,8 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         _ => Recorded::default(),
     };
     let edited: Vec<FieldName> = after.keys().cloned().collect();
-    for (name, mut value) in after {
-        let never_ours = record.end_adoption(&name);
-        if let (Value::Set(set), Some(Value::Set(declared))) =
-            (&mut value, change.declared.get(&name))
-        {
-            set.retain(|item| declared.contains(item) || !never_ours.contains(item));
-        }
+    for (name, value) in after {
+        record.pending_adoption.remove(&name);
         record.fields.insert(name, value);
     }
     state.awaiting.remove(&change.key);

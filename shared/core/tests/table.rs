@@ -17,7 +17,7 @@ mod table {
 }
 
 use table::case::Case;
-use table::rows::{ADOPTED, FORGOTTEN, ROWS};
+use table::rows::{ADOPTED, FORGOTTEN, LOST, ROWS};
 
 #[test]
 fn every_case_of_declared_recorded_and_live() {
@@ -64,4 +64,9 @@ fn every_case_of_adopting() {
 #[test]
 fn every_case_of_forgetting() {
     short_table(FORGOTTEN, Case::forget);
+}
+
+#[test]
+fn every_case_of_what_is_lost() {
+    short_table(LOST, Case::lost);
 }

@@ -269,3 +269,9 @@ fn while_replacing() {
 fn while_recreating_what_is_gone() {
     all_of(4, 7);
 }
+
+#[test]
+fn while_withdrawing() {
+    // The policy, read and written, and a batch.
+    all_of(5, 3);
+}

@@ -7,10 +7,11 @@ use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::ProviderName;
 use kedge_engine::reconcile::Authorisation;
-use kedge_tests::stack::{KAFKA_SERVICE, Stack, person};
+use kedge_sandbox::{Effect, Fault, Matches};
+use kedge_tests::stack::{KAFKA_SERVICE, LEAVER, Stack, person};
 
 use super::rules::{Read, Rule, permission, read, rules};
-use super::worlds::{names, new_stack, troubled};
+use super::worlds::{WITHDRAWN, names, new_stack, troubled, withdrawing};
 use super::{Request, report, requests, same, up};
 
 /// Whether what is known of a resource hangs on this request. `code` is what the request came to.
@@ -233,6 +234,72 @@ fn of_a_new_stack() {
                 same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
             });
             if let Err(wrong) = tick {
+                failures.push(format!("{request} [{}]: {wrong}", rule.name));
+            }
+        }
+    }
+    report(cases, failures);
+}
+
+/// A run has begun to take away a member and an address, and nobody knows what became of it.
+fn begun() -> Stack {
+    let stack = withdrawing();
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: Effect::LoseAnswer { applied: false },
+        times: None,
+    });
+    up(&stack, &person(WITHDRAWN)).expect("a run");
+    stack.ports.sandbox.clear_faults();
+    assert!(stack.state_text().contains("\"applying\""));
+    stack
+}
+
+fn begun_case(
+    world: &Stack,
+    request: &Request,
+    rule: &Rule,
+    calm: &Vec<String>,
+) -> Result<(), String> {
+    let stack = world.fork();
+    stack.ports.sandbox.add_fault(request.fault(rule, false));
+    let wanted = match read(request.provider, &request.target, rule) {
+        Read::MadeUpFor => StackVerdict::Pending,
+        Read::Unknown { .. } => StackVerdict::Incomplete,
+    };
+    same("the verdict", &stack.check().verdict(), &wanted)?;
+    up(&stack, &Authorisation::Unattended)?;
+    let is_recorded = stack.state_text().contains(LEAVER);
+    same("whether the member is recorded", &is_recorded, &true)?;
+    stack.ports.sandbox.clear_faults();
+    up(&stack, &person(WITHDRAWN))?;
+    same("the world", &names(&stack.ports.sandbox.world()), calm)?;
+    let (last, changed) = up(&stack, &person(&[]))?;
+    same("left to do", &changed.carried.len(), &0)?;
+    same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
+}
+
+/// While it is open how changes ended, no read that fails ends them: what was to be taken away stays
+/// recorded until it is gone.
+#[test]
+fn of_a_stack_with_changes_of_unknown_outcome() {
+    let world = begun();
+    let stack = world.fork();
+    stack.ports.clear_sent();
+    assert_eq!(stack.check().verdict(), StackVerdict::Pending);
+    let requests = requests(&stack.ports.sent.borrow(), 0);
+    up(&stack, &person(WITHDRAWN)).expect("a run");
+    let calm = names(&stack.ports.sandbox.world());
+    let mut failures = Vec::new();
+    let mut cases = 0;
+    for request in &requests {
+        let of = rules(request.provider);
+        for rule in of.iter().filter(|rule| !rule.creates_only) {
+            cases += 1;
+            if let Err(wrong) = begun_case(&world, request, rule, &calm) {
                 failures.push(format!("{request} [{}]: {wrong}", rule.name));
             }
         }

@@ -1,7 +1,7 @@
 //! The worlds that the matrix runs in, and how worlds are compared.
 
 use kedge_sandbox::Deed;
-use kedge_tests::stack::{GMAIL, PUBLISHER, Stack};
+use kedge_tests::stack::{GMAIL, LEAVER, PUBLISHER, Stack};
 use serde_json::{Map, Value, json};
 
 pub(super) fn deed(stack: &Stack, deed: Value) {
@@ -78,7 +78,7 @@ pub(super) struct Scenario {
     pub(super) allow: &'static [&'static str],
 }
 
-pub(super) const SCENARIOS: [Scenario; 5] = [
+pub(super) const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "creating",
         world: Stack::small,
@@ -109,6 +109,11 @@ pub(super) const SCENARIOS: [Scenario; 5] = [
         name: "recreating",
         world: recreating,
         allow: &["dev-mail-sub"],
+    },
+    Scenario {
+        name: "withdrawing",
+        world: withdrawing,
+        allow: WITHDRAWN,
     },
 ];
 
@@ -146,6 +151,20 @@ fn deleting() -> Stack {
 fn replacing() -> Stack {
     let mut stack = standing(Stack::new());
     stack.mail("filter: 'attributes.x = \"1\"'");
+    stack
+}
+
+/// What takes a person's word to withdraw in [`withdrawing`].
+pub(super) const WITHDRAWN: &[&str] = &["dev-mail/roles/pubsub.publisher"];
+
+/// A member and an address are to be taken away, and nothing else is to be done.
+pub(super) fn withdrawing() -> Stack {
+    let mut stack = Stack::small();
+    stack.mail_for(&[GMAIL, LEAVER], "");
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.mail("");
+    stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
     stack
 }
 

@@ -11,7 +11,7 @@ use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::reconcile::RunError;
 use kedge_engine::request::Request;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{Stack, carried, difference, left, shown, verdict};
+use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, carried, difference, left, shown, verdict};
 use serde_json::json;
 
 use super::{deed, set_config};
@@ -248,6 +248,118 @@ fn an_address_that_was_there_before_us_never_becomes_ours_to_remove() {
     stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.2, 192.0.2.77], domain: n1.clustera.io"]);
     stack.unattended();
     stack.assert_settled();
+}
+
+/// An address and a member that others put there.
+const OTHERS: [&str; 2] = ["192.0.2.77", "user:boss@example.com"];
+
+fn has(stack: &Stack, item: &str) -> bool {
+    let world = stack.ports.sandbox.world();
+    let text = format!(
+        "{} {}",
+        world["pubsub"]["topics"], world["cloudflare"]["zones"]
+    );
+    text.contains(&format!("\"{item}\""))
+}
+
+/// What somebody deployed, with an address more than is declared, and a role that somebody else alone
+/// holds; adopted so.
+fn with_others(policy: &str) -> Stack {
+    let mut stack = somebodys();
+    stack.policy(policy);
+    let [address, member] = OTHERS;
+    deed(
+        &stack,
+        json!({"do": "add_address", "name": "n1.clustera.io", "address": address}),
+    );
+    let binding = json!({"topic": "dev-mail", "role": PUBLISHER, "members": [member]});
+    let mut set = json!({"do": "set_iam_binding"});
+    let (Some(set_map), Some(binding)) = (set.as_object_mut(), binding.as_object()) else {
+        panic!("objects");
+    };
+    set_map.extend(binding.clone());
+    deed(&stack, set);
+    stack.asked(&all());
+    stack
+}
+
+#[test]
+fn what_others_put_there_outlives_withdrawal_and_retirement() {
+    let mut stack = with_others(&format!("{LOOSE}, prune: true"));
+    stack.files.remove("area/pubsub.yaml");
+    stack.nodes(&[]);
+    let report = stack.check();
+    assert_eq!(verdict(&report, "n1.clustera.io"), Verdict::Orphan);
+    let says = |report: &Report, key: &str| {
+        let mut changes = report.plan.changes.iter();
+        let planned = changes.find(|planned| planned.change.key.answers_to(key));
+        planned.map(|planned| planned.steps[0].says.clone())
+    };
+    let said = says(&report, "n1.clustera.io");
+    assert_eq!(
+        said.as_deref(),
+        Some(
+            "the name no longer resolves to 192.0.2.1; it still does to 192.0.2.77, which was never ours"
+        )
+    );
+    // Nothing of ours is in the role, so there is nothing to take away.
+    assert_eq!(says(&report, "dev-mail/roles/pubsub.publisher"), None);
+    let (_, changed) = stack.person(&["n1.clustera.io", "dev-mail-sub"]);
+    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(OTHERS.iter().all(|item| has(&stack, item)));
+    assert!(!has(&stack, "192.0.2.1"));
+    let retired = with_others(LOOSE);
+    retired.asked(&Request::Retire { seen: None });
+    assert!(has(&retired, "192.0.2.77") && !has(&retired, "192.0.2.1"));
+    retired.assert_done(&Request::Retire { seen: None });
+}
+
+#[test]
+fn an_edit_after_adoption_takes_nothing_of_others() {
+    let mut stack = with_others(LOOSE);
+    stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
+    stack.mail_for(&[GMAIL, "user:ana@example.com"], "");
+    for _ in 0..3 {
+        stack.unattended();
+        stack.wait_minutes(10);
+        assert!(OTHERS.iter().all(|item| has(&stack, item)));
+    }
+    assert!(has(&stack, "192.0.2.3") && has(&stack, "user:ana@example.com"));
+    // Neither does withdrawing an address that is ours.
+    stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
+    stack.unattended();
+    assert!(!has(&stack, "192.0.2.3") && has(&stack, "192.0.2.77"));
+    let state: serde_json::Value = serde_json::from_str(&stack.state_text()).unwrap();
+    assert!(!state.to_string().contains("boss"), "{state:#}");
+    stack.assert_idle_unattended();
+}
+
+#[test]
+fn drift_in_a_waiting_set_is_drift_and_waits() {
+    let stack = with_others(LOOSE);
+    assert_eq!(verdict(&stack.check(), "n1.clustera.io"), Verdict::Pending);
+    deed(
+        &stack,
+        json!({"do": "add_address", "name": "n1.clustera.io", "address": "192.0.2.78"}),
+    );
+    deed(
+        &stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io", "content": "192.0.2.1"}),
+    );
+    let report = stack.check();
+    assert_eq!(
+        verdict(&report, "n1.clustera.io"),
+        Verdict::DriftedAndPending
+    );
+    assert_eq!(report.verdict().exit_code(true), 2);
+    assert_eq!(left(&report, "n1.clustera.io"), ["needs-person"; 2]);
+    stack.assert_idle_unattended();
+    stack.wait_minutes(120);
+    stack.assert_idle_unattended();
+    let (_, changed) = stack.person(&[]);
+    assert!(carried(&changed).contains(&"update n1.clustera.io/A done".to_owned()));
+    stack.assert_idle();
+    assert!(has(&stack, "192.0.2.77") && has(&stack, "192.0.2.78"));
 }
 
 #[test]

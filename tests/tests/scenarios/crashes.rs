@@ -2,7 +2,7 @@
 
 use kedge_core::report::StackVerdict;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{LEASE_OVER_MS, Stack, person, shown};
+use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, person, shown};
 use serde_json::{Value, json};
 
 use super::{deed, set_config};
@@ -105,6 +105,34 @@ fn while_updating() {
             json!({"do": "set_push_endpoint", "subscription": "dev-mail-sub", "endpoint": null}),
         );
         stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
+        stack
+    });
+}
+
+#[test]
+fn while_withdrawing_a_member_and_an_address() {
+    crash_everywhere(&["dev-mail/roles/pubsub.publisher"], || {
+        let mut stack = Stack::small();
+        stack.mail_for(&[GMAIL, LEAVER], "");
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.mail("");
+        stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
+        stack
+    });
+}
+
+#[test]
+fn while_exchanging_a_member_and_labelling_a_topic() {
+    crash_everywhere(&["dev-mail/roles/pubsub.publisher"], || {
+        let mut stack = Stack::small();
+        stack.mail_for(&[GMAIL, LEAVER], "");
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.mail_for(&[GMAIL, "user:ana@example.com"], "");
+        let text =
+            stack.files["area/pubsub.yaml"].replace("-mail\"}]", "-mail\", labels: {team: x}}]");
+        stack.file("area/pubsub.yaml", text);
         stack
     });
 }

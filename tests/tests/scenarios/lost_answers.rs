@@ -1,8 +1,9 @@
 //! A write whose answer is lost, applied or not: nothing is done twice, nothing stays undone.
 
+use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::Stack;
+use kedge_tests::stack::{GMAIL, LEAVER, Stack, verdict};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -60,6 +61,56 @@ fn busy() -> (Stack, Vec<&'static str>) {
         json!({"do": "remove_iam_binding", "topic": "dev-mail", "role": kedge_tests::stack::PUBLISHER}),
     );
     (stack, vec!["dev-b-dlq", "dev-mail-sub", "n2.clustera.io"])
+}
+
+/// A stack on which a member and an address are to be taken away, and nothing else is to be done.
+fn leaving() -> (Stack, Vec<&'static str>) {
+    let mut stack = Stack::small();
+    stack.mail_for(&[GMAIL, LEAVER], "");
+    stack.unattended();
+    stack.wait_minutes(90);
+    stack.mail("");
+    stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
+    (stack, vec!["dev-mail/roles/pubsub.publisher"])
+}
+
+#[test]
+fn what_is_to_be_taken_away_stays_withdrawn_until_it_is_gone() {
+    for provider in [Provider::Pubsub, Provider::Cloudflare] {
+        for effect in effects() {
+            let (stack, allow) = leaving();
+            spoil(&stack, provider, 1, effect.clone(), Some(1000));
+            stack.person(&allow);
+            stack.ports.sandbox.clear_faults();
+            let name = format!("{provider:?} {effect:?}");
+            let report = stack.check();
+            let left: Vec<&str> = [
+                (LEAVER, "dev-mail/roles/pubsub.publisher"),
+                ("192.0.2.2", "n1.clustera.io"),
+            ]
+            .into_iter()
+            .filter(|(item, _)| has(&stack, item))
+            .map(|(_, key)| key)
+            .collect();
+            for key in &left {
+                assert_eq!(verdict(&report, key), Verdict::Pending, "{name} {key}");
+            }
+            let allow: Vec<&str> = allow.into_iter().filter(|key| left.contains(key)).collect();
+            stack.person(&allow);
+            assert!(!has(&stack, LEAVER) && !has(&stack, "192.0.2.2"), "{name}");
+            stack.assert_settled();
+        }
+    }
+}
+
+/// Whether somebody has a role, or a name an address.
+fn has(stack: &Stack, item: &str) -> bool {
+    let world = stack.ports.sandbox.world();
+    let text = format!(
+        "{} {}",
+        world["pubsub"]["topics"], world["cloudflare"]["zones"]
+    );
+    text.contains(&format!("\"{item}\""))
 }
 
 #[test]

@@ -108,6 +108,36 @@ fn a_field_both_drifted_and_edited_follows_the_stricter_policy() {
 }
 
 #[test]
+fn a_set_both_drifted_and_edited_follows_the_stricter_policy_with_all_its_items() {
+    let node = |ips: &str| format!("name: n1, ips: [{ips}], domain: n1.clustera.io");
+    for policy in [
+        "correct: none, deploy: disruptive",
+        "correct: disruptive, deploy: none",
+    ] {
+        let mut stack = Stack::new();
+        stack.policy(&format!("{policy}, correct_after: 0"));
+        stack.topics(&[("a", "")]);
+        stack.nodes(&[&node("192.0.2.1, 192.0.2.2, 192.0.2.3")]);
+        stack.person(&[]);
+        stack.wait_minutes(10);
+        deed(
+            &stack,
+            json!({"do": "remove_record", "name": "n1.clustera.io", "content": "192.0.2.1"}),
+        );
+        stack.nodes(&[&node("192.0.2.1, 192.0.2.2")]);
+        let report = stack.check();
+        assert_eq!(
+            verdict(&report, "n1.clustera.io"),
+            Verdict::DriftedAndPending
+        );
+        assert_eq!(left(&report, "n1.clustera.io"), ["policy"; 2], "{policy}");
+        stack.assert_idle_unattended();
+        stack.person(&[]);
+        stack.assert_settled();
+    }
+}
+
+#[test]
 fn a_protected_stack_is_corrected_safely_and_deployed_by_nobody() {
     let mut stack =
         drifted("correct: disruptive, deploy: disruptive, correct_after: 0, protected: true");

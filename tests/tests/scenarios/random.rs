@@ -2,9 +2,10 @@
 //! could be done, and a crash at any call changes nothing about that.
 
 use kedge_engine::reconcile::{Authorisation, Consent};
+use kedge_engine::request::Request;
 use kedge_sandbox::SplitMix64;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, shown};
+use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, PUBLISHER, Stack, shown};
 use serde_json::{Value, json};
 
 /// Draws what is declared.
@@ -35,10 +36,18 @@ fn declare(stack: &mut Stack, random: &mut SplitMix64) {
         "-",
     ]) {
         "-" => drop(stack.files.remove("area/pubsub.yaml")),
-        fields => stack.mail(&fields.replace("'x'", "'attributes.x = \"1\"'")),
+        fields => {
+            let fields = fields.replace("'x'", "'attributes.x = \"1\"'");
+            let more = pick(&["", "", LEAVER, "user:ana@example.com"]);
+            let members = [GMAIL, more];
+            let members: Vec<&str> = members.into_iter().filter(|one| !one.is_empty()).collect();
+            stack.mail_for(&members, &fields);
+        }
     }
     stack.nodes(&[pick(&[
         "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io, exclusive: true",
+        "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io",
+        "name: n1, ips: [192.0.2.1], domain: n1.clustera.io",
         "name: n1, ips: [192.0.2.2, 192.0.2.3], domain: n1.clustera.io",
         "name: n1, ips: [192.0.2.4], domain: n1.clustera.io, proxied: true",
         "name: n2, ips: [192.0.2.5, \"2001:db8::1\"], domain: n2.clustera.io",
@@ -68,6 +77,50 @@ fn meddle(stack: &Stack, random: &mut SplitMix64) {
         .ports
         .sandbox
         .act(&deed, stack.ports.executor.now_ms());
+}
+
+/// Somebody deployed what is declared, and others put more there; it is adopted so.
+fn adopt(stack: &Stack, random: &mut SplitMix64) {
+    stack.up(&every_consent()).unwrap().unwrap();
+    for key in stack.ports.store.keys() {
+        stack.ports.store.remove(&key);
+    }
+    stack.wait_minutes(90);
+    for _ in 0..1 + random.below(4) {
+        meddle(stack, random);
+    }
+    stack.asked(&Request::Adopt { names: Vec::new() });
+}
+
+/// What others put there and nobody ever declared: an address, a member.
+fn of_others(stack: &Stack) -> Vec<&'static str> {
+    let world = stack.ports.sandbox.world();
+    let text = format!(
+        "{} {}",
+        world["pubsub"]["topics"], world["cloudflare"]["zones"]
+    );
+    let others = ["\"192.0.2.77\"", "\"user:x@example.com\""];
+    others
+        .into_iter()
+        .filter(|item| text.contains(item))
+        .collect()
+}
+
+/// A run with every consent, which takes nothing of others: but from a set that is exclusive, and
+/// with a topic that is deleted whole.
+fn takes_nothing_of_others(stack: &Stack, run: impl FnOnce()) {
+    let before = of_others(stack);
+    run();
+    let after = of_others(stack);
+    let is_exclusive = stack.files["stacks/dev.yaml"].contains("exclusive");
+    let has_topic = stack.files.contains_key("area/pubsub.yaml");
+    for item in before {
+        let may_go = match item.contains('@') {
+            true => !has_topic,
+            false => is_exclusive,
+        };
+        assert!(may_go || after.contains(&item), "{item} is gone");
+    }
 }
 
 fn every_consent() -> Authorisation {
@@ -114,6 +167,10 @@ fn leaves_nothing_to_do(seed: u64) {
     let mut stack = Stack::seeded(seed);
     stack.policy("correct: safe, deploy: safe, correct_after: 0, prune: true");
     stack.ports.jitter_ms.set(3);
+    if random.below(2) == 0 {
+        declare(&mut stack, &mut random);
+        adopt(&stack, &mut random);
+    }
     for round in 0..3 {
         declare(&mut stack, &mut random);
         for _ in 0..random.below(4) {
@@ -123,12 +180,16 @@ fn leaves_nothing_to_do(seed: u64) {
             let call = 1 + random.below(20);
             let point = [CrashPoint::Before(call), CrashPoint::After(call)];
             stack.crash_at(Some(point[usize::from(random.below(2) == 0)]));
-            let _ = stack.up(&every_consent());
+            takes_nothing_of_others(&stack, || {
+                let _ = stack.up(&every_consent());
+            });
             stack.crash_at(None);
             stack.wait_ms(LEASE_OVER_MS);
         }
-        let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
-        assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);
+        takes_nothing_of_others(&stack, || {
+            let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
+            assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);
+        });
         assert_done(&stack, seed);
         // Long enough for our writes to be no excuse.
         stack.wait_minutes(90);

@@ -6,7 +6,7 @@ use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
 use crate::change::{Edit, edited_set};
 use crate::live::Live;
 use crate::model::{
-    DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Shape, Value, field_spec,
+    DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Value, has_items,
 };
 
 /// What a comparison of fields found.
@@ -63,9 +63,7 @@ pub(super) fn compare<'a>(
             found.in_sync.push(name, &field.value, was);
             continue;
         }
-        let is_set = matches!(field.value, Value::Set(_))
-            && field_spec(key.kind(), name)
-                .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members));
+        let is_set = matches!(field.value, Value::Set(_)) && has_items(key.kind(), name);
         let items = if is_set {
             let adopted = recorded.and_then(|recorded| recorded.pending_adoption.get(name));
             let (items, foreign) = compare_sets(
@@ -214,11 +212,12 @@ fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
     value.and_then(Value::as_set).unwrap_or(&EMPTY)
 }
 
-/// The cause of a set as a whole, from its items.
+/// The cause of a set as a whole, from its items. What drifted is never hidden by what waits.
 fn items_cause(items: &[ItemDifference]) -> Cause {
     let any = |cause| items.iter().any(|item| item.cause == cause);
+    let waits = any(Cause::NotAdopted);
     let edited = any(Cause::Edited) || any(Cause::Withdrawn);
-    match (any(Cause::NotAdopted), any(Cause::Drifted), edited) {
+    match (waits, any(Cause::Drifted), edited) {
         (true, true, _) => Cause::NotAdoptedAndDrifted,
         (true, false, _) => Cause::NotAdopted,
         (false, true, true) => Cause::EditedAndDrifted,
@@ -308,6 +307,7 @@ impl InSync<'_> {
     /// (semantics 7.2), and so does the record of a field that was set aside as settling.
     pub(super) fn news(
         &self,
+        kind: Kind,
         recorded: &Recorded,
         declared: &DeclaredResource,
         differing: &[FieldDifference],
@@ -326,7 +326,7 @@ impl InSync<'_> {
             let mut record = recorded.clone();
             for (name, value) in &recorded.pending_adoption {
                 if !waits(name, value) {
-                    record.end_adoption(name);
+                    record.end_adoption(kind, name);
                 }
             }
             record

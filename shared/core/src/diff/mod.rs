@@ -18,7 +18,7 @@ use seek::SeekLive;
 use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, IgnoreRule, Kind, Origin, Recorded, ResourceKey, Scope,
-    Timestamp, Value,
+    Timestamp, Value, items,
 };
 use crate::state::State;
 
@@ -379,15 +379,43 @@ impl One<'_> {
             (Some(declared), Some(recorded), Reading::Present(live)) => {
                 self.present(declared, recorded, live)
             }
-            (None, Some(_), Reading::Present(live)) => {
+            (None, Some(recorded), Reading::Present(live)) if self.has_ours(recorded, live) => {
                 let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
                 difference.blocked = other_mark(self.input, live);
                 (difference, None)
             }
-            (None, Some(_), Reading::Absent) => (self.difference(Verdict::InSync), Some(None)),
+            // What we wrote a moment ago may not be shown yet.
+            (None, Some(recorded), Reading::Present(_)) if self.settles(recorded) => {
+                (self.difference(Verdict::Settling), None)
+            }
+            (None, Some(recorded), Reading::Absent) if self.is_fresh(recorded) => {
+                (self.difference(Verdict::Settling), None)
+            }
+            (None, Some(_), _) => (self.difference(Verdict::InSync), Some(None)),
             // No key without a declaration or a record gets here.
             (None, None, _) => (self.difference(Verdict::InSync), None),
         }
+    }
+
+    /// Whether something of ours is live: of a set of items, one of those that are recorded as ours.
+    fn has_ours(&self, recorded: &Recorded, live: &Live) -> bool {
+        let (kind, ours) = (self.key.kind(), recorded.ours(self.key.kind()));
+        match (items(kind, &ours), items(kind, &live.fields)) {
+            (Some(ours), Some(live)) => !ours.is_disjoint(live),
+            _ => true,
+        }
+    }
+
+    /// Whether the provider may still show what was before a write of ours.
+    fn settles(&self, recorded: &Recorded) -> bool {
+        let settling = recorded.settling.as_ref();
+        settling.is_some_and(|settling| settling.lasts(self.input.now))
+    }
+
+    /// Whether we made it a moment ago, so that it may not be listed yet.
+    fn is_fresh(&self, recorded: &Recorded) -> bool {
+        let settling = recorded.settling.as_ref();
+        self.settles(recorded) && settling.is_some_and(|settling| settling.from.is_none())
     }
 
     /// Whether it was not there when the stack was adopted, and is declared as it was then.
@@ -409,17 +437,12 @@ impl One<'_> {
     }
 
     fn unknown(&self, failure: &ReadFailure) -> Difference {
-        let settling = self
-            .recorded
-            .and_then(|recorded| recorded.settling.as_ref());
-        let is_ours = settling
-            .filter(|settling| settling.lasts(self.input.now))
-            .is_some_and(|settling| match failure.code {
-                FailureCode::InTransition => true,
-                // What we made anew may be listed as the one before it; what we changed may not.
-                FailureCode::BeingDeleted => settling.from.is_none(),
-                _ => false,
-            });
+        let is_ours = self.recorded.is_some_and(|recorded| match failure.code {
+            FailureCode::InTransition => self.settles(recorded),
+            // What we made anew may be listed as the one before it; what we changed may not.
+            FailureCode::BeingDeleted => self.is_fresh(recorded),
+            _ => false,
+        });
         if is_ours {
             return self.difference(Verdict::Settling);
         }
@@ -460,9 +483,7 @@ impl One<'_> {
     fn gone(&self, recorded: &Recorded) -> Difference {
         let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
-            Some(settling) if settling.from.is_none() && settling.lasts(self.input.now) => {
-                self.difference(Verdict::Settling)
-            }
+            _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
             Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
                 difference
@@ -491,7 +512,9 @@ impl One<'_> {
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
         difference.fields = found.fields;
-        let news = found.in_sync.news(recorded, declared, &difference.fields);
+        let news = found
+            .in_sync
+            .news(self.key.kind(), recorded, declared, &difference.fields);
         let record = news.or_else(|| self.is_settled.then(|| recorded.clone()));
         (difference, record.map(Some))
     }

@@ -1,16 +1,16 @@
 //! Our own recent writes: outcomes that are not known yet, and values that are not shown yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cause, DiffInput, FieldDifference};
 use crate::change::Verb;
 use crate::live::Reading;
-use crate::model::{Fields, Recorded, ResourceKey, Timestamp, Value};
+use crate::model::{Fields, Kind, Recorded, ResourceKey, Timestamp, Value, has_items};
 use crate::state::Intent;
 
 /// What is recorded of resources whose last change had an unknown outcome, once that is settled by
 /// what is live (semantics 8.1): a field that shows what was intended is ours; any other keeps its
-/// record.
+/// record. A set of items is settled item by item.
 pub(super) fn settled(input: DiffInput<'_>) -> BTreeMap<ResourceKey, Recorded> {
     let mut settled = BTreeMap::new();
     let Some(state) = input.state else {
@@ -22,14 +22,19 @@ pub(super) fn settled(input: DiffInput<'_>) -> BTreeMap<ResourceKey, Recorded> {
             && intent.verb != Verb::Delete
         {
             let stored = state.resources.get(key);
-            let now = settle_present(stored, intent, &live.fields);
+            let now = settle_present(key.kind(), stored, intent, &live.fields);
             settled.extend(now.map(|now| (key.clone(), now)));
         }
     }
     settled
 }
 
-fn settle_present(stored: Option<&Recorded>, intent: &Intent, live: &Fields) -> Option<Recorded> {
+fn settle_present(
+    kind: Kind,
+    stored: Option<&Recorded>,
+    intent: &Intent,
+    live: &Fields,
+) -> Option<Recorded> {
     let Some(stored) = stored else {
         // We began to make it and it is there: it is ours, as we meant it to be.
         return matches!(intent.verb, Verb::Create | Verb::Replace).then(|| Recorded {
@@ -39,19 +44,31 @@ fn settle_present(stored: Option<&Recorded>, intent: &Intent, live: &Fields) -> 
     };
     let mut record = stored.clone();
     for (name, to) in &intent.to {
-        if live.get(name).is_some_and(|value| shows(value, to)) {
-            record.fields.insert(name.clone(), to.clone());
+        let was = record.fields.get(name).and_then(Value::as_set);
+        let now = match (live.get(name), to) {
+            (Some(Value::Set(live)), Value::Set(to)) if has_items(kind, name) => {
+                Some(settle_items(was, to, live))
+            }
+            (live, to) => (live == Some(to)).then(|| to.clone()),
+        };
+        if let Some(now) = now {
+            record.fields.insert(name.clone(), now);
         }
     }
     Some(record)
 }
 
-/// Whether a live value shows what was intended; a set may hold more than that.
-fn shows(live: &Value, to: &Value) -> bool {
-    match (live, to) {
-        (Value::Set(live), Value::Set(to)) => to.is_subset(live),
-        _ => live == to,
-    }
+/// What is recorded of a set whose update may have been made, in part or whole: what was to be added
+/// is ours where it is live, and what was to be removed stays ours until it is gone.
+fn settle_items(
+    was: Option<&BTreeSet<String>>,
+    to: &BTreeSet<String>,
+    live: &BTreeSet<String>,
+) -> Value {
+    let was = was.into_iter().flatten();
+    let kept = |item: &&String| to.contains(*item) || live.contains(*item);
+    let added = to.intersection(live);
+    Value::set(was.filter(kept).chain(added).cloned())
 }
 
 /// Whether a run began to replace this resource by what is declared and did not end, a short time ago.

@@ -7,6 +7,7 @@
 
 use super::field_name::FieldName;
 use super::names::Kind;
+use super::value::Value;
 
 /// What values a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +160,10 @@ const fn at_least(min: i64) -> Shape {
 const EXPIRES: RiskRule = RiskRule::Destructive("messages beyond the new limit are deleted");
 const GONE: RiskRule = RiskRule::SafeBut("messages already expired do not come back");
 const ONE_WAY: RiskRule = RiskRule::Impossible("it cannot be turned off once it is on");
-const REPLACED: RiskRule =
-    RiskRule::Replace("the subscription must be deleted and created again; its backlog is dropped");
+const REPLACED: RiskRule = RiskRule::Replace(
+    "the subscription must be deleted and created again; its backlog and its own IAM policy are \
+         lost",
+);
 
 /// Kafka topics. Segment bounds are what the platform honours, not what the API accepts: below
 /// them a value is taken and never applied, which would be drift for ever.
@@ -597,6 +600,30 @@ pub fn field_spec(kind: Kind, name: &FieldName) -> Option<&'static FieldSpec> {
     field_specs(kind).iter().find(|spec| {
         spec.name == name.as_str()
             || (matches!(spec.shape, Shape::TextMap { .. }) && name.entry_of(spec.name).is_some())
+    })
+}
+
+/// What a new resource has of which nothing is said; only of subscriptions, which alone are replaced.
+/// A policy for dead letters or retries that is there at all fills in its other half (Pub/Sub v1
+/// discovery, `Subscription`).
+#[must_use]
+pub fn default_value(kind: Kind, field: &FieldName) -> Option<Value> {
+    if kind != Kind::PubsubSubscription {
+        return None;
+    }
+    Some(match field.as_str() {
+        "push_endpoint" => Value::text("pull"),
+        "filter" => Value::text(""),
+        "ack_deadline_seconds" => Value::Int(10),
+        "max_delivery_attempts" => Value::Int(5),
+        "expiration" => Value::seconds(2_678_400),
+        "message_retention" => Value::seconds(604_800),
+        "minimum_backoff" => Value::seconds(10),
+        "maximum_backoff" => Value::seconds(600),
+        "retain_acked_messages" | "enable_message_ordering" | "enable_exactly_once_delivery" => {
+            Value::Bool(false)
+        }
+        _ => return None,
     })
 }
 

@@ -4,11 +4,27 @@ use std::collections::BTreeSet;
 
 use super::by_field::ByField;
 use super::field_name::FieldName;
+use super::fields::{Shape, field_spec};
+use super::names::Kind;
 use super::time::Timestamp;
 use super::value::Value;
 
 /// Fields by name, in one order everywhere.
 pub type Fields = ByField<Value>;
+
+/// Whether a field is a set of which each item is somebody's by itself: addresses, members.
+#[must_use]
+pub fn has_items(kind: Kind, name: &FieldName) -> bool {
+    field_spec(kind, name)
+        .is_some_and(|spec| matches!(spec.shape, Shape::Addresses | Shape::Members))
+}
+
+/// The items that a record set or a binding consists of; none of any other kind.
+#[must_use]
+pub fn items(kind: Kind, fields: &Fields) -> Option<&BTreeSet<String>> {
+    let mut sets = fields.iter().filter(|(name, _)| has_items(kind, name));
+    sets.find_map(|(_, value)| value.as_set())
+}
 
 /// What state says of one resource: what we last applied or adopted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,22 +34,38 @@ pub struct Recorded {
     /// Our own recent write, while the provider may still show the value before it.
     pub settling: Option<Settling>,
     /// Fields that differed at adoption and wait for a person whatever the policy (semantics 7.1),
-    /// with the declared value they had then.
+    /// with the declared value they had then. Of a set of items, `fields` holds all that was live
+    /// then, and only what was declared then is ours: [`Recorded::ours`].
     pub pending_adoption: Fields,
 }
 
 impl Recorded {
-    /// Ends the waiting of a field that differed at adoption. Of a set, what was there then and not
-    /// declared never was ours: it is not recorded any longer, and is given back.
-    pub fn end_adoption(&mut self, name: &FieldName) -> BTreeSet<String> {
-        let then = self.pending_adoption.remove(name);
-        let set = self.fields.get_mut(name);
-        let (Some(Value::Set(then)), Some(Value::Set(set))) = (then, set) else {
-            return BTreeSet::new();
-        };
-        let never_ours = set.difference(&then).cloned().collect();
+    /// The fields, less the items that were there at adoption and not declared: those never were
+    /// ours, and nothing of ours ever removes them.
+    #[must_use]
+    pub fn ours(&self, kind: Kind) -> Fields {
+        let mut ours = self.fields.clone();
+        for (name, then) in &self.pending_adoption {
+            keep_declared(kind, name, then, &mut ours);
+        }
+        ours
+    }
+
+    /// Ends the waiting of a field that differed at adoption. What never was ours is not recorded
+    /// any longer.
+    pub fn end_adoption(&mut self, kind: Kind, name: &FieldName) {
+        if let Some(then) = self.pending_adoption.remove(name) {
+            keep_declared(kind, name, &then, &mut self.fields);
+        }
+    }
+}
+
+/// Keeps of a set of items only those that were declared at adoption.
+fn keep_declared(kind: Kind, name: &FieldName, then: &Value, fields: &mut Fields) {
+    if has_items(kind, name)
+        && let (Value::Set(then), Some(Value::Set(set))) = (then, fields.get_mut(name))
+    {
         set.retain(|item| then.contains(item));
-        never_ours
     }
 }
 

@@ -12,6 +12,7 @@ mod guard;
 mod held;
 mod in_force;
 mod left;
+mod lost;
 mod steps;
 mod variables;
 
@@ -318,7 +319,10 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
     };
     let declared = input.declared.resources.get(&difference.key);
     let (mut steps, findings) = match difference.whole {
-        Some(cause) => (vec![steps::whole(&difference.key, cause)], Vec::new()),
+        Some(cause) => {
+            let whole = steps::whole(input, &difference.key, cause, live);
+            (vec![whole], Vec::new())
+        }
         None => steps::of_fields(difference, declared, live),
     };
     if steps.is_empty() {
@@ -326,7 +330,7 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
     }
     let recorded = input.comparison.recorded(input.state, &difference.key);
     if let Some(recorded) = recorded {
-        steps::leave_to_a_person(&mut steps, recorded);
+        steps::leave_to_a_person(&mut steps, recorded, declared);
     }
     let planned = planned(input, policy, difference, steps, live.cloned());
     One::Planned(Box::new(planned), findings)
@@ -362,7 +366,7 @@ fn planned(
             .map(|declared| declared.secrets.clone())
             .unwrap_or_default(),
         recorded: recorded
-            .map(|recorded| recorded.fields.clone())
+            .map(|recorded| recorded.ours(key.kind()))
             .unwrap_or_default(),
         live,
     };

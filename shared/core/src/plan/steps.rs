@@ -1,6 +1,6 @@
 //! The steps of one change, each with its risk.
 
-use super::{Finding, FindingKind, Step};
+use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
 use crate::diff::{Cause, Difference, FieldDifference};
 use crate::live::Live;
@@ -10,30 +10,24 @@ use crate::risk::{Effect, Risk, effect_of_setting};
 const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
 
 /// Making or deleting a whole resource.
-pub(super) fn whole(key: &ResourceKey, cause: Cause) -> Step {
+pub(super) fn whole(
+    input: PlanInput<'_>,
+    key: &ResourceKey,
+    cause: Cause,
+    live: Option<&Live>,
+) -> Step {
     let (risk, says) = match (cause, key.kind()) {
-        (Cause::Withdrawn, Kind::KafkaTopic) => (Risk::Destructive, "all its messages are deleted"),
-        (Cause::Withdrawn, Kind::PubsubTopic) => (
-            Risk::Destructive,
-            "its subscriptions and its policy are lost",
-        ),
-        (Cause::Withdrawn, Kind::PubsubSubscription) => {
-            (Risk::Destructive, "its backlog is dropped")
-        }
-        (Cause::Withdrawn, Kind::PubsubBinding) => (Risk::Destructive, "the members lose the role"),
-        (Cause::Withdrawn, Kind::DnsRecordSet) => {
-            (Risk::Destructive, "the name no longer resolves")
-        }
+        (Cause::Withdrawn, _) => (Risk::Destructive, lost::by_deleting(input, key, live)),
         (Cause::Missing | Cause::Interrupted, Kind::KafkaTopic) => {
-            (Risk::Safe, "its messages do not come back")
+            (Risk::Safe, "its messages do not come back".to_owned())
         }
-        _ => (Risk::Safe, ""),
+        _ => (Risk::Safe, String::new()),
     };
     Step {
         edit: None,
         cause,
         risk,
-        says: says.to_owned(),
+        says,
         replaces: false,
     }
 }
@@ -62,16 +56,28 @@ pub(super) fn of_fields(
             of_items(difference, field, is_exclusive, &mut steps, &mut findings);
         }
     }
+    for step in steps.iter_mut().filter(|step| step.replaces) {
+        let lost = lost::by_replacing(difference.key.kind(), declared, live);
+        step.says.push_str(&lost);
+    }
     (steps, findings)
 }
 
-/// What waits for a person since adoption goes on waiting when somebody changes it meanwhile
-/// (semantics 7.1).
-pub(super) fn leave_to_a_person(steps: &mut [Step], recorded: &Recorded) {
+/// A field that waits for a person since adoption goes on waiting when somebody changes it meanwhile,
+/// a set with all its items (semantics 7.1).
+pub(super) fn leave_to_a_person(
+    steps: &mut [Step],
+    recorded: &Recorded,
+    declared: Option<&DeclaredResource>,
+) {
+    let waits = |field: &FieldName| {
+        let now = declared.and_then(|declared| declared.fields.get(field));
+        let then = recorded.pending_adoption.get(field);
+        now.is_some_and(|now| then == Some(&now.value))
+    };
     for step in steps {
-        if let Some(Edit::Set { field, to }) = &step.edit
-            && step.cause != Cause::NotAdoptedAndDrifted
-            && recorded.pending_adoption.get(field) == Some(to)
+        if step.cause != Cause::NotAdoptedAndDrifted
+            && step.edit.as_ref().is_some_and(|edit| waits(edit.field()))
         {
             step.cause = Cause::NotAdopted;
         }
@@ -178,9 +184,16 @@ fn of_items(
                 item: text,
             },
         };
+        // A field both drifted and edited follows the stricter policy, a set with all its items
+        // (semantics 5.2).
+        let cause = match (field.cause, item.cause) {
+            (_, Cause::NotAdopted) => Cause::NotAdopted,
+            (Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted, _) => Cause::EditedAndDrifted,
+            (_, cause) => cause,
+        };
         steps.push(Step {
             edit: Some(edit),
-            cause: item.cause,
+            cause,
             risk,
             says: says.to_owned(),
             replaces: false,

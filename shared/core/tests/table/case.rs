@@ -66,9 +66,13 @@ impl Case {
 
     /// What the code says of it.
     pub(crate) fn judge(&self) -> Words {
+        let unless = |word: &str, allowance| match self.has(word) {
+            true => Allowance::None,
+            false => allowance,
+        };
         let policy = |allowance| Policy {
-            correct: allowance,
-            deploy: allowance,
+            correct: unless("correct-none", allowance),
+            deploy: unless("deploy-none", allowance),
             correct_after_ms: 0,
             protected: self.has("protected"),
             prune: self.has("prune"),
@@ -161,6 +165,20 @@ impl Case {
             awaits,
         ];
         cells.join(" | ").trim_end_matches([' ', '|']).to_owned()
+    }
+
+    /// What the plan says that is lost by it.
+    pub(crate) fn lost(&self) -> String {
+        let policy = Policy {
+            prune: self.has("prune"),
+            ..Policy::default()
+        };
+        let (_, plan) = self.plan(&policy);
+        let mut changes = plan.changes.iter();
+        let planned = changes.find(|planned| planned.change.key == self.key());
+        let steps = planned.into_iter().flat_map(|planned| &planned.steps);
+        let says: Vec<&str> = steps.map(|step| step.says.as_str()).collect();
+        says.join(" | ")
     }
 
     /// What forgetting makes of it.
@@ -313,6 +331,20 @@ impl Case {
         })
     }
 
+    /// What was declared at adoption and differed: what is declared now, or `then:` a set.
+    fn waiting(&self) -> Fields {
+        let then = self.with.iter().find_map(|word| word.strip_prefix("then:"));
+        let name = match self.kind.as_str() {
+            "dns" => FieldName::known("addresses"),
+            _ => FieldName::known("members"),
+        };
+        match then {
+            Some(items) => [(name, Value::set(items.split(',')))].into(),
+            None if self.has("adopted-unequal") => self.declared.clone().unwrap_or_default(),
+            None => Fields::new(),
+        }
+    }
+
     fn state(&self, policy: &Policy) -> Option<State> {
         if self.has("no-state") {
             return None;
@@ -323,12 +355,13 @@ impl Case {
             let record = Recorded {
                 fields: fields.clone(),
                 settling: self.settling(),
-                pending_adoption: match self.has("adopted-unequal") {
-                    true => self.declared.clone().unwrap_or_default(),
-                    false => Fields::new(),
-                },
+                pending_adoption: self.waiting(),
             };
             state.resources.insert(self.key(), record);
+        }
+        if self.has("listener") {
+            let record = Recorded::default();
+            state.resources.insert(listener(), record);
         }
         let awaited = match () {
             () if self.has("awaiting") => self.declared.clone(),
@@ -394,6 +427,13 @@ impl Case {
                 scope.resources.insert(key.clone(), live);
             }
         }
+        if self.has("listener") {
+            let live = Live {
+                fields: fields("topic=dev-t").unwrap(),
+                ..Live::default()
+            };
+            scope.resources.insert(listener(), live);
+        }
         if self.has("scope-unread") {
             let kind = match key.kind() {
                 Kind::PubsubBinding => Kind::PubsubSubscription,
@@ -453,6 +493,11 @@ fn causes(difference: &Difference) -> String {
         0 => "-".to_owned(),
         _ => words.into_iter().collect::<Vec<_>>().join(" "),
     }
+}
+
+/// A subscription of the stack on the topic that the row is about.
+fn listener() -> ResourceKey {
+    ResourceKey::pubsub_subscription("p", "dev-l")
 }
 
 fn origin() -> Origin {

@@ -54,6 +54,9 @@ sub | - | topic=t | topic=t | prune | orphan | withdrawn | delete | destructive 
 iam | - | members={a} | members={a b} | prune | orphan | withdrawn | delete | destructive | ....gt
 dns | - | ips={1} | ips={1} | prune | orphan | withdrawn | delete | destructive | ....gt
 dns | - | ips={1} | ips={1} | prune mark-of-prod | orphan | withdrawn | blocked | - | ......
+dns | - | ips={1} | ips={1 9} | prune | orphan | withdrawn | delete | destructive | ....gt
+dns | - | ips={1} | ips={9} | prune | gone | - | - | - | ......
+iam | - | members={a} | members={x} | prune | gone | - | - | - | ......
 topic | - | ret=1 | - | | gone | - | - | - | ......
 topic | - | - | ret=1 | | gone | - | - | - | ......
 
@@ -95,6 +98,8 @@ topic | ret=1 | ret=1 | ? | leaving settling | settling | - | - | - | ......
 topic | ret=1 | ret=1 | ? | leaving settling updated | unknown | - | - | - | ......
 topic | ret=1 | ret=1 | ? | coming settling updated | settling | - | - | - | ......
 topic | ret=1 | ret=1 | - | settling | settling | - | - | - | ......
+topic | - | ret=1 | - | settling | settling | - | - | - | ......
+dns | - | ips={1} | ips={9} | settling prune | settling | - | - | - | ......
 topic | ret=1 | ret=1 | - | not-taken recreate | drifted | missing | create | safe | .sdpgt
 topic | ret=1 | ret=1 | - | not-taken-twice recreate | drifted | missing | blocked | - | ......
 topic | ret=1 | ret=1 | - | long-ago recreate | drifted | missing | create | safe | .sdpgt
@@ -106,6 +111,25 @@ topic | ret=1 | - | - | begun-create | pending | new | create | safe | .sdpgt
 topic | ret=5 | ret=1 | ret=5 | begun-update | in-sync | - | - | - | ......
 topic | ret=5 | ret=1 | ret=1 | begun-update | pending | edited | update | safe | .sdpgt
 topic | - | ret=1 | ret=1 | begun-delete prune | orphan | withdrawn | delete | destructive | ....gt
+dns | ips={1} | ips={1 2} | ips={1 2} | begun-update | pending | edited | update | disruptive | ..dpgt
+dns | ips={1} | ips={1 2} | ips={1} | begun-update | in-sync | - | - | - | ......
+dns | ips={1} | ips={1 2} | ips={1 2 8} | begun-update | drifted-and-pending | edited-and-drifted | update not-exclusive | disruptive | ..dpgt
+dns | ips={1} | ips={1 2} | ips={2} | begun-update | drifted-and-pending | edited-and-drifted | update | disruptive | .~dpgt
+dns | ips={1 2} | ips={1} | ips={1} | begun-update | pending | edited | update | safe | .sdpgt
+dns | ips={1 2} | ips={1} | ips={1 2} | begun-update | in-sync | - | - | - | ......
+dns | ips={1 2} | ips={1} | ips={2} | begun-update | drifted | drifted | update | safe | .sdpgt
+dns | ips={1 3} | ips={1 2} | ips={1 2} | begun-update | pending | edited | update | disruptive | ..dpgt
+dns | ips={1 3} | ips={1 2} | ips={1 3} | begun-update | in-sync | - | - | - | ......
+dns | ips={1 3} | ips={1 2} | ips={1 2 3} | begun-update | pending | edited | update | disruptive | ..dpgt
+dns | ips={1 3} | ips={1 2} | ips={1} | begun-update | pending | edited | update | safe | .sdpgt
+iam | members={a} | members={a b} | members={a b} | begun-update | pending | edited | update | destructive | ....gt
+iam | members={a} | members={a b} | members={a b} | begun-update authoritative | pending | edited | update | destructive | ....gt
+iam | members={a} | members={a b} | members={a} | begun-update | in-sync | - | - | - | ......
+iam | members={a} | members={a b} | members={a x} | begun-update | in-sync | - | - | - | ......
+iam | members={a b} | members={a} | members={a} | begun-update | pending | edited | update | safe | .sdpgt
+iam | members={a c} | members={a b} | members={a b} | begun-update | pending | edited | update | destructive | .~~~gt
+iam | members={a c} | members={a b} | members={a b c} | begun-update | pending | edited | update | destructive | ....gt
+iam | members={a c} | members={a b} | members={a} | begun-update | pending | edited | update | safe | .sdpgt
 sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
 sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
 sub | filter=a | filter=b | - | begun-replace begun-before-an-hour | drifted | missing | create | safe | ...pgt
@@ -140,6 +164,11 @@ dns | ips={1 2} | ips={1 2} | ips={1 3} | exclusive | drifted | drifted | update
 dns | ips={1} | ips={1 2} | ips={1 2 3} | | drifted-and-pending | edited-and-drifted | update not-exclusive | disruptive | ..dpgt
 dns | ips={1} | ips={1 2} | ips={1 2 3} | exclusive | drifted-and-pending | edited-and-drifted | update | destructive | ..~~gt
 dns | ips={1} | ips={1} | ips={1} | mark-of-prod | in-sync | - | blocked | - | ......
+dns | ips={1 2} | ips={1 2 3} | ips={2 3} | | drifted-and-pending | edited-and-drifted | update | disruptive | .~dpgt
+dns | ips={1 2} | ips={1 2 3} | ips={2 3} | correct-none | drifted-and-pending | edited-and-drifted | update | disruptive | ...pgt
+dns | ips={1 2} | ips={1 2 3} | ips={2 3} | deploy-none | drifted-and-pending | edited-and-drifted | update | disruptive | ...pgt
+dns | ips={1 2} | ips={1 2 3} | ips={1 2 3} | correct-none | pending | edited | update | disruptive | ..dpgt
+dns | ips={1 2} | ips={1 2} | ips={1} | deploy-none | drifted | drifted | update | safe | .sdpgt
 
 # --- ttl and proxied
 dns | ttl=300 | ttl=300 | ttl=60 | | drifted | drifted | update | safe | .sdpgt
@@ -156,6 +185,7 @@ iam | members={a} | members={a} | members={a x} | authoritative | drifted | drif
 iam | members={a b} | members={a} | members={a} | | pending | edited | update | safe | .sdpgt
 iam | members={a} | members={a b} | members={a b} | | pending | edited | update | destructive | ....gt
 iam | members={a c} | members={a b} | members={a b} | | pending | edited | update | destructive | .~~~gt
+iam | members={a b c} | members={a b} | members={a} | correct-none | drifted-and-pending | edited-and-drifted | update | safe | ...pgt
 iam | members={a} | - | members={x} | | not-adopted | not-adopted | update | safe | ...pgt
 
 # --- subscriptions
@@ -195,8 +225,18 @@ dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopte
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal exclusive | pending | not-adopted | update | destructive | ...~gt
 dns | ips={1} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | not-exclusive | - | ......
 dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | not-exclusive | - | ......
-dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | .~~pgt
+dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
+dns | ips={1 2} | ips={1} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
+dns | ips={1 2} | ips={1} | ips={2} | adopted-unequal | drifted | drifted | update | safe | ...pgt
+dns | ips={1 2 3} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | safe | .sdpgt
+dns | ips={1 2 3} | ips={1 9} | ips={9} | then:1,2 | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | .sdpgt
+dns | ips={2} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | disruptive | ..dpgt
+dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | orphan | withdrawn | delete | destructive | ....gt
+dns | - | ips={9} | ips={9} | prune then:1,2 | gone | - | - | - | ......
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal | pending | not-adopted | update | safe | ...pgt
+iam | members={a b} | members={a x} | members={x} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update | safe | ...pgt
+iam | - | members={a x} | members={a x} | prune then:a,b | orphan | withdrawn | delete | destructive | ....gt
+iam | - | members={x} | members={x} | prune then:a | gone | - | - | - | ......
 iam | members={a b} | members={a x} | members={a x} | adopted-unequal authoritative | pending | not-adopted | update | destructive | ...~gt
 topic | ret=1 | - | - | awaiting | pending | not-adopted | create | safe | ...pgt
 topic | ret=1 | - | - | awaited-otherwise | pending | new | create | safe | .sdpgt
@@ -207,6 +247,20 @@ topic | ret=1 | - | ? | awaiting | unknown | - | - | - | ......
 topic | ret=1 | - | - | retired | pending | new | create | safe | ...pgt
 topic | ret=1 | ret=1 | - | retired recreate | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | - | retired begun-replace | drifted | interrupted | create | safe | ...pgt
+";
+
+/// What a deletion or a replacement says that is lost.
+pub(crate) const LOST: &str = "
+dns | - | ips={1 2} | ips={1 2} | prune | => the name no longer resolves to 1, 2
+dns | - | ips={1 2} | ips={2 9} | prune | => the name no longer resolves to 2; it still does to 9, which was never ours
+dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | => the name no longer resolves to 1; it still does to 9, which was never ours
+iam | - | members={a b} | members={a b x} | prune | => a, b lose the role
+iam | - | members={a x} | members={a x} | prune then:a,b | => a loses the role
+ptopic | - | () | () | prune | => its subscriptions and its policy are lost
+ptopic | - | () | () | prune listener | => its subscriptions and its policy are lost; left behind, dev-l of this stack would never get a message again
+sub | - | filter=a | filter=a | prune | => its backlog and its own IAM policy are lost
+sub | filter=b | filter=a | filter=a, ack_deadline_seconds=10, retain_acked_messages=false, expiration=2678400s | | => the subscription must be deleted and created again; its backlog and its own IAM policy are lost
+sub | filter=b | filter=a | filter=a, ack_deadline_seconds=77, dead_letter_topic=dead, labels.x=y | | => the subscription must be deleted and created again; its backlog and its own IAM policy are lost, and what is not declared: ack_deadline_seconds 77, dead_letter_topic dead, labels.x y
 ";
 
 /// What adopting comes to: a word or why not | what is recorded | what waits, as declared | `begins`

@@ -286,7 +286,7 @@ fn change(view: &View<'_>, person: &Fates<'_>, short: &ShortKeys, planned: &Plan
         let rest: [(&str, Json); 6] = [
             ("cause", one.cause.as_str().into()),
             ("risk", one.risk.as_str().into()),
-            ("says", one.says.as_str().into()),
+            ("says", outside(&one.says).into()),
             ("replaces", one.replaces.into()),
             ("who", who.as_str().into()),
             ("left_by_tick", left.map(reason).into()),

@@ -42,6 +42,10 @@ fn preview_of_a_replacement() {
     world.remove(&mail_topic());
     world.remove(&mail_binding());
     world.set(&mail_sub(), "topic", Value::text("_deleted-topic_"));
+    // What nobody declared is lost with it, and a secret in that is not shown.
+    world.set(&mail_sub(), "ack_deadline_seconds", Value::Int(77));
+    let filter = Value::text("a=\u{1b}[2J https://h.example/?token=abc");
+    world.set(&mail_sub(), "filter", filter);
     insta::assert_snapshot!(preview_text(&world.report(), &AROUND));
 }
 

@@ -186,7 +186,7 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         });
     }
     for (step, keys) in &groups {
-        group(page, &format!("deleted: {}", step.says), keys);
+        group(page, &format!("deleted: {}", outside(&step.says)), keys);
     }
     let mut left: Vec<(String, Vec<&ResourceKey>)> = Vec::new();
     for finding in &report.plan.findings {

@@ -69,7 +69,7 @@ fn risk_text(verb: Verb, step: &Step) -> String {
 /// `safe; …`, `disruptive: …`.
 pub(super) fn risk_and_says(step: &Step) -> String {
     let risk = step.risk.as_str();
-    match (step.says.as_str(), step.risk) {
+    match (outside(&step.says).as_str(), step.risk) {
         ("", _) => risk.to_owned(),
         (says, Risk::Safe) => format!("{risk}; {says}"),
         (says, _) => format!("{risk}: {says}"),

@@ -1,3 +1,5 @@
+use kedge_core::model::{Kind, default_value};
+
 use super::*;
 
 const SALT: Salt = Salt([7; 16]);
@@ -9,6 +11,18 @@ fn sub(text: &str) -> Live {
 
 fn get<'a>(live: &'a Live, name: &str) -> Option<&'a Value> {
     live.fields.get(&FieldName::new(name))
+}
+
+/// The core says of a replacement what it loses, and that is nothing of these.
+fn assert_defaults(live: &Live) {
+    let said = live
+        .fields
+        .iter()
+        .filter(|(name, _)| name.as_str() != "topic");
+    for (name, value) in said {
+        let default = default_value(Kind::PubsubSubscription, name);
+        assert_eq!(default.as_ref(), Some(value), "{name}");
+    }
 }
 
 #[test]
@@ -31,6 +45,11 @@ fn a_bare_subscription_has_the_servers_defaults() {
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
     assert_eq!(found, expected);
+    assert_defaults(&live);
+    // A half of a policy brings the other half with it.
+    assert_defaults(&sub(
+        r#"{"topic":"projects/p/topics/t","deadLetterPolicy":{},"retryPolicy":{}}"#,
+    ));
     // What the server writes out for the same subscription (t-k/fireemu) reads the same.
     let written = sub(
         r#"{"topic":"projects/p/topics/t","ackDeadlineSeconds":10,"pushConfig":{},

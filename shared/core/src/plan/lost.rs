@@ -1,0 +1,98 @@
+//! What is lost when a resource is deleted, or deleted and made again (semantics 6.1).
+
+use std::collections::BTreeSet;
+
+use super::PlanInput;
+use crate::live::{Live, Reading};
+use crate::model::{
+    DeclaredResource, FieldName, Fields, Kind, ResourceKey, Value, default_value, items,
+};
+
+const TOPIC: FieldName = FieldName::known("topic");
+
+/// What is lost when a resource is deleted.
+pub(super) fn by_deleting(input: PlanInput<'_>, key: &ResourceKey, live: Option<&Live>) -> String {
+    let recorded = input.comparison.recorded(input.state, key);
+    let ours = recorded.map(|recorded| recorded.ours(key.kind()));
+    let (going, staying) = split(key.kind(), ours.as_ref(), live);
+    match key.kind() {
+        Kind::KafkaTopic => "all its messages are deleted".to_owned(),
+        Kind::PubsubSubscription => "its backlog and its own IAM policy are lost".to_owned(),
+        Kind::PubsubTopic => {
+            let lost = "its subscriptions and its policy are lost";
+            match listeners(input, key).join(", ").as_str() {
+                "" => lost.to_owned(),
+                names => format!(
+                    "{lost}; left behind, {names} of this stack would never get a message again"
+                ),
+            }
+        }
+        Kind::PubsubBinding => match going.as_slice() {
+            [one] => format!("{one} loses the role"),
+            some => format!("{} lose the role", some.join(", ")),
+        },
+        Kind::DnsRecordSet => {
+            let lost = format!("the name no longer resolves to {}", going.join(", "));
+            match staying.join(", ").as_str() {
+                "" => lost,
+                others => format!("{lost}; it still does to {others}, which was never ours"),
+            }
+        }
+    }
+}
+
+/// The live items that are ours, and those that are not.
+fn split<'a>(
+    kind: Kind,
+    ours: Option<&Fields>,
+    live: Option<&'a Live>,
+) -> (Vec<&'a str>, Vec<&'a str>) {
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    let ours = ours.and_then(|ours| items(kind, ours)).unwrap_or(&NONE);
+    let live = live.and_then(|live| items(kind, &live.fields));
+    let live = live.into_iter().flatten().map(String::as_str);
+    live.partition(|item| ours.contains(*item))
+}
+
+/// The stack's own subscriptions that hang on a topic.
+fn listeners<'a>(input: PlanInput<'a>, topic: &ResourceKey) -> Vec<&'a str> {
+    let recorded = input
+        .state
+        .into_iter()
+        .flat_map(|state| state.resources.keys());
+    let declared = input.declared.resources.keys();
+    let ours: BTreeSet<&ResourceKey> = recorded.chain(declared).collect();
+    let hangs_on_it = |key: &&ResourceKey| {
+        let on = match input.live.reading(key) {
+            Some(Reading::Present(live)) => live.fields.get(&TOPIC).and_then(Value::as_text),
+            _ => None,
+        };
+        key.kind() == Kind::PubsubSubscription
+            && key.scope() == topic.scope()
+            && on == Some(topic.name())
+    };
+    let found = ours.into_iter().filter(hangs_on_it);
+    found.map(ResourceKey::name).collect()
+}
+
+/// What a replacement does not bring back: settings that nobody declared, as far as they were read,
+/// and that a new one would not have.
+pub(super) fn by_replacing(
+    kind: Kind,
+    declared: Option<&DeclaredResource>,
+    live: Option<&Live>,
+) -> String {
+    let is_lost = |(name, value): &(&FieldName, &Value)| {
+        let is_declared = declared.is_some_and(|declared| declared.fields.contains_key(name));
+        !is_declared && default_value(kind, name).as_ref() != Some(*value)
+    };
+    let fields = live.into_iter().flat_map(|live| &live.fields);
+    let lost: Vec<String> = fields
+        .filter(is_lost)
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    match lost.is_empty() {
+        true => String::new(),
+        false => format!(", and what is not declared: {}", lost.join(", ")),
+    }
+}
