@@ -217,11 +217,8 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
     }
     let stored: StoredState = serde_json::from_slice(bytes).map_err(DecodeError::Damaged)?;
     if stored.stack != stack.as_str() {
-        let wanted = stack.to_string();
-        return Err(DecodeError::OtherStack {
-            found: stored.stack,
-            wanted,
-        });
+        let (found, wanted) = (stored.stack, stack.to_string());
+        return Err(DecodeError::OtherStack { found, wanted });
     }
     let resources = stored
         .resources
