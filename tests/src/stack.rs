@@ -18,7 +18,7 @@ use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, check, up};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 
-pub use crate::told::{carried, carried_in_order, difference, left, shown, verdict};
+pub use crate::told::{carried, carried_in_order, difference, has_item, left, shown, verdict};
 
 use crate::executor::Crashed;
 use crate::ports::{CrashPoint, SimPorts, endpoints, sim};

@@ -4,6 +4,8 @@
 use kedge_core::diff::{Difference, Verdict};
 use kedge_core::report::{Changed, Report};
 
+use crate::stack::Stack;
+
 /// What differs of a resource.
 ///
 /// # Panics
@@ -79,4 +81,12 @@ pub fn shown(report: &Report) -> String {
             .map(|finding| format!("{finding:?}")),
     );
     lines.join("\n")
+}
+
+/// Whether a DNS record or a role's policy in the world holds this address or member.
+#[must_use]
+pub fn has_item(stack: &Stack, item: &str) -> bool {
+    let world = stack.ports.sandbox.world();
+    let (topics, zones) = (&world["pubsub"]["topics"], &world["cloudflare"]["zones"]);
+    format!("{topics} {zones}").contains(&format!("\"{item}\""))
 }

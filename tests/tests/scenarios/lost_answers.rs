@@ -3,7 +3,7 @@
 use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{GMAIL, LEAVER, Stack, verdict};
+use kedge_tests::stack::{GMAIL, LEAVER, Stack, has_item, verdict};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -89,7 +89,7 @@ fn what_is_to_be_taken_away_stays_withdrawn_until_it_is_gone() {
                 ("192.0.2.2", "n1.clustera.io"),
             ]
             .into_iter()
-            .filter(|(item, _)| has(&stack, item))
+            .filter(|(item, _)| has_item(&stack, item))
             .map(|(_, key)| key)
             .collect();
             for key in &left {
@@ -97,20 +97,13 @@ fn what_is_to_be_taken_away_stays_withdrawn_until_it_is_gone() {
             }
             let allow: Vec<&str> = allow.into_iter().filter(|key| left.contains(key)).collect();
             stack.person(&allow);
-            assert!(!has(&stack, LEAVER) && !has(&stack, "192.0.2.2"), "{name}");
+            assert!(
+                !has_item(&stack, LEAVER) && !has_item(&stack, "192.0.2.2"),
+                "{name}"
+            );
             stack.assert_settled();
         }
     }
-}
-
-/// Whether somebody has a role, or a name an address.
-fn has(stack: &Stack, item: &str) -> bool {
-    let world = stack.ports.sandbox.world();
-    let text = format!(
-        "{} {}",
-        world["pubsub"]["topics"], world["cloudflare"]["zones"]
-    );
-    text.contains(&format!("\"{item}\""))
 }
 
 #[test]
