@@ -148,15 +148,21 @@ fn a_retired_stack_has_no_names() {
 #[test]
 fn what_can_not_be_found_out_counts_as_anothers() {
     let [_, cap] = two(&[NODE], &[OTHERS, OWN]);
-    for (key, why) in [
+    // A state that is damaged, and a registry that a newer program wrote.
+    for (key, text, why) in [
         (
             "stacks/dev/state.json",
+            "{",
             "nobody can say whether stack `dev`",
         ),
-        ("stacks/index.json", "nobody can say whose name this is"),
+        (
+            "stacks/index.json",
+            "{\"format\": 99}",
+            "nobody can say whose name this is",
+        ),
     ] {
         let cap = cap.fork();
-        cap.put_object(key, "{");
+        cap.put_object(key, text);
         let report = cap.check();
         let said = blocked(&report);
         assert!(said[0].starts_with(why), "{said:?}");
