@@ -138,7 +138,7 @@ fn a_topic_in_transition_is_not_read() {
     assert_eq!(asks, []);
     let reading = survey.end();
     assert_eq!(word(&reading, "prod-a"), "in-transition");
-    assert_eq!(word(&reading, "prod-b"), "in-transition");
+    assert_eq!(word(&reading, "prod-b"), "being-deleted");
 }
 
 #[test]
