@@ -64,8 +64,10 @@ pub(super) struct Context<'a> {
     pub(super) asked: BTreeSet<String>,
     /// Those that areas' defaults named: they reach every resource.
     pub(super) asked_by_defaults: BTreeSet<String>,
-    /// The paths of files as origins hold them.
-    pub(super) paths: BTreeMap<&'a str, Arc<str>>,
+    /// The path of the file that was last asked for, as origins hold it.
+    pub(super) own_path: Option<(&'a str, Arc<str>)>,
+    /// The same of the file of the last default, which is another.
+    pub(super) default_path: Option<(&'a str, Arc<str>)>,
     /// Whether the stack's config could not be read, so that what is missing in it is unknown.
     pub(super) config_unknown: bool,
     /// Whether a file could not be read, so that what it would have used is unknown.
@@ -297,9 +299,16 @@ impl<'a> Context<'a> {
 
     /// A place as it is kept.
     pub(super) fn origin(&mut self, place: Place<'a>, is_default: bool) -> Origin {
-        let path = self.paths.entry(place.file);
+        let last = match is_default {
+            true => &mut self.default_path,
+            false => &mut self.own_path,
+        };
+        let (_, file) = match last.take() {
+            Some(same) if std::ptr::eq(same.0, place.file) => last.insert(same),
+            _ => last.insert((place.file, Arc::from(place.file))),
+        };
         Origin {
-            file: Arc::clone(path.or_insert_with(|| Arc::from(place.file))),
+            file: Arc::clone(file),
             line: place.pos.line,
             is_default,
         }

@@ -155,7 +155,8 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
         used: BTreeSet::new(),
         asked: BTreeSet::new(),
         asked_by_defaults: BTreeSet::new(),
-        paths: BTreeMap::new(),
+        own_path: None,
+        default_path: None,
         config_unknown: false,
         incomplete: false,
     }

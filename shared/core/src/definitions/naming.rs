@@ -1,7 +1,6 @@
 //! Names of resources: the stack's namespace, each provider's rules, and who has a name already.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 
 use super::context::{Context, Entry, Filled};
 use super::entries::{is_map, is_written};
@@ -130,28 +129,51 @@ fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str, raw: &str) {
 
 /// Who has each name, to name both places of a second one.
 #[derive(Debug, Default)]
-pub(super) struct Taken<'a>(BTreeMap<String, Place<'a>>);
+pub(super) struct Taken<'a> {
+    /// Names in rising order, as most lists have them, which spares searching and sorting.
+    rising: Vec<(String, Place<'a>)>,
+    /// Names that came below one before them.
+    rest: BTreeMap<String, Place<'a>>,
+}
 
 impl<'a> Taken<'a> {
     /// Takes a name; says who has it already.
     pub(super) fn take(&mut self, name: &str, place: Place<'a>) -> Option<Place<'a>> {
-        match self.0.entry(name.to_owned()) {
-            Slot::Occupied(earlier) => Some(*earlier.get()),
-            Slot::Vacant(free) => {
-                free.insert(place);
-                None
-            }
+        let earlier = self.get(name);
+        if earlier.is_some() {
+            return earlier;
         }
+        let last = self.rising.last();
+        if last.is_none_or(|(last, _)| last.as_str() < name) {
+            self.rising.push((name.to_owned(), place));
+        } else {
+            self.rest.insert(name.to_owned(), place);
+        }
+        None
+    }
+
+    /// Where a name was taken.
+    fn get(&self, name: &str) -> Option<Place<'a>> {
+        if let Some(place) = self.rest.get(name) {
+            return Some(*place);
+        }
+        if self.rising.last()?.0.as_str() < name {
+            return None;
+        }
+        let own = |(own, _): &(String, Place<'a>)| own.as_str().cmp(name);
+        let at = self.rising.binary_search_by(own).ok()?;
+        self.rising.get(at).map(|(_, place)| *place)
     }
 
     /// Whether a name is taken.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// All names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        let rising = self.rising.iter().map(|(name, _)| name);
+        rising.chain(self.rest.keys()).map(String::as_str)
     }
 }
 
@@ -231,6 +253,23 @@ pub(super) fn full_topic(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_taken_once_in_any_order() {
+        let mut taken = Taken::default();
+        let at = |line| Place {
+            file: "f",
+            pos: Pos { line, ..Pos::START },
+        };
+        for (line, name) in (1..).zip(["b", "d", "a", "c", "e"]) {
+            assert_eq!(taken.take(name, at(line)), None, "{name}");
+            assert!(taken.has(name) && !taken.has("f"));
+        }
+        for (line, name) in (1..).zip(["b", "d", "a", "c", "e"]) {
+            assert_eq!(taken.take(name, at(9)), Some(at(line)), "{name}");
+        }
+        assert_eq!(taken.names().collect::<String>(), "bdeac");
+    }
 
     #[test]
     fn kafka_names() {
