@@ -3,8 +3,10 @@
 //! A set that can't be used is never read as "nothing is declared": a check goes by the last good
 //! revision instead and says so, and nothing is changed (semantics 4.1).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{self, ParseInput, Problems};
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::plan::GuardName;
@@ -16,6 +18,7 @@ use thiserror::Error;
 use crate::memory::{INDEX, Keys};
 use crate::ports::{ETag, ReadPorts, Store, StoreError, StoredObject};
 use crate::reconcile::{self, Job, RunError};
+use crate::session::Session;
 
 /// How many revisions are tried before none counts as good: whoever pushed that many sets in a row
 /// that nothing can read needs a person.
@@ -293,8 +296,14 @@ async fn last_good<S: Store>(
         next = stored.follows;
     }
     // The chain is broken: whatever is left, newest first.
-    let good = all_revisions(store, stack).await?;
-    Ok(good.into_iter().find(|one| parsed(one, overrides).is_ok()))
+    let left = newest_first(store, stack).await?;
+    for revision in left.iter().take(REVISIONS_TRIED_MAX) {
+        let stored = read_revision(store, stack, revision).await?;
+        if let Some(stored) = stored.filter(|one| parsed(one, overrides).is_ok()) {
+            return Ok(Some(stored));
+        }
+    }
+    Ok(None)
 }
 
 /// The revision that was stored last: what the registry says, else the newest that is left.
@@ -305,21 +314,24 @@ async fn last_known<S: Store>(store: &S, stack: &StackName) -> Result<Option<Str
     {
         return Ok(Some(entry.revision.clone()));
     }
-    let all = all_revisions(store, stack).await?;
-    Ok(all.first().map(StoredSet::revision))
+    Ok(newest_first(store, stack).await?.into_iter().next())
 }
 
-/// Revisions that can be read, newest first.
-async fn all_revisions<S: Store>(
-    store: &S,
-    stack: &StackName,
-) -> Result<Vec<StoredSet>, StoreError> {
+/// Revisions that can be read, newest first. A key says nothing of when, so each is read: this is for
+/// a stack of which nothing else says what was stored last. Only names are kept, since a set is large.
+async fn newest_first<S: Store>(store: &S, stack: &StackName) -> Result<Vec<String>, StoreError> {
     let keys = store.list(&Keys::of(stack).revisions).await?;
-    let mut found = Vec::new();
-    for key in keys.iter().take(REVISIONS_TRIED_MAX) {
-        let object = store.get(key).await?;
-        found.extend(object.and_then(|object| StoredSet::decode(&object.bytes, stack).ok()));
-    }
-    found.sort_by_key(|one| std::cmp::Reverse(one.pushed.at));
-    Ok(found)
+    let reads: Vec<_> = keys
+        .iter()
+        .map(|key| async move {
+            let object = store.get(key).await?;
+            let stored = object.and_then(|object| StoredSet::decode(&object.bytes, stack).ok());
+            Ok(stored.map(|stored| (Reverse(stored.pushed.at), stored.revision())))
+        })
+        .collect();
+    let reads = stream::iter(reads).buffered(Session::CONCURRENCY);
+    let found: Vec<Option<_>> = reads.try_collect().await?;
+    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    found.sort();
+    Ok(found.into_iter().map(|(_, revision)| revision).collect())
 }

@@ -1,6 +1,7 @@
 //! Stored objects that can't be read: what is said of them, what goes on, and how they are mended.
 
 use kedge_core::push::PushConsent;
+use kedge_core::report::StackVerdict;
 use kedge_core::stored::index::Index;
 use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
 use kedge_engine::push::{PushError, PushOutcome};
@@ -259,4 +260,44 @@ fn the_push_that_mends_a_damaged_set_is_named() {
     stack.push(&Pushing { consent, commit: 6 });
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.assert_pushed(&commit(6));
+}
+
+/// Where a revision stands among the stored ones, by name.
+fn place_of(stack: &Stack, revision: &str) -> Option<usize> {
+    let keys = stack.ports.store.keys();
+    let mut revisions = keys.iter().filter(|key| key.contains("/revisions/"));
+    revisions.position(|key| key.ends_with(&format!("/{revision}.json")))
+}
+
+#[test]
+fn of_many_revisions_that_are_left_the_newest_counts() {
+    let mut stack = Stack::new();
+    let (mut number, mut newest) = (0, String::new());
+    // Until the newest of them comes late among the names.
+    while place_of(&stack, &newest).is_none_or(|place| place < 50) {
+        number += 1;
+        stack.topics(&[(&format!("t{number}"), "")]);
+        let consent = PushConsent {
+            withdraw: true,
+            ..PushConsent::default()
+        };
+        let pushing = Pushing {
+            consent,
+            ..commit(number)
+        };
+        newest = stack.push(&pushing).stored.revision();
+        stack.wait_minutes(1);
+    }
+    stack.ports.store.remove(DEFINITIONS);
+    stack.ports.store.remove(INDEX);
+    let report = stack.check_stored().unwrap();
+    assert_eq!(report.verdict(), StackVerdict::Invalid);
+    assert_eq!(report.declared.revision, newest);
+    assert!(
+        stack
+            .refused(&commit(number - 1))
+            .contains(&"not-descended")
+    );
+    assert_eq!(stack.push(&commit(number)).outcome, PushOutcome::Healed);
+    stack.assert_stored(&commit(number));
 }
