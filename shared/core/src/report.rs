@@ -152,6 +152,8 @@ pub struct Changed {
     pub recorded: usize,
     /// Records dropped without a provider write.
     pub forgotten: usize,
+    /// Whether it began a retired stack anew (semantics 7.5).
+    pub began_anew: bool,
     /// The serial of the state it wrote; none if it wrote none.
     pub serial: Option<u64>,
     /// The run before it that never said how its changes ended, if there was one.
@@ -348,6 +350,7 @@ impl Report {
             || (!self.plan.policy_change.loosened.is_empty() && !self.plan.held)
             || !self.plan.policy_change.tightened.is_empty()
             || !self.plan.variables.is_empty()
+            || (self.plan.retired.is_some() && !self.plan.held)
     }
 
     /// The exit code of an `up`: how the stack stands after it. A change that was not made is an

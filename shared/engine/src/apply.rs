@@ -94,7 +94,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     if follows_variables(&state, report, is_unattended) {
         state.variables = Some(report.declared.variables.clone());
     }
-    prepare(&mut state, report, changed, cx.ports.now());
+    prepare(&mut state, report, is_unattended, changed, cx.ports.now());
     let progress = begun.progress;
     progress(Progress::Applying(report.decided.approved.len()));
     let mut work = Work {
@@ -113,6 +113,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     let (stopped, is_written) = (work.stopped, work.is_written);
     if !is_written {
         (changed.recorded, changed.forgotten) = (0, 0);
+        changed.began_anew = false;
     }
     Ended { stopped }
 }
@@ -134,6 +135,7 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
     let settled = |key: &ResourceKey| !is_open(report, key);
     let asks = report.asked.as_ref();
     !report.records().is_empty()
+        || begins_anew(state, report, is_unattended)
         || asks.is_some_and(|asked| !asked.recording.is_empty())
         || decided.policy_granted
         || state.policy != report.plan.policy
@@ -143,6 +145,16 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
             .iter()
             .flat_map(|applying| applying.intents.keys())
             .any(settled)
+}
+
+/// Whether the run begins a retired stack anew (semantics 7.5): a deploy that changes something, or a
+/// person's `up` that leaves nothing to somebody's consent.
+fn begins_anew(state: &State, report: &Report, is_unattended: bool) -> bool {
+    let decided = &report.decided;
+    let leaves = !decided.left.is_empty() || !decided.refused.is_empty();
+    state.retired.is_some()
+        && report.asked.is_none()
+        && (!decided.approved.is_empty() || !(is_unattended || leaves))
 }
 
 /// Whether the record of variables is to follow those of this run: a person's `up` that leaves nothing
@@ -169,6 +181,7 @@ fn is_open(report: &Report, key: &ResourceKey) -> bool {
 fn prepare(
     state: &mut State,
     report: &Report,
+    is_unattended: bool,
     changed: &mut Changed,
     now: kedge_core::model::Timestamp,
 ) {
@@ -185,8 +198,8 @@ fn prepare(
         }
     };
     let decided = &report.decided;
-    if recording.retires.is_none() && !decided.approved.is_empty() {
-        // A deploy begins a retired stack anew.
+    changed.began_anew = begins_anew(state, report, is_unattended);
+    if changed.began_anew {
         state.retired = None;
     }
     recording.write_into(state);

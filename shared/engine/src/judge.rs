@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kedge_core::diff::{Comparison, DiffInput, Difference, diff};
+use kedge_core::diff::{Comparison, DiffInput, Difference, Verdict, diff};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
@@ -232,8 +232,10 @@ fn retire(now: Timestamp, look: &Look, state: Option<&State>) -> Result<Report, 
     );
     decided.policy_granted = false;
     plan.policy.prune = state.policy.prune;
-    // Where all that is left is held or in somebody's way, nothing is ended yet.
-    let is_stuck = plan.held || !plan.findings.is_empty();
+    // Where all that is left is held, in somebody's way or unread, nothing is ended yet.
+    let mut differences = comparison.differences.values();
+    let is_unread = differences.any(|one| one.verdict == Verdict::Unknown);
+    let is_stuck = plan.held || !plan.findings.is_empty() || is_unread;
     let recording = Recording {
         retires: match decided.approved.is_empty() {
             true if state.retired.is_some() || is_stuck => None,

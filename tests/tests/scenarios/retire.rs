@@ -2,8 +2,10 @@
 //! person.
 
 use kedge_core::report::StackVerdict;
+use kedge_engine::push::PushOutcome;
 use kedge_engine::reconcile::{Authorisation, RunError};
 use kedge_engine::request::Request;
+use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack, carried_in_order, left, person, shown, topic};
@@ -172,16 +174,31 @@ fn a_protected_stack_and_a_held_one_are_not_retired() {
 #[test]
 fn what_could_not_be_read_is_left_and_deleted_later() {
     let stack = standing();
-    stack.trouble(
-        kedge_sandbox::Provider::Pubsub,
-        "subscriptions",
-        super::status(403),
-    );
+    stack.trouble(Provider::Pubsub, "subscriptions", super::status(403));
     let (report, changed) = stack.asked(&RETIRE);
     assert!(changed.is_complete(), "{}", shown(&report));
     assert_eq!(report.verdict(), StackVerdict::Incomplete);
     assert!(remains(&stack).contains(&"dev-mail-sub"));
     stack.ports.sandbox.clear_faults();
+    stack.asked(&RETIRE);
+    assert_eq!(remains(&stack), Vec::<&str>::new());
+    stack.assert_done(&RETIRE);
+}
+
+#[test]
+fn a_stack_of_which_nothing_could_be_read_is_not_marked() {
+    let stack = standing();
+    let all = remains(&stack);
+    for provider in [Provider::Aiven, Provider::Pubsub, Provider::Cloudflare] {
+        stack.trouble(provider, "", super::status(503));
+    }
+    let (report, changed) = stack.asked(&RETIRE);
+    assert_eq!(report.verdict(), StackVerdict::Incomplete);
+    assert_eq!((changed.carried.len(), changed.serial), (0, None));
+    assert!(!stack.state_text().contains("retired_ms"));
+    stack.ports.sandbox.clear_faults();
+    assert_eq!(remains(&stack), all);
+    stack.assert_settled();
     stack.asked(&RETIRE);
     assert_eq!(remains(&stack), Vec::<&str>::new());
     stack.assert_done(&RETIRE);
@@ -250,4 +267,59 @@ fn a_retired_stack_leaves_the_registry_and_the_same_content_pushed_again_begins_
     stack.pushed_at = Some(again.stored.pushed.at);
     assert_eq!(stack.unattended().1.done(), 3);
     stack.assert_settled();
+}
+
+#[test]
+fn a_person_begins_a_stack_anew_of_which_nothing_could_be_deleted() {
+    let stack = standing();
+    let all = remains(&stack);
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: super::status(403),
+        times: None,
+    });
+    let (_, changed) = stack.asked(&RETIRE);
+    assert_eq!((changed.done(), changed.began_anew), (0, false));
+    assert!(stack.state_text().contains("retired_ms"));
+    stack.ports.sandbox.clear_faults();
+    assert_eq!(remains(&stack), all);
+    stack.assert_idle_unattended();
+    assert!(stack.state_text().contains("retired_ms"));
+    let (report, changed) = stack.up(&person(&[])).unwrap().unwrap();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert!(changed.began_anew);
+    assert!(!stack.state_text().contains("retired_ms"));
+    stack.assert_settled();
+}
+
+#[test]
+fn the_same_content_begins_a_half_retired_stack_anew() {
+    for number in [1, 2] {
+        let mut stack = Stack::new();
+        stack.policy(
+            "correct: disruptive, deploy: disruptive, correct_after: 0, on_missing: recreate",
+        );
+        stack.topics(&[("a", ""), ("b", "")]);
+        stack.unattended();
+        stack.wait_minutes(10);
+        let first = stack.push(&commit(1));
+        stack.hold(Some(topic("a")), 60);
+        stack.wait_minutes(1);
+        stack.asked(&RETIRE);
+        assert_eq!(remains(&stack), ["\"dev-a\""]);
+        stack.release(Some(topic("a")));
+        stack.wait_minutes(10);
+        stack.pushed_at = Some(first.stored.pushed.at);
+        stack.assert_idle_unattended();
+        let again = stack.push(&commit(number));
+        assert_eq!(again.outcome, PushOutcome::Stored);
+        stack.assert_stored(&commit(number));
+        stack.pushed_at = Some(again.stored.pushed.at);
+        assert_eq!(stack.unattended().1.done(), 1);
+        assert!(!stack.state_text().contains("retired_ms"));
+        stack.assert_settled();
+    }
 }

@@ -103,10 +103,7 @@ impl<S: Store> Write<'_, S> {
             let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
-        // The same content begins a retired stack anew, so it is stored as of now. Where the registry
-        // has another revision, an interrupted push did that already.
-        let entry = self.standing.index.index.stacks.get(&stored.stack);
-        if entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision()) {
+        if self.is_retired(stored) {
             let again = self.revision(&stored.set, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
@@ -127,6 +124,17 @@ impl<S: Store> Write<'_, S> {
         };
         self.write_definitions(&noted).await?;
         Ok((noted, PushOutcome::CommitNoted))
+    }
+
+    /// Whether this set is that of a retired stack, which the same content begins anew as of now. State
+    /// says so from the first deletion on, the registry once nothing is left.
+    fn is_retired(&self, stored: &StoredSet) -> bool {
+        let state = self.standing.state();
+        let retired = state.and_then(|state| state.retired);
+        let entry = self.standing.index.index.stacks.get(&stored.stack);
+        // Where the registry has another revision, an interrupted push stored it anew already.
+        retired.is_some_and(|retired| retired >= stored.pushed.at)
+            || entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision())
     }
 
     /// Brings the registry up.

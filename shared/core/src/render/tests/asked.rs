@@ -4,6 +4,7 @@ use super::json_schema::wrong;
 use super::*;
 use crate::accept::{AcceptError, Accepted, Doing, accept};
 use crate::diff::Verdict;
+use crate::live::ScopeReading;
 use crate::plan::{Authority, authorise};
 use crate::recording::{self, Answer, Asked, MassAbsence, Recording};
 use crate::render::{
@@ -68,6 +69,22 @@ fn retired_in_vain(world: &World) -> Report {
     let report = retired(&held);
     assert!(report.decided.approved.is_empty());
     report
+}
+
+#[test]
+fn what_is_not_read_is_not_gone() {
+    let mut world = World::in_sync();
+    let failure = ReadFailure {
+        code: FailureCode::Forbidden,
+        reason: "403".to_owned(),
+        permission: None,
+    };
+    for reading in world.live.scopes.values_mut() {
+        *reading = ScopeReading::failed(&Kind::ALL, &failure);
+    }
+    let text = asked_text(&retired(&world), &AROUND);
+    assert!(text.contains("nothing of it can be deleted now"), "{text}");
+    assert!(!text.contains("nothing is left to delete"), "{text}");
 }
 
 fn retired(world: &World) -> Report {

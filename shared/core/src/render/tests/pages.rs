@@ -139,6 +139,21 @@ fn changed_by_a_tick() {
 }
 
 #[test]
+fn a_stack_that_was_begun_anew_is_not_said_to_be_retired() {
+    let mut world = World::in_sync();
+    world.state.as_mut().unwrap().retired = Some(NOW);
+    let report = world.report_for(&[]);
+    let mut changed = Changed::default();
+    assert!(changed_text(&report, &changed, &AROUND).contains("RETIRED"));
+    changed.began_anew = true;
+    let text = changed_text(&report, &changed, &AROUND);
+    assert!(!text.contains("RETIRED"), "{text}");
+    let line = "nothing to change · the retired stack is begun anew";
+    assert!(text.contains(line), "{text}");
+    assert!(report.has_something_to_do());
+}
+
+#[test]
 fn nothing_changed() {
     let report = World::in_sync().report_for(&[]);
     insta::assert_snapshot!(changed_text(&report, &Changed::default(), &AROUND));

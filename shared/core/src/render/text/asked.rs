@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::page::{Page, Tone, WIDTH, count, flow};
 use super::sentences::finding_text;
 use super::{blocks, frame};
+use crate::diff::Verdict;
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
 use crate::plan::Step;
 use crate::recording::{Adoption, Answer, Asked, Forgotten, MassAbsence};
@@ -180,9 +181,10 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         "retiring {stack} deletes what state records of it; nothing of that can be taken back"
     ));
     if groups.is_empty() {
-        page.line(match report.plan.findings.is_empty() {
-            true => "nothing is left to delete",
-            false => "nothing of it can be deleted now",
+        let is_stuck = !report.plan.findings.is_empty() || report.count(&[Verdict::Unknown]) > 0;
+        page.line(match is_stuck {
+            true => "nothing of it can be deleted now",
+            false => "nothing is left to delete",
         });
     }
     for (step, keys) in &groups {

@@ -29,6 +29,9 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> 
     left(&mut page, report);
     findings(&mut page, report);
     let mut rest = frame::stack_blocks(report);
+    if changed.began_anew {
+        rest.retain(|block| block.label != blocks::Label::Retired);
+    }
     if report.decided.policy_granted {
         rest.retain(|block| block.label != blocks::Label::Policy);
         let tail = report.plan.policy_change.loosened.join(", ");
@@ -240,6 +243,9 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     part(report.plan.findings.len(), "cannot be done");
     part(changed.recorded, "recorded without a change");
     part(changed.forgotten, "forgotten");
+    if changed.began_anew {
+        parts.push("the retired stack is begun anew".to_owned());
+    }
     flow(&parts, " · ", WIDTH)
         .iter()
         .for_each(|line| page.line(line));
