@@ -19,7 +19,10 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
     let asking = Asking::new(args, Request::Adopt { names }).await?;
     let report = asking.foresee().await?;
     let question = "Type `yes` to record this, anything else to do nothing: ";
-    if !asking.has_news(&report)? || !asking.agreed(options.yes, question, &report)? {
+    if !asking.has_news(&report)? {
+        return Ok(code_after(&report));
+    }
+    if !asking.agreed(options.yes, question, &report)? {
         return Ok(0);
     }
     asking.fulfil(asking.request.clone()).await
@@ -53,7 +56,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     let absence = absence_of(&report);
     let Some(digest) = absence.filter(|absence| !absence.keys.is_empty()) else {
         asking.show(&report, None)?;
-        return Ok(0);
+        return Ok(code_after(&report));
     };
     if !asking.can_ask() {
         asking.show(&report, None)?;

@@ -108,7 +108,12 @@ fn a_hold_is_placed_listed_and_released() {
     expect(
         &kedge("check"),
         2,
-        &["HELD", "upgrade", "1 held", "next: kedge release"],
+        &[
+            "HELD",
+            "upgrade",
+            "1 held",
+            "next: kedge release steve1-runtime --stack steve1",
+        ],
     );
     fits("report", &kedge("check --json"));
     expect(&kedge("up --yes"), 2, &["NOT DONE", "held by"]);
@@ -295,4 +300,25 @@ fn a_long_wait_is_said() {
     desk.request("POST", "/_sandbox/faults", busy);
     let quiet = desk.kedge("check --json --stack steve1");
     assert_eq!((quiet.code, quiet.err.as_str()), (0, ""));
+}
+
+#[test]
+fn where_nothing_could_be_read_the_exit_code_says_so() {
+    let desk = standing();
+    let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
+    let state = desk
+        .folder
+        .path()
+        .join(".kedge/store/stacks/steve1/state.json");
+    let before = fs::read(&state).unwrap();
+    let refuses = r#"{"match":{"write":false},"effect":{"kind":"status","code":403}}"#;
+    desk.request("POST", "/_sandbox/faults", refuses);
+    expect(&kedge("adopt --yes"), 3, &["UNKNOWN"]);
+    expect(&kedge("refresh"), 3, &["UNKNOWN"]);
+    expect(&kedge("refresh --confirm-absence"), 3, &["UNKNOWN"]);
+    let parts = ["nothing of it can be deleted now", "UNKNOWN"];
+    expect(&kedge("retire --confirm steve1"), 3, &parts);
+    desk.request("DELETE", "/_sandbox/faults", "");
+    assert_eq!(fs::read(&state).unwrap(), before);
+    expect(&kedge("check"), 0, &["CLEAN"]);
 }

@@ -95,7 +95,7 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
         return Some(frame::command(report, around, "up"));
     }
     if report.held() > 0 {
-        return Some(frame::command(report, around, "release"));
+        return Some(frame::command(report, around, &release(report)));
     }
     // What nobody can put back is settled by what the definitions say (semantics 7.2).
     let differs = report.count(&[
@@ -105,4 +105,19 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
         Verdict::NotAdopted,
     ]);
     (differs > 0).then(|| "edit the definitions, or add an ignore rule".to_owned())
+}
+
+/// The release that ends what is held: of the whole stack, or of the one resource that is.
+fn release(report: &Report) -> String {
+    let standing = report.holds.iter();
+    let mut keys = standing
+        .filter(|hold| hold.stands(report.read_at))
+        .map(|hold| hold.key.as_ref());
+    match (keys.next(), keys.next()) {
+        (Some(Some(only)), None) => format!("release {}", outside(only.name())),
+        (Some(Some(_)), Some(Some(_))) if keys.all(|key| key.is_some()) => {
+            "release --all".to_owned()
+        }
+        _ => "release".to_owned(),
+    }
 }
