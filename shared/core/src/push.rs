@@ -86,6 +86,15 @@ pub enum Refusal {
         /// Whose it is.
         owner: StackName,
     },
+    /// Nobody can say whether another stack has a record set that is new here (2.3).
+    OwnerUnknown {
+        /// The record set.
+        key: ResourceKey,
+        /// Where it is declared: `file:line`.
+        origin: String,
+        /// Which other stack.
+        stack: StackName,
+    },
     /// Too much would be withdrawn at once (7.3).
     Withdraws {
         /// What would be.
@@ -125,6 +134,7 @@ impl Refusal {
         match self {
             Self::NamesOverlap { .. } => "names-overlap",
             Self::Taken { .. } => "taken",
+            Self::OwnerUnknown { .. } => "owner-unknown",
             Self::Withdraws { .. } => "withdraws",
             Self::NotDescended { .. } => "not-descended",
             Self::DescentUnknown { .. } => "descent-unknown",
@@ -140,6 +150,7 @@ impl Refusal {
             Self::Taken { owner, .. } => format!(
                 "take it out of {owner}'s definitions and push those, or declare another name"
             ),
+            Self::OwnerUnknown { stack, .. } => format!("push {stack} first, with its variables"),
             Self::Withdraws { .. } => {
                 "if that is meant, say --withdraw, or `Kedge-Withdraw: yes` in the commit message"
                     .to_owned()
@@ -170,6 +181,11 @@ impl fmt::Display for Refusal {
             Self::Taken { key, origin, owner } => {
                 write!(f, "{} belongs to stack {owner} ({origin})", key.name())
             }
+            Self::OwnerUnknown { key, origin, stack } => write!(
+                f,
+                "nobody can say whether {} belongs to stack {stack} ({origin}): not all of that could be read",
+                key.name()
+            ),
             Self::Withdraws { keys, of, files } => {
                 write!(f, "{} of {of} resources would be withdrawn", keys.len())?;
                 match files.as_slice() {

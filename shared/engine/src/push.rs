@@ -20,7 +20,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems, variable};
-use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::model::{Declared, Kind, Salt, StackName};
 use kedge_core::push::{
     Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
     recorded_before,
@@ -213,6 +213,7 @@ pub async fn push<P: Clock, S: Store>(
         ancestry: &ancestry,
         consent: job.consent,
     });
+    let refusals = [refusals, standing.owners_unknown(&declared)].concat();
     if !refusals.is_empty() {
         return Err(PushError::Refused(refusals));
     }
@@ -259,6 +260,7 @@ pub async fn rollback<P: Clock, S: Store>(
     let declared = read(&old.set, job.stack, job.overrides)?;
     let standing = Standing::read(store, job.stack, job.overrides).await?;
     let refusals = names(&declared, &standing.index.index);
+    let refusals = [refusals, standing.owners_unknown(&declared)].concat();
     if !refusals.is_empty() {
         return Err(PushError::Refused(refusals));
     }
@@ -396,6 +398,28 @@ impl Standing {
 
     fn state(&self) -> Option<&State> {
         self.state.as_ref().ok().and_then(Option::as_ref)
+    }
+
+    /// The record sets that are new here while not all names of another stack are known.
+    fn owners_unknown(&self, declared: &Declared) -> Vec<Refusal> {
+        let unread = self.index.made.iter().flat_map(|made| &made.unread);
+        let Some(stack) = unread.into_iter().find(|other| **other != declared.stack) else {
+            return Vec::new();
+        };
+        let recorded = |key| {
+            self.state()
+                .is_some_and(|one| one.resources.contains_key(key))
+        };
+        let new = declared.resources.values().filter(|resource| {
+            let key = &resource.key;
+            key.kind() == Kind::DnsRecordSet && !self.before.contains_key(key) && !recorded(key)
+        });
+        new.map(|resource| Refusal::OwnerUnknown {
+            key: resource.key.clone(),
+            origin: resource.origin.to_string(),
+            stack: stack.clone(),
+        })
+        .collect()
     }
 
     fn notices(&self, stack: &StackName) -> Vec<Notice> {

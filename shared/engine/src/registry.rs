@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::{DefinitionSet, may_have_nodes_of_environment};
 use kedge_core::model::StackName;
 use kedge_core::push::record_sets;
 use kedge_core::stored::StoredError;
@@ -120,7 +120,16 @@ async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), 
         state.is_gone() && began_anew.is_none_or(|(retired, pushed)| retired >= pushed)
     });
     let state = state.as_ref().map_or(Err(()), |state| Ok(state.as_ref()));
-    let is_whole = set.fault.is_none() && declared.is_some() && state.is_ok();
+    // What values of the environment declare is nowhere stored.
+    let is_of_environment = set.stored.as_ref().is_some_and(|stored| {
+        let recorded = known.and_then(|state| state.variables.as_ref());
+        recorded.is_some_and(|recorded| recorded.contains("nodes"))
+            || may_have_nodes_of_environment(&stored.set, stack)
+    });
+    let is_whole = set.fault.is_none()
+        && declared.is_some()
+        && state.is_ok()
+        && (is_retired || !is_of_environment);
     let of_none = DefinitionSet::default().revision();
     let entry = Entry {
         revision: set.last.unwrap_or(of_none),

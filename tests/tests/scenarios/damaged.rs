@@ -95,6 +95,32 @@ fn what_is_missing_in_a_registry_made_anew_is_said() {
 }
 
 #[test]
+fn names_that_the_environment_declared_are_not_free_in_a_registry_made_anew() {
+    let stack = standing();
+    let mut prod = another(&stack, "prod", "n2.clustera.io");
+    prod.config("");
+    let nodes = "[{name: n9, ips: [192.0.2.9], domain: n2.clustera.io}]";
+    prod.variables = [("nodes".to_owned(), nodes.to_owned())].into();
+    prod.push(&commit(5));
+    let mut stack = stack;
+    stack.nodes(&[
+        "name: n1, ips: [192.0.2.1], domain: n1.clustera.io",
+        "name: n2, ips: [192.0.2.2], domain: n2.clustera.io",
+    ]);
+    assert_eq!(stack.refused(&commit(6)), ["taken"]);
+    damage(&stack, None);
+    assert_eq!(stack.refused(&commit(6)), ["owner-unknown"]);
+    let report = stack.check();
+    let blocked = report.comparison.differences.values();
+    let blocked: Vec<_> = blocked.filter(|one| one.blocked.is_some()).collect();
+    assert_eq!(blocked.len(), 1, "{report:?}");
+    // The stack whose names nobody knows says them.
+    prod.push(&commit(5));
+    assert_eq!(stack.refused(&commit(6)), ["taken"]);
+    prod.assert_stored(&commit(5));
+}
+
+#[test]
 fn a_registry_of_a_newer_program_is_not_made_anew() {
     let stack = two();
     let whole = stack.ports.store.text(INDEX);

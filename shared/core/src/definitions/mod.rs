@@ -48,7 +48,7 @@ use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
 pub use context::variable;
-pub use others::declared_by_others;
+pub use others::{declared_by_others, may_have_nodes_of_environment};
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
 pub use set::{DefinitionSet, SetError};

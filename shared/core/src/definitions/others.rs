@@ -34,6 +34,29 @@ pub fn declared_by_others(
     found
 }
 
+/// Whether a stack's record sets may depend on values of the environment (`KEDGE_CONFIG_<NAME>`) of who
+/// pushed it: its file names a zone and no `nodes`, or what its nodes ask for is not all there.
+///
+/// **Caveats.** A value of the environment that won over the file's is not seen, nor `nodes` and a zone
+/// that both came from there.
+#[must_use]
+pub fn may_have_nodes_of_environment(set: &DefinitionSet, stack: &StackName) -> bool {
+    let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
+    let mut context = context(&input(set, stack, &overrides, &salt));
+    let own = set.files().get_key_value(&stack_file(stack));
+    let Some((path, _)) = own else {
+        return false;
+    };
+    context.project = project_name(set, stack);
+    let root = context.read(path);
+    let found = stack::read_config(&mut context, path, root.as_ref(), &overrides);
+    nodes::read(&mut context, &found);
+    match context.config.contains_key("nodes") {
+        true => (context.used.iter()).any(|key| !context.config.contains_key(key)),
+        false => context.config.contains_key("cloudflare_zone_id"),
+    }
+}
+
 fn project_name(set: &DefinitionSet, stack: &StackName) -> Option<String> {
     let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
     let mut context = context(&input(set, stack, &overrides, &salt));
@@ -125,6 +148,37 @@ mod tests {
             let found = declared_by_others(&set, &prod, &wanted);
             assert_eq!(!found.is_empty(), is_declared, "{text}");
             assert!(found.values().all(|stack| prod.contains(stack)));
+        }
+    }
+
+    #[test]
+    fn nodes_that_the_environment_may_have_declared() {
+        let zone = "  acme:cloudflare_zone_id: z\n";
+        let cases = [
+            (file(zone, "1.example.com"), false),
+            (file(zone, "{stack}.example.com"), false),
+            (file(zone, "{part?}.example.com"), true),
+            (
+                file(&format!("{zone}  acme:part: a\n"), "{part?}.example.com"),
+                false,
+            ),
+            (file("", "1.example.com"), true),
+            (format!("config:\n{zone}"), true),
+            ("config: {}\n".to_owned(), false),
+        ];
+        let dev = StackName::new("dev").unwrap();
+        for (text, may_have) in cases {
+            let files = [
+                ("kedge.yaml", "project: acme\n"),
+                ("stacks/dev.yaml", &text),
+            ];
+            let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+            let set = DefinitionSet::new(files.into()).unwrap();
+            assert_eq!(
+                may_have_nodes_of_environment(&set, &dev),
+                may_have,
+                "{text}"
+            );
         }
     }
 }
