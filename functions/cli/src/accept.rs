@@ -16,7 +16,8 @@ pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, C
     let report = run.look(false, &[]).await?;
     let keys = report.comparison.differences.keys();
     let names = std::slice::from_ref(&options.key);
-    let found = recording::resolve(names, keys).map_err(CliError::Usage)?;
+    let found =
+        recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(CliError::Usage)?;
     let field = options.field.as_ref().map(FieldName::new);
     for key in &found {
         let accepted = accept::accept(&report, key, field.as_ref())?;

@@ -391,6 +391,9 @@ pub struct Asked {
     pub answer: Answer,
 }
 
+/// What is said of a name that fits nothing, where all that a stack knows can be named.
+pub const UNKNOWN_NAME: &str = "is neither declared nor recorded";
+
 /// What there is to say of a verb that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -409,20 +412,22 @@ pub enum Answer {
     },
 }
 
-/// Finds the resources that a person named, by key or short name.
+/// Finds the resources that a person named, by key or short name. `unfit` says of a name what it is if
+/// none of them has it: "is not recorded".
 ///
 /// # Errors
 /// When a name fits none of them, or more than one.
 pub fn resolve<'a>(
     names: &[String],
     keys: impl Iterator<Item = &'a ResourceKey> + Clone,
+    unfit: &str,
 ) -> Result<BTreeSet<ResourceKey>, String> {
     let one = |name: &String| {
         let found: BTreeSet<&ResourceKey> =
             keys.clone().filter(|key| key.answers_to(name)).collect();
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
-            (None, _) => Err(format!("`{name}` is neither declared nor recorded")),
+            (None, _) => Err(format!("`{name}` {unfit}")),
             (Some(key), None) => Ok(key.clone()),
             (Some(first), Some(second)) => {
                 let rest = found.map(|key| format!(" or {key}"));

@@ -25,7 +25,7 @@ use std::error::Error;
 
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
-use kedge_core::diff::Cause;
+use kedge_core::diff::{Cause, Verdict};
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::record;
@@ -152,13 +152,15 @@ fn follows_variables(state: &State, report: &Report) -> bool {
     *recorded != report.declared.variables && report.follows_variables()
 }
 
-/// Whether it is still open how a change that was begun ended: its resource could not be read, the
-/// second half of a replacement is still to do, under the consent to the first, or it is not there and
-/// whether it is to be is not known here.
+/// Whether it is still open how a change that was begun ended: its resource could not be read, or is
+/// shown as it was before for all we know, the second half of a replacement is still to do, under the
+/// consent to the first, or it is not there and whether it is to be is not known here.
 fn is_open(report: &Report, key: &ResourceKey) -> bool {
     let difference = report.comparison.differences.get(key);
     let is_half_known = difference.is_some_and(|difference| {
-        difference.failure.is_some() || difference.whole == Some(Cause::Interrupted)
+        difference.failure.is_some()
+            || difference.verdict == Verdict::Settling
+            || difference.whole == Some(Cause::Interrupted)
     });
     let is_there = || report.comparison.settled.contains_key(key);
     let mut approved = report.decided.approved.iter();

@@ -155,14 +155,14 @@ fn ask(
     }
     let (recording, answer) = match request {
         Request::Adopt { names } => {
-            let only = resolve(names, declared.resources.keys())?;
+            let only = resolve(names, declared.resources.keys(), "is not declared")?;
             let only = (!names.is_empty()).then_some(&only);
             let mut adoption = recording::adopt(declared, state, live, (comparison, plan), only);
             let recording = std::mem::take(&mut adoption.recording);
             (recording, Answer::Adopted(adoption))
         }
         Request::Forget { names } => {
-            let keys = resolve(names, recorded(state))?;
+            let keys = resolve(names, recorded(state), "is not recorded")?;
             let (recording, means) = recording::forget(declared, live, comparison, &keys);
             (recording, Answer::Forgotten(means))
         }
@@ -200,8 +200,9 @@ fn recorded(state: Option<&State>) -> impl Iterator<Item = &ResourceKey> + Clone
 fn resolve<'a>(
     names: &[String],
     keys: impl Iterator<Item = &'a ResourceKey> + Clone,
+    unfit: &str,
 ) -> Result<BTreeSet<ResourceKey>, RunError> {
-    recording::resolve(names, keys).map_err(RunError::Name)
+    recording::resolve(names, keys, unfit).map_err(RunError::Name)
 }
 
 /// The plan that deletes what state records, and the consent to it (semantics 7.5). Guards do not

@@ -407,7 +407,7 @@ impl Standing {
                 judged_by: self.read.stored.as_ref().map(StoredSet::revision),
             }),
         }
-        if let Some(Made { damage, unread }) = &self.index.made {
+        if let Some(Made { damage, unread, .. }) = &self.index.made {
             let mine = |other: &&StackName| **other != *stack;
             let others = self.index.index.stacks.keys().filter(mine).count();
             let damage = damage.as_ref().map(ToString::to_string);

@@ -209,7 +209,7 @@ pub async fn named<P: ReadPorts, S: Store>(
     let declared = parsed(job, &salt.unwrap_or_else(|| fresh_salt(ports)))?;
     let recorded = memory.state.iter().flat_map(|state| state.resources.keys());
     let keys = declared.resources.keys().chain(recorded);
-    recording::resolve(names, keys).map_err(RunError::Name)
+    recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(RunError::Name)
 }
 
 /// Whether the plan that retires the stack is the one that was agreed to.

@@ -53,6 +53,8 @@ pub(crate) struct Made {
     pub(crate) damage: Option<StoredError>,
     /// Stacks of which a part could not be read: their record sets may not all be in it.
     pub(crate) unread: Vec<StackName>,
+    /// Stacks that have state and were never pushed: they have no entry.
+    pub(crate) never_pushed: BTreeSet<StackName>,
 }
 
 /// Reads the registry. One that is lost or damaged is made anew: it only says what the sets and the
@@ -72,8 +74,9 @@ pub(crate) async fn read<S: Store>(store: &S) -> Result<ReadIndex, RegistryError
             Err(error) => (Some(object.etag), Some(error)),
         },
     };
-    let entries: Vec<_> = pushed(store)
-        .await?
+    let Stored { pushed, with_state } = stored(store).await?;
+    let never_pushed = with_state.difference(&pushed).cloned().collect();
+    let entries: Vec<_> = pushed
         .into_iter()
         .map(|stack| async move {
             let found = entry(store, &stack).await?;
@@ -89,19 +92,39 @@ pub(crate) async fn read<S: Store>(store: &S) -> Result<ReadIndex, RegistryError
         }
         index.stacks.insert(stack, entry);
     }
-    let made = Some(Made { damage, unread });
+    let made = Some(Made {
+        damage,
+        unread,
+        never_pushed,
+    });
     Ok(ReadIndex { index, etag, made })
 }
 
-/// The stacks that were ever pushed.
-async fn pushed<S: Store>(store: &S) -> Result<BTreeSet<StackName>, StoreError> {
-    let keys = store.list(STACKS).await?;
-    let name = |key: &String| {
-        let (name, object) = key.strip_prefix(STACKS)?.split_once('/')?;
-        let is_pushed = object == "definitions.json" || object.starts_with("revisions/");
-        StackName::new(name).ok().filter(|_| is_pushed)
-    };
-    Ok(keys.iter().filter_map(name).collect())
+/// The stacks of a store.
+#[derive(Default)]
+struct Stored {
+    /// Those that were ever pushed.
+    pushed: BTreeSet<StackName>,
+    /// Those that have state.
+    with_state: BTreeSet<StackName>,
+}
+
+async fn stored<S: Store>(store: &S) -> Result<Stored, StoreError> {
+    let mut stored = Stored::default();
+    for key in store.list(STACKS).await? {
+        let Some((name, object)) = (key.strip_prefix(STACKS)).and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        let stacks = match object {
+            "state.json" => &mut stored.with_state,
+            "definitions.json" => &mut stored.pushed,
+            _ if object.starts_with("revisions/") => &mut stored.pushed,
+            _ => continue,
+        };
+        stacks.extend(StackName::new(name).ok());
+    }
+    Ok(stored)
 }
 
 /// What is stored of a stack, as the registry says it, and whether all of it could be read. Values of

@@ -3,10 +3,11 @@
 //! What this stack records is its own. Whether another has what it declares beside that is asked
 //! when it is new here: of the other files of the same set, of the registry, which knows what each
 //! stack declared and recorded when it was pushed, and of the states of the set's stacks that were
-//! never pushed. So a check of a stack with nothing new reads nothing for this.
+//! never pushed (where nothing was ever pushed to the store: of all that it has). So a check of a stack with nothing new reads nothing for this.
 //!
-//! **Caveats.** Another set with a store of its own is not seen, nor what a stack recorded from local
-//! files after it was last pushed. Two runs that begin at the same moment see nothing of each other
+//! **Caveats.** Another set with a store of its own is not seen, nor, where there is a registry, a stack
+//! of another set that was never pushed, nor what a stack recorded from local files after it was last
+//! pushed. Two runs that begin at the same moment see nothing of each other
 //! where neither's file is in the other's set. The mark on the records decides then.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +47,8 @@ pub(crate) async fn by_others<S: Store>(
             return all(why).collect();
         }
     };
-    let names = stack_names(job.set).into_iter();
+    let stored = made.iter().flat_map(|made| &made.never_pushed).cloned();
+    let names = stack_names(job.set).into_iter().chain(stored);
     let mut in_use: BTreeSet<StackName> = names
         .filter(|stack| stack != job.stack)
         .filter(|stack| index.stacks.get(stack).is_none_or(|entry| !entry.retired))

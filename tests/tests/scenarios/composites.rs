@@ -156,6 +156,32 @@ fn the_consent_to_a_replacement_ends_with_what_it_was_for_and_after_an_hour() {
 }
 
 #[test]
+fn what_was_made_and_replaced_within_a_minute_is_interrupted_too() {
+    for code in [400, 500] {
+        let mut stack = Stack::small();
+        stack.unattended();
+        stack.mail("filter: 'attributes.x = \"1\"'");
+        stack.ports.sandbox.add_fault(Fault {
+            matches: Matches {
+                provider: Some(Provider::Pubsub),
+                method: Some("PUT".to_owned()),
+                ..Matches::default()
+            },
+            effect: status(code),
+            times: None,
+        });
+        stack.person(&["dev-mail-sub"]);
+        stack.ports.sandbox.clear_faults();
+        let report = stack.check();
+        let whole = difference(&report, "dev-mail-sub").whole;
+        assert_eq!(whole, Some(Cause::Interrupted), "{code}");
+        let (_, changed) = stack.unattended();
+        assert_eq!(carried(&changed), ["create dev-mail-sub done"], "{code}");
+        stack.assert_settled();
+    }
+}
+
+#[test]
 fn a_replacement_that_was_surely_refused_leaves_no_consent() {
     for code in [403, 400] {
         let mut stack = standing();

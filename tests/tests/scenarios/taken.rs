@@ -182,3 +182,17 @@ fn the_registry_is_asked_where_definitions_are_stored() {
     dev.up_stored(&person(&[])).unwrap();
     dev.assert_pushed(&commit(1));
 }
+
+#[test]
+fn what_a_stack_of_another_set_records_in_the_same_store_is_its_own() {
+    let [dev, cap] = two(&[NODE], &[OTHERS]);
+    for address in ["192.0.2.1", "192.0.2.2"] {
+        add_record(&dev, address);
+    }
+    let [mut dev, mut cap] = [dev, cap];
+    dev.files.remove("stacks/cap.yaml");
+    cap.files.remove("stacks/dev.yaml");
+    assert_eq!(dev.person(&[]).1.recorded, 1);
+    assert_left(&cap, "stack `dev` records this name");
+    dev.assert_settled();
+}

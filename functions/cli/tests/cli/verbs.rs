@@ -39,7 +39,7 @@ fn an_existing_environment_is_adopted() {
     expect(
         &desk.kedge("adopt nothing-like-it --yes --stack steve1"),
         1,
-        &["`nothing-like-it` is neither declared nor recorded"],
+        &["`nothing-like-it` is not declared"],
     );
     let adopted = fits("asked", &desk.kedge("adopt --yes --json --stack steve1"));
     assert_eq!(

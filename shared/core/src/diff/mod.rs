@@ -437,12 +437,14 @@ impl One<'_> {
     }
 
     fn unknown(&self, failure: &ReadFailure) -> Difference {
-        let is_ours = self.recorded.is_some_and(|recorded| match failure.code {
-            FailureCode::InTransition => self.settles(recorded),
-            // What we made anew may be listed as the one before it; what we changed may not.
-            FailureCode::BeingDeleted => self.is_fresh(recorded),
-            _ => false,
-        });
+        let is_interrupted = settle::is_interrupted(self.input, self.key);
+        let is_ours = !is_interrupted
+            && self.recorded.is_some_and(|recorded| match failure.code {
+                FailureCode::InTransition => self.settles(recorded),
+                // What we made anew may be listed as the one before it; what we changed may not.
+                FailureCode::BeingDeleted => self.is_fresh(recorded),
+                _ => false,
+            });
         if is_ours {
             return self.difference(Verdict::Settling);
         }
@@ -481,8 +483,10 @@ impl One<'_> {
     }
 
     fn gone(&self, recorded: &Recorded) -> Difference {
+        // What we deleted ourselves is gone, however short a time ago it was made.
         let interrupted = settle::is_interrupted(self.input, self.key);
         match &recorded.settling {
+            _ if interrupted => self.whole(Verdict::Drifted, Cause::Interrupted),
             _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
             Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
@@ -494,7 +498,6 @@ impl One<'_> {
                 }
                 difference
             }
-            _ if interrupted => self.whole(Verdict::Drifted, Cause::Interrupted),
             _ => self.whole(Verdict::Drifted, Cause::Missing),
         }
     }

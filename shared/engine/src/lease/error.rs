@@ -34,9 +34,7 @@ pub enum LeaseError {
         source: StoreError,
     },
     /// What is stored can't be read.
-    #[error(
-        "the lease of stack `{stack}` can't be read, and nothing is changed; see `kedge unlock`"
-    )]
+    #[error("the lease of stack `{stack}` can't be read; see `kedge unlock`")]
     Decode {
         /// Of which stack.
         stack: StackName,

@@ -96,6 +96,19 @@ fn a_stack_of_nothing_has_nothing_to_adopt() {
 }
 
 #[test]
+fn what_could_not_be_read_is_not_said_to_be_absent() {
+    let mut world = World::in_sync();
+    world.state = None;
+    world.live = LiveWorld::default();
+    let text = crate::render::check_text(&world.report(), &AROUND);
+    assert!(
+        text.contains("what could not be read may be live"),
+        "{text}"
+    );
+    assert!(!text.contains("none of it is live"), "{text}");
+}
+
+#[test]
 fn not_adopted() {
     let mut world = World::in_sync();
     world

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::page::{Page, Tone, WIDTH, count, flow};
 use super::sentences::finding_text;
 use super::{blocks, frame};
+use crate::diff::Verdict;
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
 use crate::plan::Step;
 use crate::recording::{Adoption, Answer, Asked, Forgotten, MassAbsence};
@@ -108,6 +109,9 @@ fn adopted(page: &mut Page, report: &Report, adoption: &Adoption) {
     if adoption.equal.is_empty() && adoption.pending.is_empty() {
         page.line(match report.comparison.has_state {
             true => "there is nothing to adopt",
+            false if report.count(&[Verdict::Unknown]) > 0 => {
+                "there is nothing to adopt of what could be read"
+            }
             false => "there is nothing to adopt: none of it is live, and a deploy may create it",
         });
     }

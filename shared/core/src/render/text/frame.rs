@@ -192,6 +192,9 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
     let declared = report.declared.resources.len();
     let tail = format!("no state yet: {declared} declared · {}", counts.join(" · "));
     let line = match report.comparison.any_live {
+        false if unknown > 0 => {
+            "what could not be read may be live: nothing is made before it is read"
+        }
         true => {
             "a tick changes nothing here; `kedge adopt` records what is live and changes nothing, \
              a person's `kedge up` changes what differs too"
