@@ -13,6 +13,7 @@ use crate::live::{FailureCode, Live, LiveWorld, Reading};
 use crate::model::{
     Declared, DeclaredResource, Fields, Recorded, ResourceKey, StackName, Timestamp,
 };
+use crate::plan::{LeftReason, Plan};
 use crate::report::Report;
 use crate::state::State;
 
@@ -120,7 +121,8 @@ pub fn leave_out(comparison: &mut Comparison, is_in_doubt: impl Fn(&ResourceKey)
 
 /// Forgets marks that mean nothing any longer: a resource that is recorded or declared otherwise
 /// waits for nobody, and a confirmed absence ends where the resource is there, is no longer recorded,
-/// or was confirmed too long ago.
+/// or was confirmed too long ago. What depends on a variable that moved keeps its marks, as far as it
+/// can't be told here.
 pub fn trim_marks(state: &mut State, report: &Report, now: Timestamp) {
     let State {
         resources,
@@ -128,13 +130,15 @@ pub fn trim_marks(state: &mut State, report: &Report, now: Timestamp) {
         absent,
         ..
     } = state;
+    let is_in_doubt = report.doubts();
     awaiting.retain(|key, then| {
         let declared = report.declared.resources.get(key);
-        !resources.contains_key(key) && declared.is_some_and(|one| one.values() == *then)
+        let is_as_then = declared.is_some_and(|one| one.values() == *then);
+        !resources.contains_key(key) && (is_as_then || is_in_doubt(key))
     });
-    let may_be_gone = |key: &ResourceKey| {
-        let difference = report.comparison.differences.get(key);
-        difference.is_some_and(|one| one.is_missing() || one.verdict == Verdict::Unknown)
+    let may_be_gone = |key: &ResourceKey| match report.comparison.differences.get(key) {
+        Some(one) => one.is_missing() || one.verdict == Verdict::Unknown,
+        None => is_in_doubt(key),
     };
     absent.retain(|key, at| {
         resources.contains_key(key) && may_be_gone(key) && now.ms_since(*at) < State::ABSENCE_MS
@@ -170,7 +174,7 @@ pub fn adopt(
     declared: &Declared,
     state: Option<&State>,
     live: &LiveWorld,
-    comparison: &Comparison,
+    (comparison, plan): (&Comparison, &Plan),
     only: Option<&BTreeSet<ResourceKey>>,
 ) -> Adoption {
     let mut adoption = Adoption::default();
@@ -189,6 +193,10 @@ pub fn adopt(
             if only.is_some() {
                 adoption.leave(key, "it is adopted already");
             }
+            continue;
+        }
+        if let Some(variable) = plan.variable_of(declared, key) {
+            adoption.leave(key, &LeftReason::Variable(variable.clone()).to_string());
             continue;
         }
         match (live.reading(key), &difference.blocked) {
@@ -432,11 +440,13 @@ pub fn resolve<'a>(
 }
 
 /// What a stack's definitions and policy are while it is retired: nothing is declared, so that
-/// everything recorded is withdrawn, and withdrawing may delete.
+/// everything recorded is withdrawn, whatever variables are set here, and withdrawing may delete.
 #[must_use]
 pub fn retiring(declared: &Declared, state: &State) -> (Declared, State) {
     let (mut declared, mut state) = (declared.clone(), state.clone());
     declared.resources.clear();
+    declared.config_keys.clear();
+    declared.variables.clear();
     declared.ignore_rules.clear();
     declared.policy.prune = true;
     state.policy.prune = true;

@@ -20,7 +20,7 @@ pub enum StackVerdict {
     Clean,
     /// It has no state yet.
     NotAdopted,
-    /// The definitions were edited.
+    /// The definitions were edited, or a variable that they use moved.
     Pending,
     /// Something moved without us.
     Drifted,
@@ -245,6 +245,16 @@ impl Report {
     /// `prune` (semantics 9.5).
     #[must_use]
     pub fn verdict(&self) -> StackVerdict {
+        let floor = match self.plan.variables.is_empty() {
+            true => StackVerdict::Clean,
+            // What is declared is not known here, so nobody can say that nothing differs (4.6).
+            false => StackVerdict::Pending,
+        };
+        self.verdict_as_declared_here().max(floor)
+    }
+
+    /// How the stack stands by what is declared with the variables that are set here.
+    fn verdict_as_declared_here(&self) -> StackVerdict {
         let comparison = &self.comparison;
         let worst = comparison
             .differences
@@ -327,10 +337,21 @@ impl Report {
             .count()
     }
 
-    /// Whether nothing that depends on a variable that moved is left, so that the record of them may
-    /// follow (semantics 4.6).
+    /// Whether the record of variables follows those of this run: a person's `up` that leaves nothing
+    /// of what depends on one that moved (semantics 4.6).
     #[must_use]
-    pub fn settles_variables(&self) -> bool {
+    pub fn follows_variables(&self) -> bool {
+        self.decided.variables_granted && self.asked.is_none() && self.settles_variables()
+    }
+
+    /// Tells the resources of which it is not known here what is declared, after this run too: they
+    /// depend on a variable that moved (semantics 4.6).
+    pub fn doubts(&self) -> impl Fn(&ResourceKey) -> bool + '_ {
+        let any = !self.plan.variables.is_empty() && !self.follows_variables();
+        move |key| any && self.plan.variable_of(&self.declared, key).is_some()
+    }
+
+    fn settles_variables(&self) -> bool {
         let depends = |key: &ResourceKey| self.plan.variable_of(&self.declared, key).is_some();
         let unread = |one: &Difference| one.verdict == Verdict::Unknown && depends(&one.key);
         let waits = |finding: &Finding| {
@@ -362,8 +383,15 @@ impl Report {
         }
         let policy_waits =
             !self.plan.policy_change.loosened.is_empty() && !self.decided.policy_granted;
-        let left = policy_waits || !self.decided.left.is_empty() || !self.plan.findings.is_empty();
-        match self.verdict() {
+        let (verdict, variables_wait) = match self.follows_variables() {
+            true => (self.verdict_as_declared_here(), false),
+            false => (self.verdict(), !self.plan.variables.is_empty()),
+        };
+        let left = policy_waits
+            || variables_wait
+            || !self.decided.left.is_empty()
+            || !self.plan.findings.is_empty();
+        match verdict {
             StackVerdict::Incomplete | StackVerdict::Invalid => 3,
             _ if !changed.is_complete() => 2,
             StackVerdict::Clean => 0,

@@ -91,7 +91,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
             return Ended { stopped };
         }
     };
-    if follows_variables(&state, report, is_unattended) {
+    if follows_variables(&state, report) {
         state.variables = Some(report.declared.variables.clone());
     }
     prepare(&mut state, report, is_unattended, changed, cx.ports.now());
@@ -139,7 +139,7 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         || asks.is_some_and(|asked| !asked.recording.is_empty())
         || decided.policy_granted
         || state.policy != report.plan.policy
-        || follows_variables(state, report, is_unattended)
+        || follows_variables(state, report)
         || state
             .applying
             .iter()
@@ -157,26 +157,27 @@ fn begins_anew(state: &State, report: &Report, is_unattended: bool) -> bool {
         && (!decided.approved.is_empty() || !(is_unattended || leaves))
 }
 
-/// Whether the record of variables is to follow those of this run: a person's `up` that leaves nothing
-/// of what depends on them (semantics 4.6).
-fn follows_variables(state: &State, report: &Report, is_unattended: bool) -> bool {
+/// Whether the record of variables is to be another one after this run.
+fn follows_variables(state: &State, report: &Report) -> bool {
     let none = BTreeSet::new();
     let recorded = state.variables.as_ref().unwrap_or(&none);
-    !is_unattended
-        && report.asked.is_none()
-        && *recorded != report.declared.variables
-        && report.settles_variables()
+    *recorded != report.declared.variables && report.follows_variables()
 }
 
 /// Whether it is still open how a change that was begun ended: its resource could not be read, or is
-/// shown as it was before for all we know, or the second half of a replacement is still to do, under the consent to the first.
+/// shown as it was before for all we know, the second half of a replacement is still to do, under the
+/// consent to the first, or it is not there and whether it is to be is not known here.
 fn is_open(report: &Report, key: &ResourceKey) -> bool {
     let difference = report.comparison.differences.get(key);
-    difference.is_some_and(|difference| {
+    let is_half_known = difference.is_some_and(|difference| {
         difference.failure.is_some()
             || difference.verdict == Verdict::Settling
             || difference.whole == Some(Cause::Interrupted)
-    })
+    });
+    let is_there = || report.comparison.settled.contains_key(key);
+    let mut approved = report.decided.approved.iter();
+    is_half_known
+        || (report.doubts()(key) && !is_there() && approved.all(|one| one.change.key != *key))
 }
 
 /// Puts into state what needs no provider: records, the policy in force, and what is about to begin.

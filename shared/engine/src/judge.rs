@@ -82,7 +82,7 @@ pub(crate) fn judge(
     let (comparison, plan) = compared(&truths);
     match authorisation {
         Authorisation::Asked(request) => {
-            let asked = ask(now, look, state, &comparison, request)?;
+            let asked = ask(now, look, state, (&comparison, &plan), request)?;
             let confirmed = state.filter(|_| !asked.recording.absent.is_empty());
             let report = match confirmed.map(|state| asked.recording.confirmed_in(state)) {
                 // The world as it is once its absences are believed (semantics 3.2).
@@ -145,7 +145,7 @@ fn ask(
     now: Timestamp,
     look: &Look,
     state: Option<&State>,
-    comparison: &Comparison,
+    (comparison, plan): (&Comparison, &Plan),
     request: &Request,
 ) -> Result<Asked, RunError> {
     let (declared, live) = (&look.declared, &look.live);
@@ -157,7 +157,7 @@ fn ask(
         Request::Adopt { names } => {
             let only = resolve(names, declared.resources.keys(), "is not declared")?;
             let only = (!names.is_empty()).then_some(&only);
-            let mut adoption = recording::adopt(declared, state, live, comparison, only);
+            let mut adoption = recording::adopt(declared, state, live, (comparison, plan), only);
             let recording = std::mem::take(&mut adoption.recording);
             (recording, Answer::Adopted(adoption))
         }

@@ -62,6 +62,11 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
 fn half_replaced() -> Stack {
     let mut stack = standing();
     stack.mail("filter: 'attributes.x = \"1\"'");
+    cut_off(&stack)
+}
+
+/// The stack after a run that crashed when the subscription was deleted and not made again.
+pub(super) fn cut_off(stack: &Stack) -> Stack {
     let is_half =
         |stack: &Stack| stack.ports.sandbox.world()["pubsub"]["subscriptions"] == json!({});
     let mut crashed = (1..).map(|call| {

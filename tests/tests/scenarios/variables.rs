@@ -2,15 +2,19 @@
 //! what comes from them (semantics 4.6).
 
 use kedge_core::plan::MovedVariable;
+use kedge_core::recording::Answer;
 use kedge_core::report::StackVerdict;
+use kedge_engine::request::Request;
 use kedge_tests::pushed::{commit, notices};
 use kedge_tests::stack::{Stack, carried, left, shown, topic, verdict};
 use serde_json::json;
 
-use super::set_config;
+use super::composites::cut_off;
+use super::{deed, set_config};
 
 const HOOK: &str = "hook";
 const KEEP: &str = "keep";
+const NODES: &str = "nodes";
 const POLICY: &str = "correct: disruptive, deploy: disruptive, correct_after: 0";
 
 /// A stack of which a push endpoint and a topic's retention come from the environment of the person
@@ -80,7 +84,7 @@ fn a_missing_variable_withdraws_nothing() {
 fn a_resource_that_is_gone_is_not_made_by_half_of_its_definition() {
     let stack = deployed();
     let other = without(&stack, &[HOOK]);
-    super::deed(
+    deed(
         &stack,
         json!({"do": "delete_subscription", "subscription": "dev-mail-sub"}),
     );
@@ -205,5 +209,173 @@ fn a_value_is_no_part_of_the_pushed_set() {
         assert!(!stack.ports.store.text(&key).contains("s3cret"), "{key}");
     }
     stack.assert_stored(&commit(1));
+    stack.assert_settled();
+}
+
+const N1: &str = "{name: n1, ips: [192.0.2.1], domain: n1.clustera.io, exclusive: true}";
+const A_OF_N1: &str = "n1.clustera.io/A";
+
+/// A stack with a node of the environment, or of its file.
+fn with_node(is_of_environment: bool) -> Stack {
+    let mut stack = Stack::new();
+    stack.policy(POLICY);
+    stack.topics(&[("b", "retention_ms: 3600000")]);
+    if is_of_environment {
+        stack.variables.insert(NODES.to_owned(), format!("[{N1}]"));
+    } else {
+        stack.config(&format!("  test:nodes: [{N1}]\n"));
+    }
+    stack
+}
+
+/// Somebody points the node elsewhere.
+fn point_elsewhere(stack: &Stack) {
+    deed(
+        stack,
+        json!({"do": "add_address", "name": "n1.clustera.io", "address": "192.0.2.66"}),
+    );
+    deed(
+        stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io", "content": "192.0.2.1"}),
+    );
+}
+
+#[test]
+fn who_does_not_know_what_is_declared_never_says_clean() {
+    let settled = |stack: Stack| {
+        stack.person(&[]);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+        stack
+    };
+    let of_environment = settled(with_node(true));
+    point_elsewhere(&of_environment);
+    let other = without(&of_environment, &[NODES]);
+    let of_file = settled(with_node(false));
+    point_elsewhere(&of_file);
+    let mut stray = of_file.beside();
+    stray.variables.insert(NODES.to_owned(), "[]".to_owned());
+    let kept = deployed();
+    set_config(&kept, "dev-a", json!({"retention_ms": 1000}));
+    let forgetful = without(&kept, &[KEEP]);
+    for (stack, other, allow) in [
+        (of_environment, other, &[A_OF_N1][..]),
+        (of_file, stray, &[A_OF_N1]),
+        (kept, forgetful, &[]),
+    ] {
+        let report = other.check();
+        assert_eq!(
+            report.verdict(),
+            StackVerdict::Pending,
+            "{}",
+            shown(&report)
+        );
+        assert_eq!(report.verdict().exit_code(false), 2);
+        let (report, changed) = other.unattended();
+        assert_eq!(changed.carried, [], "{}", shown(&report));
+        assert_eq!(report.exit_code_after(&changed), 2);
+        other.assert_idle_unattended();
+        // A person's `up` decides: then all is declared that is known there, and that is clean.
+        let decided = other.fork();
+        let (report, changed) = decided.person(&[]);
+        assert_eq!(report.exit_code_after(&changed), 0, "{}", shown(&report));
+        decided.wait_minutes(10);
+        decided.assert_settled();
+        // Where the variables are as they were, it is drift like any other.
+        assert_eq!(stack.check().verdict(), StackVerdict::Drifted);
+        stack.person(allow);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+    }
+}
+
+#[test]
+fn what_waits_since_adoption_waits_on_after_a_tick_without_the_variable() {
+    let stack = with_node(true);
+    deed(
+        &stack,
+        json!({"do": "create_topic", "topic": "dev-b", "partitions": 1, "replication": 2,
+            "config": {"retention_ms": 3_600_000}}),
+    );
+    stack.asked(&Request::Adopt { names: Vec::new() });
+    assert_eq!(left(&stack.unattended().0, A_OF_N1), ["needs-person"]);
+    let adopted = stack.state_text();
+    // The names are those of the adoption.
+    assert!(adopted.contains("\"variables\""), "{adopted}");
+    let other = without(&stack, &[NODES]);
+    set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
+    let (report, changed) = other.unattended();
+    assert_eq!(
+        carried(&changed),
+        ["update dev-b done"],
+        "{}",
+        shown(&report)
+    );
+    stack.wait_minutes(10);
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, A_OF_N1), ["needs-person"]);
+    let (_, changed) = stack.person(&[]);
+    assert_eq!(changed.done(), 1);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_replacement_that_was_cut_off_is_finished_where_the_variable_is_set() {
+    let mut stack = deployed();
+    stack.mail("push_endpoint: \"{hook?}\", filter: 'attributes.x = \"1\"'");
+    let stack = cut_off(&stack);
+    let other = without(&stack, &[HOOK]);
+    set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
+    let (report, changed) = other.unattended();
+    assert_eq!(
+        carried(&changed),
+        ["update dev-b done"],
+        "{}",
+        shown(&report)
+    );
+    other.assert_idle_unattended();
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["create dev-mail-sub done"]);
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
+#[test]
+fn adopting_leaves_what_is_not_known_here() {
+    let mut stack = deployed();
+    let hour = json!({"retention_ms": 3_600_000});
+    deed(
+        &stack,
+        json!({"do": "create_topic", "topic": "dev-c", "partitions": 1, "replication": 2, "config": hour}),
+    );
+    stack.topics(&[
+        ("a", "retention_ms: \"{keep?}\""),
+        ("b", "retention_ms: 3600000"),
+        ("c", "retention_ms: \"{keep?}\""),
+    ]);
+    let other = without(&stack, &[KEEP]);
+    for names in [vec!["dev-c".to_owned()], Vec::new()] {
+        let (report, _) = other.asked(&Request::Adopt { names });
+        let Some(Answer::Adopted(adoption)) = report.asked.map(|asked| asked.answer) else {
+            panic!("it was asked to adopt")
+        };
+        assert_eq!((adoption.equal, adoption.pending), (vec![], vec![]));
+        let why: Vec<_> = adoption.left.iter().map(|left| &left.why).collect();
+        assert!(
+            why[0].contains("KEDGE_CONFIG_KEEP was set at the last up"),
+            "{why:?}"
+        );
+    }
+    // Where it is known, what differs waits for a person.
+    stack.asked(&Request::Adopt {
+        names: vec!["dev-c".to_owned()],
+    });
+    let (report, changed) = stack.unattended();
+    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(left(&report, "dev-c"), ["needs-person"]);
+    stack.person(&["dev-c"]);
+    stack.wait_minutes(10);
     stack.assert_settled();
 }

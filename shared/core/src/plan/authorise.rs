@@ -78,6 +78,8 @@ pub struct Decided {
     pub refused: Vec<GuardTrip>,
     /// Whether the looser policy of the definitions comes into force.
     pub policy_granted: bool,
+    /// Whether a person takes the variables of the environment as they are here (semantics 4.6).
+    pub variables_granted: bool,
 }
 
 /// Finds the keys that a person named in the plan, and whether `policy` is one of them.
@@ -167,6 +169,7 @@ pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
         return refused(plan, vec![trip]);
     }
     decided.policy_granted = grants_policy(plan, authority);
+    decided.variables_granted = matches!(authority, Authority::Person { .. });
     decided
 }
 

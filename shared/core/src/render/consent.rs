@@ -115,7 +115,8 @@ pub(super) fn commands(report: &Report, flags: &str) -> Commands {
         commands.overriding = Some(format!("{up}{}", guards.collect::<String>()));
         return commands;
     }
-    if !person(plan).approved.is_empty() || !report.records().is_empty() {
+    let has_moved = !plan.variables.is_empty();
+    if !person(plan).approved.is_empty() || !report.records().is_empty() || has_moved {
         commands.person = Some(with_plan.clone());
     }
     match (keys.is_empty(), plan.policy.protected) {

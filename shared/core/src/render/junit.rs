@@ -92,6 +92,8 @@ fn stack_case(report: &Report) -> Case {
             loosened.join(", ")
         ));
     }
+    let variables = report.plan.variables.iter();
+    wrong.extend(variables.map(|variable| outside(&variable.to_string())));
     let refused = report.decided.refused.iter().map(ToString::to_string);
     let refused = refused.map(|trip| format!("guard {trip}"));
     let standing = report
@@ -102,11 +104,7 @@ fn stack_case(report: &Report) -> Case {
         .filter(|hold| hold.key.is_none())
         .map(|hold| outside(&hold.says()));
     let unread = report.holds_unread.iter();
-    let variables = report.plan.variables.iter();
-    let doubts = unread
-        .map(|unread| unread.says())
-        .chain(variables.map(ToString::to_string))
-        .map(|text| outside(&text));
+    let doubts = unread.map(|unread| outside(&unread.says()));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),

@@ -140,7 +140,8 @@ impl Case {
         let state = state.as_ref();
         let comparison = self.compare(&declared, state, &live);
         let only = self.has("named").then(|| BTreeSet::from([self.key()]));
-        let adoption = adopt(&declared, state, &live, &comparison, only.as_ref());
+        let (_, plan) = self.plan(&policy);
+        let adoption = adopt(&declared, state, &live, (&comparison, &plan), only.as_ref());
         let word = match (&*adoption.equal, &*adoption.pending, &*adoption.left) {
             ([_], [], []) => "adopted",
             ([], [_], []) => "pending",

@@ -27,7 +27,7 @@ fn adopted(world: &World) -> Report {
         declared,
         world.state.as_ref(),
         live,
-        &report.comparison,
+        (&report.comparison, &report.plan),
         None,
     );
     let recording = std::mem::take(&mut adoption.recording);

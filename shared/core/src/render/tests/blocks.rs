@@ -430,10 +430,16 @@ fn a_variable_that_is_not_set_here() {
         "VARIABLE",
         "KEDGE_CONFIG_KEEP was set at the last up and is not set here",
         "waits for a person's `kedge up`",
+        "PENDING · next: kedge preview",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let json = crate::render::check_json(&report, None);
     let expected = serde_json::json!([{"name": "KEDGE_CONFIG_KEEP", "was_set": true}]);
     assert_eq!(json["variables"], expected);
+    assert_eq!(
+        (&json["verdict"], &json["exit_code"]),
+        (&"pending".into(), &2.into())
+    );
+    assert!(crate::render::junit_xml(&report).contains("<failure"));
 }

@@ -88,7 +88,8 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
         return Some(frame::command(report, around, "adopt"));
     }
     let is_loosened = !report.plan.policy_change.loosened.is_empty();
-    if !report.plan.changes.is_empty() || is_loosened {
+    let has_moved = !report.plan.variables.is_empty();
+    if !report.plan.changes.is_empty() || is_loosened || has_moved {
         return Some(frame::command(report, around, "preview"));
     }
     if !report.comparison.has_state && !report.records().is_empty() {
