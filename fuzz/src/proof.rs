@@ -102,13 +102,9 @@ fn record_set(key: &ResourceKey, served: &[Served]) -> bool {
     };
     let is_other = |record: &Value| {
         let text = |field: &str| record[field].as_str().map(str::to_lowercase);
-        match (text("id"), text("name"), text("type")) {
-            (Some(_), Some(name), Some(kind)) => {
-                name.trim_end_matches('.') != key.name_head()
-                    || kind != key.name_tail().to_lowercase()
-            }
-            _ => false,
-        }
+        let is_other_kind = text("type").is_some_and(|kind| kind != key.name_tail().to_lowercase());
+        let is_elsewhere = |name: String| name.trim_end_matches('.') != key.name_head();
+        is_other_kind || text("id").is_some() && text("name").is_some_and(is_elsewhere)
     };
     let is_clean = |page: &Value| {
         page["success"] == true && records(page).is_some_and(|all| all.iter().all(is_other))

@@ -317,13 +317,13 @@ pub(super) fn resource<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strange> {
 /// googleapis/google-cloud-python#1654); without it a write would overwrite blindly.
 pub(super) fn policy(body: &[u8]) -> Result<Policy, Strange> {
     let policy: Policy = serde_json::from_slice(body)?;
-    // A binding that names no role could be any, and none may be taken for lacking.
-    if policy
-        .bindings
-        .iter()
-        .flatten()
-        .any(|one| one.role.is_empty())
-    {
+    // A binding that names no role could be any, and one whose condition is none could be without; no
+    // binding may be taken for lacking.
+    let is_strange = |one: &Binding| {
+        let has_other_condition = |condition: &Value| !condition.is_object();
+        one.role.is_empty() || one.condition.as_ref().is_some_and(has_other_condition)
+    };
+    if policy.bindings.iter().flatten().any(is_strange) {
         return Err(Strange::OtherTypes);
     }
     match policy.etag.as_deref() {
