@@ -211,7 +211,7 @@ class Kills(StoreDesk):
                 last = self.kedge("history", code=0)["runs"][0]
                 if 0 < made < CHANGES:
                     # It was killed in the middle, and history says that the next one knew.
-                    self.assertTrue(last["settled"], last)
+                    self.assertTrue(last["interrupted"], last)
                     self.assertTrue(last["actor"].startswith("ben@"), last)
 
     def wait_to_kill(self, run, number, takes_s):

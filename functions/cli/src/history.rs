@@ -103,7 +103,8 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
     let revision = run.revision.as_ref();
     let revision = revision.map(|revision| format!(" · revision {}", plain_text(revision)));
     let interrupted = run.interrupted.as_ref();
-    let settled = interrupted.map(|one| format!(" · settled run {}", plain_text(&one.run)));
+    let found_out =
+        interrupted.map(|one| format!(" · found out about run {}", plain_text(&one.run)));
     format!(
         "{}  {:<8}  {} ({}){} · {} · {ended}{}",
         time(run.at_ms),
@@ -112,7 +113,7 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
         plain_text(&run.trigger),
         revision.unwrap_or_default(),
         plain_text(&run.verdict),
-        settled.unwrap_or_default(),
+        found_out.unwrap_or_default(),
     )
 }
 
@@ -189,6 +190,13 @@ fn run_json(run: &RunRecord) -> serde_json::Value {
             "fields": change.fields.iter().map(field).collect::<Vec<_>>(),
         })
     };
+    let found_out = |change: &kedge_core::stored::run::FoundOut| {
+        serde_json::json!({
+            "key": change.key,
+            "verb": change.verb,
+            "outcome": change.outcome,
+        })
+    };
     let interrupted = run.interrupted.as_ref();
     serde_json::json!({
         "id": run.id,
@@ -204,6 +212,9 @@ fn run_json(run: &RunRecord) -> serde_json::Value {
         "recorded": run.recorded,
         "forgotten": run.forgotten,
         "stopped": run.stopped,
-        "settled": interrupted.map(|one| &one.run),
+        "interrupted": interrupted.map(|one| serde_json::json!({
+            "run": one.run,
+            "changes": one.changes.iter().map(found_out).collect::<Vec<_>>(),
+        })),
     })
 }

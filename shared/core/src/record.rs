@@ -2,19 +2,62 @@
 //!
 //! Pure: `apply` calls these and stores what they make.
 
+use std::collections::BTreeMap;
+
 use crate::change::{Applied, Edit, Verb, edited_set};
-use crate::model::{FieldName, Fields, Kind, Recorded, Settling, Timestamp, Value};
+use crate::diff::Cause;
+use crate::model::{
+    ByField, FieldName, Fields, Kind, Recorded, ResourceKey, Settling, Timestamp, Value,
+};
 use crate::plan::Approved;
 use crate::state::{AutomaticChange, Intent, State};
 
-/// What state says of a change that begins (semantics 8.1).
+/// What state says of a change that begins (semantics 8.1). `shown_by` is when the provider shows it
+/// at the latest, if it is made.
 #[must_use]
-pub fn intent(approved: &Approved, now: Timestamp) -> Intent {
+pub fn intent(
+    approved: &Approved,
+    is_automatic: bool,
+    now: Timestamp,
+    shown_by: Timestamp,
+) -> Intent {
     Intent {
         verb: approved.change.verb,
         at: now,
+        shown_by,
         from: live_fields(approved),
         to: fields_after(approved),
+        automatic: is_automatic.then(|| automatic(approved, now)),
+        earlier: None,
+    }
+}
+
+/// Puts a change that begins into state, before an earlier one of the same resource that is open.
+pub fn begin(intents: &mut BTreeMap<ResourceKey, Intent>, approved: &Approved, intent: Intent) {
+    let key = &approved.change.key;
+    let intent = match intents.remove(key) {
+        // Until its second half is done, a replacement stays what was consented to, and when.
+        Some(earlier) if approved.cause == Cause::Interrupted => Intent {
+            shown_by: intent.shown_by,
+            ..earlier
+        },
+        Some(earlier) => intent.after(earlier),
+        None => intent,
+    };
+    intents.insert(key.clone(), intent);
+}
+
+/// Takes a change that was surely not made out of state. An attempt before it stays open.
+pub fn not_made(state: &mut State, key: &ResourceKey) {
+    let Some(applying) = &mut state.applying else {
+        return;
+    };
+    let earlier = applying
+        .intents
+        .remove(key)
+        .and_then(|intent| intent.earlier);
+    if let Some(earlier) = earlier {
+        applying.intents.insert(key.clone(), *earlier);
     }
 }
 
@@ -89,45 +132,88 @@ fn recorded_set_after(approved: &Approved, field: &FieldName) -> Value {
 /// Records a change that was made.
 pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Timestamp) {
     let change = &approved.change;
-    if let Some(applying) = &mut state.applying {
-        applying.intents.remove(&change.key);
-    }
+    let applying = state.applying.as_mut();
+    let intent = applying.and_then(|applying| applying.intents.remove(&change.key));
     if change.verb == Verb::Delete {
         state.resources.remove(&change.key);
         return;
     }
-    let after = fields_after(approved);
-    let before = state.resources.get(&change.key).cloned();
+    let open = intent.and_then(|intent| intent.earlier);
+    if let Some(earlier) = open
+        .as_deref()
+        .filter(|earlier| made_other(approved, earlier))
+    {
+        // It was there already: an earlier attempt may have made it, with what was declared then. What
+        // is live tells.
+        begin_again(state, approved, earlier, now.plus_ms(applied.settle_ms));
+        return;
+    }
+    let before = state.resources.remove(&change.key);
     let retried = before
         .as_ref()
         .and_then(|record| record.settling.as_ref())
         .is_some_and(|settling| is_retry(settling, approved, now));
-    let mut record = match change.verb {
-        Verb::Update => before.unwrap_or_else(|| first_record(approved)),
+    let mut record = match (change.verb, &before) {
+        (Verb::Update, Some(before)) => before.clone(),
+        (Verb::Update, None) => first_record(approved),
         _ => Recorded::default(),
     };
-    let edited: Vec<FieldName> = after.keys().cloned().collect();
-    for (name, value) in after {
+    let mut settling = Settling {
+        made: change.verb != Verb::Update,
+        before: ByField::new(),
+        until: now.plus_ms(applied.settle_ms),
+        retried,
+    };
+    let was = before.as_ref().and_then(|before| {
+        let settling = before
+            .settling
+            .as_ref()
+            .filter(|earlier| earlier.lasts(now));
+        settling.map(|settling| (settling, &before.fields))
+    });
+    if let Some((earlier, _)) = was {
+        settling.made |= earlier.made;
+        settling.before = earlier.before.clone();
+    }
+    let live = change.live.as_ref().map(|live| &live.fields);
+    for (name, value) in fields_after(approved) {
+        // What was written before and may be shown only now, what is shown, and what attempts with an
+        // unknown end may show yet.
+        if let Some(written) = was.and_then(|(_, fields)| fields.get(&name)) {
+            settling.may_show(&name, Some(written));
+        }
+        for attempt in open.iter().flat_map(|intent| intent.attempts()) {
+            if let Some(attempted) = attempt.to.get(&name) {
+                settling.may_show(&name, Some(attempted));
+            }
+        }
+        settling.may_show(&name, live.and_then(|live| live.get(&name)));
         record.pending_adoption.remove(&name);
         record.fields.insert(name, value);
     }
+    record.settling = Some(settling);
     state.awaiting.remove(&change.key);
     state.absent.remove(&change.key);
-    let from = live_fields(approved).map(|mut from| {
-        from.retain(|name, _| edited.contains(name));
-        // What an earlier write of ours changed may settle still.
-        let earlier = record.settling.take().filter(|earlier| earlier.lasts(now));
-        let mut all = earlier.and_then(|earlier| earlier.from).unwrap_or_default();
-        all.extend(from);
-        all
-    });
-    let until = now.plus_ms(applied.settle_ms);
-    record.settling = Some(Settling {
-        from,
-        until,
-        retried,
-    });
     state.resources.insert(change.key.clone(), record);
+}
+
+/// Whether an open attempt to make the same resource would have made it otherwise.
+fn made_other(approved: &Approved, earlier: &Intent) -> bool {
+    let makes = |intent: &&Intent| matches!(intent.verb, Verb::Create | Verb::Replace);
+    approved.change.verb == Verb::Create
+        && approved.change.begun_before
+        && earlier
+            .attempts()
+            .find(makes)
+            .is_some_and(|made| made.to != fields_after(approved))
+}
+
+/// Leaves a change open, after an earlier one that is open too.
+fn begin_again(state: &mut State, approved: &Approved, earlier: &Intent, shown_by: Timestamp) {
+    if let Some(applying) = &mut state.applying {
+        let intent = intent(approved, false, earlier.at, shown_by).after(earlier.clone());
+        applying.intents.insert(approved.change.key.clone(), intent);
+    }
 }
 
 /// The record of a resource that was live before we knew it: what is live as declared.
@@ -141,36 +227,51 @@ fn first_record(approved: &Approved) -> Recorded {
     }
 }
 
-/// Whether this change does again what an earlier one of ours did in vain (semantics 3.6).
+/// Whether this change does again what an earlier one of ours did in vain (semantics 3.6). Another
+/// value than the one that did not take is no repetition.
 fn is_retry(settling: &Settling, approved: &Approved, now: Timestamp) -> bool {
     if !settling.is_blamed(now) {
         return false;
     }
-    match (&settling.from, live_fields(approved)) {
-        (None, None) => true,
-        (Some(from), Some(live)) => approved.change.edits.iter().any(|edit| {
-            from.contains_key(edit.field()) && from.get(edit.field()) == live.get(edit.field())
-        }),
-        _ => false,
+    let change = &approved.change;
+    let Some(live) = &change.live else {
+        return settling.made;
+    };
+    let recorded = |field| change.recorded.get(field);
+    let has = |value: Option<&Value>, item: &String| {
+        let set = value.and_then(Value::as_set);
+        set.is_some_and(|set| set.contains(item))
+    };
+    change.edits.iter().any(|edit| match edit {
+        Edit::Set { field, to } => {
+            recorded(field) == Some(to) && settling.is_from_before(field, live.fields.get(field))
+        }
+        Edit::Add { field, item } => {
+            has(recorded(field), item) && settling.is_item_from_before(field, item, true)
+        }
+        Edit::Remove { field, item } => {
+            !has(recorded(field), item) && settling.is_item_from_before(field, item, false)
+        }
+    })
+}
+
+/// A change that automation makes, as the daily limit and the flap breaker count it.
+fn automatic(approved: &Approved, now: Timestamp) -> AutomaticChange {
+    AutomaticChange {
+        at: now,
+        key: approved.change.key.clone(),
+        fingerprint: approved.fingerprint.clone(),
+        first_create: approved.first_create,
     }
 }
 
 /// Counts a change that automation made.
 pub fn count_automatic(state: &mut State, approved: &Approved, now: Timestamp) {
-    state.automatic.push(AutomaticChange {
-        at: now,
-        key: approved.change.key.clone(),
-        fingerprint: approved.fingerprint.clone(),
-        first_create: approved.first_create,
-    });
+    state.automatic.push(automatic(approved, now));
 }
 
 /// Forgets that writes settle, where the time for it is over and nothing is left to say.
-pub fn drop_settled(
-    state: &mut State,
-    differing: impl Fn(&crate::model::ResourceKey) -> bool,
-    now: Timestamp,
-) {
+pub fn drop_settled(state: &mut State, differing: impl Fn(&ResourceKey) -> bool, now: Timestamp) {
     for (key, record) in &mut state.resources {
         if record
             .settling

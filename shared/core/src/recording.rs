@@ -107,15 +107,16 @@ impl Recording {
 /// Has nothing recorded of resources whose declaration is in doubt, but how a change of ours ended.
 pub fn leave_out(comparison: &mut Comparison, is_in_doubt: impl Fn(&ResourceKey) -> bool) {
     let Comparison {
-        records, settled, ..
+        records, resolved, ..
     } = comparison;
     records.retain(|key, record| {
         if !is_in_doubt(key) {
             return true;
         }
-        let ours = settled.get(key);
-        *record = ours.cloned();
-        ours.is_some()
+        let ours = resolved.get(key).and_then(|one| one.record.clone());
+        let is_ours = ours.is_some();
+        *record = ours.flatten();
+        is_ours
     });
 }
 

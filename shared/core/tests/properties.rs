@@ -18,6 +18,7 @@ use kedge_core::model::{
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, AutomaticChange, Intent, State, decode, encode};
+use kedge_core::stored::run::RunRecord;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -262,8 +263,9 @@ proptest! {
         let url = format!("https://u:{text}@h.example/p?{text}#{text}");
         let url = SealedUrl::seal(&url, &state.salt).unwrap();
         for (key, record) in &mut state.resources {
-            let from = retried.then(|| record.fields.clone());
-            record.settling = Some(Settling { from, until: Timestamp(at), retried });
+            let values = |(name, value): (&FieldName, &Value)| (name.clone(), vec![None, Some(value.clone())]);
+            let before = record.fields.iter().map(values).collect();
+            record.settling = Some(Settling { made: retried, before, until: Timestamp(at), retried });
             record.pending_adoption = record.fields.clone();
             record.fields.insert(FieldName::known("push_endpoint"), Value::Url(url.clone()));
             record.fields.insert(FieldName::new(text.clone()), Value::set([text.clone()]));
@@ -272,9 +274,12 @@ proptest! {
         }
         let intents = state.resources.iter().map(|(key, record)| {
             let verb = if retried { Verb::Replace } else { Verb::Delete };
-            (key.clone(), Intent { verb, at: Timestamp(at), from: None, to: record.fields.clone() })
+            let automatic = state.automatic.first().cloned();
+            let intent = Intent { verb, at: Timestamp(at), shown_by: Timestamp(at), from: None, to: record.fields.clone(), automatic, earlier: None };
+            (key.clone(), intent.clone().after(intent))
         });
-        state.applying = Some(Applying { run: text, intents: intents.collect() });
+        let run = RunRecord { id: text, ..RunRecord::default() };
+        state.applying = Some(Applying { run, is_told: retried, intents: intents.collect() });
         let bytes = encode(&state).unwrap();
         prop_assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
     }

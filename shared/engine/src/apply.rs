@@ -9,35 +9,37 @@
 //! 3. Changes are made: what can't be taken back alone, right after a renewal of the lease; the rest
 //!    of one kind side by side. Each that is done leaves `applying` and is recorded; state is written
 //!    at most once a second meanwhile.
-//! 4. State is written a last time. What stays in `applying` has an unknown outcome.
+//! 4. The record of the run is kept, then state is written a last time. What stays in `applying` has an
+//!    unknown outcome.
 //!
 //! What can't go on stops beginning changes, lets those under way end, and says each: the lease was
 //! lost or could not be renewed, state was written by another, or a hold was set.
 //!
 //! **Guarantees.** A crash at any point loses nothing: what was not recorded is in `applying`, and
-//! the next run settles it by what is live. Each write of state is conditional on the one before and
+//! the next run resolves it by what is live, and keeps the record of the run that broke off, which is
+//! in `applying` too. Each write of state is conditional on the one before and
 //! made under a lease that stands, so a run whose lease was taken over writes no more.
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
 //! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
-use kedge_core::diff::{Cause, Verdict};
+use kedge_core::diff::{Cause, Fate};
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::record;
 use kedge_core::recording::{self, Recording};
 use kedge_core::report::{Carried, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
-use kedge_core::state::{Applying, Intent, State};
-use kedge_core::stored::run::Interrupted;
+use kedge_core::state::{Applying, Intent, State, Watch};
+use kedge_core::stored::run::{About, FoundOut, Interrupted, Requests, RunRecord};
 
 use crate::job::{Progress, StopError};
 use crate::lease::{HeldBack, Lease};
-use crate::memory::{ReadState, StateWriter};
+use crate::memory::{self, MemoryError, ReadState, StateWriter};
 use crate::ports::{Store, WritePorts};
 use crate::providers;
 use crate::session::Context;
@@ -49,8 +51,12 @@ const WRITE_EVERY_MS: i64 = 1_000;
 pub(crate) struct Begun<'a> {
     /// State as it was read.
     pub(crate) memory: ReadState,
+    /// What checks saw since.
+    pub(crate) watch: &'a Watch,
     /// The salt the definitions were read with; a first state keeps it.
     pub(crate) salt: Salt,
+    /// What its record says of it.
+    pub(crate) about: About<'a>,
     /// Is told of each change.
     pub(crate) progress: &'a dyn Fn(Progress<'_>),
 }
@@ -61,8 +67,8 @@ pub(crate) struct Ended {
     pub(crate) stopped: Option<StopError>,
 }
 
-/// Carries out what the report approves, and says in `changed` what was done. Call it only if it
-/// [`has_work`].
+/// Carries out what the report approves, says in `changed` what was done, and keeps the record of it.
+/// Call it only if it [`has_work`].
 pub(crate) async fn apply<P: WritePorts, S: Store>(
     cx: Context<'_, P>,
     store: &S,
@@ -72,9 +78,16 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     is_unattended: bool,
     changed: &mut Changed,
 ) -> Ended {
-    let mut state = begun.memory.state.unwrap_or_else(|| {
+    let Begun {
+        memory,
+        watch,
+        salt,
+        about,
+        progress,
+    } = begun;
+    let mut state = memory.state.unwrap_or_else(|| {
         let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
-        let mut first = State::first(stack, begun.salt, policy);
+        let mut first = State::first(stack, salt, policy);
         first.variables = Some(report.declared.variables.clone());
         if let Some(asked) = &report.asked {
             asked.recording.begin(&mut first);
@@ -82,20 +95,31 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         first
     });
     state.epoch = lease.epoch();
-    let etag = begun.memory.etag;
-    let writer = StateWriter::begin(store, &mut state, etag, cx.ports, cx.ports.now()).await;
+    let telling = Telling {
+        store,
+        report,
+        about,
+        progress,
+    };
+    let writer = StateWriter::begin(store, &mut state, memory.etag, cx.ports, cx.ports.now()).await;
     let writer = match writer {
         Ok(writer) => writer,
         Err(error) => {
-            let stopped = Some(error.into());
+            let stopped = StopError::from(error);
+            changed.stopped = Some(told(&stopped));
+            telling.keep(cx, changed).await;
+            let stopped = Some(stopped);
             return Ended { stopped };
         }
     };
+    telling
+        .found_out(state.applying.as_ref(), &changed.run)
+        .await;
+    state = state.without_taken(watch).into_owned();
     if follows_variables(&state, report) {
         state.variables = Some(report.declared.variables.clone());
     }
-    prepare(&mut state, report, is_unattended, changed, cx.ports.now());
-    let progress = begun.progress;
+    prepare(&mut state, report, is_unattended, changed, cx, about);
     progress(Progress::Applying(report.decided.approved.len()));
     let mut work = Work {
         cx,
@@ -110,11 +134,8 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         progress,
     };
     work.carry_out_all().await;
-    let (stopped, is_written) = (work.stopped, work.is_written);
-    if !is_written {
-        (changed.recorded, changed.forgotten) = (0, 0);
-        changed.began_anew = false;
-    }
+    work.end_run(&telling).await;
+    let stopped = work.stopped;
     Ended { stopped }
 }
 
@@ -132,7 +153,6 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         // Automation leaves a retired stack alone (semantics 7.5).
         return false;
     }
-    let settled = |key: &ResourceKey| !is_open(report, key);
     let asks = report.asked.as_ref();
     !report.records().is_empty()
         || begins_anew(state, report, is_unattended)
@@ -140,11 +160,10 @@ pub(crate) fn has_work(memory: &ReadState, report: &Report, is_unattended: bool)
         || decided.policy_granted
         || state.policy != report.plan.policy
         || follows_variables(state, report)
-        || state
-            .applying
-            .iter()
-            .flat_map(|applying| applying.intents.keys())
-            .any(settled)
+        || state.applying.as_ref().is_some_and(|applying| {
+            let is_over = |key: &ResourceKey| !stays_open(state, report, key);
+            applying.intents.is_empty() || applying.intents.keys().any(is_over)
+        })
 }
 
 /// Whether the run begins a retired stack anew (semantics 7.5): a deploy that changes something, or a
@@ -164,34 +183,49 @@ fn follows_variables(state: &State, report: &Report) -> bool {
     *recorded != report.declared.variables && report.follows_variables()
 }
 
-/// Whether it is still open how a change that was begun ended: its resource could not be read, or is
-/// shown as it was before for all we know, the second half of a replacement is still to do, under the
-/// consent to the first, or it is not there and whether it is to be is not known here.
-fn is_open(report: &Report, key: &ResourceKey) -> bool {
-    let difference = report.comparison.differences.get(key);
-    let is_half_known = difference.is_some_and(|difference| {
-        difference.failure.is_some()
-            || difference.verdict == Verdict::Settling
-            || difference.whole == Some(Cause::Interrupted)
-    });
-    let is_there = || report.comparison.settled.contains_key(key);
+/// Whether a change that was begun stays in state: nobody can tell yet how it ended, what it came to
+/// is not recorded now, the second half of a replacement is still to do, under the consent to the
+/// first, or it is not there and whether it is to be is not known here.
+fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
+    let comparison = &report.comparison;
+    let Some(resolved) = comparison.resolved.get(key) else {
+        return true;
+    };
+    let is_recorded = || match &resolved.record {
+        Some(record) => {
+            report.records().contains_key(key) || state.resources.get(key) == record.as_ref()
+        }
+        None => true,
+    };
+    let whole = comparison.differences.get(key).map(|one| one.whole);
     let mut approved = report.decided.approved.iter();
-    is_half_known
-        || (report.doubts()(key) && !is_there() && approved.all(|one| one.change.key != *key))
+    resolved.fate == Fate::Open
+        || !is_recorded()
+        || whole == Some(Some(Cause::Interrupted))
+        || (report.doubts()(key)
+            && resolved.record.is_none()
+            && whole.is_none_or(|whole| whole.is_some())
+            && approved.all(|one| one.change.key != *key))
 }
 
 /// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
-fn prepare(
+fn prepare<P: WritePorts>(
     state: &mut State,
     report: &Report,
     is_unattended: bool,
     changed: &mut Changed,
-    now: kedge_core::model::Timestamp,
+    cx: Context<'_, P>,
+    about: About<'_>,
 ) {
+    let now = cx.ports.now();
     state.serial += 1;
     state.step = 0;
     changed.serial = Some(state.serial);
-    changed.interrupted = state.applying.as_ref().map(interrupted);
+    changed.interrupted = state
+        .applying
+        .as_ref()
+        .and_then(|one| interrupted(one, report));
+    let mut intents = open_intents(state, report);
     let own;
     let recording = match &report.asked {
         Some(asked) => &asked.recording,
@@ -206,6 +240,8 @@ fn prepare(
         state.retired = None;
     }
     recording.write_into(state);
+    // What is forgotten is forgotten with what was begun of it.
+    intents.retain(|key, _| recording.records.get(key) != Some(&None));
     recording::trim_marks(state, report, now);
     changed.recorded += recording.recorded();
     changed.forgotten += recording.forgotten();
@@ -215,38 +251,107 @@ fn prepare(
     };
     state.trim_automatic(now);
     record::drop_settled(state, |key| report.differs(key), now);
-    // What is open stays so; the rest was settled by the comparison.
-    let before = state
-        .applying
-        .take()
-        .map(|applying| applying.intents)
-        .unwrap_or_default();
-    let mut intents: std::collections::BTreeMap<_, _> = before
-        .into_iter()
-        .filter(|(key, _)| is_open(report, key))
-        .collect();
+    let sent_by = cx.session.deadline.max(now);
     for approved in &decided.approved {
-        // Until its second half is done, a replacement stays what was consented to, and when.
-        let intent = || record::intent(approved, now);
-        intents
-            .entry(approved.change.key.clone())
-            .or_insert_with(intent);
+        let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
+        let intent = record::intent(approved, is_unattended, now, shown_by);
+        record::begin(&mut intents, approved, intent);
     }
     state.applying = Some(Applying {
-        run: changed.run.clone(),
+        run: RunRecord::begun(report, changed, about),
+        is_told: false,
         intents,
     });
 }
 
-/// What a run before this one had begun and never said the end of.
-fn interrupted(applying: &Applying) -> Interrupted {
-    let change = |(key, intent): (&ResourceKey, &Intent)| {
-        let verb = intent.verb.as_str().to_owned();
-        (verb, key.to_string())
+/// Takes out of state what earlier runs began. What is resolved ends here, and counts for automation if
+/// it turned out to be made; the rest is given back.
+fn open_intents(state: &mut State, report: &Report) -> BTreeMap<ResourceKey, Intent> {
+    let before = state.applying.take().map(|applying| applying.intents);
+    let (open, over): (BTreeMap<_, _>, BTreeMap<_, _>) = before
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|(key, _)| stays_open(state, report, key));
+    let is_made = |key: &ResourceKey| {
+        let resolved = report.comparison.resolved.get(key);
+        resolved.is_some_and(|resolved| resolved.fate == Fate::Made)
     };
-    Interrupted {
-        run: applying.run.clone(),
-        changes: applying.intents.iter().map(change).collect(),
+    let made = over.into_iter().filter(|(key, _)| is_made(key));
+    state
+        .automatic
+        .extend(made.filter_map(|(_, intent)| intent.automatic));
+    open
+}
+
+/// What a run before this one had begun and never said the end of.
+fn interrupted(applying: &Applying, report: &Report) -> Option<Interrupted> {
+    let found_out = |(key, intent): (&ResourceKey, &Intent)| {
+        let resolved = report.comparison.resolved.get(key);
+        let fate = resolved.map_or(Fate::Open, |resolved| resolved.fate);
+        FoundOut {
+            key: key.to_string(),
+            verb: intent.verb.as_str().to_owned(),
+            outcome: fate.as_str().to_owned(),
+        }
+    };
+    let interrupted = Interrupted {
+        run: applying.run.id.clone(),
+        changes: applying.intents.iter().map(found_out).collect(),
+    };
+    (!applying.is_told || !interrupted.changes.is_empty()).then_some(interrupted)
+}
+
+/// Keeps records of runs. They are kept on a best effort: a run that changes something is not worth
+/// less for failing to tell it.
+struct Telling<'a, S> {
+    store: &'a S,
+    report: &'a Report,
+    about: About<'a>,
+    progress: &'a dyn Fn(Progress<'_>),
+}
+
+impl<S: Store> Telling<'_, S> {
+    /// Keeps the record of this run as it is now; whether it could be kept.
+    async fn keep<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> bool {
+        let record = self.record(cx, changed);
+        let kept = memory::write_run(self.store, &self.report.declared.stack, &record).await;
+        self.is_kept(kept)
+    }
+
+    /// Keeps it once more: the run stopped after it was kept.
+    async fn keep_again<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) {
+        let record = self.record(cx, changed);
+        let stack = &self.report.declared.stack;
+        self.is_kept(memory::write_run_again(self.store, stack, &record).await);
+    }
+
+    /// Keeps the record of a run that broke off before it kept its own.
+    async fn found_out(&self, applying: Option<&Applying>, by: &str) {
+        if let Some(applying) = applying.filter(|applying| !applying.is_told) {
+            let record = applying.run.found_out(&self.report.comparison.resolved, by);
+            let stack = &self.report.declared.stack;
+            self.is_kept(memory::write_run(self.store, stack, &record).await);
+        }
+    }
+
+    fn record<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> RunRecord {
+        let sent = cx.session.requests();
+        let about = About {
+            ended_ms: cx.ports.now().0,
+            requests: Requests {
+                reads: self.about.requests.reads + sent.reads,
+                writes: self.about.requests.writes + sent.writes,
+            },
+            ..self.about
+        };
+        RunRecord::of(self.report, changed, about)
+    }
+
+    fn is_kept(&self, kept: Result<(), MemoryError>) -> bool {
+        if let Err(error) = &kept {
+            (self.progress)(Progress::NotRecorded(error));
+        }
+        kept.is_ok()
     }
 }
 
@@ -290,11 +395,37 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
                 }
             }
         }
-        let applying = self.state.applying.as_ref();
-        if applying.is_some_and(|applying| applying.intents.is_empty()) {
-            self.state.applying = None;
+    }
+
+    /// Keeps the record of the run, then writes state a last time. In this order, so that a run that
+    /// breaks off in between is known whole.
+    async fn end_run(&mut self, telling: &Telling<'_, S>) {
+        self.changed.stopped = self.stopped.as_ref().map(|error| told(error));
+        if self.stopped.is_some() {
+            self.recorded_nothing_unless_written();
+            telling.keep(self.cx, self.changed).await;
+            return;
         }
+        let is_told = telling.keep(self.cx, self.changed).await;
+        if let Some(applying) = &mut self.state.applying {
+            applying.is_told = is_told;
+        }
+        self.state
+            .applying
+            .take_if(|one| is_told && one.intents.is_empty());
         self.write().await;
+        if let Some(error) = &self.stopped {
+            self.changed.stopped = Some(told(error));
+            self.recorded_nothing_unless_written();
+            telling.keep_again(self.cx, self.changed).await;
+        }
+    }
+
+    fn recorded_nothing_unless_written(&mut self) {
+        if !self.is_written {
+            (self.changed.recorded, self.changed.forgotten) = (0, 0);
+            self.changed.began_anew = false;
+        }
     }
 
     async fn carry_out_batch(&mut self, batch: Vec<&Approved>) {
@@ -337,18 +468,20 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
     /// Notes how a change ended. Only an unknown outcome stays in `applying`, which that of a
     /// replacement is once its deletion is done, and the second half of a replacement that is not done.
     fn end(&mut self, approved: &Approved, outcome: Outcome) {
-        let keeps = match outcome {
-            Outcome::Done => false,
-            Outcome::Unknown { .. } => true,
+        let stays = match outcome {
+            Outcome::Done | Outcome::Unknown { .. } => true,
             _ => approved.cause == Cause::Interrupted,
         };
-        if let Some(applying) = self.state.applying.as_mut().filter(|_| !keeps) {
-            applying.intents.remove(&approved.change.key);
+        if !stays {
+            record::not_made(&mut self.state, &approved.change.key);
         }
         let carried = Carried {
             approved: approved.clone(),
             outcome,
         };
+        if let Some(applying) = &mut self.state.applying {
+            applying.run.note(&carried);
+        }
         (self.progress)(Progress::Carried(&carried));
         self.changed.carried.push(carried);
     }

@@ -1,11 +1,11 @@
 //! The part of a run that changes something: all of it happens under the lease.
 
 use kedge_core::report::{Carried, Changed, Report};
-use kedge_core::stored::run::{About, Requests, RunRecord};
+use kedge_core::stored::run::{About, Requests};
 
 use crate::apply::{self, Begun, Ended};
 use crate::grants;
-use crate::job::{Authorisation, Job, Progress, RunError, Stopped};
+use crate::job::{Authorisation, Job, RunError, Stopped};
 use crate::lease::Lease;
 use crate::memory::{self, Keys, MemoryError, ReadWatch};
 use crate::ports::{Store, WritePorts};
@@ -72,7 +72,17 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
         };
         let begun = Begun {
             memory: look.memory,
+            watch: &look.watch.watch,
             salt: look.session.salt.clone(),
+            about: About {
+                at_ms: run.at_ms,
+                ended_ms: ports.now().0,
+                actor: job.actor,
+                verb: authorisation.verb(),
+                trigger: job.trigger,
+                epoch: lease.epoch(),
+                requests,
+            },
             progress: job.progress,
         };
         let applied = apply::apply(
@@ -85,21 +95,6 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             &mut changed,
         );
         let Ended { stopped } = telling(job.progress, &look.session, applied).await;
-        requests = sum(requests, look.session.requests());
-        changed.stopped = stopped.as_ref().map(|error| apply::told(error));
-        let about = About {
-            at_ms: run.at_ms,
-            ended_ms: ports.now().0,
-            actor: job.actor,
-            verb: authorisation.verb(),
-            trigger: job.trigger,
-            epoch: lease.epoch(),
-            requests,
-        };
-        let record = RunRecord::of(&report, &changed, about);
-        if let Err(error) = memory::write_run(store, job.stack, &record).await {
-            (job.progress)(Progress::NotRecorded(&error));
-        }
         if let Some(source) = stopped {
             let stopped = Box::new(Stopped { report, changed });
             return Err(RunError::Stopped { stopped, source });

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kedge_core::diff::{Comparison, DiffInput, Difference, Verdict, diff};
+use kedge_core::diff::{Comparison, DiffInput, Difference, Fate, Resolved, Verdict, diff};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
 };
 use kedge_core::recording::{self, Answer, Asked, MassAbsence, Recording};
 use kedge_core::report::Report;
-use kedge_core::state::State;
+use kedge_core::state::{AutomaticChange, State};
 use kedge_core::stored::hold::Hold;
 
 use crate::job::{Authorisation, RunError};
@@ -98,7 +98,7 @@ pub(crate) fn judge(
         }
         _ => {
             let mut report = report(look, comparison, plan);
-            report.decided = decide(&report.plan, look, state, authorisation, now)?;
+            report.decided = decide(&report, look, state, authorisation, now)?;
             if report.decided.policy_granted && look.declared.policy.prune {
                 report.plan.prunes_from_now_on();
             }
@@ -254,19 +254,29 @@ fn retire(now: Timestamp, look: &Look, state: Option<&State>) -> Result<Report, 
     })
 }
 
+/// What automation did, with changes that turned out to be made only now.
+fn automatic(report: &Report, state: Option<&State>) -> Vec<AutomaticChange> {
+    let counted = state.into_iter().flat_map(|state| &state.automatic);
+    let is_made = |(key, one): (&ResourceKey, &Resolved)| {
+        let intent = state.and_then(|state| state.intent(key))?;
+        intent.automatic.as_ref().filter(|_| one.fate == Fate::Made)
+    };
+    let made = report.comparison.resolved.iter().filter_map(is_made);
+    counted.chain(made).cloned().collect()
+}
+
 /// What of the plan may be done now.
 fn decide(
-    plan: &Plan,
+    report: &Report,
     look: &Look,
     state: Option<&State>,
     authorisation: &Authorisation,
     now: Timestamp,
 ) -> Result<Decided, RunError> {
+    let plan = &report.plan;
     match authorisation {
         Authorisation::Unattended => {
-            let automatic = state
-                .map(|state| state.automatic.as_slice())
-                .unwrap_or_default();
+            let automatic = &automatic(report, state);
             let seen = &look.watch.watch.seen;
             let by = Authority::Policy {
                 seen,

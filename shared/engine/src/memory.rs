@@ -206,7 +206,7 @@ pub(crate) async fn read_holds<S: Store>(
     })
 }
 
-/// Keeps the record of a run, once.
+/// Keeps the record of a run, unless there is one.
 pub(crate) async fn write_run<S: Store>(
     store: &S,
     stack: &StackName,
@@ -214,8 +214,23 @@ pub(crate) async fn write_run<S: Store>(
 ) -> Result<(), MemoryError> {
     let bytes = Bytes::from(record.encode()?);
     let key = Keys::of(stack).run(&record.id);
-    // The id is this run's alone, so a conflict is an earlier attempt that was written.
+    // The id is this run's alone, so a conflict is what was kept of it before.
     put_own(store, &key, bytes, Condition::Absent).await?;
+    Ok(())
+}
+
+/// Keeps the record of a run in place of the one that is kept of it already.
+pub(crate) async fn write_run_again<S: Store>(
+    store: &S,
+    stack: &StackName,
+    record: &RunRecord,
+) -> Result<(), MemoryError> {
+    let key = Keys::of(stack).run(&record.id);
+    let condition = match store.get(&key).await? {
+        Some(there) => Condition::Is(there.etag),
+        None => Condition::Absent,
+    };
+    put_own(store, &key, Bytes::from(record.encode()?), condition).await?;
     Ok(())
 }
 

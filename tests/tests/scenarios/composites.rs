@@ -149,6 +149,9 @@ fn the_consent_to_a_replacement_ends_with_what_it_was_for_and_after_an_hour() {
             "{what}"
         );
         stack.assert_idle_unattended();
+        // Once the provider must show it, it is known that nothing was made anew.
+        stack.wait_minutes(5);
+        stack.unattended();
         assert!(!stack.state_text().contains("\"replace\""), "{what}");
         stack.person(&[]);
         stack.assert_settled();

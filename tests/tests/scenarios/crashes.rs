@@ -1,5 +1,6 @@
 //! A crash before and after every port call of a run: the next `up` heals it.
 
+use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, person, shown};
@@ -182,5 +183,119 @@ fn while_recreating_what_is_gone() {
             json!({"do": "remove_record", "name": "n1.clustera.io"}),
         );
         stack
+    });
+}
+
+/// Crashes a person's run at each of its calls, goes on with other definitions, and sees to it that
+/// nothing of what the run did is called drift or somebody else's.
+fn crash_and_go_on(allow: &[&str], world: impl Fn() -> Stack, go_on: impl Fn(&mut Stack)) {
+    let calm = world();
+    calm.crash_at(None);
+    calm.person(allow);
+    let calls = calm.ports.calls.get();
+    for point in (1..=calls).map(CrashPoint::After) {
+        let mut stack = world();
+        stack.crash_at(Some(point));
+        assert!(stack.up(&person(allow)).is_err(), "{point:?}: no crash");
+        stack.crash_at(None);
+        stack.wait_ms(LEASE_OVER_MS);
+        go_on(&mut stack);
+        // By automation, by a person, and again once nothing settles any longer.
+        for round in ["automation", "person", "later"] {
+            match round {
+                "automation" => drop(stack.unattended()),
+                _ => drop(stack.person(&[])),
+            }
+            let report = stack.check();
+            let is_wrong = |verdict| {
+                matches!(
+                    verdict,
+                    Verdict::Drifted | Verdict::DriftedAndPending | Verdict::NotAdopted
+                )
+            };
+            let differences = report.comparison.differences.values();
+            let wrong: Vec<_> = differences.filter(|one| is_wrong(one.verdict)).collect();
+            assert!(wrong.is_empty(), "{point:?}, {round}: {}", shown(&report));
+            assert_eq!(report.comparison.unmanaged, [], "{point:?}, {round}");
+            stack.wait_minutes(30);
+        }
+        assert!(!stack.state_text().contains("\"applying\""), "{point:?}");
+        stack.assert_idle();
+    }
+}
+
+#[test]
+fn what_was_being_made_is_no_longer_declared() {
+    crash_and_go_on(&[], Stack::small, |stack| {
+        stack.topics(&[("b", "partitions: 2")]);
+        stack.files.remove("area/pubsub.yaml");
+        stack.nodes(&[]);
+    });
+}
+
+#[test]
+fn what_was_being_made_is_declared_otherwise() {
+    crash_and_go_on(&[], Stack::small, |stack| {
+        stack.topics(&[
+            ("a", "retention_ms: 7200000, description: other"),
+            ("b", "partitions: 4"),
+            ("b-dlq", "tags: {team: x}"),
+        ]);
+        stack.mail_for(&[GMAIL, "user:ana@example.com"], "ack_deadline_seconds: 30");
+        stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io, ttl: 600"]);
+    });
+}
+
+#[test]
+fn what_was_being_changed_is_declared_otherwise_or_no_longer() {
+    let world = || {
+        let mut stack = standing();
+        stack.topics(&[
+            ("a", "retention_ms: 7200000, description: new"),
+            ("b", "partitions: 4"),
+            ("b-dlq", ""),
+        ]);
+        stack.mail_for(&[GMAIL, "user:ana@example.com"], "ack_deadline_seconds: 20");
+        stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
+        stack
+    };
+    crash_and_go_on(&[], world, |stack| {
+        stack.topics(&[
+            ("a", "retention_ms: 10800000, tags: {team: x}"),
+            ("b", "partitions: 4"),
+        ]);
+        stack.mail_for(&[GMAIL, LEAVER], "ack_deadline_seconds: 30");
+        stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.2, 192.0.2.4], domain: n1.clustera.io"]);
+    });
+    crash_and_go_on(&[], world, |stack| {
+        stack.topics(&[]);
+        stack.files.remove("area/pubsub.yaml");
+        stack.nodes(&[]);
+    });
+}
+
+#[test]
+fn what_was_being_deleted_is_declared_again() {
+    let keys = [
+        "dev-b-dlq",
+        "dev-mail-sub",
+        "dev-mail/roles/pubsub.publisher",
+        "pubsub-topic/dev-mail",
+        "n1.clustera.io",
+    ];
+    let world = || {
+        let mut stack = Stack::new();
+        stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
+        let mut stack = stack.with_small();
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.topics(&[("a", "retention_ms: 3600000"), ("b", "partitions: 2")]);
+        stack.files.remove("area/pubsub.yaml");
+        stack.nodes(&[]);
+        stack
+    };
+    crash_and_go_on(&keys, world, |stack| {
+        let again = stack.clone().with_small();
+        stack.files = again.files;
     });
 }

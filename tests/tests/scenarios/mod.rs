@@ -25,6 +25,7 @@ mod lease_ends;
 mod leases;
 mod lost_answers;
 mod memory;
+mod open_changes;
 mod policies;
 mod push;
 mod random;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::{DiffInput, Known};
 use crate::live::{FailureCode, ReadFailure, Reading};
-use crate::model::{Recorded, ResourceKey, Scope};
+use crate::model::{ResourceKey, Scope};
 
 /// More missing than this is doubted, however many are recorded.
 const MISSING_MAX: usize = 20;
@@ -17,25 +17,20 @@ const SHARE_FROM: usize = 10;
 /// The scopes in which absences are not believed, with what to say.
 pub(super) fn mass_absences(
     input: DiffInput<'_>,
-    settled: &BTreeMap<ResourceKey, Recorded>,
     known: &[Known<'_>],
 ) -> BTreeMap<Scope, ReadFailure> {
     let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
     for known in known {
-        let (key, ours) = (known.key, settled.get(known.key));
-        let Some(stored) = known.stored else {
-            if ours.is_some() {
-                // It is there: that settled it.
-                counts.entry(key.scope()).or_default().0 += 1;
-            }
+        let key = known.key;
+        // What we deleted ourselves is no longer recorded.
+        let Some(record) = known.recorded() else {
             continue;
         };
-        let record = ours.unwrap_or(stored);
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
         let fresh = record
             .settling
             .as_ref()
-            .is_some_and(|settling| settling.from.is_none() && settling.lasts(input.now));
+            .is_some_and(|settling| settling.made && settling.lasts(input.now));
         let is_absent = match known.reading {
             Some(Reading::Absent) => true,
             Some(reading) => is_unproven(reading),

@@ -213,7 +213,7 @@ fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
 }
 
 /// The cause of a set as a whole, from its items. What drifted is never hidden by what waits.
-fn items_cause(items: &[ItemDifference]) -> Cause {
+pub(super) fn items_cause(items: &[ItemDifference]) -> Cause {
     let any = |cause| items.iter().any(|item| item.cause == cause);
     let waits = any(Cause::NotAdopted);
     let edited = any(Cause::Edited) || any(Cause::Withdrawn);
@@ -329,9 +329,11 @@ impl InSync<'_> {
                     record.end_adoption(kind, name);
                 }
             }
-            record
-                .fields
-                .retain(|name, _| declared.fields.contains_key(name));
+            let is_declared = |name: &FieldName| declared.fields.contains_key(name);
+            record.fields.retain(|name, _| is_declared(name));
+            if let Some(settling) = &mut record.settling {
+                settling.before.retain(|name, _| is_declared(name));
+            }
             record.fields.extend(self.fields());
             record
         })

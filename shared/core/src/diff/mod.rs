@@ -5,16 +5,19 @@
 //! (keys and namespaces), and nothing here knows what may be done about a difference; that is
 //! [`crate::plan`].
 
+mod catching_up;
 mod doubt;
 mod fields;
+mod resolve;
 mod seek;
-mod settle;
 mod taken;
 
 use std::collections::BTreeMap;
 
+pub use resolve::{Fate, Resolved};
 use seek::SeekLive;
 
+use crate::change::Verb;
 use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, IgnoreRule, Kind, Origin, Recorded, ResourceKey, Scope,
@@ -223,9 +226,8 @@ pub struct Comparison {
     /// What state should say without any provider write: what is live as declared, and (none) what
     /// is gone and withdrawn. Only where it differs from what state says.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
-    /// What state says of resources whose last change had an unknown outcome, once that is settled
-    /// by what is live (semantics 8.1). Of any other it says what it says.
-    pub settled: BTreeMap<ResourceKey, Recorded>,
+    /// What became of changes of which nobody heard how they ended, by what is live (semantics 8.1).
+    pub resolved: BTreeMap<ResourceKey, Resolved>,
     /// How many resources are recorded, by kind.
     pub recorded_counts: BTreeMap<Kind, usize>,
     /// Scopes of which something could not be read: automation creates, deletes and replaces
@@ -245,8 +247,11 @@ impl Comparison {
         state: Option<&'a State>,
         key: &ResourceKey,
     ) -> Option<&'a Recorded> {
-        let settled = self.settled.get(key);
-        settled.or_else(|| state?.resources.get(key))
+        let resolved = self.resolved.get(key);
+        match resolved.and_then(|resolved| resolved.record.as_ref()) {
+            Some(record) => record.as_ref(),
+            None => state?.resources.get(key),
+        }
     }
 }
 
@@ -257,27 +262,21 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         has_state: input.state.is_some(),
         ..Comparison::default()
     };
-    let settled = settle::settled(input);
+    let resolved = resolve::resolved(input);
     let mut live = SeekLive::new(input.live);
-    let known = known(input, &settled, &mut live);
-    let doubts = doubt::mass_absences(input, &settled, &known);
+    let known = known(input, &resolved, &mut live);
+    let doubts = doubt::mass_absences(input, &known);
     let rules = Rules::new(&input.declared.ignore_rules);
     let mut differences = Vec::new();
-    for Known {
-        key,
-        declared,
-        stored,
-        reading,
-    } in known
-    {
-        let ours = settled.get(key);
-        let recorded = ours.or(stored);
+    for known in known {
+        let Known { key, declared, .. } = known;
+        let recorded = known.recorded();
         let state = input.state;
         let is_confirmed = state.is_some_and(|state| state.is_confirmed_absent(key, input.now));
         let is_recorded = recorded.is_some();
-        let reading = doubt::believed(reading, key, is_recorded, is_confirmed, &doubts);
+        let reading = doubt::believed(known.reading, key, is_recorded, is_confirmed, &doubts);
         comparison.any_live |= declared.is_some() && matches!(reading, Reading::Present(_));
-        if recorded.is_some() {
+        if is_recorded {
             *comparison.recorded_counts.entry(key.kind()).or_default() += 1;
         }
         let one = One {
@@ -285,13 +284,15 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
             key,
             declared,
             recorded,
-            is_settled: ours.is_some(),
             reading,
+            is_open: known.resolved.is_some_and(|one| one.fate == Fate::Open),
         };
         let (mut difference, record) = one.compare();
         overlook(&mut difference, &rules, input.now);
-        if let Some(record) = record
-            && stored != record.as_ref()
+        // What became of a change of ours is recorded, whatever else there is to say of it.
+        let of_ours = || known.resolved.and_then(|resolved| resolved.record.clone());
+        if let Some(record) = record.or_else(of_ours)
+            && known.stored != record.as_ref()
         {
             comparison.records.insert(key.clone(), record);
         }
@@ -300,28 +301,39 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         }
     }
     comparison.differences = differences.into_iter().collect();
-    comparison.unmanaged = unmanaged(input, &settled, live);
+    comparison.unmanaged = unmanaged(input, &resolved, live);
     comparison.unread_scopes = unread_scopes(input, &doubts);
-    comparison.settled = settled;
+    comparison.resolved = resolved;
     comparison
 }
 
 static NONE_RECORDED: BTreeMap<ResourceKey, Recorded> = BTreeMap::new();
 
-/// A declared or recorded key, with what is said of it.
+/// A key that is declared or recorded, or that a change of ours is open about, with what is said of it.
+#[derive(Clone, Copy)]
 struct Known<'a> {
     key: &'a ResourceKey,
     declared: Option<&'a DeclaredResource>,
     /// What state says.
     stored: Option<&'a Recorded>,
+    /// What became of a change of ours that state does not know the end of.
+    resolved: Option<&'a Resolved>,
     /// What its provider says; none if its scope was never asked for.
     reading: Option<Reading<'a>>,
 }
 
-/// Every declared or recorded key, in order.
+impl<'a> Known<'a> {
+    /// What is recorded of it, once changes that were open are resolved.
+    fn recorded(&self) -> Option<&'a Recorded> {
+        let resolved = self.resolved.and_then(|resolved| resolved.record.as_ref());
+        resolved.map_or(self.stored, Option::as_ref)
+    }
+}
+
+/// Every such key, in order.
 fn known<'a>(
     input: DiffInput<'a>,
-    settled: &'a BTreeMap<ResourceKey, Recorded>,
+    resolved: &'a BTreeMap<ResourceKey, Resolved>,
     live: &mut SeekLive<'a>,
 ) -> Vec<Known<'a>> {
     let declared = &input.declared.resources;
@@ -330,20 +342,28 @@ fn known<'a>(
         key,
         declared,
         stored,
+        resolved: None,
         reading: None,
     };
     let mut keys: Vec<Known<'a>> = seek::side_by_side(declared, stored).map(one).collect();
-    // What a run that was cut off made, and neither knows yet.
-    let made = settled
-        .keys()
-        .filter(|key| !declared.contains_key(*key) && !stored.contains_key(*key));
+    // What a run made, or may have made, and neither knows. What it did not make is nobody's.
+    let is_ours = |(key, one): &(&ResourceKey, &Resolved)| {
+        let is_made = matches!(one.record, Some(Some(_)));
+        let is_there = matches!(input.live.reading(key), Some(Reading::Present(_)));
+        is_made || (one.fate == Fate::Open && !is_there)
+    };
+    let begun = resolved
+        .iter()
+        .filter(|(key, _)| !declared.contains_key(*key) && !stored.contains_key(*key))
+        .filter(is_ours);
     let known = keys.len();
-    keys.extend(made.map(|key| one((key, None, None))));
+    keys.extend(begun.map(|(key, _)| one((key, None, None))));
     if keys.len() > known {
         keys.sort_by_key(|known| known.key);
     }
     for known in &mut keys {
         known.reading = live.reading(known.key);
+        known.resolved = resolved.get(known.key);
     }
     keys
 }
@@ -354,9 +374,9 @@ struct One<'a> {
     key: &'a ResourceKey,
     declared: Option<&'a DeclaredResource>,
     recorded: Option<&'a Recorded>,
-    /// Whether `recorded` is more than state says yet.
-    is_settled: bool,
     reading: Reading<'a>,
+    /// Whether a change of ours is open about it.
+    is_open: bool,
 }
 
 /// What state should say of a resource: `None` changes nothing, `Some(None)` forgets it.
@@ -392,7 +412,9 @@ impl One<'_> {
                 (self.difference(Verdict::Settling), None)
             }
             (None, Some(_), _) => (self.difference(Verdict::InSync), Some(None)),
-            // No key without a declaration or a record gets here.
+            // We began to make it, and it may not be shown yet.
+            (None, None, _) if self.is_open => (self.difference(Verdict::Settling), None),
+            // We deleted it.
             (None, None, _) => (self.difference(Verdict::InSync), None),
         }
     }
@@ -415,7 +437,15 @@ impl One<'_> {
     /// Whether we made it a moment ago, so that it may not be listed yet.
     fn is_fresh(&self, recorded: &Recorded) -> bool {
         let settling = recorded.settling.as_ref();
-        self.settles(recorded) && settling.is_some_and(|settling| settling.from.is_none())
+        self.settles(recorded) && settling.is_some_and(|settling| settling.made)
+    }
+
+    /// Whether we began to delete it a moment ago, so that it may be gone and shown still.
+    fn may_be_deleted(&self) -> bool {
+        let intent = self.input.state.and_then(|state| state.intent(self.key));
+        intent.is_some_and(|intent| {
+            intent.verb == Verb::Delete && intent.may_show_later(self.input.now)
+        })
     }
 
     /// Whether it was not there when the stack was adopted, and is declared as it was then.
@@ -437,7 +467,7 @@ impl One<'_> {
     }
 
     fn unknown(&self, failure: &ReadFailure) -> Difference {
-        let is_interrupted = settle::is_interrupted(self.input, self.key);
+        let is_interrupted = resolve::is_interrupted(self.input, self.key);
         let is_ours = !is_interrupted
             && self.recorded.is_some_and(|recorded| match failure.code {
                 FailureCode::InTransition => self.settles(recorded),
@@ -484,15 +514,15 @@ impl One<'_> {
 
     fn gone(&self, recorded: &Recorded) -> Difference {
         // What we deleted ourselves is gone, however short a time ago it was made.
-        let interrupted = settle::is_interrupted(self.input, self.key);
+        let interrupted = resolve::is_interrupted(self.input, self.key);
         match &recorded.settling {
             _ if interrupted => self.whole(Verdict::Drifted, Cause::Interrupted),
             _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
-            Some(settling) if settling.from.is_none() && settling.is_blamed(self.input.now) => {
+            Some(settling) if settling.made && settling.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
                 difference
                     .notes
-                    .push(settle::did_not_take("create", settling.retried));
+                    .push(catching_up::did_not_take("create", settling.retried));
                 if settling.retried {
                     difference.blocked = Some("creating it did not take, twice".to_owned());
                 }
@@ -509,8 +539,9 @@ impl One<'_> {
         live: &Live,
     ) -> (Difference, RecordUpdate) {
         let mut found = fields::compare(self.key, declared, Some(recorded), live);
-        let settling = settle::set_aside(&mut found.fields, recorded, self.input.now);
-        let mut difference = self.difference(fields::verdict(&found.fields, settling.any));
+        let settling = catching_up::set_aside(&mut found.fields, recorded, self.input.now);
+        let settles = settling.any || self.may_be_deleted();
+        let mut difference = self.difference(fields::verdict(&found.fields, settles));
         difference.notes = settling.notes;
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
@@ -518,8 +549,7 @@ impl One<'_> {
         let news = found
             .in_sync
             .news(self.key.kind(), recorded, declared, &difference.fields);
-        let record = news.or_else(|| self.is_settled.then(|| recorded.clone()));
-        (difference, record.map(Some))
+        (difference, news.map(Some))
     }
 }
 
@@ -622,13 +652,14 @@ fn overlook(difference: &mut Difference, rules: &Rules<'_>, now: Timestamp) {
 /// What is live in the namespace and nobody's (semantics 2.5, 2.6). Providers leave internals out.
 fn unmanaged(
     input: DiffInput<'_>,
-    settled: &BTreeMap<ResourceKey, Recorded>,
+    resolved: &BTreeMap<ResourceKey, Resolved>,
     live: SeekLive<'_>,
 ) -> Vec<ResourceKey> {
+    let is_made = |one: &Resolved| matches!(one.record, Some(Some(_)));
     let known = |key: &ResourceKey| {
         let stored = input.state.map(|state| &state.resources);
         input.declared.resources.contains_key(key)
-            || settled.contains_key(key)
+            || resolved.get(key).is_some_and(is_made)
             || stored.is_some_and(|stored| stored.contains_key(key))
     };
     let prefix = input.declared.stack.prefix();

@@ -72,9 +72,12 @@ fn keep_declared(kind: Kind, name: &FieldName, then: &Value, fields: &mut Fields
 /// A write of ours that the provider may not show yet (semantics 3.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settling {
-    /// What was live before; none if nothing was.
-    pub from: Option<Fields>,
-    /// Until when `from` may still be shown.
+    /// Whether the resource itself was made, or made anew: it may not be listed yet.
+    pub made: bool,
+    /// What the provider may still show of each field that was written, oldest first; `None`: that it
+    /// is not set. More than one value where a field was written again before the first write showed.
+    pub before: ByField<Vec<Option<Value>>>,
+    /// Until when that may still be shown.
     pub until: Timestamp,
     /// Whether this write was the one retry after a first that did not take.
     pub retried: bool,
@@ -89,6 +92,39 @@ impl Settling {
     /// The furthest ahead that [`Settling::until`] may lie, in milliseconds: twice the longest time that
     /// a provider has (Aiven's 5 minutes), for clocks that differ. Further is of a wrong clock.
     pub const AHEAD_MS: i64 = 10 * 60 * 1000;
+
+    /// The most values of one field that may still be shown. More edits of it than that, within the
+    /// minutes that a write settles, are no person's; state must not grow with them.
+    pub const BEFORE_MAX: usize = 8;
+
+    /// Notes a value that the provider may still show of a field.
+    pub fn may_show(&mut self, field: &FieldName, value: Option<&Value>) {
+        let mut values = self.before.remove(field).unwrap_or_default();
+        if !values.iter().any(|old| old.as_ref() == value) {
+            values.push(value.cloned());
+        }
+        let surplus = values.len().saturating_sub(Self::BEFORE_MAX);
+        values.drain(..surplus);
+        self.before.insert(field.clone(), values);
+    }
+
+    /// Whether a live value of a field is one from before the write.
+    #[must_use]
+    pub fn is_from_before(&self, field: &FieldName, live: Option<&Value>) -> bool {
+        let values = self.before.get(field);
+        values.is_some_and(|values| values.iter().any(|old| old.as_ref() == live))
+    }
+
+    /// The same of one item of a set: whether it was lacking, or there, before the write.
+    #[must_use]
+    pub fn is_item_from_before(&self, field: &FieldName, item: &str, lacking: bool) -> bool {
+        let has = |old: &Option<Value>| {
+            let set = old.as_ref().and_then(Value::as_set);
+            set.is_some_and(|set| set.contains(item))
+        };
+        let values = self.before.get(field);
+        values.is_some_and(|values| values.iter().any(|old| has(old) != lacking))
+    }
 
     /// Whether the value before may still be shown.
     #[must_use]

@@ -33,7 +33,7 @@ use crate::model::{
     Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
 };
 use crate::risk::Risk;
-use crate::state::State;
+use crate::state::{Intent, State};
 use crate::stored::hold::{Hold, UnreadHolds};
 
 /// What a plan is made from.
@@ -352,11 +352,10 @@ fn planned(
         None if steps.iter().any(|step| step.replaces) => Verb::Replace,
         None => Verb::Update,
     };
-    let applying = input.state.and_then(|state| state.applying.as_ref());
-    let intent = applying.and_then(|applying| applying.intents.get(key));
+    let intent = input.state.and_then(|state| state.intent(key));
+    let makes = |intent: &Intent| matches!(intent.verb, Verb::Create | Verb::Replace);
     let change = Change {
-        begun_before: intent
-            .is_some_and(|intent| matches!(intent.verb, Verb::Create | Verb::Replace)),
+        begun_before: intent.is_some_and(|intent| intent.attempts().any(makes)),
         stack: input.declared.stack.clone(),
         key: key.clone(),
         verb,

@@ -15,6 +15,7 @@ use crate::model::{
     Allowance, FieldName, Fields, Guards, OnMissing, Policy, Recorded, ResourceKey, Salt,
     SealedUrl, Settling, StackName, Timestamp, Value,
 };
+use crate::stored::run::RunRecord;
 
 /// The version this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -112,7 +113,8 @@ struct StoredRecord {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredSettling {
-    from: Option<StoredFields>,
+    made: bool,
+    before: BTreeMap<String, Vec<Option<StoredValue>>>,
     until_ms: i64,
     retried: bool,
 }
@@ -120,7 +122,8 @@ struct StoredSettling {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredApplying {
-    run: String,
+    run: RunRecord,
+    is_told: bool,
     intents: BTreeMap<String, StoredIntent>,
 }
 
@@ -128,12 +131,14 @@ struct StoredApplying {
 #[serde(deny_unknown_fields)]
 struct StoredIntent {
     verb: String,
-    /// One from before this was kept has none, which is 0: its consent is over. The version stays, as
-    /// with `epoch`.
-    #[serde(default)]
     at_ms: i64,
+    shown_by_ms: i64,
     from: Option<StoredFields>,
     to: StoredFields,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    automatic: Option<StoredAutomatic>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    earlier: Option<Box<StoredIntent>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -409,17 +414,7 @@ fn store_record(record: &Recorded) -> StoredRecord {
     } = record;
     StoredRecord {
         fields: store_fields(fields),
-        settling: settling.as_ref().map(
-            |Settling {
-                 from,
-                 until,
-                 retried,
-             }| StoredSettling {
-                from: from.as_ref().map(store_fields),
-                until_ms: until.0,
-                retried: *retried,
-            },
-        ),
+        settling: settling.as_ref().map(store_settling),
         pending_adoption: store_fields(pending_adoption),
     }
 }
@@ -427,48 +422,110 @@ fn store_record(record: &Recorded) -> StoredRecord {
 fn load_record(stored: StoredRecord) -> Recorded {
     Recorded {
         fields: load_fields(stored.fields),
-        settling: stored.settling.map(|settling| Settling {
-            from: settling.from.map(load_fields),
-            until: Timestamp(settling.until_ms),
-            retried: settling.retried,
-        }),
+        settling: stored.settling.map(load_settling),
         pending_adoption: load_fields(stored.pending_adoption),
     }
 }
 
-fn store_applying(applying: &Applying) -> StoredApplying {
-    let store = |intent: &Intent| StoredIntent {
-        verb: intent.verb.as_str().to_owned(),
-        at_ms: intent.at.0,
-        from: intent.from.as_ref().map(store_fields),
-        to: store_fields(&intent.to),
+fn store_settling(settling: &Settling) -> StoredSettling {
+    let Settling {
+        made,
+        before,
+        until,
+        retried,
+    } = settling;
+    let values = |values: &Vec<Option<Value>>| {
+        let values = values.iter();
+        values
+            .map(|value| value.as_ref().map(store_value))
+            .collect()
     };
+    let before = before.iter();
+    StoredSettling {
+        made: *made,
+        before: before
+            .map(|(name, old)| (name.to_string(), values(old)))
+            .collect(),
+        until_ms: until.0,
+        retried: *retried,
+    }
+}
+
+fn load_settling(stored: StoredSettling) -> Settling {
+    let values = |values: Vec<Option<StoredValue>>| {
+        let values = values.into_iter();
+        values.map(|value| value.map(load_value)).collect()
+    };
+    let before = stored.before.into_iter();
+    Settling {
+        made: stored.made,
+        before: before
+            .map(|(name, old)| (FieldName::new(name), values(old)))
+            .collect(),
+        until: Timestamp(stored.until_ms),
+        retried: stored.retried,
+    }
+}
+
+fn store_applying(applying: &Applying) -> StoredApplying {
     let intents = applying
         .intents
         .iter()
-        .map(|(key, intent)| (key.to_string(), store(intent)));
+        .map(|(key, intent)| (key.to_string(), store_intent(intent)));
     StoredApplying {
         run: applying.run.clone(),
+        is_told: applying.is_told,
         intents: intents.collect(),
     }
 }
 
+fn store_intent(intent: &Intent) -> StoredIntent {
+    let Intent {
+        verb,
+        at,
+        shown_by,
+        from,
+        to,
+        automatic,
+        earlier,
+    } = intent;
+    StoredIntent {
+        verb: verb.as_str().to_owned(),
+        at_ms: at.0,
+        shown_by_ms: shown_by.0,
+        from: from.as_ref().map(store_fields),
+        to: store_fields(to),
+        automatic: automatic.as_ref().map(store_automatic),
+        earlier: earlier
+            .as_deref()
+            .map(|earlier| Box::new(store_intent(earlier))),
+    }
+}
+
 fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
-    let load = |(key, intent): (String, StoredIntent)| {
-        let verb = Verb::parse(&intent.verb).ok_or_else(|| senseless("verb", &intent.verb))?;
-        let (at, from) = (Timestamp(intent.at_ms), intent.from.map(load_fields));
-        let to = load_fields(intent.to);
-        let intent = Intent { verb, at, from, to };
-        Ok((load_key(&key)?, intent))
-    };
-    let intents = stored
-        .intents
-        .into_iter()
-        .map(load)
-        .collect::<Result<_, _>>()?;
+    let intents = stored.intents.into_iter();
+    let load = |(key, intent): (String, StoredIntent)| Ok((load_key(&key)?, load_intent(intent)?));
     Ok(Applying {
         run: stored.run,
-        intents,
+        is_told: stored.is_told,
+        intents: intents.map(load).collect::<Result<_, DecodeError>>()?,
+    })
+}
+
+fn load_intent(stored: StoredIntent) -> Result<Intent, DecodeError> {
+    let verb = Verb::parse(&stored.verb).ok_or_else(|| senseless("verb", &stored.verb))?;
+    let earlier = stored
+        .earlier
+        .map(|earlier| load_intent(*earlier))
+        .transpose()?;
+    Ok(Intent {
+        verb,
+        at: Timestamp(stored.at_ms),
+        shown_by: Timestamp(stored.shown_by_ms),
+        from: stored.from.map(load_fields),
+        to: load_fields(stored.to),
+        automatic: stored.automatic.map(load_automatic).transpose()?,
+        earlier: earlier.map(Box::new),
     })
 }
 

@@ -3,12 +3,16 @@
 //! It is written once, at the end, whatever the end was, and never again. Values are texts in the
 //! form people read; a URL's hidden parts stay hidden.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{StoredError, read};
 use crate::change::{Change, Edit, Verb};
-use crate::model::{Fields, Value};
-use crate::report::{Carried, Changed, Report};
+use crate::diff::{Fate, Resolved};
+use crate::model::{Fields, ResourceKey, Value};
+use crate::plan::Approved;
+use crate::report::{Carried, Changed, Outcome, Report};
 
 /// The version this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -16,7 +20,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const OBJECT: &str = "record of a run";
 
 /// One run that changed something, or began to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
     /// What it is called; ids sort by time.
@@ -53,7 +57,7 @@ pub struct RunRecord {
     pub requests: Requests,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<String>,
-    /// The run before it that never said how its changes ended, and that it settled, if there was one.
+    /// The run before it that never said how some of its changes ended, if there was one.
     pub interrupted: Option<Interrupted>,
 }
 
@@ -97,18 +101,30 @@ pub struct Requests {
     pub writes: u64,
 }
 
-/// A run that ended without saying how its changes ended.
+/// A run that ended without saying how some of its changes ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {
     /// Which.
     pub run: String,
-    /// What it had begun, or was about to: verb and key.
-    pub changes: Vec<(String, String)>,
+    /// What was open of it.
+    pub changes: Vec<FoundOut>,
+}
+
+/// A change of an earlier run, and how it turned out by what is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundOut {
+    /// Of which resource.
+    pub key: String,
+    /// What was to be done.
+    pub verb: String,
+    /// `done`, `failed`, or `unknown` while nobody can tell.
+    pub outcome: String,
 }
 
 /// What a run knows of itself beside its report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About<'a> {
     /// When it began, in milliseconds since 1970.
     pub at_ms: i64,
@@ -151,6 +167,59 @@ impl RunRecord {
             stopped: changed.stopped.clone(),
             interrupted: changed.interrupted.clone(),
         }
+    }
+
+    /// What is known of a run that begins its changes: should it end here, nobody knows more.
+    #[must_use]
+    pub fn begun(report: &Report, changed: &Changed, about: About<'_>) -> Self {
+        let begun = |approved: &Approved| {
+            outcome(&Carried {
+                approved: approved.clone(),
+                outcome: Outcome::Unknown {
+                    reason: "the run stopped in the middle".to_owned(),
+                },
+            })
+        };
+        Self {
+            outcomes: report.decided.approved.iter().map(begun).collect(),
+            ..Self::of(report, changed, about)
+        }
+    }
+
+    /// Notes how a change ended.
+    pub fn note(&mut self, carried: &Carried) {
+        let ended = outcome(carried);
+        match self.outcomes.iter_mut().find(|one| one.key == ended.key) {
+            Some(one) => *one = ended,
+            None => self.outcomes.push(ended),
+        }
+    }
+
+    /// What history says of a run that broke off, once another one found out how its changes ended.
+    #[must_use]
+    pub fn found_out(&self, resolved: &BTreeMap<ResourceKey, Resolved>, by: &str) -> Self {
+        let fates: BTreeMap<String, Fate> = resolved
+            .iter()
+            .map(|(key, resolved)| (key.to_string(), resolved.fate))
+            .collect();
+        let mut found = self.clone();
+        let open = found.outcomes.iter_mut();
+        for one in open.filter(|one| one.outcome == Fate::Open.as_str()) {
+            if let Some(fate) = fates.get(&one.key) {
+                one.outcome = fate.as_str().to_owned();
+                one.reason = match fate {
+                    Fate::Made => None,
+                    Fate::NotMade => Some("it was not made before the run stopped".to_owned()),
+                    Fate::Open => {
+                        Some("the provider may not show yet whether it was made".to_owned())
+                    }
+                };
+            }
+        }
+        found.stopped = Some(format!(
+            "it stopped in the middle; run {by} found out how its changes ended"
+        ));
+        found
     }
 
     /// Writes it as JSON, the same bytes for the same record.
@@ -275,7 +344,11 @@ mod tests {
             stopped: None,
             interrupted: Some(Interrupted {
                 run: "1795348700000-00000001".to_owned(),
-                changes: vec![("create".to_owned(), "kafka-topic/p/s/dev-b".to_owned())],
+                changes: vec![FoundOut {
+                    key: "kafka-topic/p/s/dev-b".to_owned(),
+                    verb: "create".to_owned(),
+                    outcome: "done".to_owned(),
+                }],
             }),
         }
     }

@@ -16,6 +16,7 @@ use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::recording::{adopt, forget};
 use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::hold::Hold;
+use kedge_core::stored::run::RunRecord;
 
 const NOW: Timestamp = Timestamp(100_000_000_000);
 const MINUTE_MS: i64 = 60_000;
@@ -324,9 +325,25 @@ impl Case {
             () if self.has("long-ago") => (-120, true),
             () => return None,
         };
-        let before = self.has("updated").then(Fields::new);
+        let made = !self.has("updated") && self.live_fields().is_none();
+        // What is live now was so before; `unset:FIELD`: before that it was not set.
+        let live = self.live_fields().into_iter().flatten();
+        let mut before: ByField<Vec<Option<Value>>> = live
+            .map(|(name, value)| (name.clone(), vec![Some(value.clone())]))
+            .collect();
+        let unset = self
+            .with
+            .iter()
+            .filter_map(|word| word.strip_prefix("unset:"));
+        for name in unset {
+            let name = FieldName::new(name.to_owned());
+            let mut values = before.remove(&name).unwrap_or_default();
+            values.push(None);
+            before.insert(name, values);
+        }
         Some(Settling {
-            from: self.live_fields().cloned().or(before),
+            made,
+            before,
             until: NOW.plus_ms(minutes * MINUTE_MS),
             retried,
         })
@@ -371,36 +388,48 @@ impl Case {
         };
         state.awaiting = awaited.into_iter().map(|then| (self.key(), then)).collect();
         state.retired = self.has("retired").then_some(NOW);
+        state.applying = self.begun().map(|intent| Applying {
+            run: RunRecord::default(),
+            is_told: true,
+            intents: BTreeMap::from([(self.key(), intent)]),
+        });
+        Some(state)
+    }
+
+    /// A change that was begun and of which nobody heard how it ended.
+    fn begun(&self) -> Option<Intent> {
         let verb = match () {
-            () if self.has("begun-create") => Some(Verb::Create),
-            () if self.has("begun-update") => Some(Verb::Update),
-            () if self.has("begun-replace") => Some(Verb::Replace),
-            () if self.has("begun-delete") => Some(Verb::Delete),
-            () => None,
+            () if self.has("begun-create") => Verb::Create,
+            () if self.has("begun-update") => Verb::Update,
+            () if self.has("begun-replace") => Verb::Replace,
+            () if self.has("begun-delete") => Verb::Delete,
+            () => return None,
         };
-        const HOUR_MS: i64 = 60 * 60 * 1000;
+        const HOUR_MS: i64 = 60 * MINUTE_MS;
         let at = match () {
             () if self.has("begun-before-an-hour") => NOW.plus_ms(-HOUR_MS),
             () if self.has("begun-in-two-hours") => NOW.plus_ms(2 * HOUR_MS),
             () => NOW,
         };
+        let shown_in = if self.has("shown-later") { 1 } else { 0 };
         let to = match self.has("begun-otherwise") {
             true => self.recorded.clone(),
             false => self.declared.clone(),
         };
-        state.applying = verb.map(|verb| Applying {
-            run: "r".to_owned(),
-            intents: BTreeMap::from([(
-                self.key(),
-                Intent {
-                    verb,
-                    at,
-                    from: self.recorded.clone(),
-                    to: to.unwrap_or_default(),
-                },
-            )]),
-        });
-        Some(state)
+        let to = self
+            .with
+            .iter()
+            .find_map(|word| word.strip_prefix("to:"))
+            .map_or(to, fields);
+        Some(Intent {
+            verb,
+            at,
+            shown_by: NOW.plus_ms(shown_in * MINUTE_MS),
+            from: self.recorded.clone(),
+            to: to.unwrap_or_default(),
+            automatic: None,
+            earlier: None,
+        })
     }
 
     fn live_world(&self) -> LiveWorld {

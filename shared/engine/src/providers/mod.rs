@@ -47,3 +47,13 @@ pub async fn carry_out<P: WritePorts>(
         Scope::DnsZone { zone_id } => cloudflare_dns::carry_out(cx, zone_id, change).await,
     }
 }
+
+/// How long the provider of a scope may show what was there before a change, in milliseconds
+/// (semantics 3.6).
+pub(crate) fn settle_ms(scope: &Scope) -> i64 {
+    match scope {
+        Scope::KafkaService { .. } => aiven_kafka::SETTLE_MS,
+        Scope::GcpProject { .. } => gcp_pubsub::SETTLE_MS,
+        Scope::DnsZone { .. } => cloudflare_dns::SETTLE_MS,
+    }
+}

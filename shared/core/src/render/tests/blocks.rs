@@ -176,7 +176,10 @@ fn ignored() {
 #[test]
 fn settling_and_did_not_take() {
     let mut world = World::in_sync();
-    let old = Fields::from([(FieldName::known("retention_ms"), Value::Int(3_600_000))]);
+    let old = (
+        FieldName::known("retention_ms"),
+        vec![Some(Value::Int(3_600_000))],
+    );
     for (name, until, retried) in [
         ("dev-a", 60_000, false),
         ("dev-b", -1, false),
@@ -184,7 +187,8 @@ fn settling_and_did_not_take() {
     ] {
         world.set(&topic(name), "retention_ms", Value::Int(3_600_000));
         world.recorded(&topic(name)).settling = Some(Settling {
-            from: Some(old.clone()),
+            made: false,
+            before: [old.clone()].into(),
             until: NOW.plus_ms(until),
             retried,
         });

@@ -12,8 +12,10 @@ fn full_state() -> State {
     ]
     .into();
     let key = ResourceKey::kafka_topic("p", "s", "dev-t");
+    let values = |value: Value| vec![None, Some(value)];
     let settling = Settling {
-        from: Some(fields.clone()),
+        made: true,
+        before: fields.clone().map(|_, value| values(value)),
         until: Timestamp(5),
         retried: true,
     };
@@ -26,19 +28,31 @@ fn full_state() -> State {
     let intent = Intent {
         verb: Verb::Replace,
         at: Timestamp(6),
+        shown_by: Timestamp(60),
         from: None,
         to: fields,
+        automatic: None,
+        earlier: None,
     };
-    state.applying = Some(Applying {
-        run: "r1".to_owned(),
-        intents: [(key.clone(), intent)].into(),
-    });
-    state.automatic.push(AutomaticChange {
+    let automatic = AutomaticChange {
         at: Timestamp(7),
-        key,
+        key: key.clone(),
         fingerprint: "f".to_owned(),
         first_create: false,
+    };
+    let again = Intent {
+        automatic: Some(automatic.clone()),
+        ..intent.clone()
+    };
+    state.applying = Some(Applying {
+        run: RunRecord {
+            id: "r1".to_owned(),
+            ..RunRecord::default()
+        },
+        is_told: true,
+        intents: [(key, again.after(intent))].into(),
     });
+    state.automatic.push(automatic);
     state.awaiting.insert(
         ResourceKey::pubsub_topic("p", "dev-u"),
         [(FieldName::known("labels.team"), Value::text("x"))].into(),
@@ -59,22 +73,6 @@ fn a_state_from_before_variables_were_kept_knows_of_none() {
     let read = decode(format!("{older}\n}}\n").as_bytes(), &state.stack).unwrap();
     let variables = None;
     assert_eq!(read, State { variables, ..state });
-}
-
-#[test]
-fn a_change_begun_before_its_time_was_kept_began_long_ago() {
-    let mut state = full_state();
-    let text = String::from_utf8(encode(&state).unwrap()).unwrap();
-    let older = text.replace("        \"at_ms\": 6,\n", "");
-    assert_ne!(older, text);
-    for intent in state
-        .applying
-        .iter_mut()
-        .flat_map(|one| one.intents.values_mut())
-    {
-        intent.at = Timestamp(0);
-    }
-    assert_eq!(decode(older.as_bytes(), &state.stack).unwrap(), state);
 }
 
 #[test]

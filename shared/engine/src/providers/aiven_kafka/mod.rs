@@ -27,7 +27,7 @@ use crate::transport::{send_read, send_write};
 
 /// How long the list and the bulk read may show what was before a write (semantics 3.6): Aiven's
 /// own tests allow 20 × 5 s after a create and 3 min after a delete (terraform-provider-aiven).
-const SETTLE_MS: i64 = 5 * 60 * 1000;
+pub(super) const SETTLE_MS: i64 = 5 * 60 * 1000;
 
 /// Reads a service's topics.
 pub(super) async fn read_live<P: ReadPorts>(

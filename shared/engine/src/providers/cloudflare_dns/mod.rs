@@ -27,7 +27,7 @@ use crate::transport::{CallError, WriteAnswer, WriteFailure, send_read, send_wri
 
 /// How long a list may still show what was before our write. The API reads its own database; a
 /// minute covers caches between.
-const SETTLE_MS: i64 = 60_000;
+pub(super) const SETTLE_MS: i64 = 60_000;
 
 /// The most pages of one zone: a million records, far above any plan's quota. More is a server
 /// that lies about its count.

@@ -24,7 +24,7 @@ use crate::session::Context;
 /// strongly consistent with what was written, but admin calls may take tens of seconds under
 /// stress (Google's Pub/Sub reliability guide, part 3), so a write whose answer was slow can become
 /// visible a little later.
-const SETTLE_MS: i64 = 60_000;
+pub(super) const SETTLE_MS: i64 = 60_000;
 
 /// Reads one project: both lists at once, then the policy of each listed topic with a wanted role.
 pub(super) async fn read_live<P: ReadPorts>(
