@@ -47,7 +47,7 @@ pub(crate) async fn remember<S: Store>(
         .values()
         .filter(|_| report.comparison.has_state)
         .filter_map(stands)
-        .filter(Difference::is_drift)
+        .filter(|one| one.is_drift() || !one.ended_rules.is_empty())
         .map(|difference| {
             let window = before.watch.window(&difference, report.read_at);
             let fingerprint = drift_fingerprint(&difference);

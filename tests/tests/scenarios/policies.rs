@@ -324,8 +324,43 @@ fn an_ignored_difference_is_shown_and_left_until_its_end() {
     assert_eq!(report.verdict(), StackVerdict::Clean);
     stack.assert_idle();
     stack.wait_minutes(24 * 60);
-    // What was overlooked counts as new when the rule ends: it is told before it is corrected.
-    assert_eq!(verdict(&stack.check(), "dev-safe"), Verdict::Drifted);
-    stack.unattended();
+    // What was overlooked counts as new when the rule ends: one run tells it, the next corrects it.
+    let (report, changed) = stack.unattended();
+    assert_eq!(verdict(&report, "dev-safe"), Verdict::Drifted);
+    assert_eq!(left(&report, "dev-safe"), ["rule-ended"]);
+    assert_eq!(changed.carried, []);
+    let (_, changed) = stack.unattended();
+    assert_eq!(changed.done(), 1);
+    stack.assert_settled();
+}
+
+#[test]
+fn an_edit_that_an_ignore_rule_hid_is_told_before_it_is_deployed() {
+    let mut stack = Stack::new();
+    let rule = "{resource: \"{stack}-safe\", reason: replay, owner: ana, until: 2026-11-23}";
+    stack.topics(&[
+        ("safe", "segment_ms: 3600000"),
+        ("other", "segment_ms: 3600000"),
+    ]);
+    stack.person(&[]);
+    stack.wait_minutes(90);
+    let policy = "correct: safe, deploy: safe, correct_after: 0";
+    stack.project(policy, "{}", &format!("[{rule}]"));
+    stack.topics(&[
+        ("safe", "segment_ms: 7200000"),
+        ("other", "segment_ms: 3600000"),
+    ]);
+    assert_eq!(verdict(&stack.check(), "dev-safe"), Verdict::Ignored);
+    stack.wait_minutes(24 * 60);
+    stack.topics(&[
+        ("safe", "segment_ms: 7200000"),
+        ("other", "segment_ms: 7200000"),
+    ]);
+    let (report, changed) = stack.unattended();
+    assert_eq!(left(&report, "dev-safe"), ["rule-ended"]);
+    // No rule was about the other one.
+    assert_eq!(carried(&changed), ["update dev-other done"]);
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["update dev-safe done"]);
     stack.assert_settled();
 }

@@ -171,6 +171,9 @@ pub struct Difference {
     pub blocked: Option<String>,
     /// Members of a binding that nobody declared.
     pub foreign: Vec<String>,
+    /// What ignore rules that ended were about: a field, or (none) the whole. It counts as new from then
+    /// on, and automation tells of it before it does anything (semantics 6.9).
+    pub ended_rules: Vec<Option<FieldName>>,
     /// What else there is to say.
     pub notes: Vec<String>,
 }
@@ -186,6 +189,7 @@ impl Difference {
             failure: None,
             blocked: None,
             foreign: Vec::new(),
+            ended_rules: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -606,6 +610,7 @@ fn overlook(difference: &mut Difference, rules: &Rules<'_>, now: Timestamp) {
     }
     for rule in rules.of(&difference.key) {
         if now >= rule.until {
+            difference.ended_rules.push(rule.field.clone());
             difference.notes.push(format!(
                 "an ignore rule ended on {} ({})",
                 rule.until, rule.origin

@@ -244,6 +244,7 @@ fn objection(
         Authority::Policy { seen, now, .. } => {
             let policy = clamped(&plan.policy);
             policy_objection(plan, &policy, planned, step)
+                .or_else(|| untold(planned, step, seen))
                 .or_else(|| announcement(&policy, planned, step, seen, now))
                 .or_else(|| flapping(planned, step, made))
         }
@@ -311,6 +312,23 @@ fn policy_objection(
         allowance,
         risk: step.risk,
     })
+}
+
+/// A difference that an ignore rule hid until now is told by one run before another does anything
+/// about it, though the policy may ask for no announcement (semantics 6.9).
+fn untold(
+    planned: &PlannedChange,
+    step: &Step,
+    seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
+) -> Option<LeftReason> {
+    let field = step.edit.as_ref().map(Edit::field);
+    let mut ended = planned.ended_rules.iter();
+    let was_hidden = ended.any(|rule| rule.is_none() || rule.as_ref() == field);
+    let is_told = || {
+        let seen = seen.get(&planned.change.key);
+        seen.is_some_and(|(fingerprint, _)| *fingerprint == planned.drift_fingerprint)
+    };
+    (was_hidden && !is_told()).then_some(LeftReason::RuleEnded)
 }
 
 /// A drift is announced for a time before it is corrected.

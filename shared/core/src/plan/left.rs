@@ -40,6 +40,8 @@ pub enum LeftReason {
         /// When it may be corrected.
         until: Timestamp,
     },
+    /// An ignore rule of it ended, and nobody was told of the difference since.
+    RuleEnded,
     /// The same correction was made twice today already.
     Flapping,
     /// Its scope was not read whole.
@@ -63,6 +65,7 @@ impl LeftReason {
             Self::Retired => "retired",
             Self::OnMissingAlert => "on-missing-alert",
             Self::Announced { .. } => "announced",
+            Self::RuleEnded => "rule-ended",
             Self::Flapping => "flapping",
             Self::ScopeUnread => "scope-unread",
             Self::WaitsFor(_) => "waits-for",
@@ -104,6 +107,9 @@ impl fmt::Display for LeftReason {
                 f.write_str("on_missing: alert, so it is not recreated by itself")
             }
             Self::Announced { until } => write!(f, "announced; may be corrected from {until}"),
+            Self::RuleEnded => {
+                f.write_str("its ignore rule ended: told first, and done on the next run")
+            }
             Self::Flapping => {
                 f.write_str("corrected twice today already, and somebody changes it back")
             }

@@ -90,6 +90,8 @@ pub struct PlannedChange {
     pub scope_read: bool,
     /// Tells this drift from another of the same resource, for what was announced.
     pub drift_fingerprint: String,
+    /// What ignore rules that ended were about: a field, or (none) the whole resource.
+    pub ended_rules: Vec<Option<FieldName>>,
     /// A variable of the environment that it depends on and that moved: what is declared of it is not
     /// known here.
     pub variable: Option<MovedVariable>,
@@ -379,6 +381,7 @@ fn planned(
         on_missing: on_missing(policy, declared, key),
         scope_read: !input.comparison.unread_scopes.contains(key.scope()),
         drift_fingerprint: drift_fingerprint(difference),
+        ended_rules: difference.ended_rules.clone(),
         composite: None,
         variable: None,
         change,

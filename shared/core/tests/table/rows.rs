@@ -178,7 +178,7 @@ topic | ret=5 | ret=5 | ret=5 | ignored | in-sync | - | - | - | ......
 topic | ret=5 | ret=5 | ret=1 | ignored-retention | ignored | - | - | - | ......
 topic | ret=5, max=9 | ret=5, max=9 | ret=1, max=1 | ignored-retention | drifted | drifted | update | safe | .sdpgt
 topic | ret=5 | ret=5 | - | ignored-retention recreate | drifted | missing | create | safe | .sdpgt
-topic | ret=5 | ret=5 | ret=1 | expired | drifted | drifted | update | safe | .sdpgt
+topic | ret=5 | ret=5 | ret=1 | expired | drifted | drifted | update | safe | ...pgt
 
 # --- sets: addresses
 dns | ips={1 2} | ips={1 2} | ips={1} | | drifted | drifted | update | safe | .sdpgt

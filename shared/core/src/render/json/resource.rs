@@ -20,6 +20,8 @@ pub(super) fn resource(report: &Report, difference: &Difference) -> Json {
         blocked,
         foreign,
         notes,
+        // Its notes say it.
+        ended_rules: _,
     } = difference;
     let fields_json = |fields: &[FieldDifference]| -> Vec<Json> {
         fields.iter().map(|one| field(key.kind(), one)).collect()
