@@ -2,8 +2,9 @@
 
 use kedge_engine::history::{Query, await_run, history, is_whole};
 use kedge_engine::reconcile::{Authorisation, up};
-use kedge_tests::ports::endpoints;
+use kedge_tests::ports::{CrashPoint, endpoints};
 use kedge_tests::pushed::commit;
+use kedge_tests::stack::{LEASE_OVER_MS, Stack};
 
 use super::push::{FORTNIGHT, declared, standing};
 
@@ -78,4 +79,43 @@ fn a_wait_ends_with_the_run_or_at_its_time() {
     assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
     assert_eq!(record.id, upped.unwrap().1.run);
     stack.assert_pushed(&commit(1));
+}
+
+/// Each change that any record says is done, by verb and key, in order.
+fn done(stack: &Stack) -> Vec<String> {
+    let query = Query {
+        most: 10,
+        ..Query::default()
+    };
+    let run = history(&stack.ports, &stack.name, &query);
+    let runs = stack.ports.executor.run(run).unwrap().unwrap().runs;
+    let outcomes = runs.iter().flat_map(|run| &run.outcomes);
+    let done = outcomes.filter(|one| one.outcome == "done");
+    let mut done: Vec<String> = done
+        .map(|one| format!("{} {}", one.verb, one.key))
+        .collect();
+    done.sort_unstable();
+    done
+}
+
+#[test]
+fn history_names_every_change_once_wherever_runs_broke_off() {
+    let calm = Stack::small();
+    calm.crash_at(None);
+    calm.unattended();
+    let (calls, expected) = (calm.ports.calls.get(), done(&calm));
+    assert_eq!(expected.len(), 7);
+    for call in 1..=calls {
+        let stack = Stack::small();
+        // The run after it breaks off too, at another place.
+        for call in [call, 3 + call % 20] {
+            stack.crash_at(Some(CrashPoint::After(call)));
+            let _ = stack.up(&Authorisation::Unattended);
+            stack.crash_at(None);
+            stack.wait_ms(LEASE_OVER_MS);
+        }
+        stack.unattended();
+        stack.assert_settled();
+        assert_eq!(done(&stack), expected, "{call}");
+    }
 }
