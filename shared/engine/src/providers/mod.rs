@@ -8,6 +8,7 @@ mod aiven_kafka;
 mod cloudflare_dns;
 mod gcp_pubsub;
 mod object;
+mod words;
 
 use kedge_core::change::{Applied, Change, ChangeError};
 use kedge_core::live::{ScopeReading, Wanted};

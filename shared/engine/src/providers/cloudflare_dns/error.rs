@@ -356,7 +356,7 @@ mod tests {
             (
                 answer(522, "error code: 522"),
                 ProviderError,
-                "522: Cloudflare fails",
+                "522: error code: 522",
             ),
             (answer(408, ""), ProviderError, "408: Cloudflare fails"),
             (coded(400, 1004), StrangeAnswer, "400: It says 1004"),

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::super::object;
+use super::super::words::{of_other_body, words};
 
 /// A scalar as it came, or what stood in its place.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -177,7 +178,7 @@ fn shape_problem(error: &serde_json::Error) -> &'static str {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) code: i64,
-    /// Cloudflare's sentence, cut short, without a final stop; may be empty.
+    /// Cloudflare's own [`words`]; may be empty.
     pub(super) message: String,
 }
 
@@ -197,32 +198,27 @@ struct ProblemTwin {
     error_chain: Option<Vec<ProblemTwin>>,
 }
 
-/// The longest message of Cloudflare's that is passed on, in characters.
-const MESSAGE_CHARS_MAX: usize = 200;
-
 /// The problems an answer names, a problem's chain after it; none when the body is something else
-/// (429 comes with `{}` (octodns-cloudflare tests), a gateway's 5xx with HTML).
+/// (429 comes with `{}` (octodns-cloudflare tests), a gateway's 5xx with HTML). A plain text of the
+/// edge's is a problem without a code.
 pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
-    let twin: Option<OutcomeTwin> = object::read(body).ok();
     let mut found = Vec::new();
-    collect(
-        twin.and_then(|twin| twin.errors).unwrap_or_default(),
-        &mut found,
-    );
+    match object::read::<OutcomeTwin>(body) {
+        Ok(twin) => collect(twin.errors.unwrap_or_default(), &mut found),
+        Err(_) => found.push(Problem {
+            code: 0,
+            message: of_other_body(body),
+        }),
+    }
+    found.retain(|problem| problem.code != 0 || !problem.message.is_empty());
     found
 }
 
 fn collect(twins: Vec<ProblemTwin>, found: &mut Vec<Problem>) {
     for twin in twins {
-        let text = twin.message.text().unwrap_or_default();
-        let message: String = text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(MESSAGE_CHARS_MAX)
-            .collect();
         found.push(Problem {
             code: twin.code.number().unwrap_or(0),
-            message: message.trim().trim_end_matches('.').to_owned(),
+            message: words(twin.message.text().unwrap_or_default()),
         });
         collect(twin.error_chain.unwrap_or_default(), found);
     }
@@ -366,9 +362,12 @@ mod tests {
                 (9005, "Content is bad".to_owned())
             ]
         );
+        let edge = (0, "error code: 1015".to_owned());
+        assert_eq!(codes(b"error code: 1015\n"), [edge]);
         for nothing in [
             "",
             "{}",
+            "{\"errors\":[{}]}",
             "<html>",
             "[]",
             "{\"errors\":null}",
