@@ -140,6 +140,22 @@ pub enum Deed {
     },
     /// Deletes a subscription.
     DeleteSubscription { subscription: String },
+    /// Detaches a subscription from its topic, for good.
+    DetachSubscription { subscription: String },
+    /// Has a Pub/Sub topic, or the ingestion source `of` it, say this state; null is `ACTIVE` again.
+    SetPubsubTopicState {
+        topic: String,
+        state: Option<String>,
+        #[serde(default)]
+        of: Option<String>,
+    },
+    /// Has a subscription, or the export `of` it (`bigqueryConfig`), say this state; null is `ACTIVE` again.
+    SetSubscriptionState {
+        subscription: String,
+        state: Option<String>,
+        #[serde(default)]
+        of: Option<String>,
+    },
     /// Gives a role on a Pub/Sub topic.
     AddIamMember {
         topic: String,
@@ -160,6 +176,13 @@ pub enum Deed {
     },
     /// Takes a role on a Pub/Sub topic from all.
     RemoveIamBinding { topic: String, role: String },
+    /// Has a member hold a role on a Pub/Sub topic under this condition, and no longer without one.
+    SetIamCondition {
+        topic: String,
+        role: String,
+        member: String,
+        condition: Object,
+    },
     /// Adds a DNS record: type, name, content and what else the API takes.
     AddRecord {
         record: Object,

@@ -51,7 +51,25 @@ pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64
         Deed::DeleteSubscription { subscription } => {
             send("DELETE", &sub_path(subscription), json!({}))
         }
-        Deed::AddIamMember { topic, .. }
+        Deed::DetachSubscription { subscription } => send(
+            "POST",
+            &format!("{}:detach", sub_path(subscription)),
+            json!({}),
+        ),
+        Deed::SetPubsubTopicState { topic, state, of } => {
+            let (name, state) = (topic_path(topic), state.as_deref());
+            pubsub::set_state(&mut world.pubsub, &name, of.as_deref(), state)
+        }
+        Deed::SetSubscriptionState {
+            subscription,
+            state,
+            of,
+        } => {
+            let (name, state) = (sub_path(subscription), state.as_deref());
+            pubsub::set_state(&mut world.pubsub, &name, of.as_deref(), state)
+        }
+        Deed::SetIamCondition { topic, .. }
+        | Deed::AddIamMember { topic, .. }
         | Deed::RemoveIamMember { topic, .. }
         | Deed::SetIamBinding { topic, .. }
         | Deed::RemoveIamBinding { topic, .. } => {
@@ -121,6 +139,21 @@ fn grant(world: &mut World, topic: &str, deed: &Deed, now_ms: i64) -> Result<(),
         }
         Deed::SetIamBinding { role, members, .. } => (role, members.clone()),
         Deed::RemoveIamBinding { role, .. } => (role, Vec::new()),
+        Deed::SetIamCondition {
+            role,
+            member,
+            condition,
+            ..
+        } => {
+            let mut members = members_of(&bindings, role);
+            members.retain(|known| !known.eq_ignore_ascii_case(member));
+            bindings.push(Binding {
+                role: role.clone(),
+                members: vec![member.clone()],
+                condition: Some(json!(condition)),
+            });
+            (role, members)
+        }
         _ => return Err("not a deed on a policy".to_owned()),
     };
     bindings.retain(|binding| binding.role != *role || binding.condition.is_some());

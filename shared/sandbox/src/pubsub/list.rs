@@ -31,7 +31,8 @@ pub(super) fn resources(
     Ok(answer(of.segment(), items, next))
 }
 
-/// Names only, not whole subscriptions.
+/// Names only, not whole subscriptions, and only those that are attached (v1 discovery,
+/// `topics.subscriptions.list`).
 pub(super) fn of_topic(pubsub: &mut Pubsub, topic: &str, call: &Call) -> Result<Answer, Refused> {
     if !pubsub.topics.contains_key(topic) {
         return Err(not_found(topic));
@@ -40,6 +41,7 @@ pub(super) fn of_topic(pubsub: &mut Pubsub, topic: &str, call: &Call) -> Result<
         .subscriptions
         .iter()
         .filter(|(_, sub)| sub.fields.get("topic").and_then(Value::as_str) == Some(topic))
+        .filter(|(_, sub)| !sub.fields.contains_key("detached"))
         .map(|(name, _)| name.clone())
         .collect();
     let (page, next) = page(pubsub, names, call)?;

@@ -8,6 +8,7 @@ mod resources;
 mod tests;
 
 pub(crate) use iam::{Binding, bindings};
+pub(crate) use resources::set_state;
 
 use crate::call::{Answer, Call, Content, html_page};
 use crate::faults::Quirks;

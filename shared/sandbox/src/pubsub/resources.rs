@@ -20,7 +20,7 @@ type Fields = BTreeMap<String, Value>;
 pub(super) fn show(name: &str, resource: &Resource) -> Value {
     let mut shown: Object = resource.fields.clone().into_iter().collect();
     shown.insert("name".to_owned(), json!(name));
-    shown.insert("state".to_owned(), json!("ACTIVE"));
+    shown.entry("state").or_insert(json!("ACTIVE"));
     if let Some(push) = shown.get_mut("pushConfig").and_then(Value::as_object_mut) {
         let plain = push.get("attributes") == Some(&json!({"x-goog-version": "v1"}));
         if plain {
@@ -418,4 +418,34 @@ pub(super) fn detach(pubsub: &mut Pubsub, name: &str) -> Result<Answer, Refused>
         .ok_or_else(|| not_found(name))?;
     resource.fields.insert("detached".to_owned(), json!(true));
     Ok(Answer::json(200, json!({})))
+}
+
+/// Has a resource, or a part of it, say another state than `ACTIVE`; none ends that.
+pub(crate) fn set_state(
+    pubsub: &mut Pubsub,
+    name: &str,
+    of: Option<&str>,
+    state: Option<&str>,
+) -> Result<(), String> {
+    let resource = pubsub.topics.get_mut(name);
+    let resource = resource.or_else(|| pubsub.subscriptions.get_mut(name));
+    let fields = &mut resource
+        .ok_or_else(|| format!("{name} is not there"))?
+        .fields;
+    let (state, key) = (json!(state.unwrap_or("ACTIVE")), "state".to_owned());
+    let Some(part) = of else {
+        fields.insert(key, state);
+        return Ok(());
+    };
+    // A part is a field of a subscription and a source of a topic.
+    let settings = match fields.contains_key(part) {
+        true => fields.get_mut(part),
+        false => fields
+            .get_mut("ingestionDataSourceSettings")
+            .and_then(|all| all.get_mut(part)),
+    };
+    let settings = settings.and_then(Value::as_object_mut);
+    let settings = settings.ok_or_else(|| format!("{name} has no {part}"))?;
+    settings.insert(key, state);
+    Ok(())
 }

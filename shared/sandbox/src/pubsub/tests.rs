@@ -355,6 +355,18 @@ fn a_deleted_topic_orphans_its_subscriptions() {
 }
 
 #[test]
+fn a_detached_subscription_is_not_among_those_of_its_topic() {
+    let bench = with_sub(json!({}));
+    let detached = bench.post(&format!("{}:detach", sub("hook-sub")), json!({}));
+    assert_eq!(detached, (200, json!({})));
+    let shown = bench.get(&sub("hook-sub")).1;
+    assert_eq!(shown["detached"], true);
+    assert!(shown["topic"].to_string().ends_with("/topics/hook\""));
+    let of_topic = format!("{}/subscriptions", topic("hook"));
+    assert_eq!(bench.get(&of_topic).1, json!({}));
+}
+
+#[test]
 fn policies_are_written_under_their_etag() {
     let bench = with_sub(json!({}));
     let get = format!(
