@@ -3,7 +3,6 @@
 //! written back as it was read.
 
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
-use kedge_core::live::ReadFailure;
 
 use super::call::Caller;
 use super::encode::{self, Members};
@@ -25,6 +24,7 @@ pub(super) async fn carry_out<P: WritePorts>(
     let (topic, role) = (change.key.name_head(), change.key.name_tail());
     let members = encode::members(change).map_err(|reason| ChangeError::Failed { reason })?;
     let mut round = 0;
+    let mut said = String::new();
     loop {
         let Some(mut policy) = policy_to_change(caller, change, &members).await? else {
             return Ok(Applied::default());
@@ -34,7 +34,9 @@ pub(super) async fn carry_out<P: WritePorts>(
         }
         if round == ROUNDS_MAX {
             return Err(ChangeError::Failed {
-                reason: format!("the policy of {topic} kept changing under {ROUNDS_MAX} attempts"),
+                reason: format!(
+                    "{said}; the policy of {topic} kept changing under {ROUNDS_MAX} attempts"
+                ),
             });
         }
         match caller
@@ -46,13 +48,14 @@ pub(super) async fn carry_out<P: WritePorts>(
             Ok(answer) if error::is_done(&answer.response) => return Ok(applied(1)),
             Ok(answer) if error::is_policy_conflict(&answer.response) => {
                 // The etag is spent, so no earlier attempt of this round can land any more.
-                pause(caller, topic, round).await?;
+                said = error::status_and_words(&answer.response);
+                pause(caller, topic, round, &said).await?;
                 round += 1;
             }
             Ok(answer) => {
                 let ambiguous = answer.after_ambiguous;
-                let error =
-                    error::refused(Op::SetPolicy, caller.project(), &answer.response, ambiguous);
+                let (op, project) = (Op::SetPolicy, caller.project());
+                let error = error::refused(op, change, project, &answer.response, ambiguous);
                 return settle(caller, change, &members, error).await;
             }
             Err(error) => return settle(caller, change, &members, error).await,
@@ -79,7 +82,7 @@ async fn policy_to_change<P: WritePorts>(
     } else {
         Op::GetPolicyToGrant
     };
-    let not_begun = |failure: ReadFailure| error::not_begun(failure, caller.project());
+    let not_begun = error::not_begun;
     let token = auth::token(caller.context()).await.map_err(not_begun)?;
     let response = caller
         .read(&token, op, |requests| requests.policy(topic))
@@ -89,9 +92,13 @@ async fn policy_to_change<P: WritePorts>(
         if change.verb == Verb::Delete {
             return Ok(None);
         }
-        return Err(ChangeError::Failed {
-            reason: format!("404: its topic {topic} does not exist"),
-        });
+        return Err(error::refused(
+            op,
+            change,
+            caller.project(),
+            &response,
+            false,
+        ));
     }
     let body = error::ok_body(op, caller.project(), &response).map_err(not_begun)?;
     let policy = wire::policy(body).map_err(|strange| not_begun(error::strange(strange)))?;
@@ -126,13 +133,14 @@ async fn pause<P: WritePorts>(
     caller: Caller<'_, P>,
     topic: &str,
     round: u32,
+    said: &str,
 ) -> Result<(), ChangeError> {
     let cx = caller.context();
     let wait_ms = 1 + cx.ports.next_u64() % (BACKOFF_FIRST_MS << round.min(10));
     let left = cx.session.deadline.ms_since(cx.ports.now());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Err(ChangeError::Failed {
-            reason: format!("the policy of {topic} kept changing until the run's end"),
+            reason: format!("{said}; the policy of {topic} kept changing until the run's end"),
         });
     }
     cx.ports.sleep_ms(wait_ms).await;

@@ -86,11 +86,10 @@ impl<P: WritePorts> Caller<'_, P> {
         op: Op,
         build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
     ) -> Result<WriteAnswer, ChangeError> {
-        let not_begun = |failure| error::not_begun(failure, self.project);
-        let mut token = auth::token(self.cx).await.map_err(not_begun)?;
+        let mut token = auth::token(self.cx).await.map_err(error::not_begun)?;
         let mut ambiguous = false;
         loop {
-            let request = build(self.requests(&token)).map_err(|e| not_begun(unbuilt(e)))?;
+            let request = build(self.requests(&token)).map_err(|e| error::not_begun(unbuilt(e)))?;
             let mut answer = transport::send_write(self.cx, &request, |r| self.judge(op, r))
                 .await
                 .map_err(|mut failure| {

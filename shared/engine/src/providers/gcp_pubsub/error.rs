@@ -6,12 +6,14 @@
 use bytes::Bytes;
 use http::Response;
 use http::header::RETRY_AFTER;
-use kedge_core::change::ChangeError;
+use kedge_core::change::{Change, ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure};
-use kedge_core::model::Timestamp;
+use kedge_core::model::{ByField, FieldName, SecretText, Timestamp};
 
+use super::org_policy;
 use super::wire::{self, ApiError, Strange};
 use crate::ports::HttpError;
+use crate::providers::words::{of_other_body, words};
 use crate::transport::{CallError, Retry, WriteFailure};
 
 /// What is asked of Pub/Sub.
@@ -165,33 +167,27 @@ pub(super) fn ok_body<'a>(
         return Ok(response.body());
     }
     let error = ApiError::parse(response.body());
-    let message = error.as_ref().map_or("", |error| error.message.as_str());
+    let said = status_and_words(response);
     let (code, reason) = match (status, &error) {
-        (401, error) => (
-            FailureCode::Unauthenticated,
-            unauthenticated(error.as_ref()),
-        ),
-        (403, error) => (
-            FailureCode::Forbidden,
-            forbidden(op, project, error.as_ref()),
-        ),
-        (404, Some(error)) if is_list(op) || is_about_project(error) => {
-            (FailureCode::ScopeNotFound, no_project(project))
+        (401, error) => {
+            let why = unauthenticated(error.as_ref());
+            (FailureCode::Unauthenticated, join(&said, why))
         }
-        (404, Some(_)) => (
-            FailureCode::Inconsistent,
-            "404: it was listed a moment ago and is not found now".to_owned(),
-        ),
-        (429, _) => (
-            FailureCode::RateLimited,
-            "429: too many requests to Pub/Sub".to_owned(),
-        ),
-        (408 | 499..=599, _) => (FailureCode::ProviderError, with(status, message)),
-        (_, Some(_)) => (FailureCode::StrangeAnswer, with(status, message)),
-        (_, None) => (
-            FailureCode::StrangeAnswer,
-            format!("{status}: {}", Strange::NotJson.as_str()),
-        ),
+        (403, error) => {
+            let why = forbidden(op, project, error.as_ref());
+            (FailureCode::Forbidden, join(&said, &why))
+        }
+        (404, Some(error)) if is_list(op) || is_about_project(error) => {
+            let why = no_project(project);
+            (FailureCode::ScopeNotFound, join(&said, &why))
+        }
+        (404, Some(_)) => {
+            let why = "it was listed a moment ago";
+            (FailureCode::Inconsistent, join(&said, why))
+        }
+        (429, _) => (FailureCode::RateLimited, said),
+        (408 | 499..=599, _) => (FailureCode::ProviderError, said),
+        _ => (FailureCode::StrangeAnswer, said),
     };
     let permission = matches!(status, 401 | 403).then(|| op.permission().to_owned());
     Err(ReadFailure {
@@ -214,34 +210,78 @@ fn is_list(op: Op) -> bool {
 }
 
 fn no_project(project: &str) -> String {
-    format!("404: there is no Google project `{project}`, or its account may not see it")
+    format!("there is no Google project `{project}`, or its account may not see it")
+}
+
+/// The provider's own words of an answer; what they leave out of it where it is not its own.
+fn said(response: &Response<Bytes>, error: Option<&ApiError>) -> String {
+    match error {
+        Some(error) => words(&error.message),
+        None => match of_other_body(response.body()).as_str() {
+            "" => Strange::NotJson.as_str().to_owned(),
+            said => format!("{}: {said}", Strange::NotJson.as_str()),
+        },
+    }
+}
+
+/// The status of a refusal and the provider's own words.
+pub(super) fn status_and_words(response: &Response<Bytes>) -> String {
+    let error = ApiError::parse(response.body());
+    with(response.status().as_u16(), &said(response, error.as_ref()))
+}
+
+/// What is certain, behind the provider's own words.
+fn join(said: &str, why: &str) -> String {
+    format!("{said}; {why}")
 }
 
 fn with(status: u16, message: &str) -> String {
     match message {
-        "" if status == 200 => format!("200: {}", Strange::NotJson.as_str()),
         "" => format!("{status}: Pub/Sub gives no reason"),
         message => format!("{status}: {message}"),
     }
 }
 
-fn unauthenticated(error: Option<&ApiError>) -> String {
+fn unauthenticated(error: Option<&ApiError>) -> &'static str {
     match error.and_then(|error| error.reason.as_deref()) {
-        Some("ACCESS_TOKEN_EXPIRED") => {
-            "401: Google says that the token has expired; is this machine's clock right?".to_owned()
-        }
-        _ => "401: Google refuses the credentials in GOOGLE_CREDENTIALS".to_owned(),
+        Some("ACCESS_TOKEN_EXPIRED") => "the token has expired: is this machine's clock right?",
+        _ => "Google refuses the credentials in GOOGLE_CREDENTIALS",
     }
 }
 
+/// Whether the API is off, which without AIP-193's ErrorInfo looks like a missing permission
+/// (hashicorp/terraform-provider-google#4142).
+fn is_api_off(error: Option<&ApiError>) -> bool {
+    error.is_some_and(|error| error.reason.as_deref() == Some("SERVICE_DISABLED"))
+}
+
+/// Whether a 403 is about a permission: by its reason, or, where it has none, by how Pub/Sub words it
+/// (googleapis/nodejs-pubsub#1385). Others are about a perimeter, billing or the account.
+fn lacks_permission(error: Option<&ApiError>) -> bool {
+    error.is_some_and(|error| match error.reason.as_deref() {
+        Some(reason) => reason == "IAM_PERMISSION_DENIED",
+        None => error.message.starts_with("User not authorized"),
+    })
+}
+
 fn forbidden(op: Op, project: &str, error: Option<&ApiError>) -> String {
-    // AIP-193's ErrorInfo; without it a disabled API looks like a missing permission
-    // (hashicorp/terraform-provider-google#4142).
-    if error.is_some_and(|error| error.reason.as_deref() == Some("SERVICE_DISABLED")) {
-        return format!("403: the Pub/Sub API is not enabled in project `{project}`");
+    if is_api_off(error) {
+        return format!("the Pub/Sub API is not enabled in project `{project}`");
     }
     let (permission, more) = (op.permission(), op.also_needs());
-    format!("403: needs {permission}{more}, or the Pub/Sub API is not enabled in `{project}`")
+    format!("the call needs {permission}{more}")
+}
+
+/// What ends a 403, where that is certain.
+fn fix_forbidden(project: &str, error: Option<&ApiError>) -> Option<String> {
+    if is_api_off(error) {
+        return Some(format!(
+            "gcloud services enable pubsub.googleapis.com --project={project}"
+        ));
+    }
+    let fix =
+        "grant the permission to the account in GOOGLE_CREDENTIALS (roles/pubsub.admin has all)";
+    lacks_permission(error).then(|| fix.to_owned())
 }
 
 /// An answer that was understood to be no answer.
@@ -282,29 +322,15 @@ fn call_error(error: &CallError) -> String {
 }
 
 /// A read in the course of a change failed, so the change was not made.
-pub(super) fn not_begun(failure: ReadFailure, project: &str) -> ChangeError {
+pub(super) fn not_begun(failure: ReadFailure) -> ChangeError {
+    let reason = failure.reason;
     match failure.code {
-        FailureCode::Forbidden => ChangeError::Blocked {
-            fix: Some(grant_hint(project)),
-            reason: failure.reason,
-        },
-        FailureCode::NoCredentials | FailureCode::Unauthenticated | FailureCode::ScopeNotFound => {
-            ChangeError::Blocked {
-                reason: failure.reason,
-                fix: None,
-            }
-        }
-        _ => ChangeError::Failed {
-            reason: failure.reason,
-        },
+        FailureCode::Forbidden
+        | FailureCode::NoCredentials
+        | FailureCode::Unauthenticated
+        | FailureCode::ScopeNotFound => ChangeError::Blocked { reason, fix: None },
+        _ => ChangeError::Failed { reason },
     }
-}
-
-fn grant_hint(project: &str) -> String {
-    format!(
-        "grant the permission to the account in GOOGLE_CREDENTIALS (roles/pubsub.admin has all), \
-         or run gcloud services enable pubsub.googleapis.com --project={project}"
-    )
 }
 
 /// A write that was never answered.
@@ -321,52 +347,87 @@ pub(super) fn unanswered_write(failure: &WriteFailure) -> ChangeError {
 
 /// What an answer other than 200 means for a change. `after_ambiguous`: an earlier attempt may
 /// have made it, so nothing short of success or a proof settles it.
+///
+/// Google's words come first. What is added to them is certain by the call that was made: a 404 of an
+/// update, for one, may be about the topic, its dead-letter topic or a key, and not about what is
+/// updated.
 pub(super) fn refused(
     op: Op,
+    change: &Change,
     project: &str,
     response: &Response<Bytes>,
     after_ambiguous: bool,
 ) -> ChangeError {
     let status = response.status().as_u16();
-    let error = ApiError::parse(response.body());
-    let message = error.as_ref().map_or("", |error| error.message.as_str());
+    let mut error = ApiError::parse(response.body());
+    if let Some(error) = &mut error {
+        hide(&mut error.message, &change.secrets);
+    }
+    let error = error.as_ref();
+    let said = with(status, &said(response, error));
     if after_ambiguous {
-        let said = with(status, message);
         return ChangeError::OutcomeUnknown {
             reason: format!("an attempt went unanswered and the last one brought {said}"),
         };
     }
-    if let Some(constraint) = error.as_ref().and_then(|error| org_policy(status, error)) {
+    if let Some(constraint) = error.and_then(|error| org_policy::refusing(status, error)) {
         return ChangeError::Blocked {
-            reason: with(status, message),
-            fix: Some(format!(
-                "gcloud org-policies reset {constraint} --project={project}"
-            )),
+            reason: said,
+            fix: Some(org_policy::fix(&constraint, project)),
         };
     }
     let blocked = |reason: String| ChangeError::Blocked { reason, fix: None };
-    match (status, &error) {
-        (401, error) => blocked(unauthenticated(error.as_ref())),
+    match (status, error) {
+        (401, error) => blocked(join(&said, unauthenticated(error))),
         (403, error) => ChangeError::Blocked {
-            reason: forbidden(op, project, error.as_ref()),
-            fix: Some(grant_hint(project)),
+            reason: join(&said, &forbidden(op, project, error)),
+            fix: fix_forbidden(project, error),
         },
-        (400, Some(_)) => blocked(with(status, message)),
-        (404, Some(error)) if op == Op::CreateTopic || is_about_project(error) => {
-            blocked(no_project(project))
-        }
+        (400, Some(_)) => blocked(said),
+        (404, Some(error)) if is_about_project(error) => blocked(join(&said, &no_project(project))),
         (404, Some(_)) => ChangeError::Failed {
-            reason: match op {
-                Op::CreateSubscription => "404: its topic does not exist".to_owned(),
-                _ => "404: it is not there any more".to_owned(),
+            reason: match names(change).as_str() {
+                "" => said,
+                names => join(&said, &format!("the change names {names}")),
             },
         },
         (409, Some(error)) if error.status == "ALREADY_EXISTS" => {
-            blocked("409: the name exists already and was not made by us".to_owned())
+            blocked(join(&said, "this stack did not make it"))
         }
-        _ => ChangeError::Failed {
-            reason: with(status, message),
-        },
+        _ => ChangeError::Failed { reason: said },
+    }
+}
+
+/// What else a change names that must be there.
+fn names(change: &Change) -> String {
+    let whole = change.edits.is_empty() || change.verb != Verb::Update;
+    let names = ["topic", "dead_letter_topic", "kms_key_name"].into_iter();
+    let named = names.filter_map(|name| {
+        let field = FieldName::known(name);
+        let is_edited = change.edits.iter().any(|edit| *edit.field() == field);
+        let value = change.declared.get(&field).filter(|_| whole || is_edited)?;
+        Some(format!("{} {}", name.replace('_', " "), value.as_text()?))
+    });
+    named.collect::<Vec<_>>().join(" and ")
+}
+
+/// Hides what a refusal may repeat of the push endpoint that it refuses: user, password, query and
+/// fragment, wherever they stand.
+fn hide(message: &mut String, secrets: &ByField<SecretText>) {
+    // Fewer characters stand by chance in what people must read.
+    const SHORTEST: usize = 6;
+    for (_, url) in secrets {
+        let url = url.reveal();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (open, hidden) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+        let user = open.rsplit_once('@').map(|(user, _)| user);
+        let parts = user.into_iter().flat_map(|user| user.split(':'));
+        let pairs = hidden.split(['?', '#', '&']);
+        let values = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let parts = parts.chain(values);
+        for part in parts.filter(|part| part.len() >= SHORTEST) {
+            *message = message.replace(part, "[hidden]");
+        }
     }
 }
 
@@ -398,33 +459,10 @@ fn has_code(response: &Response<Bytes>, code: &str) -> bool {
     ApiError::parse(response.body()).is_some_and(|error| error.status == code)
 }
 
-/// The organisation policy that forbids a member, by the name `gcloud` takes.
-///
-/// Status, message and violation as in terraform-google-modules/terraform-example-foundation#1454;
-/// seen on a Pub/Sub topic in googleapis/python-pubsub#528.
-fn org_policy(status: u16, error: &ApiError) -> Option<String> {
-    const LEGACY: &str = "iam.allowedPolicyMemberDomains";
-    const MESSAGE: &str =
-        "One or more users named in the policy do not belong to a permitted customer";
-    if status != 400 || error.status != "FAILED_PRECONDITION" {
-        return None;
-    }
-    let violation = error
-        .violations
-        .iter()
-        .find(|violation| violation.contains("allowedPolicyMember"));
-    let Some(violation) = violation else {
-        return error
-            .message
-            .starts_with(MESSAGE)
-            .then(|| LEGACY.to_owned());
-    };
-    // It ends in a command that people copy, so only a plain name is taken over.
-    let name = violation.strip_prefix("constraints/").unwrap_or(violation);
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
-    Some(if plain { name } else { LEGACY }.to_owned())
-}
-
 #[cfg(test)]
 #[path = "error_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod refusal_tests;

@@ -1,15 +1,45 @@
+use kedge_core::model::{Fields, ResourceKey, StackName, Value};
+
 use super::*;
+
+/// A change of a subscription that declares these.
+pub(super) fn change(verb: Verb, declared: &[(&'static str, &str)]) -> Change {
+    let declared = declared.iter();
+    let declared: Fields = declared
+        .map(|(name, text)| (FieldName::known(name), Value::text(*text)))
+        .collect();
+    Change {
+        stack: StackName::new("dev").unwrap(),
+        key: ResourceKey::pubsub_subscription("p", "dev-s"),
+        verb,
+        edits: Vec::new(),
+        declared,
+        secrets: ByField::new(),
+        recorded: Fields::new(),
+        live: None,
+        begun_before: false,
+    }
+}
+
+pub(super) fn refusal(
+    op: Op,
+    project: &str,
+    response: &Response<Bytes>,
+    after: bool,
+) -> ChangeError {
+    refused(op, &change(Verb::Delete, &[]), project, response, after)
+}
 
 const NOW: Timestamp = Timestamp(1_700_000_010_000);
 const NONE: Retry = Retry::Again { after_ms: None };
 
-fn answer(status: u16, body: &str) -> Response<Bytes> {
+pub(super) fn answer(status: u16, body: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
     response
 }
 
-fn google(status: u16, code: &str, message: &str, details: &str) -> Response<Bytes> {
+pub(super) fn google(status: u16, code: &str, message: &str, details: &str) -> Response<Bytes> {
     answer(
         status,
         &format!(
@@ -135,7 +165,7 @@ fn every_row_of_the_error_table_says_why_a_read_failed() {
         (
             google(403, "PERMISSION_DENIED", "m", ""),
             F::Forbidden,
-            "403: needs pubsub.topics.list, or",
+            "403: m; the call needs pubsub.topics.list",
         ),
         (
             google(403, "PERMISSION_DENIED", "m", disabled),
@@ -206,7 +236,7 @@ fn silence_has_its_reasons_too() {
 }
 
 /// The word for an error, its reason and its fix.
-fn parts(error: ChangeError) -> (&'static str, String) {
+pub(super) fn parts(error: ChangeError) -> (&'static str, String) {
     match error {
         ChangeError::Blocked { reason, fix } => {
             ("blocked", format!("{reason} | {}", fix.unwrap_or_default()))
@@ -252,9 +282,9 @@ fn every_row_of_the_error_table_says_what_became_of_a_change() {
         ),
         (
             Op::CreateTopic,
-            google(404, "NOT_FOUND", "m", ""),
-            "blocked",
-            "project `p`",
+            google(404, "NOT_FOUND", "Crypto key not found", ""),
+            "failed",
+            "404: Crypto key not found",
         ),
         (
             Op::DeleteTopic,
@@ -266,20 +296,20 @@ fn every_row_of_the_error_table_says_what_became_of_a_change() {
             Op::CreateSubscription,
             google(404, "NOT_FOUND", "m", ""),
             "failed",
-            "topic does not exist",
+            "404: m",
         ),
         (
             Op::PatchTopic,
             google(404, "NOT_FOUND", "m", ""),
             "failed",
-            "not there any more",
+            "404: m",
         ),
         (Op::PatchTopic, answer(404, "<html>"), "failed", "404"),
         (
             Op::CreateTopic,
             google(409, "ALREADY_EXISTS", "m", ""),
             "blocked",
-            "exists already",
+            "409: m; this stack did not make it",
         ),
         (
             Op::PatchTopic,
@@ -300,10 +330,10 @@ fn every_row_of_the_error_table_says_what_became_of_a_change() {
             "503: down",
         ),
     ] {
-        let (found, reason) = parts(refused(op, "p", &response, false));
+        let (found, reason) = parts(refusal(op, "p", &response, false));
         assert_eq!(found, sort, "{reason}");
         assert!(reason.contains(text), "{reason}");
-        let (found, reason) = parts(refused(op, "p", &response, true));
+        let (found, reason) = parts(refusal(op, "p", &response, true));
         assert_eq!(found, "unknown", "{reason}");
     }
 }
@@ -334,14 +364,19 @@ fn an_organisation_policy_blocks_with_its_fix() {
     ] {
         let response = google(400, "FAILED_PRECONDITION", message, &details);
         assert_eq!(retry(Op::SetPolicy, &response), Retry::No);
-        let (sort, text) = parts(refused(Op::SetPolicy, "proj-1", &response, false));
+        let (sort, text) = parts(refusal(Op::SetPolicy, "proj-1", &response, false));
         assert_eq!(sort, "blocked");
-        let command = format!("| gcloud org-policies reset {fix} --project=proj-1");
-        assert!(text.ends_with(&command), "{text}");
+        let (narrow, whole) = text.split_once("Only where that is impossible: ").unwrap();
+        assert!(narrow.contains("in this project's policy"), "{text}");
+        assert!(!narrow.contains("reset"), "{text}");
+        let command =
+            format!("gcloud org-policies reset {fix} --project=proj-1 removes this control");
+        assert!(whole.starts_with(&command), "{text}");
+        assert!(!text.contains("rm -rf |"), "{text}");
     }
     let other = google(400, "FAILED_PRECONDITION", "billing is off", "");
     assert_eq!(
-        parts(refused(Op::SetPolicy, "p", &other, false)).1,
+        parts(refusal(Op::SetPolicy, "p", &other, false)).1,
         "400: billing is off | "
     );
 }

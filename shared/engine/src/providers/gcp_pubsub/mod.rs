@@ -6,6 +6,7 @@ mod call;
 mod encode;
 mod error;
 mod normalize;
+mod org_policy;
 mod read;
 mod requests;
 mod wire;

@@ -11,9 +11,6 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// The longest message of the provider that is passed on to people, in characters.
-const MESSAGE_CHARS_MAX: usize = 300;
-
 /// A topic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -337,7 +334,9 @@ pub(super) fn policy(body: &[u8]) -> Result<Policy, Strange> {
 pub(super) struct ApiError {
     /// The name of the google.rpc code: `NOT_FOUND`.
     pub(super) status: String,
-    /// The message, short, on one line, without hidden parts of URLs.
+    /// The message, with what the details add to it. As it came: [`words`] makes it fit to be shown.
+    ///
+    /// [`words`]: crate::providers::words::words
     pub(super) message: String,
     /// `ErrorInfo.reason`: `ACCESS_TOKEN_EXPIRED`.
     pub(super) reason: Option<String>,
@@ -355,51 +354,28 @@ impl ApiError {
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
         let mut parsed = Self {
             status: text("status").to_owned(),
-            message: short_message(text("message")),
+            message: text("message").to_owned(),
             ..Self::default()
         };
         let details = error.get("details").and_then(Value::as_array);
         for detail in details.into_iter().flatten() {
             let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
-            let violations = detail.get("violations").and_then(Value::as_array);
-            let types = violations.into_iter().flatten();
-            parsed
-                .violations
-                .extend(types.filter_map(|one| Some(one.get("type")?.as_str()?.to_owned())));
+            let violations = ["violations", "fieldViolations"].map(|name| detail.get(name));
+            let violations = violations.into_iter().flatten().filter_map(Value::as_array);
+            for violation in violations.flatten() {
+                let text = |name: &str| violation.get(name).and_then(Value::as_str);
+                parsed.violations.extend(text("type").map(str::to_owned));
+                let news = text("description").filter(|more| !parsed.message.contains(more));
+                if let Some(more) = news {
+                    parsed.message.push_str("; ");
+                    parsed.message.push_str(more);
+                }
+            }
             parsed.reason = parsed.reason.or_else(|| text("reason"));
             parsed.retry_delay = parsed.retry_delay.or_else(|| text("retryDelay"));
         }
         Some(parsed)
     }
-}
-
-/// One line of bounded length, without the hidden parts of URLs and without a final stop.
-fn short_message(text: &str) -> String {
-    let words: Vec<String> = text.split_whitespace().map(without_query).collect();
-    let line = words.join(" ");
-    let short: String = line.chars().take(MESSAGE_CHARS_MAX).collect();
-    if short.len() < line.len() {
-        return format!("{short}…");
-    }
-    short.trim_end_matches('.').to_owned()
-}
-
-/// A refusal may repeat the push endpoint it refuses; user, password, query and fragment of it are
-/// secret (semantics 5.5).
-fn without_query(word: &str) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else {
-        return word.to_owned();
-    };
-    let end = rest.find(['?', '#']).unwrap_or(rest.len());
-    let (open, hidden) = rest.split_at(end);
-    let host_end = open.find('/').unwrap_or(open.len());
-    let (authority, path) = open.split_at(host_end);
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if hidden.is_empty() && !path.contains('@') {
-        return format!("{scheme}://{host}{path}");
-    }
-    let path = path.split('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}?[hidden]")
 }
 
 /// A length of time in JSON (`600s`, `600.500s`) in nanoseconds; none if it is not one.

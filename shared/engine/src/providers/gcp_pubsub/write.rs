@@ -18,7 +18,7 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
     match change.verb {
         Verb::Create => {
             let body = encode::new_topic(change).map_err(unfit)?;
-            create(caller, Op::CreateTopic, change.begun_before, |requests| {
+            create(caller, Op::CreateTopic, change, |requests| {
                 requests.create_topic(id, &body)
             })
             .await
@@ -30,13 +30,13 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
                 topic: patch.body,
                 update_mask: patch.mask,
             };
-            patch_it(caller, Op::PatchTopic, |requests| {
+            patch_it(caller, Op::PatchTopic, change, |requests| {
                 requests.patch_topic(id, &body)
             })
             .await
         }
         Verb::Delete => {
-            delete(caller, Op::DeleteTopic, |requests| {
+            delete(caller, Op::DeleteTopic, change, |requests| {
                 requests.delete_topic(id)
             })
             .await
@@ -50,7 +50,7 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
 pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> Outcome {
     let id = change.key.name();
     let drop_it = || {
-        delete(caller, Op::DeleteSubscription, |r| {
+        delete(caller, Op::DeleteSubscription, change, |r| {
             r.delete_subscription(id)
         })
     };
@@ -59,7 +59,7 @@ pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &
             // Before anything is deleted, so that a body that can't be made stops it in time.
             let body = encode::new_subscription(caller.project(), change).map_err(unfit)?;
             let put = || {
-                create(caller, Op::CreateSubscription, change.begun_before, |r| {
+                create(caller, Op::CreateSubscription, change, |r| {
                     r.create_subscription(id, &body)
                 })
             };
@@ -78,7 +78,7 @@ pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &
                 subscription: patch.body,
                 update_mask: patch.mask,
             };
-            patch_it(caller, Op::PatchSubscription, |r| {
+            patch_it(caller, Op::PatchSubscription, change, |r| {
                 r.patch_subscription(id, &body)
             })
             .await
@@ -108,51 +108,55 @@ fn applied() -> Applied {
 async fn create<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
-    begun_before: bool,
+    change: &Change,
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
     let ok = error::is_done(&answer.response);
-    let maybe_ours = answer.after_ambiguous || begun_before;
+    let maybe_ours = answer.after_ambiguous || change.begun_before;
     // Its name was free when the plan was made: what is there now is what our lost attempt made.
     if ok || (maybe_ours && error::is_already_there(&answer.response)) {
         return Ok(applied());
     }
-    Err(refused(caller, op, &answer))
+    Err(refused(caller, op, change, &answer))
 }
 
 /// A patch sets values and may be repeated.
 async fn patch_it<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
+    change: &Change,
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
     if error::is_done(&answer.response) {
         return Ok(applied());
     }
-    Err(refused(caller, op, &answer))
+    Err(refused(caller, op, change, &answer))
 }
 
 async fn delete<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
+    change: &Change,
     build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
 ) -> Outcome {
     let answer = caller.write(op, build).await?;
     if error::is_done(&answer.response) || error::is_not_found(&answer.response) {
         return Ok(applied());
     }
-    Err(refused(caller, op, &answer))
+    Err(refused(caller, op, change, &answer))
 }
 
 fn refused<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
+    change: &Change,
     answer: &crate::transport::WriteAnswer,
 ) -> ChangeError {
     error::refused(
         op,
+        change,
         caller.project(),
         &answer.response,
         answer.after_ambiguous,
@@ -169,11 +173,15 @@ async fn live<P: WritePorts, T: DeserializeOwned + Default>(
     if !encode::needs_live(&change.edits) {
         return Ok(T::default());
     }
-    let not_begun = |failure| error::not_begun(failure, caller.project());
-    let token = auth::token(caller.context()).await.map_err(not_begun)?;
-    let response = caller.read(&token, op, build).await.map_err(not_begun)?;
-    let body = error::ok_body(op, caller.project(), &response).map_err(not_begun)?;
+    let token = auth::token(caller.context())
+        .await
+        .map_err(error::not_begun)?;
+    let response = caller
+        .read(&token, op, build)
+        .await
+        .map_err(error::not_begun)?;
+    let body = error::ok_body(op, caller.project(), &response).map_err(error::not_begun)?;
     wire::resource(body)
         .map_err(error::strange)
-        .map_err(not_begun)
+        .map_err(error::not_begun)
 }
