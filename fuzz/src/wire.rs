@@ -224,6 +224,7 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
         recorded: keys.iter().copied().cloned().collect(),
         namespaces: [declared.stack.prefix()].into(),
         every_dns_name: input.parts.len().is_multiple_of(2),
+        ..Wanted::default()
     };
     let ports = Ports::new(input);
     let reading = read(&ports, &scope, &wanted)?;

@@ -117,6 +117,10 @@ pub fn accept(
             for one in fields(difference, field)? {
                 accepted.field(resource, one);
             }
+            if !difference.unhealthy.is_empty() {
+                let why = "that it does not do its work is the provider's to end: no definition can say it";
+                accepted.refuse(None, why);
+            }
         }
     }
     let own = own_file(&report.declared.stack);
@@ -304,6 +308,7 @@ fn yaml(value: &Value) -> Result<String, &'static str> {
 fn text_yaml(text: &str) -> Result<String, &'static str> {
     match text {
         "_deleted-topic_" => Err("the topic it was on was deleted; no definition can say that"),
+        "_detached_" => Err("it is detached from its topic; no definition can say that"),
         text if text.contains(['{', '}']) => {
             Err("it holds braces, which in a definition stand for something else")
         }

@@ -78,6 +78,12 @@ pub struct Live {
     pub fields: Fields,
     /// What a write needs besides: ids and marks. Never stored, never compared.
     pub detail: Detail,
+    /// Why it does not do its work, by what the provider says of it and no field covers: sentences
+    /// without a final stop. It is there and differs from what was meant, so it is drift.
+    pub unhealthy: Vec<String>,
+    /// The members of a binding that hold its role under a condition, each with the condition in
+    /// words. They are not among the binding's members: a condition narrows what they may do.
+    pub conditions: BTreeMap<String, String>,
 }
 
 /// What a provider's writer needs to know of the live resource, besides its fields.
@@ -91,6 +97,9 @@ pub enum Detail {
     /// A subscription whose topic was deleted under it (`_deleted-topic_`): it never gets a message
     /// again and must be replaced.
     OrphanedSubscription,
+    /// A subscription that was detached from its topic: it never gets a message again and must be
+    /// replaced, whatever else is changed about it.
+    DetachedSubscription,
 }
 
 /// One DNS record of a set.
@@ -191,6 +200,9 @@ pub struct Wanted {
     /// Name prefixes whose other Kafka and Pub/Sub resources are reported too (`{stack}-`), for
     /// unmanaged things.
     pub namespaces: BTreeSet<String>,
+    /// The members of bindings that are declared or recorded. A binding that only others hold, under
+    /// conditions, is not there.
+    pub members: BTreeMap<ResourceKey, BTreeSet<String>>,
     /// Whether DNS names that nobody asked for are reported too (`kedge audit`).
     pub every_dns_name: bool,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kedge_core::definitions::{self, ParseInput};
 use kedge_core::live::{LiveWorld, Wanted};
-use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
+use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
 use kedge_core::plan::GuardName;
 use kedge_core::recording;
 use kedge_core::report::{Changed, Report, StackVerdict};
@@ -366,11 +366,37 @@ fn wanted(
             .flat_map(|applying| applying.intents.keys());
         intents.for_each(|key| want(key, false));
     }
+    for (key, members) in members(declared, state) {
+        let wanted = scopes.entry(key.scope().clone()).or_default();
+        let known = wanted.members.entry(key.clone()).or_default();
+        known.extend(members.iter().cloned());
+    }
     for wanted in scopes.values_mut() {
         wanted.namespaces.insert(declared.stack.prefix());
         wanted.every_dns_name = every_dns_name;
     }
     scopes
+}
+
+/// The members of bindings that are declared or recorded, or that a run began to add.
+fn members<'a>(
+    declared: &'a Declared,
+    state: Option<&'a State>,
+) -> impl Iterator<Item = (&'a ResourceKey, &'a BTreeSet<String>)> {
+    const MEMBERS: FieldName = FieldName::known("members");
+    let of_declared = declared.resources.iter().map(|(key, resource)| {
+        let field = resource.fields.get(&MEMBERS);
+        (key, field.map(|field| &field.value))
+    });
+    let stored = state.into_iter().flat_map(|state| &state.resources);
+    let of_stored = stored.map(|(key, recorded)| (key, recorded.fields.get(&MEMBERS)));
+    let begun = state.and_then(|state| state.applying.as_ref());
+    let begun = begun.into_iter().flat_map(|applying| &applying.intents);
+    let of_begun = begun.map(|(key, intent)| (key, intent.to.get(&MEMBERS)));
+    of_declared
+        .chain(of_stored)
+        .chain(of_begun)
+        .filter_map(|(key, value)| Some((key, value.and_then(Value::as_set)?)))
 }
 
 fn fresh_salt(random: &impl Random) -> Salt {

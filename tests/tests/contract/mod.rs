@@ -10,6 +10,7 @@
 
 mod operation;
 mod schema;
+mod states;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,28 +150,31 @@ const OURS: [&str; 21] = [
 
 type Specs = BTreeMap<Provider, Spec>;
 
-/// The specs; none, and a line that says so, where they are not.
-fn specs() -> Option<Specs> {
+/// Where the specs are.
+fn folder() -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/specs");
-    let folder = std::env::var_os("KEDGE_SPECS").map_or(beside, PathBuf::from);
-    let read = |name: &str| -> Option<Value> {
-        let text = std::fs::read_to_string(folder.join(name)).ok()?;
-        Some(serde_json::from_str(&text).expect("the spec is JSON"))
-    };
-    let all = (
-        read("aiven-kafka.openapi.json"),
-        read("pubsub-v1.discovery.json"),
-        read("cloudflare-dns.openapi.json"),
-    );
-    let (Some(aiven), Some(pubsub), Some(cloudflare)) = all else {
+    std::env::var_os("KEDGE_SPECS").map_or(beside, PathBuf::from)
+}
+
+/// One spec as it is written; none, and a line that says so, where it is not.
+fn raw_spec(name: &str) -> Option<Value> {
+    let Ok(text) = std::fs::read_to_string(folder().join(name)) else {
         // Written past the test's own capture: a check that is left out must be seen.
         let _ = writeln!(
             std::io::stderr(),
             "NOT CHECKED: provider schemas are not at {}",
-            folder.display()
+            folder().display()
         );
         return None;
     };
+    Some(serde_json::from_str(&text).expect("the spec is JSON"))
+}
+
+/// The specs; none where one of them is not there.
+fn specs() -> Option<Specs> {
+    let aiven = raw_spec("aiven-kafka.openapi.json")?;
+    let pubsub = raw_spec("pubsub-v1.discovery.json")?;
+    let cloudflare = raw_spec("cloudflare-dns.openapi.json")?;
     let failure = "dns-records_api-response-common-failure";
     Some(BTreeMap::from([
         (Provider::Aiven, Spec::open_api(aiven, "ErrorBody")),

@@ -2,8 +2,8 @@
 //! drift.
 
 use super::fields::items_cause;
-use super::{Cause, FieldDifference};
-use crate::model::{Recorded, Settling, Timestamp};
+use super::{Cause, FieldDifference, ItemDifference};
+use crate::model::{FieldName, Recorded, Settling, Timestamp};
 
 /// What was set aside.
 #[derive(Debug, Default)]
@@ -49,10 +49,9 @@ fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut S
     if !field.items.is_empty() {
         let all = field.items.len();
         let name = &field.field;
-        field.items.retain(|item| {
-            item.cause != Cause::Drifted
-                || !settling.is_item_from_before(name, &item.item, item.lacking)
-        });
+        field
+            .items
+            .retain(|item| !is_item_old(name, item, settling));
         if field.items.len() < all {
             aside.any = true;
             field.cause = items_cause(&field.items);
@@ -83,11 +82,16 @@ fn is_old(field: &FieldDifference, settling: &Settling) -> bool {
             matches!(field.cause, Cause::Drifted | Cause::EditedAndDrifted)
                 && settling.is_from_before(name, field.live.as_ref())
         }
-        items => items.iter().all(|item| {
-            item.cause == Cause::Drifted
-                && settling.is_item_from_before(name, &item.item, item.lacking)
-        }),
+        items => items.iter().all(|item| is_item_old(name, item, settling)),
     }
+}
+
+/// Whether an item is, or lacks, as before our own write. One under a condition does not: that is
+/// somebody's doing.
+fn is_item_old(name: &FieldName, item: &ItemDifference, settling: &Settling) -> bool {
+    item.cause == Cause::Drifted
+        && item.condition.is_none()
+        && settling.is_item_from_before(name, &item.item, item.lacking)
 }
 
 /// What to say of a write of ours that has no effect.

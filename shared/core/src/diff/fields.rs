@@ -1,6 +1,6 @@
 //! One resource, field by field.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
 use crate::change::{Edit, edited_set};
@@ -75,6 +75,7 @@ pub(super) fn compare<'a>(
                     waits: adopted == Some(&field.value),
                 },
                 [Some(&field.value), was, value],
+                &live.conditions,
             );
             found.foreign.extend(foreign);
             items
@@ -160,12 +161,13 @@ struct Standing<'a> {
 }
 
 /// Compares sets item by item: `[declared, recorded, live]`. Also tells the members that are
-/// nobody's and no difference.
+/// nobody's and no difference. What is there under a condition only is not there as declared.
 fn compare_sets(
     kind: Kind,
     resource: &DeclaredResource,
     standing: Standing<'_>,
     [declared, recorded, live]: [Option<&Value>; 3],
+    conditions: &BTreeMap<String, String>,
 ) -> (Vec<ItemDifference>, Vec<String>) {
     let (declared, recorded, live) = (set_of(declared), set_of(recorded), set_of(live));
     let mut items = Vec::new();
@@ -182,9 +184,13 @@ fn compare_sets(
             item: item.clone(),
             lacking: true,
             cause,
+            condition: conditions.get(item).cloned(),
         });
     }
-    for item in live.difference(declared) {
+    let narrowed = conditions.iter().filter(|(item, _)| !live.contains(*item));
+    let all = live.iter().map(|item| (item, None));
+    let all = all.chain(narrowed.map(|(item, words)| (item, Some(words))));
+    for (item, condition) in all.filter(|(item, _)| !declared.contains(*item)) {
         // It was there and not declared at adoption already, so it never was ours.
         let foreign_then = standing.adopted.is_some_and(|then| !then.contains(item));
         let cause = match (standing.is_recorded, recorded.contains(item)) {
@@ -201,6 +207,7 @@ fn compare_sets(
                 item: item.clone(),
                 lacking: false,
                 cause,
+                condition: condition.cloned(),
             });
         }
     }
@@ -226,7 +233,32 @@ pub(super) fn items_cause(items: &[ItemDifference]) -> Cause {
     }
 }
 
+/// Why a binding that is no longer declared is left: what our members have, they have under a
+/// condition that a person set.
+pub(super) fn left_under_condition(conditions: &BTreeMap<String, String>) -> String {
+    let held = conditions.iter();
+    let held: Vec<String> = held
+        .map(|(member, words)| format!("{member} has the role under the condition {words}"))
+        .collect();
+    format!(
+        "{}: kedge leaves what a person set; remove it at Google, or `kedge forget` the binding",
+        held.join(", ")
+    )
+}
+
 impl Difference {
+    /// How it stands by its fields and by its health, recorded and live.
+    pub(super) fn verdict_of_rest(&self, is_settling: bool) -> Verdict {
+        match (
+            verdict(&self.fields, is_settling),
+            self.unhealthy.is_empty(),
+        ) {
+            (Verdict::InSync | Verdict::Settling, false) => Verdict::Drifted,
+            (Verdict::Pending, false) => Verdict::DriftedAndPending,
+            (verdict, _) => verdict,
+        }
+    }
+
     /// What is left of it once these edits of it were made; none if nothing is. A resource that
     /// differs as a whole is whole again after any change.
     #[must_use]
@@ -264,10 +296,10 @@ impl Difference {
             }
             !had_items || !items.is_empty()
         });
-        if self.whole.is_some() || left.fields.is_empty() {
+        if self.whole.is_some() || (left.fields.is_empty() && left.unhealthy.is_empty()) {
             return None;
         }
-        left.verdict = verdict(&left.fields, false);
+        left.verdict = left.verdict_of_rest(false);
         Some(left)
     }
 }

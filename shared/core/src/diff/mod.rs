@@ -129,6 +129,9 @@ pub struct ItemDifference {
     pub lacking: bool,
     /// Whose doing.
     pub cause: Cause,
+    /// The condition under which it is there, in words: a person's narrowing, which nobody here
+    /// undoes (semantics 2.4).
+    pub condition: Option<String>,
 }
 
 /// One field that differs, with all three truths.
@@ -174,6 +177,10 @@ pub struct Difference {
     /// What ignore rules that ended were about: a field, or (none) the whole. It counts as new from then
     /// on, and automation tells of it before it does anything (semantics 6.9).
     pub ended_rules: Vec<Option<FieldName>>,
+    /// Members of a binding that hold its role under a condition, each with the condition in words.
+    pub conditions: BTreeMap<String, String>,
+    /// Why it does not do its work, by what the provider says.
+    pub unhealthy: Vec<String>,
     /// What else there is to say.
     pub notes: Vec<String>,
 }
@@ -190,6 +197,8 @@ impl Difference {
             blocked: None,
             foreign: Vec::new(),
             ended_rules: Vec::new(),
+            conditions: BTreeMap::new(),
+            unhealthy: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -406,6 +415,14 @@ impl One<'_> {
             (None, Some(recorded), Reading::Present(live)) if self.has_ours(recorded, live) => {
                 let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
                 difference.blocked = other_mark(self.input, live);
+                difference.conditions.clone_from(&live.conditions);
+                difference.unhealthy.clone_from(&live.unhealthy);
+                (difference, None)
+            }
+            (None, Some(recorded), Reading::Present(live)) if self.is_narrowed(recorded, live) => {
+                let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
+                difference.blocked = Some(fields::left_under_condition(&live.conditions));
+                difference.conditions.clone_from(&live.conditions);
                 (difference, None)
             }
             // What we wrote a moment ago may not be shown yet.
@@ -430,6 +447,13 @@ impl One<'_> {
             (Some(ours), Some(live)) => !ours.is_disjoint(live),
             _ => true,
         }
+    }
+
+    /// Whether a member of ours still holds the role, under a condition that a person set.
+    fn is_narrowed(&self, recorded: &Recorded, live: &Live) -> bool {
+        let ours = recorded.ours(self.key.kind());
+        let ours = items(self.key.kind(), &ours);
+        ours.is_some_and(|ours| ours.iter().any(|item| live.conditions.contains_key(item)))
     }
 
     /// Whether the provider may still show what was before a write of ours.
@@ -498,6 +522,8 @@ impl One<'_> {
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
         difference.fields = found.fields;
+        difference.conditions.clone_from(&live.conditions);
+        difference.unhealthy.clone_from(&live.unhealthy);
         if difference.blocked.is_some() {
             return (difference, None);
         }
@@ -508,7 +534,7 @@ impl One<'_> {
             };
             // Without state nothing is adopted yet; a stack's first run records it just the same.
             difference.verdict = match self.input.state {
-                Some(_) => Verdict::InSync,
+                Some(_) => difference.verdict_of_rest(false),
                 None => Verdict::NotAdopted,
             };
             return (difference, Some(Some(record)));
@@ -545,11 +571,14 @@ impl One<'_> {
         let mut found = fields::compare(self.key, declared, Some(recorded), live);
         let settling = catching_up::set_aside(&mut found.fields, recorded, self.input.now);
         let settles = settling.any || self.may_be_deleted();
-        let mut difference = self.difference(fields::verdict(&found.fields, settles));
+        let mut difference = self.difference(Verdict::InSync);
         difference.notes = settling.notes;
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
         difference.fields = found.fields;
+        difference.conditions.clone_from(&live.conditions);
+        difference.unhealthy.clone_from(&live.unhealthy);
+        difference.verdict = difference.verdict_of_rest(settles);
         let news = found
             .in_sync
             .news(self.key.kind(), recorded, declared, &difference.fields);
@@ -633,10 +662,11 @@ fn overlook(difference: &mut Difference, rules: &Rules<'_>, now: Timestamp) {
                 if difference.ignored.len() == before {
                     continue;
                 }
+                let is_healthy = difference.unhealthy.is_empty();
                 difference.verdict = match difference.whole {
-                    None if difference.fields.is_empty() => Verdict::Ignored,
+                    None if difference.fields.is_empty() && is_healthy => Verdict::Ignored,
                     None if difference.verdict == Verdict::NotAdopted => Verdict::NotAdopted,
-                    None => fields::verdict(&difference.fields, false),
+                    None => difference.verdict_of_rest(false),
                     Some(_) => difference.verdict,
                 };
                 name.to_string()

@@ -179,8 +179,14 @@ pub fn drift_shows(difference: &Difference) -> BTreeSet<String> {
             shows.insert(hash(&format!("{name} {:?}", field.live)));
         }
         let items = field.items.iter().filter(|item| is_drift(item.cause));
-        shows.extend(items.map(|one| hash(&format!("{name} {:?} {}", one.item, one.lacking))));
+        // A condition is another drift than a member that is gone.
+        shows.extend(items.map(|one| match &one.condition {
+            None => hash(&format!("{name} {:?} {}", one.item, one.lacking)),
+            Some(words) => hash(&format!("{name} {:?} {words:?}", one.item)),
+        }));
     }
+    let unhealthy = difference.unhealthy.iter();
+    shows.extend(unhealthy.map(|why| hash(&format!("unhealthy {why}"))));
     shows
 }
 

@@ -27,10 +27,20 @@ pub(super) fn by_deleting(input: PlanInput<'_>, key: &ResourceKey, live: Option<
                 ),
             }
         }
-        Kind::PubsubBinding => match going.as_slice() {
-            [one] => format!("{one} loses the role"),
-            some => format!("{} lose the role", some.join(", ")),
-        },
+        Kind::PubsubBinding => {
+            let lost = match going.as_slice() {
+                [one] => format!("{one} loses the role"),
+                some => format!("{} lose the role", some.join(", ")),
+            };
+            let conditions = live.into_iter().flat_map(|live| &live.conditions);
+            let kept: Vec<String> = conditions
+                .map(|(member, words)| format!("{member} keeps it under the condition {words}"))
+                .collect();
+            match kept.join(", ").as_str() {
+                "" => lost,
+                kept => format!("{lost}; {kept}"),
+            }
+        }
         Kind::DnsRecordSet => {
             let lost = format!("the name no longer resolves to {}", going.join(", "));
             match staying.join(", ").as_str() {

@@ -126,6 +126,10 @@ pub enum FindingKind {
     Waits,
     /// A person holds it, or what it depends on.
     Held,
+    /// The provider says that it does not do its work, and nothing that is declared puts that right.
+    Unhealthy,
+    /// A member holds the role under a condition that a person set.
+    Condition,
 }
 
 impl FindingKind {
@@ -140,6 +144,8 @@ impl FindingKind {
             Self::Orphan => "orphan",
             Self::Waits => "waits",
             Self::Held => "held",
+            Self::Unhealthy => "unhealthy",
+            Self::Condition => "condition",
         }
     }
 }
@@ -320,13 +326,19 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
         _ => None,
     };
     let declared = input.declared.resources.get(&difference.key);
-    let (mut steps, findings) = match difference.whole {
+    let (mut steps, mut findings) = match difference.whole {
         Some(cause) => {
             let whole = steps::whole(input, &difference.key, cause, live);
             (vec![whole], Vec::new())
         }
         None => steps::of_fields(difference, declared, live),
     };
+    findings.extend(difference.unhealthy.iter().map(|why| Finding {
+        key: difference.key.clone(),
+        field: None,
+        kind: FindingKind::Unhealthy,
+        message: why.clone(),
+    }));
     if steps.is_empty() {
         return One::Said(findings);
     }

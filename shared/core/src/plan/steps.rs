@@ -2,8 +2,8 @@
 
 use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
-use crate::diff::{Cause, Difference, FieldDifference};
-use crate::live::Live;
+use crate::diff::{Cause, Difference, FieldDifference, ItemDifference};
+use crate::live::{Detail, Live};
 use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey};
 use crate::risk::{Effect, Risk, effect_of_setting};
 
@@ -56,11 +56,41 @@ pub(super) fn of_fields(
             of_items(difference, field, is_exclusive, &mut steps, &mut findings);
         }
     }
+    let cut_off = live.and_then(cut_off);
+    if let Some((_, true)) = cut_off {
+        steps.iter_mut().for_each(replace);
+    }
     for step in steps.iter_mut().filter(|step| step.replaces) {
         let lost = lost::by_replacing(difference.key.kind(), declared, live);
         step.says.push_str(&lost);
+        if let Some((why, _)) = cut_off {
+            step.says = format!("{why}; {}", step.says);
+        }
     }
     (steps, findings)
+}
+
+/// Why a subscription gets no message ever again, and whether changing it in place is in vain.
+fn cut_off(live: &Live) -> Option<(&'static str, bool)> {
+    match live.detail {
+        Detail::OrphanedSubscription => {
+            Some(("its topic was deleted, so it delivers nothing", false))
+        }
+        Detail::DetachedSubscription => Some((
+            "it is detached from its topic, so it delivers nothing",
+            true,
+        )),
+        Detail::DnsRecords(_) | Detail::None => None,
+    }
+}
+
+/// Has a step made by deleting the resource and making it again.
+fn replace(step: &mut Step) {
+    if !step.replaces {
+        step.replaces = true;
+        step.risk = Risk::Destructive;
+        step.says = "it changes with the replacement".to_owned();
+    }
 }
 
 /// A field that waits for a person since adoption goes on waiting when somebody changes it meanwhile,
@@ -131,6 +161,26 @@ fn of_value(
     })
 }
 
+/// What to say of a member that holds the role under a condition (semantics 2.4).
+fn under_condition(item: &ItemDifference, condition: &str) -> String {
+    let member = &item.item;
+    match (item.lacking, item.cause) {
+        (true, _) => format!(
+            "{member} has the role only under the condition {condition}: a person narrowed it, and \
+             kedge does not undo that; remove the condition at Google, or take the member out of the \
+             definitions"
+        ),
+        (false, Cause::Withdrawn) => format!(
+            "{member} is no longer declared and has the role under the condition {condition}: kedge \
+             leaves what a person set; remove it at Google"
+        ),
+        (false, _) => format!(
+            "{member} is not declared and has the role under the condition {condition}: kedge leaves \
+             what a person set; remove it at Google, or declare the binding without `authoritative`"
+        ),
+    }
+}
+
 /// Items of a set: addresses and members (semantics 2.2, 2.4, 6.1).
 fn of_items(
     difference: &Difference,
@@ -147,6 +197,11 @@ fn of_items(
             .any(|item| !item.lacking && item.cause == Cause::Withdrawn);
     for item in &field.items {
         let (name, text) = (field.field.clone(), item.item.clone());
+        if let Some(condition) = &item.condition {
+            let message = under_condition(item, condition);
+            findings.push(finding(difference, field, FindingKind::Condition, message));
+            continue;
+        }
         let (risk, says) = match (item.lacking, item.cause) {
             (true, Cause::Edited) if replaces_address => (
                 Risk::Disruptive,

@@ -23,6 +23,7 @@ pub(super) fn summary(difference: &Difference) -> String {
             .iter()
             .map(|field| field_text(kind, field)),
     );
+    parts.extend(difference.unhealthy.iter().map(|why| outside(why)));
     parts.extend(
         difference
             .blocked

@@ -453,6 +453,8 @@ impl Case {
                 let live = Live {
                     fields: fields.clone(),
                     detail: self.detail(),
+                    unhealthy: self.unhealthy(),
+                    conditions: self.conditions(),
                 };
                 scope.resources.insert(key.clone(), live);
             }
@@ -490,8 +492,22 @@ impl Case {
             () if self.has("mark-of-prod") => record("kedge:prod"),
             () if self.has("mark-of-dev") => record("kedge:dev"),
             () if self.has("topic-deleted") => Detail::OrphanedSubscription,
+            () if self.has("detached") => Detail::DetachedSubscription,
             () => Detail::None,
         }
+    }
+
+    fn unhealthy(&self) -> Vec<String> {
+        let says = self.has("ill").then(|| "its state is BAD".to_owned());
+        says.into_iter().collect()
+    }
+
+    /// Who holds the role under a condition: `a`, or one whom nobody declares.
+    fn conditions(&self) -> BTreeMap<String, String> {
+        let narrowed = [("narrowed", "a"), ("stranger-narrowed", "x")];
+        let held = narrowed.iter().filter(|(flag, _)| self.has(flag));
+        held.map(|(_, member)| ((*member).to_owned(), "'until may'".to_owned()))
+            .collect()
     }
 }
 

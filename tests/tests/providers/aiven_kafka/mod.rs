@@ -84,7 +84,7 @@ fn read_wanted(ports: &SimPorts, names: &[&str], recorded: &[&str]) -> ScopeRead
         keys: names.iter().map(|name| key(name)).collect(),
         recorded: recorded.iter().map(|name| key(name)).collect(),
         namespaces: ["prod-".to_owned()].into(),
-        every_dns_name: false,
+        ..Wanted::default()
     };
     let scope = Scope::KafkaService {
         project: PROJECT.to_owned(),

@@ -182,6 +182,43 @@ fn an_organisation_policy_blocks_once_and_says_what_to_run() {
     assert_eq!(counts(&ports), (1, 1));
 }
 
+#[test]
+fn a_member_that_was_narrowed_since_the_plan_is_not_given_the_role() {
+    let ports = world();
+    act(&ports, grant("prod-gmail", ANA));
+    let narrow = Deed::SetIamCondition {
+        topic: "prod-gmail".to_owned(),
+        role: ROLE.to_owned(),
+        member: ANA.to_owned(),
+        condition: serde_json::json!({"title": "until may"})
+            .as_object()
+            .unwrap()
+            .clone(),
+    };
+    act(&ports, narrow);
+    let before = ports.sandbox.world();
+    let both = update(
+        binding_key("prod-gmail"),
+        [ANA, OLEG]
+            .map(|item| Edit::Add {
+                field: field("members"),
+                item: item.to_owned(),
+            })
+            .into(),
+    );
+    let outcome = apply(&ports, &both);
+    assert_eq!(ended(&outcome), "blocked");
+    assert!(why(outcome).contains("only under the condition 'until may'"));
+    assert_eq!(counts(&ports).1, 0);
+    assert_eq!(ports.sandbox.world(), before);
+    // Others come and go beside it, and it stays as it is.
+    assert_eq!(ended(&apply(&ports, &give("prod-gmail", OLEG))), "done");
+    assert_eq!(ended(&apply(&ports, &take("prod-gmail", OLEG))), "done");
+    assert_eq!(ended(&apply(&ports, &take("prod-gmail", ANA))), "done");
+    assert_eq!(held(&ports), members([GMAIL]));
+    assert!(ports.sandbox.world().to_string().contains("until may"));
+}
+
 /// Runs a change while somebody acts at given moments.
 fn meanwhile(ports: &SimPorts, change: &Change, deeds: &[(u64, Deed)]) -> &'static str {
     let session = session(ports);

@@ -188,6 +188,7 @@ fn says_something(difference: &Difference) -> bool {
     difference.verdict != Verdict::InSync
         || difference.blocked.is_some()
         || !difference.foreign.is_empty()
+        || !difference.conditions.is_empty()
 }
 
 fn counts(report: &Report) -> Json {

@@ -1,5 +1,7 @@
 //! How one resource stands, in JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{named, value_json};
@@ -19,6 +21,8 @@ pub(super) fn resource(report: &Report, difference: &Difference) -> Json {
         failure,
         blocked,
         foreign,
+        conditions,
+        unhealthy,
         notes,
         // Its notes say it.
         ended_rules: _,
@@ -50,25 +54,26 @@ pub(super) fn resource(report: &Report, difference: &Difference) -> Json {
         ("ignored", fields_json(ignored).into()),
         ("failure", failure.into()),
         ("blocked", blocked.as_ref().map(|why| outside(why)).into()),
-        (
-            "foreign",
-            foreign
-                .iter()
-                .map(|one| outside(one))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        (
-            "notes",
-            notes
-                .iter()
-                .map(|note| outside(note))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
+        ("foreign", texts(foreign)),
+        ("conditions", conditions_json(conditions)),
+        ("unhealthy", texts(unhealthy)),
+        ("notes", texts(notes)),
     ];
     map.extend(rest.map(|(name, value): (&str, Json)| (name.to_owned(), value)));
     Json::Object(map)
+}
+
+fn texts(texts: &[String]) -> Json {
+    texts
+        .iter()
+        .map(|text| outside(text))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn conditions_json(conditions: &BTreeMap<String, String>) -> Json {
+    let one = |(member, words): (&String, &String)| json!({ "member": outside(member), "condition": outside(words) });
+    conditions.iter().map(one).collect::<Vec<_>>().into()
 }
 
 fn field(kind: Kind, difference: &FieldDifference) -> Json {
@@ -88,6 +93,7 @@ fn field(kind: Kind, difference: &FieldDifference) -> Json {
             "item": outside(&item.item),
             "lacking": item.lacking,
             "cause": item.cause.as_str(),
+            "condition": item.condition.as_ref().map(|words| outside(words)),
         })
     };
     json!({

@@ -68,7 +68,11 @@ fn foreign(report: &Report) -> Vec<Block> {
                 "binding {} · members that nobody declared; left alone",
                 outside(one.key.name())
             );
-            let names: Vec<String> = one.foreign.iter().map(|member| outside(member)).collect();
+            let name = |member: &String| match one.conditions.get(member) {
+                None => outside(member),
+                Some(condition) => outside(&format!("{member} (under the condition {condition})")),
+            };
+            let names: Vec<String> = one.foreign.iter().map(name).collect();
             Block::said(Label::Foreign, tail, blocks::listed(&names))
         })
         .collect()

@@ -3,7 +3,7 @@
 use super::blocks::{self, Block, Label};
 use super::frame;
 use super::page::Page;
-use crate::diff::Verdict;
+use crate::diff::{Difference, Verdict};
 use crate::model::Kind;
 use crate::render::Around;
 use crate::render::view::{View, outside};
@@ -105,7 +105,13 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
         Verdict::Pending,
         Verdict::NotAdopted,
     ]);
-    (differs > 0).then(|| "edit the definitions, or add an ignore rule".to_owned())
+    let is_ill = |one: &Difference| one.is_drift() && one.fields.is_empty();
+    let ill = report.comparison.differences.values();
+    let next = match ill.filter(|one| is_ill(one)).count() {
+        ill if ill == differs => "repair it at the provider, or add an ignore rule",
+        _ => "edit the definitions, or add an ignore rule",
+    };
+    (differs > 0).then(|| next.to_owned())
 }
 
 /// The release that ends what is held: of the whole stack, or of the one resource that is.

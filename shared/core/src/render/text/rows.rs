@@ -82,6 +82,7 @@ fn items_text(items: &[ItemDifference]) -> Vec<String> {
     let mut groups: Vec<(String, &str, Vec<String>)> = Vec::new();
     for item in items {
         let (what, why) = match (item.lacking, item.cause) {
+            _ if item.condition.is_some() => ("narrowed", "only under a condition"),
             (true, Cause::Drifted | Cause::EditedAndDrifted) => {
                 ("lacking", "taken away without us")
             }

@@ -89,9 +89,11 @@ fn about_step(step: &Step) -> String {
 pub(super) fn finding_text(finding: &Finding) -> Option<String> {
     let message = outside(&finding.message);
     match finding.kind {
-        FindingKind::Impossible => Some(format!("cannot be corrected: {message}")),
+        FindingKind::Impossible | FindingKind::Unhealthy => {
+            Some(format!("cannot be corrected: {message}"))
+        }
         FindingKind::Blocked => Some(format!("blocked: {message}")),
-        FindingKind::Waits => Some(format!("left: {message}")),
+        FindingKind::Waits | FindingKind::Condition => Some(format!("left: {message}")),
         // These say themselves that it is left.
         FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
         FindingKind::DidNotTake => None,

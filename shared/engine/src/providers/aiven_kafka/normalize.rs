@@ -1,7 +1,7 @@
 //! Between Aiven's JSON and the core's words. Pure.
 
 use kedge_core::change::{Change, Edit};
-use kedge_core::live::{Detail, FailureCode, Live, ReadFailure};
+use kedge_core::live::{FailureCode, Live, ReadFailure};
 use kedge_core::model::{
     FieldName, FieldSpec, Fields, Kind, Shape, Value, field_spec, field_specs,
 };
@@ -86,7 +86,7 @@ pub(super) fn detail(topic: TopicDetail) -> Result<Live, ReadFailure> {
     }
     Ok(Live {
         fields,
-        detail: Detail::None,
+        ..Live::default()
     })
 }
 
@@ -119,7 +119,7 @@ pub(super) fn summary(topic: TopicSummary) -> Live {
     }
     Live {
         fields,
-        detail: Detail::None,
+        ..Live::default()
     }
 }
 
@@ -461,7 +461,7 @@ mod tests {
         let tags = [("tags.a", Value::text("1")), ("tags.b", Value::text("2"))];
         let live = Live {
             fields: tags.map(|(field, value)| (name(field), value)).into(),
-            detail: Detail::None,
+            ..Live::default()
         };
         let edits = vec![
             edit("tags.b", Value::text("3")),

@@ -18,7 +18,7 @@ fn wanted(keys: &[String], recorded: &[String]) -> Wanted {
         keys: keys.iter().map(|name| key(name)).collect(),
         recorded: recorded.iter().map(|name| key(name)).collect(),
         namespaces: ["prod-".to_owned()].into(),
-        every_dns_name: false,
+        ..Wanted::default()
     }
 }
 

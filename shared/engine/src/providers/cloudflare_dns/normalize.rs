@@ -103,6 +103,7 @@ pub(super) fn live(records: &[DnsRecord]) -> Live {
     Live {
         fields,
         detail: Detail::DnsRecords(records.to_vec()),
+        ..Live::default()
     }
 }
 

@@ -29,6 +29,15 @@ pub(super) async fn carry_out<P: WritePorts>(
         let Some(mut policy) = policy_to_change(caller, change, &members).await? else {
             return Ok(Applied::default());
         };
+        if let Some((member, condition)) = members.narrowed(&policy, role) {
+            return Err(ChangeError::Blocked {
+                reason: format!(
+                    "{member} has the role only under the condition {condition} since a moment ago: a \
+                     person narrowed it, and kedge does not undo that"
+                ),
+                fix: None,
+            });
+        }
         if !members.apply(&mut policy, role) {
             return Ok(applied(round));
         }

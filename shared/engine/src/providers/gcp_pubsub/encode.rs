@@ -289,6 +289,16 @@ pub(super) struct Members {
 }
 
 impl Members {
+    /// A member to be added who holds the role already, under a condition only, and that condition: a
+    /// person narrowed it since the plan was made (semantics 2.4).
+    pub(super) fn narrowed(&self, policy: &wire::Policy, role: &str) -> Option<(String, String)> {
+        let live = normalize::members(policy, role, Some(&self.add))?;
+        let members = live.fields.get(&FieldName::known("members"))?.as_set()?;
+        let is_narrowed =
+            |(member, _): &(String, String)| self.add.contains(member) && !members.contains(member);
+        live.conditions.into_iter().find(is_narrowed)
+    }
+
     /// Carries them out on a policy and touches nothing else in it; whether anything changed.
     pub(super) fn apply(&self, policy: &mut wire::Policy, role: &str) -> bool {
         let bindings = policy.bindings.get_or_insert_default();

@@ -339,7 +339,7 @@ fn a_deleted_account_is_not_the_living_one() {
         remove: BTreeSet::new(),
     };
     assert!(members.apply(&mut policy, "r"));
-    let live = normalize::members(&policy, "r").unwrap();
+    let live = normalize::members(&policy, "r", None).unwrap();
     assert_eq!(
         live.fields.get(&FieldName::new("members")),
         Some(&Value::set(["deleted:user:a@b.c?uid=1", "user:a@b.c"]))

@@ -5,6 +5,7 @@ mod binding;
 mod call;
 mod encode;
 mod error;
+mod health;
 mod normalize;
 mod org_policy;
 mod read;

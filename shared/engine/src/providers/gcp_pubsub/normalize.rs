@@ -1,16 +1,20 @@
 //! Pub/Sub's JSON in the core's own words, with the server's defaults filled in, so that declaring
 //! a default never looks like drift. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::live::{Detail, Live};
 use kedge_core::model::{FieldName, Fields, Salt, SealedUrl, Value};
 
-use super::wire;
+use super::{health, wire};
+use crate::providers::words::words;
 
 /// What a subscription's topic reads as after the topic was deleted (v1 discovery,
 /// `Subscription.topic`).
 const DELETED_TOPIC: &str = "_deleted-topic_";
+/// What stands in the place of the topic of a subscription that is detached from it. No topic has such
+/// a name, so it differs from every definition, as the one above does.
+const DETACHED: &str = "_detached_";
 /// Labels that Pulumi and Terraform put on what they make (pulumi/pulumi-gcp#3933,
 /// pulumi/registry#5403): nobody's difference.
 const ATTRIBUTION_LABELS: [&str; 2] = ["goog-pulumi-provisioned", "goog-terraform-provisioned"];
@@ -73,7 +77,8 @@ pub(super) fn topic(topic: &wire::Topic) -> Result<Live, Odd> {
     }
     Ok(Live {
         fields,
-        detail: Detail::None,
+        unhealthy: health::of_topic(topic),
+        ..Live::default()
     })
 }
 
@@ -136,12 +141,21 @@ pub(super) fn subscription(
             put(&mut fields, name, nanos);
         }
     }
-    let detail = if topic == DELETED_TOPIC {
+    let detail = if sub.detached == Some(true) {
+        // It reads with its topic still, but gets nothing from it (v1 discovery, `Subscription.detached`).
+        put(&mut fields, "topic", Value::text(DETACHED));
+        Detail::DetachedSubscription
+    } else if topic == DELETED_TOPIC {
         Detail::OrphanedSubscription
     } else {
         Detail::None
     };
-    Ok(Live { fields, detail })
+    Ok(Live {
+        fields,
+        detail,
+        unhealthy: health::of_subscription(sub),
+        ..Live::default()
+    })
 }
 
 /// Where messages go. Exports are other ways than push and pull, so neither word fits them.
@@ -205,24 +219,64 @@ fn lifetimes(fields: &mut Fields, sub: &wire::Subscription) -> Result<(), Odd> {
     Ok(())
 }
 
-/// The unconditional members of a role; none if nobody holds it. Those of deleted accounts keep
-/// their mark `deleted:`, so that they stand for nobody alive.
-pub(super) fn members(policy: &wire::Policy, role: &str) -> Option<Live> {
+/// The unconditional members of a role, and those who hold it under a condition; none if nobody holds
+/// it, or only others than `ours` do, under conditions. Those of deleted accounts keep their mark
+/// `deleted:`, so that they stand for nobody alive.
+pub(super) fn members(
+    policy: &wire::Policy,
+    role: &str,
+    ours: Option<&BTreeSet<String>>,
+) -> Option<Live> {
     let bindings = policy.bindings.iter().flatten();
     let members: BTreeSet<String> = bindings
         .filter(|binding| is_ours(binding, role))
         .flat_map(|binding| binding.members.iter().flatten())
         .map(|member| member_id(member))
         .collect();
-    if members.is_empty() {
+    let conditions = conditions(policy, role);
+    let is_ours = |member: &String| ours.is_some_and(|ours| ours.contains(member));
+    if members.is_empty() && !conditions.keys().any(is_ours) {
         return None;
     }
     let mut fields = Fields::new();
     put(&mut fields, "members", Value::Set(members));
     Some(Live {
         fields,
-        detail: Detail::None,
+        conditions,
+        ..Live::default()
     })
+}
+
+/// Who holds a role under a condition, and under which.
+pub(super) fn conditions(policy: &wire::Policy, role: &str) -> BTreeMap<String, String> {
+    let mut conditions: BTreeMap<String, String> = BTreeMap::new();
+    for binding in policy.bindings.iter().flatten() {
+        let Some(condition) = binding.condition.as_ref().filter(|_| binding.role == role) else {
+            continue;
+        };
+        let said = condition_text(condition);
+        for member in binding.members.iter().flatten() {
+            let known = conditions.entry(member_id(member)).or_default();
+            if !known.is_empty() {
+                known.push_str(" or ");
+            }
+            known.push_str(&said);
+        }
+    }
+    conditions
+}
+
+/// A condition by its title, as people know it, else by what it demands.
+fn condition_text(condition: &serde_json::Value) -> String {
+    let text = |name: &str| condition.get(name).and_then(serde_json::Value::as_str);
+    let said = ["title", "expression"]
+        .into_iter()
+        .filter_map(text)
+        .map(words);
+    match said.into_iter().find(|said| !said.is_empty()) {
+        Some(said) => format!("'{said}'"),
+        None => "without a title".to_owned(),
+    }
 }
 
 /// Whether a binding is the one of that role without a condition.
@@ -247,7 +301,7 @@ pub(super) fn member_id(member: &str) -> String {
     }
 }
 
-fn labels(fields: &mut Fields, labels: Option<&std::collections::BTreeMap<String, String>>) {
+fn labels(fields: &mut Fields, labels: Option<&BTreeMap<String, String>>) {
     for (key, value) in labels.into_iter().flatten() {
         if !ATTRIBUTION_LABELS.contains(&key.as_str()) {
             fields.insert(FieldName::new(format!("labels.{key}")), Value::text(value));

@@ -279,11 +279,51 @@ fn only_unconditional_members_of_the_role_count() {
         {"role":"r","members":["user:f@b.c"],"condition":null}]}"#,
     )
     .unwrap();
-    let live = members(&policy, "r").unwrap();
+    let live = members(&policy, "r", None).unwrap();
     let expected = Value::set(["user:a@b.c", "user:f@b.c", "deleted:user:g@b.c?uid=1"]);
     assert_eq!(get(&live, "members"), Some(&expected));
-    assert_eq!(members(&policy, "u"), None);
-    assert_eq!(members(&policy, "v"), None);
+    assert_eq!(
+        live.conditions,
+        [("user:d@b.c".to_owned(), "'t'".to_owned())].into()
+    );
+    assert_eq!(members(&policy, "u", None), None);
+    assert_eq!(members(&policy, "v", None), None);
+}
+
+#[test]
+fn a_binding_under_conditions_is_there_where_one_of_ours_has_it() {
+    let policy = wire::policy(
+        br#"{"etag":"x","bindings":[
+        {"role":"r","members":["user:A@b.c"],"condition":{"title":"until\n may","expression":"e"}},
+        {"role":"r","members":["user:a@b.c","user:b@b.c"],"condition":{"expression":"f"}},
+        {"role":"r","members":["user:b@b.c"],"condition":{}},
+        {"role":"s","members":["user:c@b.c"],"condition":{"title":"t"}}]}"#,
+    )
+    .unwrap();
+    let ours = |member: &str| BTreeSet::from([member.to_owned()]);
+    for stranger in [None, Some(&ours("user:c@b.c"))] {
+        assert_eq!(members(&policy, "r", stranger), None);
+    }
+    let live = members(&policy, "r", Some(&ours("user:a@b.c"))).unwrap();
+    assert_eq!(get(&live, "members"), Some(&Value::Set(BTreeSet::new())));
+    let said: Vec<&str> = live.conditions.values().map(String::as_str).collect();
+    assert_eq!(said, ["'until may' or 'f'", "'f' or without a title"]);
+}
+
+#[test]
+fn a_detached_subscription_is_on_no_topic() {
+    for topic in ["projects/p/topics/t", "_deleted-topic_"] {
+        let live = sub(&format!(r#"{{"topic":"{topic}","detached":true}}"#));
+        assert_eq!(live.detail, Detail::DetachedSubscription);
+        assert_eq!(get(&live, "topic"), Some(&Value::text("_detached_")));
+        assert!(live.unhealthy.is_empty());
+    }
+    for attached in ["false", "null"] {
+        let live = sub(&format!(
+            r#"{{"topic":"projects/p/topics/t","detached":{attached}}}"#
+        ));
+        assert_eq!(live.detail, Detail::None);
+    }
 }
 
 #[test]

@@ -144,7 +144,8 @@ pub(super) async fn bindings<P: ReadPorts>(
             None => {}
             Some(Err(failure)) => drop(reading.unknown.insert(key.clone(), failure.clone())),
             Some(Ok(policy)) => {
-                if let Some(live) = normalize::members(policy, key.name_tail()) {
+                let ours = wanted.members.get(key);
+                if let Some(live) = normalize::members(policy, key.name_tail(), ours) {
                     reading.resources.insert(key.clone(), live);
                 }
             }

@@ -25,6 +25,15 @@ pub(super) struct Topic {
     pub(super) kms_key_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_storage_policy: Option<MessageStoragePolicy>,
+    /// Only read, for how it does.
+    #[serde(skip_serializing)]
+    pub(super) state: Option<String>,
+    /// Only read, for how it does.
+    #[serde(skip_serializing)]
+    pub(super) ingestion_data_source_settings: Option<Value>,
+    /// Only read, for how it does.
+    #[serde(skip_serializing)]
+    pub(super) schema_settings: Option<Value>,
 }
 
 /// Where a topic's messages may be stored.
@@ -76,6 +85,12 @@ pub(super) struct Subscription {
     pub(super) retry_policy: Option<RetryPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) enable_exactly_once_delivery: Option<bool>,
+    /// Only read: the server writes it.
+    #[serde(skip_serializing)]
+    pub(super) state: Option<String>,
+    /// Only read: `subscriptions.detach` sets it, for good.
+    #[serde(skip_serializing)]
+    pub(super) detached: Option<bool>,
 }
 
 /// Where messages are pushed. Without an endpoint: they are pulled.
