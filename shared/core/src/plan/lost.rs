@@ -9,6 +9,8 @@ use crate::model::{
 };
 
 const TOPIC: FieldName = FieldName::known("topic");
+const ENDPOINT: FieldName = FieldName::known("push_endpoint");
+const AUDIENCE: FieldName = FieldName::known("push_audience");
 
 /// What is lost when a resource is deleted.
 pub(super) fn by_deleting(input: PlanInput<'_>, key: &ResourceKey, live: Option<&Live>) -> String {
@@ -85,6 +87,12 @@ fn listeners<'a>(input: PlanInput<'a>, topic: &ResourceKey) -> Vec<&'a str> {
     found.map(ResourceKey::name).collect()
 }
 
+/// Whether an audience is the endpoint's URL, which a token has that names none.
+fn is_the_same(audience: &Value, endpoint: Option<&Value>) -> bool {
+    let text = |value: &Value| value.to_string().trim_end_matches('/').to_owned();
+    endpoint.is_some_and(|endpoint| text(audience) == text(endpoint))
+}
+
 /// What a replacement does not bring back: settings that nobody declared, as far as they were read,
 /// and that a new one would not have.
 pub(super) fn by_replacing(
@@ -92,9 +100,11 @@ pub(super) fn by_replacing(
     declared: Option<&DeclaredResource>,
     live: Option<&Live>,
 ) -> String {
+    let endpoint = live.and_then(|live| live.fields.get(&ENDPOINT));
     let is_lost = |(name, value): &(&FieldName, &Value)| {
         let is_declared = declared.is_some_and(|declared| declared.fields.contains_key(name));
-        !is_declared && default_value(kind, name).as_ref() != Some(*value)
+        let is_endpoint = **name == AUDIENCE && is_the_same(value, endpoint);
+        !is_declared && !is_endpoint && default_value(kind, name).as_ref() != Some(*value)
     };
     let fields = live.into_iter().flat_map(|live| &live.fields);
     let lost: Vec<String> = fields

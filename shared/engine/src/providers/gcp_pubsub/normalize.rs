@@ -183,7 +183,9 @@ fn delivery(fields: &mut Fields, salt: &Salt, sub: &wire::Subscription) -> Resul
             "push_service_account",
             token.service_account_email.as_deref(),
         );
-        if let Some(audience) = token.audience.as_deref().filter(|text| !text.is_empty()) {
+        // Without one Google uses the endpoint's URL (v1 discovery, `OidcToken.audience`).
+        let own = token.audience.as_deref().filter(|text| !text.is_empty());
+        if let Some(audience) = own.or(Some(endpoint).filter(|text| !text.is_empty())) {
             put(fields, "push_audience", audience_value(audience, salt));
         }
     }
@@ -204,7 +206,8 @@ fn audience_value(audience: &str, salt: &Salt) -> Value {
 fn lifetimes(fields: &mut Fields, sub: &wire::Subscription) -> Result<(), Odd> {
     let ttl = match &sub.expiration_policy {
         None => Some(EXPIRATION_S * Value::NANOS_PER_SECOND),
-        Some(policy) => duration(policy.ttl.as_deref())?,
+        // What is longer than can be counted is never, too.
+        Some(policy) => duration(policy.ttl.as_deref())?.filter(|ttl| *ttl < i64::MAX),
     };
     put(
         fields,

@@ -153,7 +153,7 @@ fn single_fields() {
         (
             r#""pushConfig":{"pushEndpoint":"https://h/","oidcToken":{"serviceAccountEmail":"a@b"}}"#,
             "push_audience",
-            None,
+            Some(Value::text("https://h/")),
         ),
         (
             r#""pushConfig":{"pushEndpoint":"https://h/","oidcToken":{"audience":"https://h/a"}}"#,
@@ -335,4 +335,99 @@ fn an_audience_that_hides_something_is_sealed() {
     let audience = get(&live, "push_audience");
     assert!(matches!(audience, Some(Value::Url(_))), "{audience:?}");
     assert!(!format!("{live:?}").contains("t0ps3cret"));
+}
+
+/// Spellings of one meaning, by what is in the JSON of a subscription beside its topic.
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
+fn values_that_mean_the_same_read_the_same() {
+    let read = |more: &str| sub(&format!(r#"{{"topic":"projects/p/topics/t"{more}}}"#)).fields;
+    for same in [
+        &[
+            "",
+            r#","ackDeadlineSeconds":0"#,
+            r#","ackDeadlineSeconds":10"#,
+            r#","ackDeadlineSeconds":"10""#,
+        ][..],
+        &[
+            "",
+            r#","messageRetentionDuration":"604800s""#,
+            r#","messageRetentionDuration":"604800.000s""#,
+            r#","messageRetentionDuration":"0604800.000000000s""#,
+        ],
+        &[
+            "",
+            r#","expirationPolicy":null"#,
+            r#","expirationPolicy":{"ttl":"2678400s"}"#,
+            r#","expirationPolicy":{"ttl":"2678400.0s"}"#,
+        ],
+        &[
+            r#","expirationPolicy":{}"#,
+            r#","expirationPolicy":{"ttl":null}"#,
+            r#","expirationPolicy":{"ttl":"315576000000s"}"#,
+        ],
+        &[
+            "",
+            r#","pushConfig":{}"#,
+            r#","pushConfig":null"#,
+            r#","pushConfig":{"pushEndpoint":""}"#,
+            r#","pushConfig":{"attributes":{"x-goog-version":"v1"}}"#,
+        ],
+        &["", r#","filter":"""#, r#","filter":null"#],
+        &[
+            "",
+            r#","labels":{}"#,
+            r#","labels":null"#,
+            r#","labels":{"goog-terraform-provisioned":"true"}"#,
+        ],
+        &[
+            "",
+            r#","retainAckedMessages":false,"enableMessageOrdering":false,"enableExactlyOnceDelivery":null"#,
+        ],
+        &[
+            "",
+            r#","detached":false,"state":"ACTIVE""#,
+            r#","state":"STATE_UNSPECIFIED""#,
+        ],
+        &["", r#","deadLetterPolicy":null"#, r#","retryPolicy":null"#],
+        &[
+            r#","retryPolicy":{}"#,
+            r#","retryPolicy":{"minimumBackoff":"10s"}"#,
+            r#","retryPolicy":{"maximumBackoff":"600.000s"}"#,
+            r#","retryPolicy":{"minimumBackoff":"10.0s","maximumBackoff":"600s"}"#,
+        ],
+        &[
+            r#","deadLetterPolicy":{"deadLetterTopic":"projects/p/topics/d"}"#,
+            r#","deadLetterPolicy":{"deadLetterTopic":"projects/p/topics/d","maxDeliveryAttempts":0}"#,
+            r#","deadLetterPolicy":{"deadLetterTopic":"projects/p/topics/d","maxDeliveryAttempts":5}"#,
+        ],
+        &[
+            r#","pushConfig":{"pushEndpoint":"https://h.example/x","oidcToken":{"serviceAccountEmail":"a@b.c"}}"#,
+            r#","pushConfig":{"pushEndpoint":"https://H.example:443/x","oidcToken":{"serviceAccountEmail":"a@b.c","audience":"https://h.example/x"}}"#,
+        ],
+    ] {
+        let first = read(same[0]);
+        for other in same {
+            assert_eq!(read(other), first, "{} and {other}", same[0]);
+        }
+    }
+    // These look alike and are not.
+    for (one, other) in [
+        ("", r#","expirationPolicy":{}"#),
+        ("", r#","retryPolicy":{}"#),
+        (
+            r#","retryPolicy":{"minimumBackoff":"0s"}"#,
+            r#","retryPolicy":{}"#,
+        ),
+        (r#","labels":{"a":""}"#, ""),
+    ] {
+        assert_ne!(read(one), read(other), "{one} and {other}");
+    }
+    let topic = |text: &str| topic(&serde_json::from_str(text).unwrap()).unwrap();
+    for off in [
+        r#"{"messageRetentionDuration":null,"labels":{},"messageStoragePolicy":{}}"#,
+        r#"{"messageRetentionDuration":"0s","kmsKeyName":"","messageStoragePolicy":{"allowedPersistenceRegions":[]}}"#,
+    ] {
+        assert_eq!(topic(off), Live::default(), "{off}");
+    }
 }

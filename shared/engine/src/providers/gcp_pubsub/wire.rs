@@ -393,7 +393,8 @@ impl ApiError {
     }
 }
 
-/// A length of time in JSON (`600s`, `600.500s`) in nanoseconds; none if it is not one.
+/// A length of time in JSON (`600s`, `600.500s`) in nanoseconds; none if it is not one. One that is
+/// longer than can be counted is [`i64::MAX`]: JSON's longest has 10,000 years.
 pub(super) fn parse_duration(text: &str) -> Option<i64> {
     let number = text.strip_suffix('s')?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
@@ -403,7 +404,7 @@ pub(super) fn parse_duration(text: &str) -> Option<i64> {
     }
     let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
     let seconds: i64 = whole.parse().ok()?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+    Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 /// Nanoseconds as JSON writes a length of time: 0, 3, 6 or 9 digits of a second.
