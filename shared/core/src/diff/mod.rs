@@ -21,7 +21,7 @@ use crate::change::Verb;
 use crate::live::{Detail, FailureCode, Live, LiveWorld, ReadFailure, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, IgnoreRule, Kind, Origin, Recorded, ResourceKey, Scope,
-    Timestamp, Value, items,
+    Timestamp, Value, items, marked_stack,
 };
 use crate::state::State;
 
@@ -592,8 +592,8 @@ fn other_mark(input: DiffInput<'_>, live: &Live) -> Option<String> {
         return None;
     };
     records.iter().find_map(|record| {
-        let stack = record.comment.strip_prefix("kedge:")?;
-        (stack != input.declared.stack.as_str()).then(|| {
+        let stack = marked_stack(&record.comment)?;
+        (stack != input.declared.stack).then(|| {
             format!(
                 "record {} bears the mark of stack `{stack}`",
                 record.address

@@ -491,6 +491,7 @@ impl Case {
         match () {
             () if self.has("mark-of-prod") => record("kedge:prod"),
             () if self.has("mark-of-dev") => record("kedge:dev"),
+            () if self.has("comment") => record("kedge:prod please keep"),
             () if self.has("topic-deleted") => Detail::OrphanedSubscription,
             () if self.has("detached") => Detail::DetachedSubscription,
             () => Detail::None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kedge_core::change::{Change, ChangeError, Edit, Verb};
 use kedge_core::live::{Detail, DnsRecord, Live};
-use kedge_core::model::{Fields, StackName, Value};
+use kedge_core::model::{Fields, Value, mark_of, marked_stack};
 
 use super::error::{blocked, failed};
 use super::normalize::{ADDRESSES, PROXIED, TTL, TTL_AUTOMATIC};
@@ -13,9 +13,6 @@ use super::normalize::{ADDRESSES, PROXIED, TTL, TTL_AUTOMATIC};
 /// developers.cloudflare.com, batch-record-changes). A set is never changed in parts, since
 /// between two parts a name could be left with no address.
 const OPERATIONS_MAX: usize = 200;
-
-/// What a comment of ours begins with; the stack's name follows (semantics 2.3).
-const MARK: &str = "kedge:";
 
 /// Changes of one record set that are made at once or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +105,7 @@ pub(super) fn batch(change: &Change) -> Result<Batch, ChangeError> {
     let mut batch = Batch {
         name: change.key.name_head().to_owned(),
         kind: change.key.name_tail().to_owned(),
-        mark: format!("{MARK}{}", change.stack),
+        mark: mark_of(&change.stack),
         deletes: Vec::new(),
         patches: Vec::new(),
         posts: Vec::new(),
@@ -158,11 +155,6 @@ fn check_marks(change: &Change, records: &[DnsRecord]) -> Result<(), ChangeError
             "withdraw the name from one of the two stacks, or remove the comment if it is wrong",
         )),
     }
-}
-
-/// The stack a comment names, if it is a mark of ours and not a person's text.
-fn marked_stack(comment: &str) -> Option<StackName> {
-    StackName::new(comment.trim().strip_prefix(MARK)?.trim()).ok()
 }
 
 fn addresses(fields: &Fields) -> BTreeSet<&str> {

@@ -1,6 +1,6 @@
 use super::super::normalize::live;
 use super::*;
-use kedge_core::model::{ByField, FieldName, ResourceKey};
+use kedge_core::model::{ByField, FieldName, ResourceKey, StackName};
 
 const A: &str = "192.0.2.1";
 const B: &str = "192.0.2.2";
@@ -215,7 +215,11 @@ fn refusals() {
     let ours = [record(A, 300, false, "kedge:dev")];
     let other = [
         record(A, 300, false, ""),
-        record(B, 300, false, " kedge:prod "),
+        record(B, 300, false, "kedge:prod"),
+    ];
+    let comments = [
+        record(A, 300, false, "kedge: see the wiki"),
+        record(B, 300, false, "kedge:"),
     ];
     let declared = || fields(&[A], 300, false);
     let many: Vec<String> = (0..201).map(|n| format!("198.51.100.{n}")).collect();
@@ -240,6 +244,8 @@ fn refusals() {
         assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
+    // A person's comment is no mark and blocks nothing.
+    assert!(batch(&change(Verb::Update, &[add(C)], declared(), &comments)).is_ok());
     let failed = [
         change(Verb::Update, &[add(C)], declared(), &[]),
         change(Verb::Create, &[], Fields::new(), &[]),
@@ -254,21 +260,6 @@ fn refusals() {
     for change in failed {
         let error = batch(&change).unwrap_err();
         assert!(matches!(error, ChangeError::Failed { .. }), "{error}");
-    }
-}
-
-#[test]
-fn marks_and_other_comments() {
-    let stack = |comment| marked_stack(comment).map(|stack| stack.to_string());
-    assert_eq!(stack("kedge:prod").as_deref(), Some("prod"));
-    for text in [
-        "",
-        "prod",
-        "kedge:",
-        "kedge: see the wiki",
-        "uses kedge:prod",
-    ] {
-        assert_eq!(stack(text), None, "{text}");
     }
 }
 
