@@ -295,6 +295,38 @@ mod tests {
     }
 
     #[test]
+    fn special_values_of_record_sets() {
+        use Value::{Bool, Int};
+        let mixed = |parts: [Value; 2]| {
+            let names = ["192.0.2.1", "192.0.2.2"].map(str::to_owned);
+            Value::Mixed(names.into_iter().zip(parts).collect())
+        };
+        // Automatic, which Cloudflare serves as 300 s today; the least and most that a zone takes; what
+        // only Enterprise zones take; records that disagree.
+        let ttls = [
+            Int(1),
+            Int(30),
+            Int(60),
+            Int(300),
+            Int(86_400),
+            mixed([Int(1), Int(300)]),
+        ];
+        for live in &ttls {
+            for to in ttls.iter().take(5).filter(|to| *to != live) {
+                let found = risk(Kind::DnsRecordSet, "ttl", live.clone(), to.clone());
+                assert_eq!(found, "safe", "{live} → {to}");
+            }
+        }
+        let flags = [Bool(true), Bool(false), mixed([Bool(true), Bool(false)])];
+        for live in &flags {
+            for to in flags.iter().take(2).filter(|to| *to != live) {
+                let found = risk(Kind::DnsRecordSet, "proxied", live.clone(), to.clone());
+                assert_eq!(found, "disruptive", "{live} → {to}");
+            }
+        }
+    }
+
+    #[test]
     fn a_first_value() {
         let name = FieldName::known("message_retention");
         let to = Value::seconds(600);

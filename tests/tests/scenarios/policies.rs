@@ -2,7 +2,7 @@
 
 use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
-use kedge_tests::stack::{NODE, Stack, carried, left, shown, verdict};
+use kedge_tests::stack::{NODE, Stack, carried, difference, has_item, left, shown, verdict};
 use serde_json::json;
 
 use super::{deed, set_config};
@@ -362,5 +362,72 @@ fn an_edit_that_an_ignore_rule_hid_is_told_before_it_is_deployed() {
     assert_eq!(carried(&changed), ["update dev-other done"]);
     let (_, changed) = stack.unattended();
     assert_eq!(carried(&changed), ["update dev-safe done"]);
+    stack.assert_settled();
+}
+
+fn nodes(nodes: &[&str]) -> Stack {
+    let mut stack = Stack::new();
+    stack.topics(&[]);
+    stack.nodes(nodes);
+    stack
+}
+
+fn remove(stack: &Stack, name: &str, content: &str) {
+    deed(
+        stack,
+        json!({"do": "remove_record", "name": name, "content": content}),
+    );
+}
+
+#[test]
+fn an_address_that_somebody_took_away_is_put_back_by_the_disruptive_policy_alone() {
+    for (policy, done) in [("safe", false), ("disruptive", true)] {
+        for (node, lost, kept) in [
+            (NODE, "192.0.2.1", "192.0.2.2"),
+            // The name still leads somewhere, by its other family.
+            (
+                "name: n1, ips: [192.0.2.1, \"2001:db8::1\"], domain: n1.clustera.io",
+                "192.0.2.1",
+                "2001:db8::1",
+            ),
+            (
+                "name: n1, ips: [192.0.2.1, \"2001:db8::1\"], domain: n1.clustera.io",
+                "2001:db8::1",
+                "192.0.2.1",
+            ),
+        ] {
+            let mut stack = nodes(&[node]);
+            stack.policy(&format!(
+                "correct: {policy}, deploy: disruptive, correct_after: 0"
+            ));
+            stack.person(&[]);
+            stack.wait_minutes(10);
+            let _ = stack.check();
+            remove(&stack, "n1.clustera.io", lost);
+            stack.unattended();
+            assert!(has_item(&stack, kept));
+            assert_eq!(has_item(&stack, lost), done, "{policy}");
+            if !done {
+                stack.assert_idle_unattended();
+                stack.person(&[]);
+            }
+            stack.assert_settled();
+        }
+    }
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_put_back_by_the_safe_policy() {
+    let stack = nodes(&[NODE]);
+    stack.person(&[]);
+    stack.wait_minutes(10);
+    let _ = stack.check();
+    remove(&stack, "n1.clustera.io", "192.0.2.1");
+    remove(&stack, "n1.clustera.io", "192.0.2.2");
+    let report = stack.check();
+    assert!(difference(&report, "n1.clustera.io").is_missing());
+    assert_eq!(left(&report, "n1.clustera.io"), [""; 0]);
+    let (_, changed) = stack.unattended();
+    assert_eq!(carried(&changed), ["create n1.clustera.io/A done"]);
     stack.assert_settled();
 }

@@ -3,11 +3,16 @@
 use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
 use crate::diff::{Cause, Difference, FieldDifference, ItemDifference};
-use crate::live::{Detail, Live};
+use crate::live::{Detail, Live, Reading};
 use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey};
 use crate::risk::{Effect, Risk, effect_of_setting};
 
 const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
+
+/// Whoever takes an address away while the name keeps others may have taken a dead node out of the way of
+/// its traffic. Where the name has no other, nobody is served worse by putting it back.
+const BACK_IN_DNS: &str =
+    "somebody removed it, perhaps because its node is down; traffic goes to it again";
 
 /// Making or deleting a whole resource.
 pub(super) fn whole(
@@ -21,6 +26,9 @@ pub(super) fn whole(
         (Cause::Missing | Cause::Interrupted, Kind::KafkaTopic) => {
             (Risk::Safe, "its messages do not come back".to_owned())
         }
+        (Cause::Missing, Kind::DnsRecordSet) if still_resolves(input, key) => {
+            (Risk::Disruptive, BACK_IN_DNS.to_owned())
+        }
         _ => (Risk::Safe, String::new()),
     };
     Step {
@@ -30,6 +38,15 @@ pub(super) fn whole(
         says,
         replaces: false,
     }
+}
+
+/// Whether the name of a record set that is gone still has addresses of the other family.
+fn still_resolves(input: PlanInput<'_>, key: &ResourceKey) -> bool {
+    let mut others = ["A", "AAAA"]
+        .into_iter()
+        .map(|kind| key.named(&format!("{}/{kind}", key.name_head())))
+        .filter(|other| other != key);
+    others.any(|other| matches!(input.live.reading(&other), Some(Reading::Present(_))))
 }
 
 /// Changing fields; what can't be changed becomes a finding.
@@ -207,6 +224,7 @@ fn of_items(
                 Risk::Disruptive,
                 "traffic moves from the withdrawn address to it",
             ),
+            (true, Cause::Drifted) if is_dns => (Risk::Disruptive, BACK_IN_DNS),
             (true, _) => (Risk::Safe, ""),
             (false, Cause::Withdrawn) if is_dns => {
                 (Risk::Disruptive, "traffic to the withdrawn address stops")

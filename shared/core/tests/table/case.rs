@@ -466,6 +466,10 @@ impl Case {
             };
             scope.resources.insert(listener(), live);
         }
+        if self.has("other-family") {
+            let other = key.named(&format!("{}/AAAA", key.name_head()));
+            scope.resources.insert(other, Live::default());
+        }
         if self.has("scope-unread") {
             let kind = match key.kind() {
                 Kind::PubsubBinding => Kind::PubsubSubscription,

@@ -46,6 +46,9 @@ ptopic | () | () | - | | drifted | missing | create | safe | ...pgt
 sub | topic=dev-t | topic=dev-t | - | | drifted | missing | create | safe | ...pgt
 iam | members={a} | members={a} | - | | drifted | missing | create | safe | .sdpgt
 dns | ips={1} | ips={1} | - | | drifted | missing | create | safe | .sdpgt
+dns | ips={1} | ips={1} | - | other-family | drifted | missing | create | disruptive | ..dpgt
+dns | ips={1} | ips={1} | - | other-family protected | drifted | missing | create | disruptive | ...pgt
+dns | ips={1} | - | - | other-family | pending | new | create | safe | .sdpgt
 topic | - | ret=1 | ret=1 | | orphan | withdrawn | orphan | - | ......
 topic | - | ret=1 | ret=1 | prune | orphan | withdrawn | delete | destructive | ....gt
 topic | - | ret=1 | ret=9 | prune | orphan | withdrawn | delete | destructive | ....gt
@@ -146,10 +149,10 @@ topic | - | ret=1 | ret=1 | begun-delete prune | orphan | withdrawn | delete | d
 dns | ips={1} | ips={1 2} | ips={1 2} | begun-update | pending | edited | update | disruptive | ..dpgt
 dns | ips={1} | ips={1 2} | ips={1} | begun-update | in-sync | - | - | - | ......
 dns | ips={1} | ips={1 2} | ips={1 2 8} | begun-update | drifted-and-pending | edited-and-drifted | update not-exclusive | disruptive | ..dpgt
-dns | ips={1} | ips={1 2} | ips={2} | begun-update | drifted-and-pending | edited-and-drifted | update | disruptive | .~dpgt
+dns | ips={1} | ips={1 2} | ips={2} | begun-update | drifted-and-pending | edited-and-drifted | update | disruptive | ..dpgt
 dns | ips={1 2} | ips={1} | ips={1} | begun-update | pending | edited | update | safe | .sdpgt
 dns | ips={1 2} | ips={1} | ips={1 2} | begun-update | in-sync | - | - | - | ......
-dns | ips={1 2} | ips={1} | ips={2} | begun-update | drifted | drifted | update | safe | .sdpgt
+dns | ips={1 2} | ips={1} | ips={2} | begun-update | drifted | drifted | update | disruptive | ..dpgt
 dns | ips={1 3} | ips={1 2} | ips={1 2} | begun-update | pending | edited | update | disruptive | ..dpgt
 dns | ips={1 3} | ips={1 2} | ips={1 3} | begun-update | in-sync | - | - | - | ......
 dns | ips={1 3} | ips={1 2} | ips={1 2 3} | begun-update | pending | edited | update | disruptive | ..dpgt
@@ -183,7 +186,10 @@ topic | ret=5 | ret=5 | - | ignored-retention recreate | drifted | missing | cre
 topic | ret=5 | ret=5 | ret=1 | expired | drifted | drifted | update | safe | ...pgt
 
 # --- sets: addresses
-dns | ips={1 2} | ips={1 2} | ips={1} | | drifted | drifted | update | safe | .sdpgt
+dns | ips={1 2} | ips={1 2} | ips={1} | | drifted | drifted | update | disruptive | ..dpgt
+dns | ips={1 2} | ips={1 2} | ips={1} | comment | drifted | drifted | update | disruptive | ..dpgt
+dns | ips={1 2} | ips={1 2} | ips={1} | protected | drifted | drifted | update | disruptive | ...pgt
+dns | ips={1 2 3} | ips={1 2} | ips={1} | | drifted-and-pending | edited-and-drifted | update | disruptive | .~dpgt
 dns | ips={1} | ips={1} | ips={1 2} | | drifted | drifted | not-exclusive | - | ......
 dns | ips={1} | ips={1} | ips={1 2} | exclusive | drifted | drifted | update | destructive | ....gt
 dns | ips={1 3} | ips={1} | ips={1} | | pending | edited | update | safe | .sdpgt
@@ -191,20 +197,24 @@ dns | ips={1} | ips={1 2} | ips={1 2} | | pending | edited | update | disruptive
 dns | ips={1} | ips={1 2} | ips={1 2} | exclusive | pending | edited | update | disruptive | ..dpgt
 dns | ips={1 3} | ips={1 2} | ips={1 2} | | pending | edited | update | disruptive | ..dpgt
 dns | ips={1} | ips={1 2} | ips={1} | | in-sync | - | - | - | ......
-dns | ips={1 2} | ips={1 2} | ips={1 3} | | drifted | drifted | update not-exclusive | safe | .sdpgt
-dns | ips={1 2} | ips={1 2} | ips={1 3} | exclusive | drifted | drifted | update | destructive | .~~~gt
+dns | ips={1 2} | ips={1 2} | ips={1 3} | | drifted | drifted | update not-exclusive | disruptive | ..dpgt
+dns | ips={1 2} | ips={1 2} | ips={1 3} | exclusive | drifted | drifted | update | destructive | ..~~gt
 dns | ips={1} | ips={1 2} | ips={1 2 3} | | drifted-and-pending | edited-and-drifted | update not-exclusive | disruptive | ..dpgt
 dns | ips={1} | ips={1 2} | ips={1 2 3} | exclusive | drifted-and-pending | edited-and-drifted | update | destructive | ..~~gt
 dns | ips={1} | ips={1} | ips={1} | mark-of-prod | in-sync | - | blocked | - | ......
-dns | ips={1 2} | ips={1 2 3} | ips={2 3} | | drifted-and-pending | edited-and-drifted | update | disruptive | .~dpgt
+dns | ips={1 2} | ips={1 2 3} | ips={2 3} | | drifted-and-pending | edited-and-drifted | update | disruptive | ..dpgt
 dns | ips={1 2} | ips={1 2 3} | ips={2 3} | correct-none | drifted-and-pending | edited-and-drifted | update | disruptive | ...pgt
 dns | ips={1 2} | ips={1 2 3} | ips={2 3} | deploy-none | drifted-and-pending | edited-and-drifted | update | disruptive | ...pgt
 dns | ips={1 2} | ips={1 2 3} | ips={1 2 3} | correct-none | pending | edited | update | disruptive | ..dpgt
-dns | ips={1 2} | ips={1 2} | ips={1} | deploy-none | drifted | drifted | update | safe | .sdpgt
+dns | ips={1 2} | ips={1 2} | ips={1} | deploy-none | drifted | drifted | update | disruptive | ..dpgt
 
 # --- ttl and proxied
 dns | ttl=300 | ttl=300 | ttl=60 | | drifted | drifted | update | safe | .sdpgt
 dns | ttl=300, proxied=true | ttl=300, proxied=true | ttl=1, proxied=true | | in-sync | - | - | - | ......
+dns | ttl=1 | ttl=300 | ttl=300 | | pending | edited | update | safe | .sdpgt
+dns | ttl=300 | ttl=300 | ttl=1 | | drifted | drifted | update | safe | .sdpgt
+dns | ttl=300, proxied=false | ttl=300, proxied=true | ttl=1, proxied=true | | pending | edited | update | disruptive | ..dpgt
+dns | ttl=1, proxied=true | ttl=300, proxied=false | ttl=300, proxied=false | | pending | edited | update | disruptive | ..dpgt
 dns | ttl=300, proxied=false | ttl=300, proxied=false | ttl=1, proxied=true | | drifted | drifted | update | disruptive | ..dpgt
 dns | ttl=300, proxied=true | ttl=300, proxied=true | ttl=300, proxied=false | | drifted | drifted | update | disruptive | ..dpgt
 dns | ttl=300 | ttl=300 | ttl=(a:300 b:60) | | drifted | drifted | update | safe | .sdpgt
@@ -284,11 +294,11 @@ dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopte
 dns | ips={1 2} | ips={1 9} | ips={1 9} | adopted-unequal exclusive | pending | not-adopted | update | destructive | ...~gt
 dns | ips={1} | ips={1 9} | ips={1 9} | adopted-unequal | pending | not-adopted | not-exclusive | - | ......
 dns | ips={1} | ips={1 9} | ips={1 8 9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | not-exclusive | - | ......
-dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
-dns | ips={1 2} | ips={1} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | ...pgt
-dns | ips={1 2} | ips={1} | ips={2} | adopted-unequal | drifted | drifted | update | safe | ...pgt
+dns | ips={1 2} | ips={1 9} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | disruptive | ...pgt
+dns | ips={1 2} | ips={1} | ips={9} | adopted-unequal | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | disruptive | ...pgt
+dns | ips={1 2} | ips={1} | ips={2} | adopted-unequal | drifted | drifted | update | disruptive | ...pgt
 dns | ips={1 2 3} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | safe | .sdpgt
-dns | ips={1 2 3} | ips={1 9} | ips={9} | then:1,2 | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | safe | .sdpgt
+dns | ips={1 2 3} | ips={1 9} | ips={9} | then:1,2 | drifted-and-pending | not-adopted-and-drifted | update not-exclusive | disruptive | .~dpgt
 dns | ips={2} | ips={1 9} | ips={1 9} | then:1,2 | pending | not-adopted | update not-exclusive | disruptive | ..dpgt
 dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | orphan | withdrawn | delete | destructive | ....gt
 dns | - | ips={9} | ips={9} | prune then:1,2 | gone | - | - | - | ......
