@@ -222,6 +222,8 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
     let wanted = Wanted {
         keys: keys.iter().copied().cloned().collect(),
         recorded: keys.iter().copied().cloned().collect(),
+        declared: keys.iter().copied().cloned().collect(),
+        stack: Some(declared.stack.clone()),
         namespaces: [declared.stack.prefix()].into(),
         every_dns_name: input.parts.len().is_multiple_of(2),
         ..Wanted::default()
@@ -278,7 +280,11 @@ fn judge(
     for key in reading.resources.keys().chain(reading.unknown.keys()) {
         let is_asked = wanted.keys.contains(key)
             || key.name().starts_with(&stack.prefix())
-            || wanted.every_dns_name;
+            || wanted.every_dns_name
+            || reading
+                .resources
+                .get(key)
+                .is_some_and(|live| live.is_marked_by(stack));
         pipeline::expect(is_asked && key.scope() == scope, || {
             format!("{key} was not asked for")
         })?;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Fields, Kind, ResourceKey, Scope};
+use crate::model::{Fields, Kind, ResourceKey, Scope, StackName, marked_stack};
 
 /// Why something could not be read, for people and for machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,18 @@ pub enum Detail {
     DetachedSubscription,
 }
 
+impl Live {
+    /// Whether one of its records bears this stack's mark.
+    #[must_use]
+    pub fn is_marked_by(&self, stack: &StackName) -> bool {
+        let Detail::DnsRecords(records) = &self.detail else {
+            return false;
+        };
+        let is_ours = |record: &DnsRecord| marked_stack(&record.comment).as_ref() == Some(stack);
+        records.iter().any(is_ours)
+    }
+}
+
 /// One DNS record of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsRecord {
@@ -137,6 +149,12 @@ pub struct ScopeReading {
     pub unknown: BTreeMap<ResourceKey, ReadFailure>,
     /// Kinds that could not be read at all.
     pub failed: BTreeMap<Kind, ReadFailure>,
+    /// Why a resource that is not there can't be made, by what was read: what stands in its way, a
+    /// name outside its zone. A sentence without a final stop.
+    pub obstacles: BTreeMap<ResourceKey, String>,
+    /// What else the provider says of a resource, there or not, that no field covers and that is no
+    /// difference: sentences without a final stop.
+    pub notes: BTreeMap<ResourceKey, Vec<String>>,
 }
 
 impl ScopeReading {
@@ -197,6 +215,10 @@ pub struct Wanted {
     pub keys: BTreeSet<ResourceKey>,
     /// The recorded ones among them: only of these is a GET made to prove an absence.
     pub recorded: BTreeSet<ResourceKey>,
+    /// The declared ones among them: where one is not there, it is looked into whether it can be made.
+    pub declared: BTreeSet<ResourceKey>,
+    /// The stack. DNS record sets that bear its mark are reported too, whatever their name.
+    pub stack: Option<StackName>,
     /// Name prefixes whose other Kafka and Pub/Sub resources are reported too (`{stack}-`), for
     /// unmanaged things.
     pub namespaces: BTreeSet<String>,

@@ -350,21 +350,23 @@ fn wanted(
     every_dns_name: bool,
 ) -> BTreeMap<Scope, Wanted> {
     let mut scopes: BTreeMap<Scope, Wanted> = BTreeMap::new();
-    let mut want = |key: &ResourceKey, is_recorded: bool| {
+    let mut want = |key: &ResourceKey, which: Option<fn(&mut Wanted) -> &mut BTreeSet<_>>| {
         let wanted = scopes.entry(key.scope().clone()).or_default();
         wanted.keys.insert(key.clone());
-        if is_recorded {
-            wanted.recorded.insert(key.clone());
+        if let Some(which) = which {
+            which(wanted).insert(key.clone());
         }
     };
-    declared.resources.keys().for_each(|key| want(key, false));
+    let of_definitions = declared.resources.keys();
+    of_definitions.for_each(|key| want(key, Some(|wanted| &mut wanted.declared)));
     if let Some(state) = state {
-        state.resources.keys().for_each(|key| want(key, true));
+        let of_state = state.resources.keys();
+        of_state.for_each(|key| want(key, Some(|wanted| &mut wanted.recorded)));
         let intents = state
             .applying
             .iter()
             .flat_map(|applying| applying.intents.keys());
-        intents.for_each(|key| want(key, false));
+        intents.for_each(|key| want(key, None));
     }
     for (key, members) in members(declared, state) {
         let wanted = scopes.entry(key.scope().clone()).or_default();
@@ -372,6 +374,7 @@ fn wanted(
         known.extend(members.iter().cloned());
     }
     for wanted in scopes.values_mut() {
+        wanted.stack = Some(declared.stack.clone());
         wanted.namespaces.insert(declared.stack.prefix());
         wanted.every_dns_name = every_dns_name;
     }

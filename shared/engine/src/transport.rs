@@ -80,7 +80,7 @@ pub(crate) async fn send_read<P: ReadPorts>(
     loop {
         cx.session.count_read();
         let sent = cx.ports.send_read(request).await;
-        let (hint, given_up) = match sent.map(|response| without_credentials(cx, response)) {
+        let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => return Ok(response),
                 Retry::Again { after_ms } => {
@@ -118,7 +118,7 @@ pub(crate) async fn send_write<P: WritePorts>(
         }
         cx.session.count_write();
         let sent = cx.ports.send_write(request).await;
-        let (hint, given_up) = match sent.map(|response| without_credentials(cx, response)) {
+        let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => {
                     return Ok(WriteAnswer {
@@ -167,16 +167,24 @@ pub(crate) async fn send_write<P: WritePorts>(
 /// tokens have 40 characters); a shorter one stands by chance in names that people must read.
 const SHORTEST_CREDENTIAL: usize = 8;
 
-/// An error answer without our own credentials: parts of its message are shown, and a provider, or a
-/// proxy before it, may repeat what it was sent. A successful answer is data to compare, so it stays
-/// as it came.
-fn without_credentials<P: Secrets>(
+/// An error answer without our own credentials. A successful answer is data to compare, so it stays as
+/// it came.
+fn error_without_credentials<P: Secrets>(
     cx: Context<'_, P>,
     response: Response<Bytes>,
 ) -> Response<Bytes> {
-    if response.status().is_success() {
-        return response;
+    match response.status().is_success() {
+        true => response,
+        false => without_credentials(cx, response),
     }
+}
+
+/// An answer without our own credentials: parts of its message are shown, and a provider, or a proxy
+/// before it, may repeat what it was sent.
+pub(crate) fn without_credentials<P: Secrets>(
+    cx: Context<'_, P>,
+    response: Response<Bytes>,
+) -> Response<Bytes> {
     let google = cx.session.google_token.borrow().clone();
     let sent = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"].map(|name| cx.ports.secret(name));
     let tokens = sent.into_iter().flatten().chain(google);

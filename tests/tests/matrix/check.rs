@@ -198,7 +198,8 @@ fn of_pubsub() {
 
 #[test]
 fn of_cloudflare() {
-    all_of(ProviderName::Cloudflare, 1);
+    // The list, and the zone, since a record set is missing.
+    all_of(ProviderName::Cloudflare, 2);
 }
 
 /// A stack that is not adopted yet: nobody knows whether it is new, so nothing of it is made.
@@ -225,8 +226,10 @@ fn of_a_new_stack() {
             };
             stack.ports.sandbox.add_fault(request.fault(rule, false));
             let tick = up(&stack, &Authorisation::Unattended).and_then(|(found, changed)| {
-                same("the verdict", &found.verdict(), &StackVerdict::Incomplete)?;
-                same("carried", &changed.carried.len(), &0)?;
+                if read(request.provider, &request.target, rule) != Read::MadeUpFor {
+                    same("the verdict", &found.verdict(), &StackVerdict::Incomplete)?;
+                    same("carried", &changed.carried.len(), &0)?;
+                }
                 stack.ports.sandbox.clear_faults();
                 up(&stack, &Authorisation::Unattended)?;
                 let (last, changed) = up(&stack, &person(&[]))?;

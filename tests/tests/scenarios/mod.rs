@@ -36,6 +36,7 @@ mod taken;
 mod variables;
 mod verbs;
 mod windows;
+mod zones;
 
 use kedge_sandbox::{Deed, Effect};
 use kedge_tests::stack::Stack;

@@ -12,7 +12,7 @@ mod resolve;
 mod seek;
 mod taken;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use resolve::{Fate, Resolved};
 use seek::SeekLive;
@@ -170,7 +170,7 @@ pub struct Difference {
     pub ignored: Vec<FieldDifference>,
     /// Why it could not be read.
     pub failure: Option<ReadFailure>,
-    /// Why nothing may be done about it: another stack's mark.
+    /// Why nothing may be done about it: another stack's mark, or what stands in its way.
     pub blocked: Option<String>,
     /// Members of a binding that nobody declared.
     pub foreign: Vec<String>,
@@ -236,6 +236,9 @@ pub struct Comparison {
     pub differences: BTreeMap<ResourceKey, Difference>,
     /// Live in our namespace, neither declared nor recorded.
     pub unmanaged: Vec<ResourceKey>,
+    /// Those among them that bear this stack's mark: DNS record sets that it made, as far as anybody can
+    /// tell (semantics 2.6).
+    pub strays: BTreeSet<ResourceKey>,
     /// What state should say without any provider write: what is live as declared, and (none) what
     /// is gone and withdrawn. Only where it differs from what state says.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
@@ -301,6 +304,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
             is_open: known.resolved.is_some_and(|one| one.fate == Fate::Open),
         };
         let (mut difference, record) = one.compare();
+        add_what_else_was_read(input.live, &mut difference);
         overlook(&mut difference, &rules, input.now);
         // What became of a change of ours is recorded, whatever else there is to say of it.
         let of_ours = || known.resolved.and_then(|resolved| resolved.record.clone());
@@ -314,7 +318,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         }
     }
     comparison.differences = differences.into_iter().collect();
-    comparison.unmanaged = unmanaged(input, &resolved, live);
+    (comparison.unmanaged, comparison.strays) = unmanaged(input, &resolved, live);
     comparison.unread_scopes = unread_scopes(input, &doubts);
     comparison.resolved = resolved;
     comparison
@@ -602,6 +606,24 @@ fn other_mark(input: DiffInput<'_>, live: &Live) -> Option<String> {
     })
 }
 
+/// What was read beside the resource itself: what stands in the way of making it, and states that no
+/// field covers.
+fn add_what_else_was_read(live: &LiveWorld, difference: &mut Difference) {
+    let key = &difference.key;
+    let Some(scope) = live.scopes.get(key.scope()) else {
+        return;
+    };
+    let is_to_be_made = matches!(
+        difference.whole,
+        Some(Cause::New | Cause::NotAdopted | Cause::Missing | Cause::Interrupted)
+    );
+    if let Some(why) = scope.obstacles.get(key).filter(|_| is_to_be_made) {
+        difference.blocked.get_or_insert_with(|| why.clone());
+    }
+    let notes = scope.notes.get(key).into_iter().flatten();
+    difference.notes.extend(notes.cloned());
+}
+
 /// The ignore rules by the resource they name, since there may be many of both.
 struct Rules<'a>(BTreeMap<&'a str, Vec<(usize, &'a IgnoreRule)>>);
 
@@ -684,12 +706,13 @@ fn overlook(difference: &mut Difference, rules: &Rules<'_>, now: Timestamp) {
     }
 }
 
-/// What is live in the namespace and nobody's (semantics 2.5, 2.6). Providers leave internals out.
+/// What is live in the namespace and nobody's (semantics 2.5, 2.6), and what of it bears our mark.
+/// Providers leave internals out.
 fn unmanaged(
     input: DiffInput<'_>,
     resolved: &BTreeMap<ResourceKey, Resolved>,
     live: SeekLive<'_>,
-) -> Vec<ResourceKey> {
+) -> (Vec<ResourceKey>, BTreeSet<ResourceKey>) {
     let is_made = |one: &Resolved| matches!(one.record, Some(Some(_)));
     let known = |key: &ResourceKey| {
         let stored = input.state.map(|state| &state.resources);
@@ -698,7 +721,7 @@ fn unmanaged(
             || stored.is_some_and(|stored| stored.contains_key(key))
     };
     let prefix = input.declared.stack.prefix();
-    let ours = |key: &&ResourceKey| {
+    let ours = |(key, _): &(&ResourceKey, &Live)| {
         let may_be_ours = match key.kind() {
             Kind::DnsRecordSet => true,
             Kind::PubsubBinding => false,
@@ -706,11 +729,15 @@ fn unmanaged(
         };
         may_be_ours && !known(key)
     };
-    live.with_others()
-        .flat_map(|scope| scope.resources.keys())
-        .filter(ours)
-        .cloned()
-        .collect()
+    let (mut unmanaged, mut strays) = (Vec::new(), BTreeSet::new());
+    let scopes = live.with_others();
+    for (key, live) in scopes.flat_map(|scope| &scope.resources).filter(ours) {
+        unmanaged.push(key.clone());
+        if live.is_marked_by(&input.declared.stack) {
+            strays.insert(key.clone());
+        }
+    }
+    (unmanaged, strays)
 }
 
 fn unread_scopes(input: DiffInput<'_>, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {

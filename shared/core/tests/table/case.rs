@@ -470,6 +470,10 @@ impl Case {
             let other = key.named(&format!("{}/AAAA", key.name_head()));
             scope.resources.insert(other, Live::default());
         }
+        if self.has("obstacle") {
+            let why = "a CNAME stands there".to_owned();
+            scope.obstacles.insert(key.clone(), why);
+        }
         if self.has("scope-unread") {
             let kind = match key.kind() {
                 Kind::PubsubBinding => Kind::PubsubSubscription,

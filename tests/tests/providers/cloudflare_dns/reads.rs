@@ -107,18 +107,18 @@ fn a_failed_read_is_never_an_absence() {
         (
             status(401),
             Unauthenticated,
-            "401: Authentication error; ",
+            "401: Authentication error; needs Zone:DNS:Read",
             1,
         ),
         (
             status(403),
             Unauthenticated,
-            "403: Invalid access token; ",
+            "403: Invalid access token; needs Zone:DNS:Read",
             1,
         ),
         (forbidden(), Forbidden, "403: Authentication error; ", 1),
-        (status(404), ScopeNotFound, "404: no zone has the id", 1),
-        (status(429), RateLimited, "429: too many requests", 5),
+        (status(404), ScopeNotFound, "there is no zone `c1a57e4a", 1),
+        (status(429), RateLimited, "429: Rate limit reached", 5),
         (
             wait(299),
             RateLimited,

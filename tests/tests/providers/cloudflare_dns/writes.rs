@@ -231,12 +231,15 @@ fn what_exists_and_is_not_ours_is_not_overwritten() {
     );
     let error = apply(&ports, &change).unwrap_err();
     assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
-    assert!(error.to_string().contains("is not ours"), "{error}");
+    assert!(
+        error.to_string().contains("somebody else made a record"),
+        "{error}"
+    );
     assert_eq!(records(&ports).len(), 1, "nothing of the batch was made");
 }
 
 #[test]
-fn a_name_with_a_cname_is_absent_and_its_creation_blocked() {
+fn a_cname_that_came_meanwhile_blocks_the_creation() {
     let ports = empty();
     add_record(
         &ports,
@@ -320,7 +323,7 @@ fn a_set_that_moved_meanwhile() {
     let error = apply(&ports, &update).unwrap_err();
     assert!(matches!(error, ChangeError::Failed { .. }), "{error}");
     assert!(
-        error.to_string().contains("moved since it was read"),
+        error.to_string().contains("was changed since it was read"),
         "{error}"
     );
     assert_eq!(node(&ports).unwrap().fields, fields(&[B], 300, false));
@@ -338,4 +341,23 @@ fn an_update_never_empties_a_set() {
     let error = apply(&ports, &change).unwrap_err();
     assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
     assert_eq!(ports.writes(), 0);
+}
+
+#[test]
+fn an_answer_that_does_not_name_what_it_made_is_looked_into() {
+    // Written as a number, or cut off in the middle: the zone's list says what stands.
+    for effect in [Effect::NumbersForTexts, Effect::CutJson] {
+        let ports = empty();
+        let create = change(
+            &ports,
+            Verb::Create,
+            fields(&[A, B], 300, false),
+            Vec::new(),
+        );
+        ports.clear_sent();
+        trouble(&ports, true, effect.clone(), Some(1));
+        assert!(apply(&ports, &create).is_ok(), "{effect:?}");
+        assert_eq!(counts(&ports), (1, 1), "{effect:?}");
+        assert_eq!(records(&ports).len(), 2);
+    }
 }

@@ -189,6 +189,7 @@ fn says_something(difference: &Difference) -> bool {
         || difference.blocked.is_some()
         || !difference.foreign.is_empty()
         || !difference.conditions.is_empty()
+        || !difference.notes.is_empty()
 }
 
 fn counts(report: &Report) -> Json {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::blocks::{self, Block, Label};
-use super::check::resources;
+use super::check::{STRAY, STRAY_HINT, resources};
 use super::frame;
 use super::page::{Page, count};
 use crate::diff::Verdict;
@@ -44,17 +44,22 @@ fn ignored_beside(view: &View<'_>) -> Vec<Block> {
 }
 
 fn unmanaged(report: &Report) -> Vec<Block> {
-    let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
-    for key in &report.comparison.unmanaged {
+    let comparison = &report.comparison;
+    let mut kinds: BTreeMap<(Kind, bool), Vec<String>> = BTreeMap::new();
+    for key in &comparison.unmanaged {
         kinds
-            .entry(key.kind())
+            .entry((key.kind(), comparison.strays.contains(key)))
             .or_default()
             .push(outside(key.name()));
     }
-    let block = |(kind, names): (Kind, Vec<String>)| {
+    let block = |((kind, is_stray), names): ((Kind, bool), Vec<String>)| {
         let number = count(names.len(), kind.label());
-        let tail = format!("{number} · neither declared nor recorded; never touched");
-        Block::said(Label::Unmanaged, tail, blocks::listed(&names))
+        let (says, lines) = match is_stray {
+            true => (STRAY, vec![vec![STRAY_HINT.to_owned()]]),
+            false => ("neither declared nor recorded; never touched", Vec::new()),
+        };
+        let tail = format!("{number} · {says}");
+        Block::said(Label::Unmanaged, tail, blocks::listed(&names)).with_lines(lines)
     };
     kinds.into_iter().map(block).collect()
 }

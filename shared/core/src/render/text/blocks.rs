@@ -37,6 +37,7 @@ pub(super) enum Label {
     Unknown,
     Ignored,
     Settling,
+    Note,
     Unmanaged,
     Foreign,
     Unused,
@@ -60,6 +61,7 @@ impl Label {
             Self::Unknown => ("UNKNOWN", Tone::Warn),
             Self::Ignored => ("IGNORED", Tone::Faint),
             Self::Settling => ("SETTLING", Tone::Faint),
+            Self::Note => ("NOTE", Tone::Warn),
             Self::Unmanaged => ("UNMANAGED", Tone::Faint),
             Self::Foreign => ("FOREIGN", Tone::Faint),
             Self::Unused => ("UNUSED", Tone::Faint),
@@ -290,6 +292,7 @@ pub(super) fn of_resource(
     let label = match difference.verdict {
         Verdict::Unknown => Label::Unknown,
         Verdict::InSync if difference.blocked.is_some() => Label::Blocked,
+        Verdict::InSync if !difference.notes.is_empty() => Label::Note,
         Verdict::InSync => return None,
         Verdict::Settling => Label::Settling,
         Verdict::Ignored => Label::Ignored,

@@ -4,7 +4,7 @@ use super::blocks::{self, Block, Label};
 use super::frame;
 use super::page::Page;
 use crate::diff::{Difference, Verdict};
-use crate::model::Kind;
+use crate::model::{Kind, ResourceKey};
 use crate::render::Around;
 use crate::render::view::{View, outside};
 use crate::report::{Report, StackVerdict};
@@ -34,22 +34,41 @@ pub fn check_text(report: &Report, around: &Around<'_>) -> String {
     page.finish()
 }
 
-/// The blocks of the resources; of a stack without state only what could not be read.
+/// The blocks of the resources; of a stack without state only what could not be read and what is blocked.
 pub(super) fn resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
-    let all = blocks::of_resources(view, around);
     if !view.report.is_not_adopted() {
-        return all;
+        return blocks::of_resources(view, around);
     }
     let mut blocks = vec![frame::not_adopted(view)];
-    blocks.extend(
-        all.into_iter()
-            .filter(|block| block.label == Label::Unknown),
-    );
+    let differences = view.report.comparison.differences.values();
+    let said = differences.filter(|one| one.failure.is_some() || one.blocked.is_some());
+    blocks.extend(said.filter_map(|one| blocks::of_resource(view, around, one)));
     blocks
 }
 
-fn unmanaged(report: &Report, around: &Around<'_>) -> Option<Block> {
-    let keys = &report.comparison.unmanaged;
+/// What is live and nobody's, and apart from it what bears our mark.
+fn unmanaged(report: &Report, around: &Around<'_>) -> Vec<Block> {
+    let comparison = &report.comparison;
+    let is_stray = |key: &&ResourceKey| comparison.strays.contains(*key);
+    let (strays, others): (Vec<_>, Vec<_>) = comparison.unmanaged.iter().partition(is_stray);
+    let others = listed(
+        &others,
+        "neither declared nor recorded; never touched",
+        around,
+    );
+    let strays = listed(&strays, STRAY, around);
+    let strays = strays.map(|block| block.with_lines(vec![vec![STRAY_HINT.to_owned()]]));
+    others.into_iter().chain(strays).collect()
+}
+
+/// What is said of record sets that bear the stack's mark and that nobody knows.
+pub(super) const STRAY: &str =
+    "has this stack's mark, neither declared nor recorded; never touched";
+/// What to do about them.
+pub(super) const STRAY_HINT: &str =
+    "kedge made it, as far as its comment tells: declare it, or delete it by hand";
+
+fn listed(keys: &[&ResourceKey], tail: &str, around: &Around<'_>) -> Option<Block> {
     let most = if around.verbose {
         usize::MAX
     } else {
@@ -57,8 +76,7 @@ fn unmanaged(report: &Report, around: &Around<'_>) -> Option<Block> {
     };
     let name = |kind: Kind, name: &str| format!("{} {}", kind.label(), outside(name));
     let names = keys.iter().map(|key| name(key.kind(), key.name()));
-    let tail = "neither declared nor recorded; never touched";
-    match keys.as_slice() {
+    match keys {
         [] => None,
         [one] => {
             let tail = format!("{} · {tail}", name(one.kind(), one.name()));

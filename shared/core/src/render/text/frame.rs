@@ -171,7 +171,7 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
     };
     let (equal, differing) = (found(false), found(true));
     let absent = differences()
-        .filter(|one| one.whole == Some(Cause::New))
+        .filter(|one| one.whole == Some(Cause::New) && one.blocked.is_none())
         .count();
     let blocked = differences().filter(|one| one.blocked.is_some()).count();
     let ignored = report.count(&[Verdict::Ignored]);
@@ -199,6 +199,7 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
             "a tick changes nothing here; `kedge adopt` records what is live and changes nothing, \
              a person's `kedge up` changes what differs too"
         }
+        false if absent == 0 => "none of it is live, and what is blocked nobody creates",
         false => "none of it is live: a deploy may create it",
     };
     Block::said(Label::NotAdoptedStack, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])

@@ -7,7 +7,8 @@ use kedge_core::live::{Detail, DnsRecord, Live};
 use kedge_core::model::{Fields, Value, mark_of, marked_stack};
 
 use super::error::{blocked, failed};
-use super::normalize::{ADDRESSES, PROXIED, TTL, TTL_AUTOMATIC};
+use super::normalize::{ADDRESSES, PROXIED, TTL, TTL_AUTOMATIC, canonical, canonical_name};
+use super::wire::WireRecord;
 
 /// Operations in one batch: what every plan of Cloudflare's takes (Free 200, paid 3,500;
 /// developers.cloudflare.com, batch-record-changes). A set is never changed in parts, since
@@ -55,7 +56,66 @@ pub(super) struct Post {
     pub(super) proxied: bool,
 }
 
+/// Where the records that a batch creates were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Under the name that was asked for.
+    AsAsked,
+    /// Under another one: Cloudflare completes a name that is outside its zone.
+    Elsewhere {
+        /// The name.
+        name: String,
+        /// The ids of those that are as we asked otherwise, so that they are surely ours.
+        ids: Vec<String>,
+    },
+    /// The answer does not say.
+    Untold,
+}
+
 impl Batch {
+    /// Where the created records stand, by what the answer shows of them.
+    pub(super) fn made_by(&self, created: &[WireRecord]) -> Made {
+        let name_of = |record: &WireRecord| record.name.text().map(canonical_name);
+        let names: Option<Vec<String>> = created.iter().map(name_of).collect();
+        let Some(names) = names.filter(|names| names.len() >= self.posts.len()) else {
+            return match self.posts.is_empty() {
+                true => Made::AsAsked,
+                false => Made::Untold,
+            };
+        };
+        let is_other = |name: &String| *name != self.name;
+        let Some(name) = names.iter().find(|name| is_other(name)).cloned() else {
+            return Made::AsAsked;
+        };
+        let is_ours = |record: &&WireRecord| {
+            let address = record
+                .content
+                .text()
+                .and_then(|text| canonical(&self.kind, text));
+            let is_posted =
+                |address: &String| self.posts.iter().any(|post| post.address == *address);
+            name_of(record).is_some_and(|name| is_other(&name))
+                && record.comment.text() == Some(&self.mark)
+                && address.as_ref().is_some_and(is_posted)
+        };
+        let ids = created.iter().filter(is_ours);
+        let ids = ids.filter_map(|record| record.id.text().map(str::to_owned));
+        Made::Elsewhere {
+            name,
+            ids: ids.collect(),
+        }
+    }
+
+    /// A batch that deletes these records and nothing else.
+    pub(super) fn undoing(&self, ids: &[String]) -> Self {
+        Self {
+            deletes: ids.to_vec(),
+            patches: Vec::new(),
+            posts: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.operations() == 0

@@ -9,6 +9,8 @@ use http::{Response, StatusCode, header};
 use kedge_core::change::{Change, ChangeError};
 use kedge_core::live::{FailureCode, ReadFailure};
 
+use super::super::words::words;
+use super::batch::Batch;
 use super::requests::TOKEN_NAME;
 use super::wire::{Problem, problems};
 use crate::ports::HttpError;
@@ -167,6 +169,26 @@ fn meaning(status: StatusCode, problems: &[Problem]) -> Meaning {
     })
 }
 
+/// Whether a refusal of credentials is surely about the token or its permissions: it says so, or it says
+/// nothing. Others are about what is read-only, an address that a token is bound to, a firewall.
+fn is_about_the_token(problems: &[Problem]) -> bool {
+    problems.iter().all(|problem| match problem.code {
+        6003 | 6111 | 9103 | 9106 | 10000 => true,
+        9109 => !problem.message.contains("location"),
+        _ => false,
+    })
+}
+
+/// What an answer says, as [`said`].
+pub(super) fn said_by(response: &Response<Bytes>, else_text: &str) -> String {
+    said(response.status(), &problems(response.body()), else_text)
+}
+
+/// A write that was answered well, but not with a success.
+pub(super) fn no_success(response: &Response<Bytes>) -> String {
+    said_by(response, "the answer can't be understood")
+}
+
 /// `403: Authentication error`, with what Cloudflare says, or `else_text` if it says nothing.
 fn said(status: StatusCode, problems: &[Problem], else_text: &str) -> String {
     let mut texts: Vec<&str> = Vec::new();
@@ -179,41 +201,43 @@ fn said(status: StatusCode, problems: &[Problem], else_text: &str) -> String {
     if texts.is_empty() {
         texts.push(else_text);
     }
-    format!("{}: {}", status.as_u16(), texts.join(": "))
+    // Each is bounded; how many there are is not.
+    format!("{}: {}", status.as_u16(), words(&texts.join(": ")))
 }
 
 /// A read that was answered, but not with a list.
 pub(super) fn read_failure(zone_id: &str, response: &Response<Bytes>) -> ReadFailure {
     let status = response.status();
     let problems = problems(response.body());
-    let needs = |code| {
-        let said = said(status, &problems, "refused");
-        ReadFailure {
-            reason: format!("{said}; {TOKEN_NAME} must be valid and have {READ_PERMISSION}"),
+    let said = |else_text| said(status, &problems, else_text);
+    let needs = |code| match is_about_the_token(&problems) {
+        true => ReadFailure {
+            reason: format!("{}; needs {READ_PERMISSION}", said("refused")),
             permission: Some(READ_PERMISSION.to_owned()),
             code,
-        }
+        },
+        false => failure(code, said("refused")),
     };
     match meaning(status, &problems) {
         Meaning::Unauthenticated => needs(FailureCode::Unauthenticated),
         Meaning::Forbidden => needs(FailureCode::Forbidden),
-        Meaning::RateLimited => failure(FailureCode::RateLimited, "429: too many requests"),
-        Meaning::Outage => {
-            let reason = said(status, &problems, "Cloudflare fails");
-            failure(FailureCode::ProviderError, reason)
-        }
+        Meaning::RateLimited => failure(FailureCode::RateLimited, said(TOO_MANY)),
+        Meaning::Outage => failure(FailureCode::ProviderError, said("Cloudflare fails")),
         // Whatever a 404 of the list says, it is the zone that is not there.
-        _ if status == StatusCode::NOT_FOUND => no_zone(zone_id, status),
-        Meaning::NoZone => no_zone(zone_id, status),
-        _ => {
-            let reason = said(status, &problems, "an answer that is no list");
-            failure(FailureCode::StrangeAnswer, reason)
-        }
+        _ if status == StatusCode::NOT_FOUND => no_zone(zone_id, &said(NOT_FOUND)),
+        Meaning::NoZone => no_zone(zone_id, &said(NOT_FOUND)),
+        _ => failure(
+            FailureCode::StrangeAnswer,
+            said("an answer that is no list"),
+        ),
     }
 }
 
-fn no_zone(zone_id: &str, status: StatusCode) -> ReadFailure {
-    let reason = format!("{}: no zone has the id `{zone_id}`", status.as_u16());
+const TOO_MANY: &str = "too many requests";
+const NOT_FOUND: &str = "not found";
+
+fn no_zone(zone_id: &str, said: &str) -> ReadFailure {
+    let reason = format!("{said}; there is no zone `{zone_id}` that this token may see");
     failure(FailureCode::ScopeNotFound, reason)
 }
 
@@ -242,43 +266,46 @@ pub(super) fn call_error(error: &CallError) -> String {
 /// What a refused batch means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// A record that it names is gone. Nothing of the batch was made.
-    RecordGone,
+    /// A record that it names is gone, as far as the answer tells, which says this. Nothing of the
+    /// batch was made.
+    RecordGone(String),
     /// Anything else.
     Error(ChangeError),
 }
 
-/// Reads a refusal of a batch that was surely not made.
+/// Reads a refusal of a batch that was surely not made. Cloudflare's own words come first; what they
+/// mean is added only where its code leaves no doubt.
 pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>) -> Refusal {
     let status = response.status();
     let problems = problems(response.body());
     let name = change.key.name();
     let said = said(status, &problems, "refused");
     let error = match meaning(status, &problems) {
-        Meaning::RecordGone => return Refusal::RecordGone,
-        Meaning::Unauthenticated | Meaning::Forbidden => ChangeError::Blocked {
-            reason: format!("{said}; needs {EDIT_PERMISSION}"),
-            fix: Some(format!(
-                "set {TOKEN_NAME} to a valid token with {EDIT_PERMISSION} on this zone"
-            )),
-        },
-        Meaning::NoZone => blocked(no_zone(zone_id, status).reason, "correct the zone id"),
-        // A 404 without a code that we know is about a record too: the zone has just been read.
-        Meaning::Other if status == StatusCode::NOT_FOUND => return Refusal::RecordGone,
-        Meaning::RecordExists => ChangeError::Blocked {
-            reason: format!("{said}; {name} has a record with this address that is not ours"),
-            fix: Some(format!(
-                "look at the record, then `kedge adopt {}` or delete it by hand",
-                change.key
-            )),
-        },
+        Meaning::RecordGone => {
+            let said = format!("{said}; {name} was changed since it was read");
+            return Refusal::RecordGone(said);
+        }
+        // A 404 without a code that we know may be about a record too: the zone has just been read.
+        Meaning::Other if status == StatusCode::NOT_FOUND => return Refusal::RecordGone(said),
+        Meaning::Unauthenticated | Meaning::Forbidden if is_about_the_token(&problems) => {
+            ChangeError::Blocked {
+                reason: format!("{said}; needs {EDIT_PERMISSION}"),
+                fix: Some(format!(
+                    "set {TOKEN_NAME} to a valid token with {EDIT_PERMISSION} on this zone"
+                )),
+            }
+        }
+        Meaning::NoZone => blocked(no_zone(zone_id, &said).reason, "correct the zone id"),
+        Meaning::RecordExists => blocked(
+            format!("{said}; somebody else made a record of {name} with this address"),
+            "run `kedge check`, which shows it now",
+        ),
         Meaning::CnameExists => blocked(
             format!("{said}; a name with a CNAME can have no addresses"),
             "remove the CNAME, or this record set from the definitions",
         ),
-        Meaning::RateLimited => failed("429: too many requests"),
-        Meaning::Outage => failed(said),
-        Meaning::Other => ChangeError::Blocked {
+        Meaning::RateLimited | Meaning::Outage => failed(said),
+        Meaning::Unauthenticated | Meaning::Forbidden | Meaning::Other => ChangeError::Blocked {
             reason: said,
             fix: None,
         },
@@ -286,194 +313,27 @@ pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>
     Refusal::Error(error)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kedge_core::change::Verb;
-    use kedge_core::model::{Fields, ResourceKey, StackName};
-
-    fn answer(status: u16, body: &str) -> Response<Bytes> {
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        Response::builder().status(status).body(body).unwrap()
-    }
-
-    fn coded(status: u16, code: i64) -> Response<Bytes> {
-        let errors = format!(r#"[{{"code":{code},"message":"It says {code}."}}]"#);
-        let body = format!(r#"{{"success":false,"errors":{errors},"messages":[],"result":null}}"#);
-        answer(status, &body)
-    }
-
-    fn change() -> Change {
-        Change {
-            begun_before: false,
-            stack: StackName::new("dev").unwrap(),
-            key: ResourceKey::dns_record_set("z", "n.example", "A"),
-            verb: Verb::Create,
-            edits: Vec::new(),
-            declared: Fields::new(),
-            secrets: kedge_core::model::ByField::new(),
-            recorded: Fields::new(),
-            live: None,
-        }
-    }
-
-    #[test]
-    fn reads() {
-        use FailureCode::{
-            Forbidden, ProviderError, RateLimited, ScopeNotFound, StrangeAnswer, Unauthenticated,
-        };
-        for (response, code, begins) in [
-            (coded(401, 10000), Unauthenticated, "401: It says 10000; "),
-            (coded(403, 10000), Forbidden, "403: It says 10000; "),
-            (answer(403, "<html>"), Forbidden, "403: refused; "),
-            (coded(403, 9109), Unauthenticated, "403: It says 9109; "),
-            (coded(403, 9103), Unauthenticated, "403: It says 9103; "),
-            (coded(400, 6003), Unauthenticated, "400: It says 6003; "),
-            (coded(400, 9106), Unauthenticated, "400: It says 9106; "),
-            (
-                coded(404, 7003),
-                ScopeNotFound,
-                "404: no zone has the id `z`",
-            ),
-            (
-                coded(400, 7003),
-                ScopeNotFound,
-                "400: no zone has the id `z`",
-            ),
-            (
-                answer(404, "{}"),
-                ScopeNotFound,
-                "404: no zone has the id `z`",
-            ),
-            (coded(429, 10100), RateLimited, "429: too many requests"),
-            (answer(429, "{}"), RateLimited, "429: too many requests"),
-            (answer(500, ""), ProviderError, "500: Cloudflare fails"),
-            (
-                answer(502, "<html>"),
-                ProviderError,
-                "502: Cloudflare fails",
-            ),
-            (
-                answer(522, "error code: 522"),
-                ProviderError,
-                "522: error code: 522",
-            ),
-            (answer(408, ""), ProviderError, "408: Cloudflare fails"),
-            (coded(400, 1004), StrangeAnswer, "400: It says 1004"),
-            (
-                answer(302, ""),
-                StrangeAnswer,
-                "302: an answer that is no list",
-            ),
-        ] {
-            let failure = read_failure("z", &response);
-            assert_eq!(failure.code, code, "{response:?}");
-            assert!(failure.reason.starts_with(begins), "{}", failure.reason);
-            assert!(!failure.reason.ends_with('.'), "{}", failure.reason);
-            let asks = matches!(code, Unauthenticated | Forbidden);
-            assert_eq!(failure.permission.is_some(), asks, "{response:?}");
-        }
-    }
-
-    #[test]
-    fn refused_writes() {
-        let gone = Refusal::RecordGone;
-        assert_eq!(refusal(&change(), "z", &coded(404, 81044)), gone);
-        assert_eq!(refusal(&change(), "z", &coded(400, 81044)), gone);
-        assert_eq!(refusal(&change(), "z", &answer(404, "{}")), gone);
-        for (response, part) in [
-            (coded(401, 10000), "needs Zone:DNS:Edit"),
-            (coded(403, 10000), "needs Zone:DNS:Edit"),
-            (coded(403, 9109), "needs Zone:DNS:Edit"),
-            (coded(400, 6003), "needs Zone:DNS:Edit"),
-            (coded(404, 7003), "no zone has the id `z`"),
-            (
-                coded(400, 81057),
-                "n.example/A has a record with this address",
-            ),
-            (
-                coded(400, 81058),
-                "n.example/A has a record with this address",
-            ),
-            (coded(400, 81053), "a name with a CNAME"),
-            (coded(400, 81054), "a name with a CNAME"),
-            (coded(400, 9039), "400: It says 9039"),
-            (answer(413, ""), "413: refused"),
-        ] {
-            let Refusal::Error(ChangeError::Blocked { reason, .. }) =
-                refusal(&change(), "z", &response)
-            else {
-                panic!("{response:?}");
-            };
-            assert!(reason.contains(part), "{reason}");
-        }
-        for response in [coded(429, 10300), answer(429, "{}")] {
-            let refusal = refusal(&change(), "z", &response);
-            assert!(matches!(
-                refusal,
-                Refusal::Error(ChangeError::Failed { .. })
-            ));
-        }
-    }
-
-    #[test]
-    fn what_is_made_again() {
-        let hinted = |name: &str, value: &str| {
-            let mut response = answer(429, "{}");
-            let name: header::HeaderName = name.parse().unwrap();
-            response.headers_mut().insert(name, value.parse().unwrap());
-            response
-        };
-        let again = |after_ms| Retry::Again { after_ms };
-        for (response, read, write) in [
-            (answer(200, ""), Retry::No, Retry::No),
-            (coded(400, 81058), Retry::No, Retry::No),
-            (coded(403, 10000), Retry::No, Retry::No),
-            (answer(429, "{}"), again(None), again(None)),
-            (
-                hinted("retry-after", "7"),
-                again(Some(7_000)),
-                again(Some(7_000)),
-            ),
-            (
-                hinted("retry-after", "Fri, 31 Dec 2027 23:59:59 GMT"),
-                again(None),
-                again(None),
-            ),
-            (
-                hinted("ratelimit", "\"default\";r=0;t=120"),
-                again(Some(120_000)),
-                again(Some(120_000)),
-            ),
-            (answer(500, ""), again(None), Retry::Ambiguous),
-            (answer(504, ""), again(None), Retry::Ambiguous),
-            (answer(520, ""), again(None), Retry::Ambiguous),
-            (answer(408, ""), again(None), Retry::Ambiguous),
-        ] {
-            assert_eq!(judge_read(&response), read, "{response:?}");
-            assert_eq!(judge_write(&response), write, "{response:?}");
-        }
-    }
-
-    #[test]
-    fn silence() {
-        let late = CallError::WaitTooLong {
-            wait_ms: 299_001,
-            status: 429,
-        };
-        let failure = unanswered(&late);
-        assert_eq!(failure.code, FailureCode::RateLimited);
-        assert!(failure.reason.contains("300 s"), "{}", failure.reason);
-        for (error, code) in [
-            (HttpError::Timeout(15_000), FailureCode::Network),
-            (HttpError::NotSent("x".to_owned()), FailureCode::Network),
-            (HttpError::Broken("x".to_owned()), FailureCode::Network),
-            (HttpError::TooLarge(1), FailureCode::StrangeAnswer),
-        ] {
-            assert_eq!(unanswered(&CallError::Http(error)).code, code);
-        }
-        let unset = Unsendable::NoToken.read_failure();
-        assert_eq!(unset.code, FailureCode::NoCredentials);
-        assert!(unset.reason.contains("CLOUDFLARE_API_TOKEN"));
-    }
+/// Records that Cloudflare created under another name than was asked, and whether they are gone again.
+pub(super) fn made_elsewhere(batch: &Batch, made: &str, undone: Result<(), String>) -> ChangeError {
+    let name = &batch.name;
+    let zone = made
+        .strip_prefix(name.as_str())
+        .and_then(|rest| rest.strip_prefix('.'));
+    let why = zone.map_or_else(String::new, |zone| {
+        format!(": {name} is outside zone {}", words(zone))
+    });
+    let made = words(made);
+    let correct = "correct `domain`, or `cloudflare_zone_id`";
+    let (then, fix) = match undone {
+        Ok(()) => ("it was deleted again".to_owned(), correct.to_owned()),
+        Err(reason) => (
+            format!("it could not be deleted again: {reason}"),
+            format!("delete {made} by hand, then {correct}"),
+        ),
+    };
+    let reason = format!("Cloudflare created {made} instead of {name}{why}; {then}");
+    blocked(reason, &fix)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Cloudflare DNS: A and AAAA records, seen as record sets.
 //!
-//! A zone is read whole, in one page as a rule. A set is changed by one batch, which Cloudflare
+//! A zone's records are read whole, in one page as a rule; the zone itself only where a record set is
+//! to be made, since a name outside it would get its name appended. A set is changed by one batch, which Cloudflare
 //! makes in one transaction, so that no name is ever half changed.
 
 mod batch;
@@ -8,22 +9,26 @@ mod error;
 mod normalize;
 mod requests;
 mod wire;
+mod zone;
 
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
-use kedge_core::live::{FailureCode, ReadFailure, ScopeReading, Wanted};
-use kedge_core::model::{Kind, SecretText};
+use kedge_core::live::{FailureCode, ReadFailure, Reading, ScopeReading, Wanted};
+use kedge_core::model::{Kind, ResourceKey, SecretText};
 
-use self::batch::Batch;
+use self::batch::{Batch, Made};
 use self::error::{Refusal, Unsendable, failure};
 use self::normalize::Sets;
 use self::requests::{PER_PAGE, TOKEN_NAME, Zone};
 use self::wire::Page;
+use self::zone::{Names, ZoneRead};
 use crate::ports::{HttpError, ReadPorts, Secrets, WritePorts};
 use crate::session::Context;
-use crate::transport::{CallError, WriteAnswer, WriteFailure, send_read, send_write};
+use crate::transport::{
+    CallError, WriteAnswer, WriteFailure, send_read, send_write, without_credentials,
+};
 
 /// How long a list may still show what was before our write. The API reads its own database; a
 /// minute covers caches between.
@@ -42,35 +47,111 @@ pub(super) async fn read_live<P: ReadPorts>(
     if wanted.keys.is_empty() && !wanted.every_dns_name {
         return ScopeReading::default();
     }
-    let sets = match read_zone(cx, zone_id).await {
-        Ok(sets) => sets,
+    let Records { sets, names } = match read_records(cx, zone_id).await {
+        Ok(records) => records,
         Err(failure) => return ScopeReading::failed(&[Kind::DnsRecordSet], &failure),
     };
     let mut reading = ScopeReading::default();
+    let of_stack = wanted.stack.as_ref();
     for (key, set) in sets {
-        if !wanted.every_dns_name && !wanted.keys.contains(&key) {
-            continue;
-        }
+        let is_wanted = wanted.every_dns_name || wanted.keys.contains(&key);
         match set {
             Ok(records) => {
-                reading.resources.insert(key, normalize::live(&records));
+                let live = normalize::live(&records);
+                // What bears our mark is ours to name, whatever it is called (semantics 2.6).
+                if is_wanted || of_stack.is_some_and(|stack| live.is_marked_by(stack)) {
+                    reading.resources.insert(key, live);
+                }
             }
-            Err(reason) => {
+            Err(reason) if is_wanted => {
                 let failure = failure(FailureCode::StrangeAnswer, reason);
                 reading.unknown.insert(key, failure);
             }
+            Err(_) => {}
         }
     }
+    add_what_else_is_known(cx, zone_id, wanted, &names, &mut reading).await;
     reading
+}
+
+/// Adds what stands in the way of declared record sets that are not there, and what else there is to
+/// say of the wanted ones. The zone itself costs a request, so it is read only where one is to be made.
+async fn add_what_else_is_known<P: ReadPorts>(
+    cx: Context<'_, P>,
+    zone_id: &str,
+    wanted: &Wanted,
+    names: &Names,
+    reading: &mut ScopeReading,
+) {
+    let is_absent = |key: &&ResourceKey| reading.reading(key) == Reading::Absent;
+    let absent: Vec<ResourceKey> = wanted.declared.iter().filter(is_absent).cloned().collect();
+    for key in &wanted.keys {
+        reading.notes.insert(key.clone(), names.notes(key));
+    }
+    if !absent.is_empty() {
+        let zone = read_zone(cx, zone_id).await;
+        for key in absent {
+            let notes = zone::notes_of_zone(&zone).iter().cloned();
+            reading.notes.entry(key.clone()).or_default().extend(notes);
+            match (names.obstacle(&key, &zone), &zone) {
+                (Some(obstacle), _) => drop(reading.obstacles.insert(key, obstacle)),
+                (None, ZoneRead::Failed(failure)) => {
+                    drop(reading.unknown.insert(key, failure.clone()));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+    reading.notes.retain(|_, notes| !notes.is_empty());
+}
+
+/// Reads what matters of the zone itself. Without it a name outside the zone is found only in the
+/// answer to its creation.
+async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> ZoneRead {
+    let read = async {
+        let token = token(cx).map_err(Unsendable::read_failure)?;
+        let zone = Zone {
+            base: &cx.session.endpoints.cloudflare,
+            id: zone_id,
+            token: &token,
+        };
+        let request = requests::zone(zone).map_err(Unsendable::read_failure)?;
+        send_read(cx, &request, error::judge_read)
+            .await
+            .map_err(|error| error::unanswered(&error))
+    };
+    let response = match read.await {
+        Ok(response) => response,
+        Err(failure) => return ZoneRead::Failed(failure),
+    };
+    match response.status().as_u16() {
+        200 => {}
+        // The list of its records was given, so it is the permission that lacks.
+        401 | 403 | 404 => return ZoneRead::Refused,
+        _ => return ZoneRead::Failed(error::read_failure(zone_id, &response)),
+    }
+    match wire::zone(response.body()) {
+        Ok(zone) => ZoneRead::of(&zone),
+        Err(reason) => ZoneRead::Failed(failure(FailureCode::StrangeAnswer, reason)),
+    }
 }
 
 fn token<P: Secrets>(cx: Context<'_, P>) -> Result<SecretText, Unsendable> {
     cx.ports.secret(TOKEN_NAME).ok_or(Unsendable::NoToken)
 }
 
+/// What the list of a zone shows.
+struct Records {
+    sets: Sets,
+    names: Names,
+}
+
 /// Reads all records of a zone, or fails: a list that is not proven whole proves no absence
 /// (semantics 3.1).
-async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> Result<Sets, ReadFailure> {
+async fn read_records<P: ReadPorts>(
+    cx: Context<'_, P>,
+    zone_id: &str,
+) -> Result<Records, ReadFailure> {
     let token = token(cx).map_err(Unsendable::read_failure)?;
     let zone = Zone {
         base: &cx.session.endpoints.cloudflare,
@@ -106,8 +187,11 @@ async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> Result<Se
         );
         return Err(failure(FailureCode::Inconsistent, reason));
     }
-    normalize::sets(zone_id, by_id.into_values())
-        .map_err(|reason| failure(FailureCode::StrangeAnswer, reason))
+    let records = || by_id.values().copied();
+    let sets = normalize::sets(zone_id, records())
+        .map_err(|reason| failure(FailureCode::StrangeAnswer, reason))?;
+    let names = Names::of(zone_id, records());
+    Ok(Records { sets, names })
 }
 
 /// How many pages there are, by the first.
@@ -157,30 +241,34 @@ pub(super) async fn carry_out<P: WritePorts>(
     zone_id: &str,
     change: &Change,
 ) -> Result<Applied, ChangeError> {
-    let mut batch = batch::batch(change)?;
-    // A second time only for a delete of which some records are gone already: a batch is made
-    // whole or not at all, so the others still stand.
-    for _ in 0..2 {
-        if batch.is_empty() {
-            return Ok(Applied::default());
+    let batch = batch::batch(change)?;
+    let made = match make(cx, zone_id, change, &batch).await {
+        // A batch is made whole or not at all, so what is not gone yet still stands.
+        Err(Refusal::RecordGone(_)) if change.verb == Verb::Delete => {
+            let rest = rest_of_delete(cx, zone_id, change).await?;
+            make(cx, zone_id, change, &rest).await
         }
-        match send_batch(cx, zone_id, change, &batch).await {
-            Ok(()) => {
-                return Ok(Applied {
-                    settle_ms: SETTLE_MS,
-                });
-            }
-            Err(Refusal::Error(error)) => return Err(error),
-            Err(Refusal::RecordGone) if change.verb == Verb::Delete => {
-                batch = rest_of_delete(cx, zone_id, change).await?;
-            }
-            Err(Refusal::RecordGone) => break,
-        }
+        made => made,
+    };
+    made.map_err(|refusal| match refusal {
+        Refusal::RecordGone(said) => error::failed(said),
+        Refusal::Error(error) => error,
+    })
+}
+
+async fn make<P: WritePorts>(
+    cx: Context<'_, P>,
+    zone_id: &str,
+    change: &Change,
+    batch: &Batch,
+) -> Result<Applied, Refusal> {
+    if batch.is_empty() {
+        return Ok(Applied::default());
     }
-    Err(error::failed(format!(
-        "a record of {} is gone; it moved since it was read",
-        change.key.name()
-    )))
+    send_batch(cx, zone_id, change, batch).await?;
+    Ok(Applied {
+        settle_ms: SETTLE_MS,
+    })
 }
 
 /// Sends a batch until it is known what became of it.
@@ -201,13 +289,22 @@ async fn send_batch<P: WritePorts>(
     // Repeating is safe: the batch names ids and addresses, so what was made once is refused as
     // existing or gone the second time, or sets what is set.
     let lost = match send_write(cx, &request, error::judge_write).await {
-        Ok(answer) if is_done(&answer) => return Ok(()),
+        Ok(answer) if is_done(&answer) => {
+            match batch.made_by(&wire::created(answer.response.body())) {
+                Made::AsAsked => return Ok(()),
+                Made::Elsewhere { name, ids } => {
+                    let undone = undo(cx, zone, batch, &ids).await;
+                    return Err(Refusal::Error(error::made_elsewhere(batch, &name, undone)));
+                }
+                Made::Untold => "the answer does not say under which name".to_owned(),
+            }
+        }
         Ok(answer) if answer.response.status().is_success() => {
-            "the answer can't be understood".to_owned()
+            error::no_success(&without_credentials(cx, answer.response))
         }
         Ok(answer) if answer.after_ambiguous || is_refused_again(change, &answer) => {
-            let status = answer.response.status().as_u16();
-            format!("{status} after an answer that was lost")
+            let said = error::said_by(&answer.response, "refused");
+            format!("{said}, after an answer that was lost")
         }
         Ok(answer) => return Err(error::refusal(change, zone_id, &answer.response)),
         Err(WriteFailure {
@@ -217,6 +314,26 @@ async fn send_batch<P: WritePorts>(
         Err(WriteFailure { error, .. }) => return Err(Refusal::Error(not_sent(&error))),
     };
     resolve(cx, zone_id, change, batch, &lost).await
+}
+
+/// Deletes what a batch of ours has just made under another name than was asked: nobody declared it,
+/// and nobody else can rely on what is a moment old. By the ids of the answer alone. Else why not.
+async fn undo<P: WritePorts>(
+    cx: Context<'_, P>,
+    zone: Zone<'_>,
+    batch: &Batch,
+    ids: &[String],
+) -> Result<(), String> {
+    if ids.is_empty() {
+        return Err("the answer does not say which records they are".to_owned());
+    }
+    let request = requests::batch(zone, &batch.undoing(ids));
+    let request = request.map_err(|error| error.read_failure().reason)?;
+    match send_write(cx, &request, error::judge_write).await {
+        Ok(answer) if is_done(&answer) => Ok(()),
+        Ok(answer) => Err(error::said_by(&answer.response, "refused")),
+        Err(failure) => Err(error::call_error(&failure.error)),
+    }
 }
 
 /// Whether what an earlier run began to make is refused now, maybe because it is there.
@@ -249,9 +366,10 @@ async fn resolve<P: WritePorts>(
         let reason = format!("{}: {lost}; {why}", change.key.name());
         Refusal::Error(ChangeError::OutcomeUnknown { reason })
     };
-    let mut sets = read_zone(cx, zone_id)
+    let mut sets = read_records(cx, zone_id)
         .await
-        .map_err(|failure| unknown(format!("looking again failed: {}", failure.reason)))?;
+        .map_err(|failure| unknown(format!("looking again failed: {}", failure.reason)))?
+        .sets;
     let records = sets.remove(&change.key).unwrap_or_else(|| Ok(Vec::new()));
     let records = records.map_err(unknown)?;
     if batch.stands_in(&records) {
@@ -266,8 +384,8 @@ async fn rest_of_delete<P: WritePorts>(
     zone_id: &str,
     change: &Change,
 ) -> Result<Batch, ChangeError> {
-    let read = read_zone(cx, zone_id).await;
-    let mut sets = read.map_err(|failure| {
+    let read = read_records(cx, zone_id).await;
+    let mut sets = read.map(|read| read.sets).map_err(|failure| {
         let reason = format!(
             "a record of {} is gone, and looking again failed: {}",
             change.key.name(),

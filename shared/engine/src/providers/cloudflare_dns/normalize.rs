@@ -35,10 +35,10 @@ pub(super) fn sets<'a>(
         let (Some(kind), Some(name)) = (record.kind.text(), record.name.text()) else {
             return Err("a record in the list has no name or no type".to_owned());
         };
-        if kind != "A" && kind != "AAAA" {
+        if !is_address(kind) {
             continue;
         }
-        let name = name.trim_end_matches('.').to_lowercase();
+        let name = canonical_name(name);
         let key = ResourceKey::dns_record_set(zone_id, &name, kind);
         let set = sets.entry(key).or_insert_with(|| Ok(Vec::new()));
         match (dns_record(kind, record), set.as_mut()) {
@@ -53,6 +53,16 @@ pub(super) fn sets<'a>(
         records.sort_by(|a, b| (&a.address, &a.id).cmp(&(&b.address, &b.id)));
     }
     Ok(sets)
+}
+
+/// Whether records of this type are addresses.
+pub(super) fn is_address(kind: &str) -> bool {
+    kind == "A" || kind == "AAAA"
+}
+
+/// A domain name in its one form: lower case, without a final dot.
+pub(super) fn canonical_name(name: &str) -> String {
+    name.trim().trim_end_matches('.').to_lowercase()
 }
 
 /// One record; the error is the name of a field that can't be understood. What is missing has the
@@ -78,7 +88,7 @@ fn dns_record(kind: &str, record: &WireRecord) -> Result<DnsRecord, &'static str
 }
 
 /// An address in its one form.
-fn canonical(kind: &str, text: &str) -> Option<String> {
+pub(super) fn canonical(kind: &str, text: &str) -> Option<String> {
     match kind {
         "A" => text.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()),
         _ => text.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()),

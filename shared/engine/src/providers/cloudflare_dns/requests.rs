@@ -32,8 +32,14 @@ pub(super) struct Zone<'a> {
 /// There is no filter by type: A and AAAA would take a request each, and a zone's other records
 /// (CNAME, TXT, MX) are few beside the price of a request.
 pub(super) fn list(zone: Zone<'_>, page: usize) -> Result<ReadRequest, Unsendable> {
-    let path = format!("dns_records?per_page={PER_PAGE}&page={page}");
+    let path = format!("/dns_records?per_page={PER_PAGE}&page={page}");
     let request = request(zone, "GET", &path, Bytes::new())?;
+    Ok(ReadRequest::new(ProviderName::Cloudflare, request))
+}
+
+/// The zone itself. A token for the zone's DNS may read it (Cloudflare OpenAPI, `zones/{zone_id}`).
+pub(super) fn zone(zone: Zone<'_>) -> Result<ReadRequest, Unsendable> {
+    let request = request(zone, "GET", "", Bytes::new())?;
     Ok(ReadRequest::new(ProviderName::Cloudflare, request))
 }
 
@@ -67,7 +73,7 @@ pub(super) fn batch(zone: Zone<'_>, batch: &Batch) -> Result<WriteRequest, Unsen
             .collect(),
     };
     let body = serde_json::to_vec(&body).map_err(|_| Unsendable::Body)?;
-    let request = request(zone, "POST", "dns_records/batch", body.into())?;
+    let request = request(zone, "POST", "/dns_records/batch", body.into())?;
     Ok(WriteRequest::new(ProviderName::Cloudflare, request))
 }
 
@@ -80,7 +86,7 @@ fn request(
     let bearer = format!("Bearer {}", zone.token.reveal());
     let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unsendable::Token)?;
     bearer.set_sensitive(true);
-    let uri = format!("{}/zones/{}/{path}", zone.base, segment(zone.id));
+    let uri = format!("{}/zones/{}{path}", zone.base, segment(zone.id));
     let mut request = Request::builder().method(method).uri(uri);
     if !body.is_empty() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -111,7 +117,7 @@ mod tests {
     use super::*;
     use crate::ports::is_known_read;
 
-    fn zone<'a>(id: &'a str, token: &'a SecretText) -> Zone<'a> {
+    fn in_zone<'a>(id: &'a str, token: &'a SecretText) -> Zone<'a> {
         Zone {
             base: "https://cf.example/client/v4",
             id,
@@ -122,7 +128,7 @@ mod tests {
     #[test]
     fn the_list_request() {
         let token = SecretText::new("t0ken");
-        let read = list(zone("../a b", &token), 2).unwrap();
+        let read = list(in_zone("../a b", &token), 2).unwrap();
         let request = read.request();
         assert_eq!(
             request.uri().to_string(),
@@ -135,13 +141,25 @@ mod tests {
     }
 
     #[test]
+    fn the_zone_request() {
+        let token = SecretText::new("t0ken");
+        let read = zone(in_zone("z", &token)).unwrap();
+        let uri = read.request().uri().to_string();
+        assert_eq!(uri, "https://cf.example/client/v4/zones/z");
+        assert_eq!(read.request().method(), "GET");
+    }
+
+    #[test]
     fn what_cannot_be_sent_is_told() {
         let bad = SecretText::new("t0\nken");
-        assert!(matches!(list(zone("z", &bad), 1), Err(Unsendable::Token)));
+        assert!(matches!(
+            list(in_zone("z", &bad), 1),
+            Err(Unsendable::Token)
+        ));
         let token = SecretText::new("t0ken");
         let nowhere = Zone {
             base: "ht tp://",
-            ..zone("z", &token)
+            ..in_zone("z", &token)
         };
         assert!(matches!(list(nowhere, 1), Err(Unsendable::Address)));
     }

@@ -111,6 +111,25 @@ pub(super) struct WireRecord {
     pub(super) ttl: Loose,
     pub(super) proxied: Loose,
     pub(super) comment: Loose,
+    /// As it came: `{}`, null or left out where nothing is set.
+    pub(super) settings: serde_json::Value,
+    pub(super) private_routing: Loose,
+}
+
+impl WireRecord {
+    /// Whether a flag of `settings` is on.
+    pub(super) fn has_setting(&self, name: &str) -> bool {
+        self.settings.get(name) == Some(&serde_json::Value::Bool(true))
+    }
+}
+
+/// What is read of a zone itself.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireZone {
+    pub(super) name: Loose,
+    pub(super) status: Loose,
+    pub(super) paused: Loose,
 }
 
 /// One page of a list.
@@ -131,6 +150,27 @@ struct ListTwin {
     result: Option<Vec<WireRecord>>,
     #[serde(default, deserialize_with = "object::option")]
     result_info: Option<InfoTwin>,
+}
+
+#[derive(Deserialize)]
+struct ZoneTwin {
+    #[serde(default)]
+    success: Loose,
+    #[serde(default, deserialize_with = "object::option")]
+    result: Option<WireZone>,
+}
+
+/// Reads a zone.
+///
+/// # Errors
+/// What is wrong with the answer, without a part of it.
+pub(super) fn zone(body: &[u8]) -> Result<WireZone, &'static str> {
+    let twin: ZoneTwin = object::read(body).map_err(|error| shape_problem(&error))?;
+    match (twin.success, twin.result) {
+        (Loose::Flag(true), Some(zone)) => Ok(zone),
+        (Loose::Flag(true), None) => Err("the answer holds no zone"),
+        _ => Err("the answer does not say that it is a success"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -169,7 +209,7 @@ pub(super) fn page(body: &[u8]) -> Result<Page, &'static str> {
 fn shape_problem(error: &serde_json::Error) -> &'static str {
     match error.classify() {
         serde_json::error::Category::Eof => "the answer is cut off",
-        serde_json::error::Category::Data => "the answer has another shape than a list of records",
+        serde_json::error::Category::Data => "the answer has another shape than what was asked for",
         _ => "the answer is not JSON",
     }
 }
@@ -229,6 +269,25 @@ pub(super) fn is_success(body: &[u8]) -> bool {
     object::read(body).is_ok_and(|twin: OutcomeTwin| twin.success == Loose::Flag(true))
 }
 
+#[derive(Deserialize)]
+struct BatchTwin {
+    #[serde(default, deserialize_with = "object::option")]
+    result: Option<MadeTwin>,
+}
+
+#[derive(Deserialize)]
+struct MadeTwin {
+    #[serde(default, deserialize_with = "object::list_option")]
+    posts: Option<Vec<WireRecord>>,
+}
+
+/// The records that a batch created, as its answer shows them; none where it doesn't.
+pub(super) fn created(body: &[u8]) -> Vec<WireRecord> {
+    let twin: Option<BatchTwin> = object::read(body).ok();
+    let made = twin.and_then(|twin| twin.result?.posts);
+    made.unwrap_or_default()
+}
+
 /// The body of a batch. Cloudflare carries it out in this order, in one transaction (Cloudflare
 /// OpenAPI, `dns_records/batch`).
 #[derive(Debug, Serialize)]
@@ -274,125 +333,4 @@ pub(super) struct WirePost<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scalars_in_every_form() {
-        for (json, loose) in [
-            ("null", Loose::Missing),
-            ("true", Loose::Flag(true)),
-            ("300", Loose::Number(300)),
-            ("-1", Loose::Number(-1)),
-            ("300.0", Loose::Number(300)),
-            ("300.5", Loose::Strange),
-            ("1e300", Loose::Strange),
-            ("18446744073709551615", Loose::Strange),
-            ("\"300\"", Loose::Text("300".to_owned())),
-            ("[1, {\"a\": 2}]", Loose::Strange),
-            ("{\"a\": [1]}", Loose::Strange),
-        ] {
-            assert_eq!(
-                serde_json::from_str::<Loose>(json).unwrap(),
-                loose,
-                "{json}"
-            );
-        }
-        assert_eq!(Loose::Text("300".to_owned()).number(), Some(300));
-        assert_eq!(Loose::Text("soon".to_owned()).number(), None);
-    }
-
-    #[test]
-    fn pages() {
-        let body = br#"{"success":true,"errors":[],"messages":[],"new":{},
-            "result":[{"id":"1","meta":{},"type":"A","tags":["x"],"comment":null}],
-            "result_info":{"page":1,"per_page":"5000","count":1,"total_count":1.0}}"#;
-        let page = page(body).unwrap();
-        assert_eq!((page.total_count, page.per_page), (1, 5000));
-        assert_eq!(page.records.len(), 1);
-        assert_eq!(page.records[0].comment, Loose::Missing);
-    }
-
-    #[test]
-    fn strange_pages_are_refused_with_a_reason() {
-        for (body, reason) in [
-            ("", "the answer is cut off"),
-            (
-                "{\"success\":true,\"result\":[{\"id\":\"1\"",
-                "the answer is cut off",
-            ),
-            ("<html>", "the answer is not JSON"),
-            ("[]", "the answer has another shape than a list of records"),
-            (
-                "{\"success\":true,\"result\":{},\"result_info\":{\"total_count\":0}}",
-                "the answer has another shape than a list of records",
-            ),
-            (
-                "{\"success\":true,\"result\":null,\"result_info\":{\"total_count\":0}}",
-                "the answer holds no list",
-            ),
-            (
-                "{\"success\":true,\"result\":[]}",
-                "the answer does not say how many records there are",
-            ),
-            (
-                "{\"success\":false,\"result\":[],\"result_info\":{\"total_count\":0}}",
-                "the answer does not say that it is a success",
-            ),
-            ("{}", "the answer does not say that it is a success"),
-        ] {
-            assert_eq!(page(body.as_bytes()).unwrap_err(), reason, "{body}");
-        }
-    }
-
-    #[test]
-    fn problems_are_read_from_whatever_comes() {
-        let body = br#"{"success":false,"result":null,"errors":[{"code":1004,"message":
-            "DNS Validation Error","error_chain":[{"code":9005,"message":"Content is\nbad."}]}]}"#;
-        let codes = |body: &[u8]| -> Vec<(i64, String)> {
-            problems(body)
-                .into_iter()
-                .map(|problem| (problem.code, problem.message))
-                .collect()
-        };
-        assert_eq!(
-            codes(body),
-            [
-                (1004, "DNS Validation Error".to_owned()),
-                (9005, "Content is bad".to_owned())
-            ]
-        );
-        let edge = (0, "error code: 1015".to_owned());
-        assert_eq!(codes(b"error code: 1015\n"), [edge]);
-        for nothing in [
-            "",
-            "{}",
-            "{\"errors\":[{}]}",
-            "<html>",
-            "[]",
-            "{\"errors\":null}",
-            "{\"errors\":\"x\"}",
-        ] {
-            assert_eq!(codes(nothing.as_bytes()), [], "{nothing}");
-        }
-    }
-
-    #[test]
-    fn bodies_hold_only_what_is_meant() {
-        let batch = WireBatch {
-            deletes: Vec::new(),
-            patches: vec![WirePatch {
-                id: "1",
-                content: Some("192.0.2.1"),
-                ttl: None,
-                proxied: None,
-                comment: None,
-            }],
-            posts: Vec::new(),
-        };
-        assert_eq!(
-            serde_json::to_string(&batch).unwrap(),
-            r#"{"patches":[{"id":"1","content":"192.0.2.1"}]}"#
-        );
-    }
-}
+mod tests;

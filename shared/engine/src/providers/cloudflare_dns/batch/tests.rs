@@ -285,3 +285,55 @@ fn a_result_that_stands() {
     assert!(created.stands_in(&[record(A, 1, true, "")]));
     assert!(!created.stands_in(&[record(A, 300, false, "")]));
 }
+
+#[test]
+fn where_created_records_stand() {
+    let made = batch(&change(Verb::Create, &[], fields(&[A, B], 300, false), &[])).unwrap();
+    let of = |records: serde_json::Value| -> Made {
+        let records: Vec<WireRecord> = serde_json::from_value(records).unwrap();
+        made.made_by(&records)
+    };
+    let row = |id: &str, name: &str, address: &str, comment: &str| serde_json::json!({"id": id, "type": "A", "name": name, "content": address, "comment": comment});
+    let ours = |id: &str, name: &str, address: &str| row(id, name, address, "kedge:dev");
+    let elsewhere = |ids: &[&str]| Made::Elsewhere {
+        name: "n.example.zone.io".to_owned(),
+        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    for (records, expected) in [
+        (
+            vec![ours("1", "n.example", A), ours("2", "N.Example.", B)],
+            Made::AsAsked,
+        ),
+        (
+            vec![
+                ours("1", "n.example.zone.io", A),
+                ours("2", "n.example.zone.io", B),
+            ],
+            elsewhere(&["1", "2"]),
+        ),
+        // Only what is surely ours is named for deletion.
+        (
+            vec![
+                ours("1", "n.example.zone.io", A),
+                row("2", "n.example.zone.io", B, "Anna's"),
+                ours("3", "n.example.zone.io", C),
+            ],
+            elsewhere(&["1"]),
+        ),
+        (
+            vec![ours("1", "n.example", A), ours("2", "n.example.zone.io", B)],
+            elsewhere(&["2"]),
+        ),
+        (vec![ours("1", "n.example", A)], Made::Untold),
+        (vec![], Made::Untold),
+        (
+            vec![serde_json::json!({}), serde_json::json!({})],
+            Made::Untold,
+        ),
+    ] {
+        assert_eq!(of(records.clone().into()), expected, "{records:?}");
+    }
+    let undoing = made.undoing(&["1".to_owned()]);
+    assert_eq!((undoing.deletes.len(), undoing.operations()), (1, 1));
+    assert_eq!(undoing.made_by(&[]), Made::AsAsked);
+}
