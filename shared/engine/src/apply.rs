@@ -42,10 +42,8 @@ use crate::lease::{HeldBack, Lease};
 use crate::memory::{self, MemoryError, ReadState, StateWriter};
 use crate::ports::{Store, WritePorts};
 use crate::providers;
+use crate::room;
 use crate::session::Context;
-
-/// State is written at most this often during a run: R2 takes one write a second per key.
-const WRITE_EVERY_MS: i64 = 1_000;
 
 /// What a run begins from.
 pub(crate) struct Begun<'a> {
@@ -101,7 +99,11 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         about,
         progress,
     };
-    let writer = StateWriter::begin(store, &mut state, memory.etag, cx.ports, cx.ports.now()).await;
+    let has_room = room::check(&state, report, is_unattended, changed, cx, about);
+    let writer = match has_room {
+        Ok(()) => StateWriter::begin(store, &mut state, memory.etag, cx.ports).await,
+        Err(error) => Err(error.into()),
+    };
     let writer = match writer {
         Ok(writer) => writer,
         Err(error) => {
@@ -209,7 +211,7 @@ fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
 }
 
 /// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
-fn prepare<P: WritePorts>(
+pub(crate) fn prepare<P: WritePorts>(
     state: &mut State,
     report: &Report,
     is_unattended: bool,
@@ -218,7 +220,7 @@ fn prepare<P: WritePorts>(
     about: About<'_>,
 ) {
     let now = cx.ports.now();
-    state.serial += 1;
+    state.serial = state.serial.saturating_add(1);
     state.step = 0;
     changed.serial = Some(state.serial);
     changed.interrupted = state
@@ -441,9 +443,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
                 Attempt::Made(result) => self.settle(approved, result),
             };
             self.end(approved, outcome);
-            let now = self.cx.ports.now();
-            let is_due = |at| now.ms_since(at) >= WRITE_EVERY_MS;
-            if self.stopped.is_none() && self.writer.written_at.is_none_or(is_due) {
+            if self.stopped.is_none() && self.writer.is_ready(self.cx.ports) {
                 self.write().await;
             }
         }
@@ -530,12 +530,14 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         if self.stopped.is_some() {
             return;
         }
-        let now = self.cx.ports.now();
+        let ports = self.cx.ports;
+        // First, since the lease must stand when it is written.
+        self.writer.ready(ports).await;
         let fresh_ms = self.lease.times().fresh_ms;
         let written = match self.lease.renewed_within(fresh_ms).await {
             Ok(()) => {
                 let (writer, state) = (&mut self.writer, &mut self.state);
-                let written = writer.write(state, self.cx.ports, now).await;
+                let written = writer.write(state, ports).await;
                 written.map_err(StopError::from)
             }
             Err(error) => Err(error.into()),

@@ -12,6 +12,7 @@ use kedge_core::diff::Cause;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
+use kedge_core::stored::EncodeError;
 use kedge_core::stored::grant::{Grant, NotGranted};
 use thiserror::Error;
 
@@ -33,9 +34,9 @@ pub enum GrantError {
         /// Which.
         id: String,
     },
-    /// It could not be turned into JSON.
-    #[error("the consent could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// It could not be read back, and is not written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// The changes of a report that need a grant. The second half of a replacement has that of the first.

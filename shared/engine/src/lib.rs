@@ -21,6 +21,7 @@ pub mod reconcile;
 mod registry;
 mod remember;
 pub mod request;
+mod room;
 pub mod session;
 pub mod sets;
 mod taken;

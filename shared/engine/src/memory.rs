@@ -1,14 +1,14 @@
 //! Kedge's memory of one stack in the store: state and the memory of checks.
 
 use bytes::Bytes;
-use kedge_core::model::{StackName, Timestamp};
+use kedge_core::model::StackName;
 use kedge_core::state::{self, DecodeError, State, Watch};
-use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::Holds;
 use kedge_core::stored::run::RunRecord;
+use kedge_core::stored::{COUNT_MAX, EncodeError, StoredError};
 use thiserror::Error;
 
-use crate::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
+use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// State could not be read or written.
 #[derive(Debug, Error)]
@@ -18,8 +18,8 @@ pub enum MemoryError {
     Store(#[from] StoreError),
     /// What it holds can't be used.
     #[error(
-        "the state of stack `{stack}` can't be used, and nothing is changed; earlier ones are kept \
-         in stacks/{stack}/state/ of the store"
+        "the state of stack `{stack}` can't be used, and nothing is changed{}",
+        earlier_ones(stack, source)
     )]
     Decode {
         /// Whose.
@@ -66,9 +66,29 @@ pub enum MemoryError {
         /// Whose.
         stack: StackName,
     },
-    /// It could not be turned into JSON.
-    #[error("the state could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// What checks remember was written by a newer program.
+    #[error(
+        "what checks of stack `{stack}` remember can't be used, and nothing is written over it: each \
+         drift counts as seen for the first time"
+    )]
+    NewerWatch {
+        /// Whose.
+        stack: StackName,
+        /// Which format.
+        #[source]
+        source: StoredError,
+    },
+    /// It could not be read back, and is not written.
+    #[error("nothing was written, and nothing is changed without it")]
+    Encode(#[from] EncodeError),
+}
+
+/// Where to look for a state that can be used; a newer program's is none to be replaced.
+fn earlier_ones(stack: &StackName, source: &DecodeError) -> String {
+    match source.is_newer() {
+        true => String::new(),
+        false => format!("; earlier ones are kept in stacks/{stack}/state/ of the store"),
+    }
 }
 
 /// What every stack's keys begin with.
@@ -235,12 +255,12 @@ pub(crate) async fn write_run_again<S: Store>(
 }
 
 /// The memory of checks as it was read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ReadWatch {
     pub(crate) watch: Watch,
     condition: Condition,
-    /// A newer program wrote it.
-    is_newer: bool,
+    /// Why it is not written over: a newer program wrote it.
+    newer: Option<StoredError>,
 }
 
 /// Reads what checks remember.
@@ -253,25 +273,40 @@ pub(crate) async fn read_watch<S: Store>(
         None => ReadWatch {
             watch: Watch::default(),
             condition: Condition::Absent,
-            is_newer: false,
+            newer: None,
         },
-        Some(object) => ReadWatch {
-            watch: Watch::decode(&object.bytes),
-            condition: Condition::Is(object.etag),
-            is_newer: Watch::is_newer(&object.bytes),
-        },
+        Some(object) => {
+            let (watch, newer) = match Watch::decode(&object.bytes) {
+                Ok(watch) => (watch, None),
+                Err(error) if error.is_newer() => (Watch::default(), Some(error)),
+                // It is only a memory: what is damaged is forgotten.
+                Err(_) => (Watch::default(), None),
+            };
+            ReadWatch {
+                watch,
+                condition: Condition::Is(object.etag),
+                newer,
+            }
+        }
     })
 }
 
 /// Writes what checks remember, if it is news. Who loses a race says nothing (semantics 8.5): the
 /// other check saw the same world.
+///
+/// # Errors
+/// When it can't be written, or a newer program wrote what is there.
 pub(crate) async fn write_watch<S: Store>(
     store: &S,
     stack: &StackName,
     before: ReadWatch,
     watch: &Watch,
 ) -> Result<(), MemoryError> {
-    if !before.is_newer && watch.is_news_after(&before.watch) {
+    if let Some(source) = before.newer {
+        let stack = stack.clone();
+        return Err(MemoryError::NewerWatch { stack, source });
+    }
+    if watch.is_news_after(&before.watch) {
         let bytes = Bytes::from(watch.encode()?);
         store
             .put(&Keys::of(stack).watch, bytes, before.condition)
@@ -304,15 +339,19 @@ pub(crate) async fn read_holds_to_change<S: Store>(
     })
 }
 
+/// State is written at most this often: R2 takes one write a second per key.
+const WRITE_EVERY_MS: i64 = 1_000;
+
 /// Writes state during one run: each write is conditional on the one before, so that a run that
-/// lost its place stops at once.
+/// lost its place stops at once; and a second after it at the earliest, the first ones and the last
+/// included.
 #[derive(Debug)]
 pub(crate) struct StateWriter<'a, S> {
     store: &'a S,
     keys: Keys,
     condition: Condition,
-    /// When state was last written, by the clock of the run.
-    pub(crate) written_at: Option<Timestamp>,
+    /// When the last write was answered, by the monotonic clock.
+    written_ms: Option<i64>,
 }
 
 impl<'a, S: Store> StateWriter<'a, S> {
@@ -323,8 +362,7 @@ impl<'a, S: Store> StateWriter<'a, S> {
         store: &'a S,
         state: &mut State,
         etag: Option<ETag>,
-        random: &impl Random,
-        now: Timestamp,
+        ports: &(impl Clock + Random),
     ) -> Result<Self, MemoryError> {
         let keys = Keys::of(&state.stack);
         let is_first = etag.is_none();
@@ -332,13 +370,13 @@ impl<'a, S: Store> StateWriter<'a, S> {
             store,
             keys,
             condition: etag.map_or(Condition::Absent, Condition::Is),
-            written_at: None,
+            written_ms: None,
         };
         if is_first {
-            writer.write(state, random, now).await?;
+            writer.write(state, ports).await?;
         }
         if !writer.copied(state).await? {
-            state.serial = writer.last_serial().await? + 1;
+            state.serial = writer.last_serial().await?.saturating_add(1);
             writer.copied(state).await?;
         }
         Ok(writer)
@@ -367,26 +405,48 @@ impl<'a, S: Store> StateWriter<'a, S> {
         let keys = self.store.list(&self.keys.history).await?;
         let serial = |key: &String| {
             let name = key.strip_prefix(&self.keys.history)?;
-            name.strip_suffix(".json")?.parse::<u64>().ok()
+            let serial = name.strip_suffix(".json")?.parse::<u64>().ok()?;
+            // Such a number is none of ours.
+            (serial <= COUNT_MAX).then_some(serial)
         };
         Ok(keys.iter().filter_map(serial).max().unwrap_or_default())
     }
 
-    /// Writes the state as it is now.
+    /// Whether state may be written now, a second after the last write.
+    pub(crate) fn is_ready(&self, clock: &impl Clock) -> bool {
+        self.wait_ms(clock) == 0
+    }
+
+    /// Waits until it may be.
+    pub(crate) async fn ready(&self, clock: &impl Clock) {
+        if let wait_ms @ 1.. = self.wait_ms(clock) {
+            clock.sleep_ms(wait_ms).await;
+        }
+    }
+
+    fn wait_ms(&self, clock: &impl Clock) -> u64 {
+        let since = |written| clock.monotonic_ms().saturating_sub(written);
+        let left = self
+            .written_ms
+            .map(|written| WRITE_EVERY_MS - since(written).max(0));
+        u64::try_from(left.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Writes the state as it is now, once it may be written.
     pub(crate) async fn write(
         &mut self,
         state: &mut State,
-        random: &impl Random,
-        now: Timestamp,
+        ports: &(impl Clock + Random),
     ) -> Result<(), MemoryError> {
-        state.step += 1;
-        state.nonce = format!("{:016x}", random.next_u64());
+        self.ready(ports).await;
+        state.step = state.step.saturating_add(1);
+        state.nonce = format!("{:016x}", ports.next_u64());
         let bytes = Bytes::from(state::encode(state)?);
         let (key, condition) = (&self.keys.state, self.condition.clone());
         match put_own(self.store, key, bytes, condition).await? {
             PutOutcome::Written(version) => {
                 self.condition = Condition::Is(version.etag);
-                self.written_at = Some(now);
+                self.written_ms = Some(ports.monotonic_ms());
                 Ok(())
             }
             PutOutcome::Conflict => {

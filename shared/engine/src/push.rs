@@ -26,6 +26,7 @@ use kedge_core::push::{
     recorded_before,
 };
 use kedge_core::state::State;
+use kedge_core::stored::EncodeError;
 use kedge_core::stored::set::{Commit, Pushed, SetDecodeError, StoredSet};
 use thiserror::Error;
 
@@ -178,9 +179,9 @@ pub enum PushError {
         /// What it begins.
         found: Vec<String>,
     },
-    /// It could not be turned into JSON.
-    #[error("the definitions could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// It could not be read back, and is not written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// Stores a set of definitions as what is declared.

@@ -7,8 +7,8 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{DefinitionSet, may_have_nodes_of_environment};
 use kedge_core::model::StackName;
 use kedge_core::push::record_sets;
-use kedge_core::stored::StoredError;
 use kedge_core::stored::index::{Entry, Index};
+use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
 use crate::memory::{self, INDEX, MemoryError, STACKS};
@@ -31,9 +31,9 @@ pub enum RegistryError {
     /// State could not be read again.
     #[error("state could not be read")]
     Memory(#[from] Box<MemoryError>),
-    /// It could not be turned into JSON.
-    #[error("the registry could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// It could not be read back, and is not written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
     /// It is written too often to get in between.
     #[error("others keep writing the registry")]
     Busy,

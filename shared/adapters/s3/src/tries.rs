@@ -63,6 +63,22 @@ mod tests {
     }
 
     #[test]
+    fn a_second_between_two_writes_of_a_key_is_waited_out() {
+        const R2_MS: u64 = 1_000;
+        let busy = Failure::Answered {
+            status: 429,
+            code: None,
+            retry_after_ms: None,
+        };
+        let first_ms = crate::S3Options::default().pause_ms;
+        // The shortest pauses, and a try to spare.
+        let pauses = pauses(&busy, first_ms, 0);
+        let all_but_the_last = pauses.len() - 1;
+        let waited: u64 = pauses.iter().take(all_but_the_last).sum();
+        assert!(waited > R2_MS, "{pauses:?}");
+    }
+
+    #[test]
     fn a_wait_that_is_asked_for_is_kept_within_reason() {
         let busy = |retry_after_ms| Failure::Answered {
             status: 429,

@@ -2,8 +2,8 @@
 //!
 //! `stored.rs` is the only file that knows the JSON form.
 
-mod stored;
-mod watch;
+pub(crate) mod stored;
+pub(crate) mod watch;
 mod window;
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::stored::grant::Grant;
 use crate::stored::run::RunRecord;
 
-pub use stored::{DecodeError, FORMAT_VERSION, decode, encode};
+pub use stored::{BYTES_MAX, DecodeError, decode, encode};
 pub use watch::Watch;
 pub use window::Window;
 

@@ -1,8 +1,6 @@
 //! The stored JSON of state. The only file that knows it.
 //!
-//! A version is read one release before it is written; a newer one than known is refused and never
-//! rewritten (semantics 8.7). Unknown keys in a known version are an error, so that nothing is
-//! dropped in silence by an older program.
+//! Read and written by [`crate::stored::format`], which says how a key is added.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,28 +13,23 @@ use crate::model::{
     Allowance, FieldName, Fields, Guards, OnMissing, Policy, Recorded, ResourceKey, Salt,
     SealedUrl, Settling, StackName, Timestamp, Value,
 };
+use crate::stored::bounded::{Count, Span, Time};
+use crate::stored::format::{Format, Stored, read, write};
 use crate::stored::run::RunRecord;
+use crate::stored::{EncodeError, StoredError};
 
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+const OBJECT: &str = "state";
+
+/// The most bytes of a state: some 15,000 resources. A Worker has 128 MB of memory for it and for what
+/// is made of it.
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A stored state can't be used. Nothing is written over it.
 #[derive(Debug, Error)]
 pub enum DecodeError {
-    /// It is not JSON, or lacks a part.
-    #[error("the stored state is damaged")]
-    Damaged(#[source] serde_json::Error),
-    /// It was written by a newer program.
-    #[error(
-        "the stored state has format {found}, and this program knows {FORMAT_VERSION} at most; use a newer kedge"
-    )]
-    Newer {
-        /// Its version.
-        found: u32,
-    },
-    /// A part of it makes no sense.
-    #[error("the stored state is damaged: {0}")]
-    Senseless(String),
+    /// It is damaged, newer, or too large.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
     /// It is another stack's.
     #[error("the stored state belongs to stack `{found}`, not `{wanted}`")]
     OtherStack {
@@ -47,22 +40,32 @@ pub enum DecodeError {
     },
 }
 
-#[derive(Deserialize)]
-struct VersionOnly {
-    format: u32,
+impl DecodeError {
+    /// Whether a newer program wrote it: nothing is written over it then.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Stored(error) if error.is_newer())
+    }
+}
+
+impl Stored for StoredState {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: BYTES_MAX,
+        smaller: "declare less in one stack",
+    };
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredState {
+pub(crate) struct StoredState {
     format: u32,
     stack: String,
-    serial: u64,
-    step: u64,
-    /// A state from before there were leases has none, which is 0. The version stays: an older
-    /// program refuses a key it does not know, and so never drops it.
-    #[serde(default)]
-    epoch: u64,
+    serial: Count,
+    step: Count,
+    epoch: Count,
     nonce: String,
     salt: String,
     policy: StoredPolicy,
@@ -74,11 +77,9 @@ struct StoredState {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     awaiting: BTreeMap<String, StoredFields>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    absent_ms: BTreeMap<String, i64>,
+    absent_ms: BTreeMap<String, Time>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    retired_ms: Option<i64>,
-    /// A state from before they were kept has none. The version stays: an older program refuses a key
-    /// it does not know, and so never drops it.
+    retired_ms: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     variables: Option<BTreeSet<String>>,
 }
@@ -88,7 +89,7 @@ struct StoredState {
 struct StoredPolicy {
     correct: String,
     deploy: String,
-    correct_after_ms: i64,
+    correct_after_ms: Span,
     on_missing: Option<String>,
     protected: bool,
     prune: bool,
@@ -115,7 +116,7 @@ struct StoredRecord {
 struct StoredSettling {
     made: bool,
     before: BTreeMap<String, Vec<Option<StoredValue>>>,
-    until_ms: i64,
+    until_ms: Time,
     retried: bool,
 }
 
@@ -131,8 +132,8 @@ struct StoredApplying {
 #[serde(deny_unknown_fields)]
 struct StoredIntent {
     verb: String,
-    at_ms: i64,
-    shown_by_ms: i64,
+    at_ms: Time,
+    shown_by_ms: Time,
     from: Option<StoredFields>,
     to: StoredFields,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -144,7 +145,7 @@ struct StoredIntent {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredAutomatic {
-    at_ms: i64,
+    at_ms: Time,
     key: String,
     fingerprint: String,
     first_create: bool,
@@ -152,7 +153,7 @@ struct StoredAutomatic {
 
 /// Externally tagged, since serde buffers other forms and loses where an error was.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum StoredValue {
     Int(i64),
     Bool(bool),
@@ -170,14 +171,14 @@ enum StoredValue {
 /// Writes a state as JSON, the same bytes for the same state.
 ///
 /// # Errors
-/// Never for a state made by this crate; the JSON writer's signature has an error.
-pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
+/// When it could not be read back.
+pub fn encode(state: &State) -> Result<Vec<u8>, EncodeError> {
     let stored = StoredState {
-        format: FORMAT_VERSION,
+        format: StoredState::FORMAT.written,
         stack: state.stack.to_string(),
-        serial: state.serial,
-        step: state.step,
-        epoch: state.epoch,
+        serial: Count(state.serial),
+        step: Count(state.step),
+        epoch: Count(state.epoch),
         nonce: state.nonce.clone(),
         salt: state
             .salt
@@ -201,14 +202,12 @@ pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
         absent_ms: state
             .absent
             .iter()
-            .map(|(key, at)| (key.to_string(), at.0))
+            .map(|(key, at)| (key.to_string(), Time::from(*at)))
             .collect(),
-        retired_ms: state.retired.map(|at| at.0),
+        retired_ms: state.retired.map(Time::from),
         variables: state.variables.clone(),
     };
-    let mut bytes = serde_json::to_vec_pretty(&stored)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    write(&stored)
 }
 
 /// Reads a stored state of `stack`.
@@ -216,11 +215,7 @@ pub fn encode(state: &State) -> Result<Vec<u8>, serde_json::Error> {
 /// # Errors
 /// When it is damaged, newer than this program, or another stack's.
 pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
-    let VersionOnly { format } = serde_json::from_slice(bytes).map_err(DecodeError::Damaged)?;
-    if format > FORMAT_VERSION {
-        return Err(DecodeError::Newer { found: format });
-    }
-    let stored: StoredState = serde_json::from_slice(bytes).map_err(DecodeError::Damaged)?;
+    let stored: StoredState = read(bytes)?;
     if stored.stack != stack.as_str() {
         let (found, wanted) = (stored.stack, stack.to_string());
         return Err(DecodeError::OtherStack { found, wanted });
@@ -232,9 +227,9 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
         .collect::<Result<_, DecodeError>>()?;
     let state = State {
         stack: stack.clone(),
-        serial: stored.serial,
-        step: stored.step,
-        epoch: stored.epoch,
+        serial: stored.serial.0,
+        step: stored.step.0,
+        epoch: stored.epoch.0,
         nonce: stored.nonce,
         salt: load_salt(&stored.salt)?,
         policy: load_policy(stored.policy)?,
@@ -253,21 +248,24 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
         absent: stored
             .absent_ms
             .into_iter()
-            .map(|(key, at)| Ok((load_key(&key)?, Timestamp(at))))
+            .map(|(key, at)| Ok((load_key(&key)?, Timestamp::from(at))))
             .collect::<Result<_, DecodeError>>()?,
-        retired: stored.retired_ms.map(Timestamp),
+        retired: stored.retired_ms.map(Timestamp::from),
         variables: stored.variables,
     };
     if !state.values().all(super::is_storable) {
-        return Err(DecodeError::Senseless(
-            "a URL that shows more than it may".to_owned(),
-        ));
+        return Err(no_sense("a URL that shows more than it may"));
     }
     Ok(state)
 }
 
 fn senseless(what: &str, text: &str) -> DecodeError {
-    DecodeError::Senseless(format!("{what} `{text}`"))
+    no_sense(&format!("{what} `{text}`"))
+}
+
+fn no_sense(why: &str) -> DecodeError {
+    let (object, why) = (OBJECT, why.to_owned());
+    StoredError::Senseless { object, why }.into()
 }
 
 fn load_key(text: &str) -> Result<ResourceKey, DecodeError> {
@@ -278,12 +276,11 @@ fn load_salt(text: &str) -> Result<Salt, DecodeError> {
     let digits = text.as_bytes();
     let mut salt = [0_u8; 16];
     if digits.len() != 32 {
-        return Err(DecodeError::Senseless("the salt".to_owned()));
+        return Err(no_sense("the salt"));
     }
     for (byte, pair) in salt.iter_mut().zip(digits.chunks_exact(2)) {
         let pair = std::str::from_utf8(pair).unwrap_or_default();
-        *byte = u8::from_str_radix(pair, 16)
-            .map_err(|_| DecodeError::Senseless("the salt".to_owned()))?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| no_sense("the salt"))?;
     }
     Ok(Salt(salt))
 }
@@ -307,7 +304,7 @@ fn store_policy(policy: &Policy) -> StoredPolicy {
     StoredPolicy {
         correct: correct.as_str().to_owned(),
         deploy: deploy.as_str().to_owned(),
-        correct_after_ms: *correct_after_ms,
+        correct_after_ms: Span(*correct_after_ms),
         on_missing: on_missing.map(|rule| rule.as_str().to_owned()),
         protected: *protected,
         prune: *prune,
@@ -331,16 +328,10 @@ fn load_policy(stored: StoredPolicy) -> Result<Policy, DecodeError> {
         Some("recreate") => Some(OnMissing::Recreate),
         Some(other) => return Err(senseless("policy", other)),
     };
-    if stored.correct_after_ms < 0 {
-        return Err(senseless(
-            "correct_after_ms",
-            &stored.correct_after_ms.to_string(),
-        ));
-    }
     Ok(Policy {
         correct: allowance(&stored.correct)?,
         deploy: allowance(&stored.deploy)?,
-        correct_after_ms: stored.correct_after_ms,
+        correct_after_ms: stored.correct_after_ms.0,
         on_missing,
         protected: stored.protected,
         prune: stored.prune,
@@ -446,7 +437,7 @@ fn store_settling(settling: &Settling) -> StoredSettling {
         before: before
             .map(|(name, old)| (name.to_string(), values(old)))
             .collect(),
-        until_ms: until.0,
+        until_ms: (*until).into(),
         retried: *retried,
     }
 }
@@ -462,7 +453,7 @@ fn load_settling(stored: StoredSettling) -> Settling {
         before: before
             .map(|(name, old)| (FieldName::new(name), values(old)))
             .collect(),
-        until: Timestamp(stored.until_ms),
+        until: stored.until_ms.into(),
         retried: stored.retried,
     }
 }
@@ -491,8 +482,8 @@ fn store_intent(intent: &Intent) -> StoredIntent {
     } = intent;
     StoredIntent {
         verb: verb.as_str().to_owned(),
-        at_ms: at.0,
-        shown_by_ms: shown_by.0,
+        at_ms: (*at).into(),
+        shown_by_ms: (*shown_by).into(),
         from: from.as_ref().map(store_fields),
         to: store_fields(to),
         automatic: automatic.as_ref().map(store_automatic),
@@ -520,8 +511,8 @@ fn load_intent(stored: StoredIntent) -> Result<Intent, DecodeError> {
         .transpose()?;
     Ok(Intent {
         verb,
-        at: Timestamp(stored.at_ms),
-        shown_by: Timestamp(stored.shown_by_ms),
+        at: stored.at_ms.into(),
+        shown_by: stored.shown_by_ms.into(),
         from: stored.from.map(load_fields),
         to: load_fields(stored.to),
         automatic: stored.automatic.map(load_automatic).transpose()?,
@@ -537,7 +528,7 @@ fn store_automatic(change: &AutomaticChange) -> StoredAutomatic {
         first_create,
     } = change;
     StoredAutomatic {
-        at_ms: at.0,
+        at_ms: (*at).into(),
         key: key.to_string(),
         fingerprint: fingerprint.clone(),
         first_create: *first_create,
@@ -546,7 +537,7 @@ fn store_automatic(change: &AutomaticChange) -> StoredAutomatic {
 
 fn load_automatic(stored: StoredAutomatic) -> Result<AutomaticChange, DecodeError> {
     Ok(AutomaticChange {
-        at: Timestamp(stored.at_ms),
+        at: stored.at_ms.into(),
         key: load_key(&stored.key)?,
         fingerprint: stored.fingerprint,
         first_create: stored.first_create,
@@ -554,4 +545,4 @@ fn load_automatic(stored: StoredAutomatic) -> Result<AutomaticChange, DecodeErro
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::window::{self, StoredWindow, Window};
 use crate::model::{ResourceKey, Timestamp};
+use crate::stored::bounded::Time;
+use crate::stored::format::{Format, Stored, read, write};
 use crate::stored::hold::{Hold, Holds};
+use crate::stored::{EncodeError, StoredError};
 
 /// The memory of checks of one stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,98 +33,94 @@ pub struct Watch {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredWatch {
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredWatch {
     format: u32,
     seen: BTreeMap<String, StoredSeen>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     windows: BTreeMap<String, StoredWindow>,
-    last_good_read_ms: Option<i64>,
+    last_good_read_ms: Option<Time>,
     #[serde(default)]
-    taken_ms: BTreeMap<String, i64>,
+    taken_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    returned_ms: BTreeMap<String, i64>,
+    returned_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     holds: Vec<StoredKnownHold>,
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoredKnownHold {
     key: Option<String>,
-    until_ms: i64,
+    until_ms: Time,
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoredSeen {
     fingerprint: String,
-    at_ms: i64,
+    at_ms: Time,
 }
 
-const FORMAT_VERSION: u32 = 1;
+const OBJECT: &str = "watch.json";
+
+impl Stored for StoredWatch {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 16 * 1024 * 1024,
+        smaller: "declare less in one stack",
+    };
+}
 
 impl Watch {
     /// After this long a check writes its memory though nothing changed: the heartbeat.
     pub const HEARTBEAT_MS: i64 = 15 * 60 * 1000;
 
-    /// Reads it back. It is only a memory: a damaged one is forgotten, and a drift that was
-    /// announced is announced again.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Self {
-        let Ok(stored) = serde_json::from_slice::<StoredWatch>(bytes) else {
-            return Self::default();
+    /// Reads it back. It is only a memory, so a damaged one may be forgotten, and a drift that was
+    /// announced is announced again; what a newer program wrote is not written over (semantics 8.7).
+    ///
+    /// # Errors
+    /// When it is damaged or newer.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let stored: StoredWatch = read(bytes)?;
+        let seen = |seen: StoredSeen| (seen.fingerprint, seen.at_ms.into());
+        let hold = |hold: StoredKnownHold| {
+            let key = hold.key.as_deref().map(load_key).transpose()?;
+            Ok((key, hold.until_ms.into()))
         };
-        if stored.format != FORMAT_VERSION {
-            return Self::default();
-        }
-        let seen = stored.seen.into_iter().filter_map(|(key, seen)| {
-            Some((
-                ResourceKey::parse(&key).ok()?,
-                (seen.fingerprint, Timestamp(seen.at_ms)),
-            ))
-        });
-        Self {
-            seen: seen.collect(),
-            windows: window::load(stored.windows),
-            last_good_read_at: stored.last_good_read_ms.map(Timestamp),
-            taken: load_times(stored.taken_ms),
-            returned: load_times(stored.returned_ms),
+        Ok(Self {
+            seen: load_keyed(stored.seen, seen)?,
+            windows: load_keyed(stored.windows, window::load)?,
+            last_good_read_at: stored.last_good_read_ms.map(Timestamp::from),
+            taken: load_keyed(stored.taken_ms, Timestamp::from)?,
+            returned: load_keyed(stored.returned_ms, Timestamp::from)?,
             holds: stored
                 .holds
                 .into_iter()
-                .filter_map(|hold| {
-                    let key = hold.key.as_deref().map(ResourceKey::parse).transpose();
-                    Some((key.ok()?, Timestamp(hold.until_ms)))
-                })
-                .collect(),
-        }
-    }
-
-    /// Whether a newer program wrote it: it is not read then, and not written over (semantics 8.7).
-    #[must_use]
-    pub fn is_newer(bytes: &[u8]) -> bool {
-        #[derive(Deserialize)]
-        struct VersionOnly {
-            format: u32,
-        }
-        serde_json::from_slice(bytes).is_ok_and(|VersionOnly { format }| format > FORMAT_VERSION)
+                .map(hold)
+                .collect::<Result<_, StoredError>>()?,
+        })
     }
 
     /// Writes it as JSON.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let seen = self.seen.iter().map(|(key, (fingerprint, at))| {
             (
                 key.to_string(),
                 StoredSeen {
                     fingerprint: fingerprint.clone(),
-                    at_ms: at.0,
+                    at_ms: (*at).into(),
                 },
             )
         });
-        let last_good_read_ms = self.last_good_read_at.map(|at| at.0);
+        let last_good_read_ms = self.last_good_read_at.map(Time::from);
         let stored = StoredWatch {
-            format: FORMAT_VERSION,
+            format: StoredWatch::FORMAT.written,
             seen: seen.collect(),
             windows: window::store(&self.windows),
             last_good_read_ms,
@@ -132,11 +131,11 @@ impl Watch {
                 .iter()
                 .map(|(key, until)| StoredKnownHold {
                     key: key.as_ref().map(ToString::to_string),
-                    until_ms: until.0,
+                    until_ms: (*until).into(),
                 })
                 .collect(),
         };
-        serde_json::to_vec_pretty(&stored)
+        write(&stored)
     }
 
     /// The memory after a check that saw these drifts (key to fingerprint and [`Watch::window`]): what
@@ -243,15 +242,24 @@ impl Watch {
     }
 }
 
-fn store_times(times: &BTreeMap<ResourceKey, Timestamp>) -> BTreeMap<String, i64> {
+fn store_times(times: &BTreeMap<ResourceKey, Timestamp>) -> BTreeMap<String, Time> {
     let times = times.iter();
-    times.map(|(key, at)| (key.to_string(), at.0)).collect()
+    times
+        .map(|(key, at)| (key.to_string(), Time::from(*at)))
+        .collect()
 }
 
-/// Keys that make no sense are dropped: it is only a memory.
-fn load_times(stored: BTreeMap<String, i64>) -> BTreeMap<ResourceKey, Timestamp> {
-    let load = |(key, at): (String, i64)| Some((ResourceKey::parse(&key).ok()?, Timestamp(at)));
-    stored.into_iter().filter_map(load).collect()
+fn load_key(text: &str) -> Result<ResourceKey, StoredError> {
+    let (object, why) = (OBJECT, format!("resource key `{text}`"));
+    ResourceKey::parse(text).map_err(|_| StoredError::Senseless { object, why })
+}
+
+fn load_keyed<A, B>(
+    stored: BTreeMap<String, A>,
+    load: impl Fn(A) -> B,
+) -> Result<BTreeMap<ResourceKey, B>, StoredError> {
+    let one = |(key, value): (String, A)| Ok((load_key(&key)?, load(value)));
+    stored.into_iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -284,8 +292,8 @@ mod tests {
             (unread.seen, unread.last_good_read_at),
             (other.seen.clone(), Some(Timestamp(30)))
         );
-        assert_eq!(Watch::decode(&other.encode().unwrap()), other);
-        assert_eq!(Watch::decode(b"{"), Watch::default());
+        assert_eq!(Watch::decode(&other.encode().unwrap()).unwrap(), other);
+        assert!(Watch::decode(b"{").is_err_and(|error| !error.is_newer()));
     }
 
     #[test]
@@ -311,7 +319,7 @@ mod tests {
                 [5, 10, 20].contains(&now),
                 "{now}"
             );
-            assert_eq!(Watch::decode(&after.encode().unwrap()), after);
+            assert_eq!(Watch::decode(&after.encode().unwrap()).unwrap(), after);
             watch = after;
             told.push(tells.len());
         }

@@ -9,6 +9,7 @@ use super::Watch;
 use crate::diff::Difference;
 use crate::model::{ResourceKey, Timestamp};
 use crate::plan::{drift_fingerprint, drift_shows};
+use crate::stored::bounded::Time;
 
 /// The time in which a drift came about. It is found at the first sight of the drift and stays what it
 /// was then, while nothing moves that did not show before.
@@ -22,12 +23,12 @@ pub struct Window {
     shows: BTreeSet<String>,
 }
 
-/// A window as it is stored. Optional beside each drift: a program that does not know it drops it, and
-/// then the drift has no earlier end any more, which is less and still true.
+/// A window as it is stored. Optional beside each drift: without it the drift has no earlier end.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StoredWindow {
-    after_ms: Option<i64>,
-    before_ms: i64,
+    after_ms: Option<Time>,
+    before_ms: Time,
     shows: BTreeSet<String>,
 }
 
@@ -69,8 +70,8 @@ impl fmt::Display for Window {
 pub(super) fn store(windows: &BTreeMap<ResourceKey, Window>) -> BTreeMap<String, StoredWindow> {
     let one = |(key, window): (&ResourceKey, &Window)| {
         let stored = StoredWindow {
-            after_ms: window.after.map(|at| at.0),
-            before_ms: window.before.0,
+            after_ms: window.after.map(Time::from),
+            before_ms: window.before.into(),
             shows: window.shows.clone(),
         };
         (key.to_string(), stored)
@@ -78,15 +79,10 @@ pub(super) fn store(windows: &BTreeMap<ResourceKey, Window>) -> BTreeMap<String,
     windows.iter().map(one).collect()
 }
 
-/// Keys that make no sense are dropped: it is only a memory.
-pub(super) fn load(stored: BTreeMap<String, StoredWindow>) -> BTreeMap<ResourceKey, Window> {
-    let one = |(key, stored): (String, StoredWindow)| {
-        let window = Window {
-            after: stored.after_ms.map(Timestamp),
-            before: Timestamp(stored.before_ms),
-            shows: stored.shows,
-        };
-        Some((ResourceKey::parse(&key).ok()?, window))
-    };
-    stored.into_iter().filter_map(one).collect()
+pub(super) fn load(stored: StoredWindow) -> Window {
+    Window {
+        after: stored.after_ms.map(Timestamp::from),
+        before: stored.before_ms.into(),
+        shows: stored.shows,
+    }
 }

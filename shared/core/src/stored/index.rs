@@ -8,12 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::format::{Format, Stored, read, write};
 use super::set::is_revision;
-use super::{StoredError, read};
+use super::{EncodeError, StoredError};
 use crate::model::{Kind, ResourceKey, StackName};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// The most bytes of an index: 500 stacks with 100 record sets of 150 bytes each.
 pub const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -38,16 +36,26 @@ pub struct Entry {
 
 const OBJECT: &str = "registry of stacks (stacks/index.json)";
 
+impl Stored for StoredIndex {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: BYTES_MAX,
+        smaller: "use another store for some of the stacks",
+    };
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+pub(crate) struct StoredIndex {
     format: u32,
     stacks: BTreeMap<String, StoredEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredEntry {
+pub(crate) struct StoredEntry {
     revision: String,
     record_sets: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -58,8 +66,8 @@ impl Index {
     /// Writes it as JSON.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let entry = |entry: &Entry| {
             let Entry {
                 revision,
@@ -73,14 +81,12 @@ impl Index {
             }
         };
         let stacks = self.stacks.iter();
-        let mut bytes = serde_json::to_vec_pretty(&Stored {
-            format: FORMAT_VERSION,
+        write(&StoredIndex {
+            format: StoredIndex::FORMAT.written,
             stacks: stacks
                 .map(|(stack, one)| (stack.to_string(), entry(one)))
                 .collect(),
-        })?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        })
     }
 
     /// Reads it back.
@@ -89,10 +95,7 @@ impl Index {
     /// When it can't be used: what it says of other stacks guards against taking their names, so
     /// that it is not made anew in silence.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
-        if bytes.len() > BYTES_MAX {
-            return Err(senseless(format!("it has {} bytes", bytes.len())));
-        }
-        let stored: Stored = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredIndex = read(bytes)?;
         let stacks = stored.stacks.into_iter().map(|(stack, entry)| {
             let stack = StackName::new(&stack).map_err(senseless)?;
             Ok((stack, load(entry)?))
@@ -200,7 +203,7 @@ mod tests {
                 &SAMPLE.replace("dns-record-set/z/", "pubsub-topic/"),
                 "record set",
             ),
-            (&SAMPLE.replace("\"retired\"", "\"gone\""), "is damaged"),
+            (&SAMPLE.replace("\"retired\"", "\"gone\""), "newer kedge"),
         ];
         for (text, expected) in cases {
             let error = Index::decode(text.as_bytes()).unwrap_err();

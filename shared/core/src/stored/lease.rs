@@ -5,11 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoredError, read};
+use super::bounded::{Count, Span, Time};
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
 use crate::model::{StackName, Timestamp};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 const OBJECT: &str = "lease.json";
 
@@ -37,11 +36,14 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The longest that a lease may last after a write: an hour, as `KEDGE_LEASE_SECONDS` allows.
+    pub const LASTS_MS_MAX: i64 = 60 * 60 * 1000;
+
     /// Writes it as JSON, the same bytes for the same lease.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let Self {
             stack,
             epoch,
@@ -54,20 +56,18 @@ impl Lease {
             released,
         } = self;
         let stored = StoredLease {
-            format: FORMAT_VERSION,
+            format: StoredLease::FORMAT.written,
             stack: stack.to_string(),
-            epoch: *epoch,
+            epoch: Count(*epoch),
             actor: actor.clone(),
             run: run.clone(),
             nonce: nonce.clone(),
-            lease_ms: *lease_ms,
-            since_ms: since.map(|since| since.0),
-            renewed: *renewed,
+            lease_ms: Span(*lease_ms),
+            since_ms: since.map(Time::from),
+            renewed: Count(*renewed),
             released: *released,
         };
-        let mut bytes = serde_json::to_vec_pretty(&stored)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        write(&stored)
     }
 
     /// Reads the lease of `stack` back.
@@ -75,7 +75,7 @@ impl Lease {
     /// # Errors
     /// When it is damaged, newer than this program, or another stack's.
     pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, StoredError> {
-        let stored: StoredLease = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredLease = read(bytes)?;
         let senseless = |why: String| StoredError::Senseless {
             object: OBJECT,
             why,
@@ -84,35 +84,46 @@ impl Lease {
             let found = stored.stack;
             return Err(senseless(format!("it belongs to stack `{found}`")));
         }
-        if stored.lease_ms < 0 {
-            return Err(senseless(format!("it lasts {} ms", stored.lease_ms)));
+        let lease_ms = stored.lease_ms.0;
+        if !(1..=Self::LASTS_MS_MAX).contains(&lease_ms) {
+            return Err(senseless(format!("it lasts {lease_ms} ms")));
         }
         Ok(Self {
             stack: stack.clone(),
-            epoch: stored.epoch,
+            epoch: stored.epoch.0,
             actor: stored.actor,
             run: stored.run,
             nonce: stored.nonce,
-            lease_ms: stored.lease_ms,
-            since: stored.since_ms.map(Timestamp),
-            renewed: stored.renewed,
+            lease_ms,
+            since: stored.since_ms.map(Timestamp::from),
+            renewed: stored.renewed.0,
             released: stored.released,
         })
     }
 }
 
+impl Stored for StoredLease {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 64 * 1024,
+        smaller: "shorten the name of the actor",
+    };
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredLease {
+pub(crate) struct StoredLease {
     format: u32,
     stack: String,
-    epoch: u64,
+    epoch: Count,
     actor: String,
     run: String,
     nonce: String,
-    lease_ms: i64,
-    since_ms: Option<i64>,
-    renewed: u64,
+    lease_ms: Span,
+    since_ms: Option<Time>,
+    renewed: Count,
     released: bool,
 }
 
@@ -160,9 +171,10 @@ mod tests {
         for damaged in [
             "",
             &SAMPLE[..SAMPLE.len() / 2],
-            &SAMPLE.replace("\"nonce\"", "\"nonsense\""),
             &SAMPLE.replace("\"dev\"", "\"prod\""),
             &SAMPLE.replace("60000", "-1"),
+            &SAMPLE.replace("60000", "0"),
+            &SAMPLE.replace("60000", "3600001"),
         ] {
             let text = refused(damaged);
             assert!(text.contains("stored lease.json is damaged"), "{text}");

@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoredError, read};
+use super::bounded;
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
 use crate::change::{Change, Edit, Verb};
 use crate::diff::{Fate, Resolved};
 use crate::model::{Fields, ResourceKey, Value};
 use crate::plan::Approved;
 use crate::report::{Carried, Changed, Outcome, Report};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 const OBJECT: &str = "record of a run";
 
@@ -28,8 +27,10 @@ pub struct RunRecord {
     /// Its stack.
     pub stack: String,
     /// When it began, in milliseconds since 1970, by the runner's clock.
+    #[serde(with = "bounded::time")]
     pub at_ms: i64,
     /// When it ended.
+    #[serde(with = "bounded::time")]
     pub ended_ms: i64,
     /// Who: `ana@laptop`, or a CI actor with the commit.
     pub actor: String,
@@ -44,14 +45,18 @@ pub struct RunRecord {
     /// The digest of the plan it carried out; none if it followed no plan.
     pub plan: Option<String>,
     /// The serial of the state it wrote; none if it wrote none.
+    #[serde(with = "bounded::maybe_count")]
     pub serial: Option<u64>,
     /// The epoch of its lease.
+    #[serde(with = "bounded::count")]
     pub epoch: u64,
     /// Each change and how it ended, in that order.
     pub outcomes: Vec<RunOutcome>,
     /// Resources recorded without a provider write.
+    #[serde(with = "bounded::count")]
     pub recorded: u64,
     /// Records dropped without a provider write.
+    #[serde(with = "bounded::count")]
     pub forgotten: u64,
     /// Requests to providers.
     pub requests: Requests,
@@ -96,8 +101,10 @@ pub struct RunField {
 #[serde(deny_unknown_fields)]
 pub struct Requests {
     /// That read.
+    #[serde(with = "bounded::count")]
     pub reads: u64,
     /// That wrote.
+    #[serde(with = "bounded::count")]
     pub writes: u64,
 }
 
@@ -225,15 +232,12 @@ impl RunRecord {
     /// Writes it as JSON, the same bytes for the same record.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let stored = Versioned {
-            format: FORMAT_VERSION,
-            run: self,
-        };
-        let mut bytes = serde_json::to_vec_pretty(&stored)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        write(&StoredRun {
+            format: StoredRun::FORMAT.written,
+            run: self.clone(),
+        })
     }
 
     /// Reads it back.
@@ -241,16 +245,27 @@ impl RunRecord {
     /// # Errors
     /// When it is damaged or newer than this program.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
-        let stored: Versioned<Self> = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredRun = read(bytes)?;
         Ok(stored.run)
     }
 }
 
+/// A record as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Versioned<T> {
+pub(crate) struct StoredRun {
     format: u32,
-    run: T,
+    run: RunRecord,
+}
+
+impl Stored for StoredRun {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 16 * 1024 * 1024,
+        smaller: "make fewer changes in one run",
+    };
 }
 
 fn outcome(carried: &Carried) -> RunOutcome {
@@ -365,7 +380,7 @@ mod tests {
         let refused = |text: &str| RunRecord::decode(text.as_bytes()).unwrap_err().to_string();
         let newer = refused(&SAMPLE.replace("\"format\": 1", "\"format\": 2, \"x\": 3"));
         assert!(newer.contains("newer kedge"), "{newer}");
-        for damaged in ["", "{", &SAMPLE.replace("\"actor\"", "\"actress\"")] {
+        for damaged in ["", "{", "{\"format\": 1}"] {
             let text = refused(damaged);
             assert!(text.contains("stored record of a run is damaged"), "{text}");
         }

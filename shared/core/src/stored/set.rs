@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{StoredError, read};
+use super::bounded::Time;
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
 use crate::definitions::{DefinitionSet, SetError};
 use crate::model::{StackName, Timestamp};
-
-/// The version this program writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// The most bytes of a stored set: the text of a full set with every character escaped, its paths
 /// likewise, and some room for the rest. More is not read into memory, of which a Worker has 128 MB.
@@ -65,12 +64,6 @@ pub enum SetDecodeError {
     /// It is damaged, or newer.
     #[error(transparent)]
     Stored(#[from] StoredError),
-    /// It is larger than any set that is written.
-    #[error("the stored definitions have {bytes} bytes; they may have {BYTES_MAX}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
     /// It is another stack's.
     #[error("the stored definitions belong to stack `{found}`, not `{wanted}`")]
     OtherStack {
@@ -100,9 +93,19 @@ impl SetDecodeError {
 
 const OBJECT: &str = "set of definitions";
 
+impl Stored for StoredFiles {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: BYTES_MAX,
+        smaller: "declare less in one stack",
+    };
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+pub(crate) struct StoredFiles {
     format: u32,
     stack: String,
     revision: String,
@@ -116,9 +119,9 @@ struct Stored {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredPushed {
+pub(crate) struct StoredPushed {
     actor: String,
-    at_ms: i64,
+    at_ms: Time,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     commit: Option<StoredCommit>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -127,7 +130,7 @@ struct StoredPushed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredCommit {
+pub(crate) struct StoredCommit {
     id: String,
     edited: bool,
 }
@@ -142,8 +145,8 @@ impl StoredSet {
     /// Writes it as JSON.
     ///
     /// # Errors
-    /// Never for a value of this type; the JSON writer's signature has an error.
-    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let Pushed {
             actor,
             at,
@@ -154,22 +157,20 @@ impl StoredSet {
             id: id.clone(),
             edited: *edited,
         });
-        let mut bytes = serde_json::to_vec_pretty(&Stored {
-            format: FORMAT_VERSION,
+        write(&StoredFiles {
+            format: StoredFiles::FORMAT.written,
             stack: self.stack.to_string(),
             revision: self.revision(),
             follows: self.follows.clone(),
             rollback_of: self.rollback_of.clone(),
             pushed: StoredPushed {
                 actor: actor.clone(),
-                at_ms: at.0,
+                at_ms: (*at).into(),
                 commit,
                 branch: branch.clone(),
             },
             files: self.set.files().clone(),
-        })?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        })
     }
 
     /// Reads it back.
@@ -177,11 +178,7 @@ impl StoredSet {
     /// # Errors
     /// When it can't be used; whoever reads it then goes by the last revision that can.
     pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, SetDecodeError> {
-        if bytes.len() > BYTES_MAX {
-            let bytes = bytes.len();
-            return Err(SetDecodeError::TooLarge { bytes });
-        }
-        let stored: Stored = read(OBJECT, FORMAT_VERSION, bytes)?;
+        let stored: StoredFiles = read(bytes)?;
         if stored.stack != stack.as_str() {
             return Err(SetDecodeError::OtherStack {
                 found: stored.stack,
@@ -209,7 +206,7 @@ impl StoredSet {
             follows: stored.follows,
             pushed: Pushed {
                 actor: pushed.actor,
-                at: Timestamp(pushed.at_ms),
+                at: pushed.at_ms.into(),
                 commit: pushed
                     .commit
                     .map(|StoredCommit { id, edited }| Commit { id, edited }),

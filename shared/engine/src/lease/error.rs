@@ -3,8 +3,8 @@
 use std::fmt;
 
 use kedge_core::model::{StackName, Timestamp};
-use kedge_core::stored::StoredError;
 use kedge_core::stored::lease as stored;
+use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
 use super::LeaseTimes;
@@ -34,7 +34,10 @@ pub enum LeaseError {
         source: StoreError,
     },
     /// What is stored can't be read.
-    #[error("the lease of stack `{stack}` can't be read; see `kedge unlock`")]
+    #[error(
+        "the lease of stack `{stack}` can't be read{}",
+        if source.is_newer() { "" } else { "; see `kedge unlock`" }
+    )]
     Decode {
         /// Of which stack.
         stack: StackName,
@@ -42,9 +45,9 @@ pub enum LeaseError {
         #[source]
         source: StoredError,
     },
-    /// It could not be turned into JSON.
-    #[error("the lease could not be encoded")]
-    Encode(#[from] serde_json::Error),
+    /// It could not be read back, and is not written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// Who holds a lease, since when, and for how long. Times are the store's.

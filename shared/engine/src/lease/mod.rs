@@ -206,7 +206,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             let (version, began) = match standing {
                 Standing::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
                 Standing::Free { epoch, condition } => {
-                    lease.epoch = epoch.max(epoch_floor) + 1;
+                    lease.epoch = epoch.max(epoch_floor).saturating_add(1);
                     let began = Moment::now(ports);
                     first.get_or_insert(began);
                     let bytes = Bytes::from(lease.encode()?);
@@ -314,7 +314,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         let mut written = self.written.lock().await;
         let mut problem = None;
         for _ in 0..TRIES {
-            written.lease.renewed += 1;
+            written.lease.renewed = written.lease.renewed.saturating_add(1);
             let began = Moment::now(self.ports);
             match self.write(&mut written).await? {
                 Wrote::Ours => {
@@ -416,7 +416,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         let mut problem = None;
         for _ in 0..TRIES {
             // A write that was not made and lands late must not undo this one.
-            written.lease.renewed += 1;
+            written.lease.renewed = written.lease.renewed.saturating_add(1);
             match self.write(&mut written).await {
                 // Whoever took it over has nothing to be given.
                 Ok(Wrote::Ours) | Err(LeaseError::Lost { .. }) => return Ok(()),

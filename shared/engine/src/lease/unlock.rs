@@ -56,11 +56,12 @@ pub async fn unlock<P: Clock + Random, S: Store>(
             return Err(LeaseError::Held(Box::new(held)));
         }
         // Ours already: an attempt was written and its answer lost. Its epoch stays.
-        let epoch = standing.epoch + u64::from(standing.nonce != taking.nonce);
+        let step = u64::from(standing.nonce != taking.nonce);
+        let epoch = standing.epoch.saturating_add(step);
         // What its holder may still begin ends this long after its last renewal.
         let fresh_ms = times.fresh_ms.max(standing.lease_ms / 2);
         let until = object.written_at.plus_ms(fresh_ms + CUT_MS);
-        let lease = taking.lease(epoch, standing.renewed + 1);
+        let lease = taking.lease(epoch, standing.renewed.saturating_add(1));
         match taking.give_free(lease, object.etag, |_| until).await? {
             Took::All => return Ok(()),
             Took::Nothing(source) => problem = source.or(problem),
@@ -96,7 +97,9 @@ pub async fn replace<P: Clock + Random, S: Store>(
         let (epoch, renewed) = match stored::Lease::decode(&object.bytes, stack) {
             Ok(lease) if lease.released => return Ok(()),
             // An attempt was written and its answer lost.
-            Ok(lease) if lease.nonce == taking.nonce => (lease.epoch, lease.renewed + 1),
+            Ok(lease) if lease.nonce == taking.nonce => {
+                (lease.epoch, lease.renewed.saturating_add(1))
+            }
             Ok(lease) => {
                 let held = HeldBy::of(&lease, &object, times);
                 return Err(LeaseError::Held(Box::new(held)));
@@ -105,7 +108,10 @@ pub async fn replace<P: Clock + Random, S: Store>(
                 let stack = stack.clone();
                 return Err(LeaseError::Decode { stack, source });
             }
-            Err(_) => (taking.of_store(known_epoch(store, stack).await)? + 1, 0),
+            Err(_) => {
+                let known = taking.of_store(known_epoch(store, stack).await)?;
+                (known.saturating_add(1), 0)
+            }
         };
         let lease = taking.lease(epoch, renewed);
         let until = |written_at: Timestamp| written_at.plus_ms(times.fresh_ms + CUT_MS);

@@ -1,11 +1,15 @@
 //! HTTP in two sealed kinds: a request that reads and a request that writes.
 
 use bytes::Bytes;
+use kedge_core::stored::OBJECT_BYTES_MAX;
 use thiserror::Error;
 
 /// The largest answer that is taken in, in bytes. A bulk read of 100 Kafka topics with consumer
 /// groups is the largest honest one (some megabytes on busy clusters); beyond this it is a fault.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+// A bucket answers with whole objects: each that is written can be read.
+const _: () = assert!(OBJECT_BYTES_MAX <= ANSWER_BYTES_MAX);
 
 /// Who is asked, for statistics and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

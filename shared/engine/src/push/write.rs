@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kedge_core::definitions::DefinitionSet;
 use kedge_core::model::Declared;
 use kedge_core::push::{Ancestry, Notice, names, record_sets};
-use kedge_core::stored::index::Entry;
+use kedge_core::stored::index::{Entry, Index};
 use kedge_core::stored::set::{Pushed, StoredSet};
 
 use super::{PushError, PushOutcome, PushReport, Standing};
@@ -46,6 +46,7 @@ impl<S: Store> Write<'_, S> {
                 pushed: pushed.clone(),
                 rollback_of: rollback_of.clone(),
             };
+            self.check_index(&stored)?;
             if self.write_revision(&stored).await? {
                 self.write_definitions(&stored).await?;
                 return Ok(stored);
@@ -54,6 +55,15 @@ impl<S: Store> Write<'_, S> {
         Err(PushError::Moved {
             stack: self.declared.stack.clone(),
         })
+    }
+
+    /// Whether the registry has room for what it is to say of this stack, before anything is written.
+    fn check_index(&self, stored: &StoredSet) -> Result<(), PushError> {
+        let mut index = self.standing.index.index.clone();
+        let entry = self.entry(stored, &index);
+        index.stacks.insert(stored.stack.clone(), entry);
+        index.encode()?;
+        Ok(())
     }
 
     /// Writes a revision; false if another has its name. The same that an interrupted push wrote
@@ -157,6 +167,22 @@ impl<S: Store> Write<'_, S> {
         })
     }
 
+    /// What the registry is to say of this stack.
+    fn entry(&self, stored: &StoredSet, index: &Index) -> Entry {
+        let listed = index.stacks.get(&stored.stack);
+        let listed = listed.map(|entry| &entry.record_sets);
+        let state = match &self.standing.state {
+            Ok(state) => Ok(state.as_ref()),
+            Err(_) => Err(()),
+        };
+        let none = BTreeSet::new();
+        Entry {
+            revision: stored.revision(),
+            record_sets: record_sets(Some(self.declared), state, listed.unwrap_or(&none)),
+            retired: false,
+        }
+    }
+
     /// Writes the registry if it says something else of this stack; whether it was written.
     async fn write_index(&self, stored: &StoredSet) -> Result<bool, PushError> {
         let stack = &stored.stack;
@@ -169,20 +195,7 @@ impl<S: Store> Write<'_, S> {
                 let revision = stored.revision();
                 return Err(PushError::TakenMeanwhile { revision, refusals });
             }
-            let listed = index.stacks.get(stack).map(|entry| &entry.record_sets);
-            let state = match &self.standing.state {
-                Ok(state) => Ok(state.as_ref()),
-                Err(_) => Err(()),
-            };
-            let entry = Entry {
-                revision: stored.revision(),
-                record_sets: record_sets(
-                    Some(self.declared),
-                    state,
-                    listed.unwrap_or(&BTreeSet::new()),
-                ),
-                retired: false,
-            };
+            let entry = self.entry(stored, &index);
             if !is_made && index.stacks.get(stack) == Some(&entry) {
                 return Ok(false);
             }
