@@ -10,4 +10,5 @@ pub mod pause;
 pub mod ports;
 pub mod pushed;
 pub mod stack;
+pub mod store;
 pub mod told;

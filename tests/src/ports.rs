@@ -9,14 +9,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    ANSWER_BYTES_MAX, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, ProviderName,
-    PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject,
-    Version, WriteRequest, is_known_read,
+    ANSWER_BYTES_MAX, Clock, Condition, HttpError, HttpRead, HttpWrite, ProviderName, PutOutcome,
+    Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+    is_known_read,
 };
 use kedge_engine::session::Endpoints;
 use kedge_sandbox::{Outcome, Sandbox};
 
 use crate::executor::Executor;
+use crate::store::is_due;
+pub use crate::store::{ReadFault, SimStore, WriteFault};
 
 /// The time out of a request, as in the native adapter.
 const REQUEST_TIMEOUT_MS: u64 = 15_000;
@@ -76,6 +78,66 @@ pub struct SimPorts {
     pub wall_ahead_ms: Rc<Cell<i64>>,
     /// How far its monotonic clock is behind: as long as its machine slept.
     pub monotonic_behind_ms: Rc<Cell<i64>>,
+    /// Requests to providers that never leave this runner.
+    pub not_sent: Rc<RefCell<Vec<NotSent>>>,
+    /// How many requests to providers are under way.
+    pub under_way: Rc<UnderWay>,
+}
+
+/// Requests that never leave: no address, no connection, no TLS. The provider hears nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSent {
+    /// Only those that the engine sends as writes, or only reads; none: both.
+    pub write: Option<bool>,
+    /// A part of the path and query.
+    pub path: String,
+    /// How many such requests are sent before.
+    pub after: u64,
+    /// How many are not sent then.
+    pub times: u64,
+}
+
+/// How many requests are under way, and how many there were at most.
+#[derive(Debug, Default)]
+pub struct UnderWay {
+    now: Cell<usize>,
+    /// The most at one moment.
+    pub most: Cell<usize>,
+    /// The most writes at one moment.
+    pub most_writes: Cell<usize>,
+    writes: Cell<usize>,
+}
+
+/// One request that is under way until this is dropped.
+struct OnTheWay<'a> {
+    under_way: &'a UnderWay,
+    write: bool,
+}
+
+impl UnderWay {
+    fn one_more(&self, write: bool) -> OnTheWay<'_> {
+        self.now.set(self.now.get() + 1);
+        self.most.set(self.most.get().max(self.now.get()));
+        if write {
+            self.writes.set(self.writes.get() + 1);
+            let most = self.most_writes.get().max(self.writes.get());
+            self.most_writes.set(most);
+        }
+        OnTheWay {
+            under_way: self,
+            write,
+        }
+    }
+}
+
+impl Drop for OnTheWay<'_> {
+    fn drop(&mut self) {
+        let Self { under_way, write } = self;
+        under_way.now.set(under_way.now.get() - 1);
+        if *write {
+            under_way.writes.set(under_way.writes.get() - 1);
+        }
+    }
 }
 
 impl std::fmt::Debug for SimPorts {
@@ -108,6 +170,8 @@ pub fn sim(seed: u64, sandbox: Sandbox) -> SimPorts {
         calls: Rc::default(),
         wall_ahead_ms: Rc::default(),
         monotonic_behind_ms: Rc::default(),
+        not_sent: Rc::default(),
+        under_way: Rc::default(),
     }
 }
 
@@ -156,6 +220,8 @@ impl SimPorts {
             calls: Rc::default(),
             wall_ahead_ms: Rc::default(),
             monotonic_behind_ms: Rc::default(),
+            not_sent: Rc::default(),
+            under_way: Rc::default(),
         }
     }
 
@@ -170,6 +236,8 @@ impl SimPorts {
             calls: Rc::default(),
             wall_ahead_ms: Rc::default(),
             monotonic_behind_ms: Rc::default(),
+            not_sent: Rc::default(),
+            under_way: Rc::default(),
             ..self.clone()
         }
     }
@@ -202,6 +270,15 @@ impl SimPorts {
         value
     }
 
+    /// Whether this request is one that never leaves.
+    fn is_not_sent(&self, path: &str, write: bool) -> bool {
+        let mut all = self.not_sent.borrow_mut();
+        let mut meant = all.iter_mut().filter(|one| one.times > 0);
+        let found = meant
+            .find(|one| one.write.is_none_or(|wanted| wanted == write) && path.contains(&one.path));
+        found.is_some_and(|one| is_due(&mut one.after, &mut one.times))
+    }
+
     async fn send(
         &self,
         provider: ProviderName,
@@ -216,6 +293,13 @@ impl SimPorts {
         };
         let way_ms = self.latency_ms.get() + jitter;
         let at_ms = self.executor.now_ms();
+        let path = request.uri().path_and_query();
+        let path = path.map_or_else(String::new, ToString::to_string);
+        if self.is_not_sent(&path, write) {
+            self.executor.sleep(way_ms).await;
+            return Err(HttpError::NotSent("connection refused".to_owned()));
+        }
+        let _on_the_way = self.under_way.one_more(write);
         self.executor.sleep(way_ms / 2).await;
         let reply = self
             .call(|| self.sandbox.handle(request.clone(), self.executor.now_ms()))
@@ -246,10 +330,7 @@ impl SimPorts {
             provider,
             write,
             method: request.method().to_string(),
-            path: request
-                .uri()
-                .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
+            path,
             body: request.body().clone(),
             status: result
                 .as_ref()
@@ -328,109 +409,16 @@ impl Secrets for SimPorts {
     }
 }
 
-/// A store in memory that counts its operations.
-#[derive(Debug)]
-pub struct SimStore {
-    objects: RefCell<BTreeMap<String, StoredObject>>,
-    versions: Cell<u64>,
-    /// Objects read so far.
-    pub reads: Cell<usize>,
-    /// Objects written so far, conflicts included.
-    pub writes: Cell<usize>,
-    /// Whether it says the time with a read; R2's binding in a Worker does not.
-    pub says_time: Cell<bool>,
-    /// Writes that go wrong: the n-th of a key that ends like this (from 1, counted from now).
-    pub write_faults: RefCell<Vec<WriteFault>>,
-}
-
-/// A write to the store that goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriteFault {
-    /// The end of the keys that are meant.
-    pub key_end: String,
-    /// How many such writes go well before.
-    pub after: u64,
-    /// How many go wrong then.
-    pub times: u64,
-    /// Whether they are made, and only their answers lost.
-    pub made: bool,
-}
-
-impl Default for SimStore {
-    fn default() -> Self {
-        Self {
-            objects: RefCell::default(),
-            versions: Cell::default(),
-            reads: Cell::default(),
-            writes: Cell::default(),
-            says_time: Cell::new(true),
-            write_faults: RefCell::default(),
-        }
-    }
-}
-
-impl SimStore {
-    /// An object as text; empty if there is none.
-    #[must_use]
-    pub fn text(&self, key: &str) -> String {
-        let objects = self.objects.borrow();
-        objects.get(key).map_or_else(String::new, |object| {
-            String::from_utf8_lossy(&object.bytes).into_owned()
-        })
-    }
-
-    /// Whether this write goes wrong, and if so whether it is made.
-    fn fault(&self, key: &str) -> Option<bool> {
-        let mut faults = self.write_faults.borrow_mut();
-        let fault = faults
-            .iter_mut()
-            .find(|fault| key.ends_with(&fault.key_end) && fault.times > 0)?;
-        if fault.after > 0 {
-            fault.after -= 1;
-            return None;
-        }
-        fault.times -= 1;
-        Some(fault.made)
-    }
-
-    fn copy(&self) -> Self {
-        Self {
-            objects: RefCell::new(self.objects.borrow().clone()),
-            versions: Cell::new(self.versions.get()),
-            ..Self::default()
-        }
-    }
-
-    /// All keys.
-    #[must_use]
-    pub fn keys(&self) -> Vec<String> {
-        self.objects.borrow().keys().cloned().collect()
-    }
-
-    /// Writes an object behind the engine's back.
-    pub fn set(&self, key: &str, bytes: impl Into<Bytes>) {
-        let version = self.versions.get() + 1;
-        self.versions.set(version);
-        let object = StoredObject {
-            bytes: bytes.into(),
-            etag: ETag(format!("v{version}")),
-            written_at: Timestamp::default(),
-            read_at: None,
-        };
-        self.objects.borrow_mut().insert(key.to_owned(), object);
-    }
-
-    /// Removes an object behind the engine's back.
-    pub fn remove(&self, key: &str) {
-        self.objects.borrow_mut().remove(key);
-    }
-}
+/// How often a write is tried that is refused as too soon, and the first pause between, which
+/// doubles: as the adapter of buckets does.
+const PUT_TRIES_MAX: u32 = 5;
+const PUT_PAUSE_MS: u64 = 500;
 
 impl Store for SimPorts {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
         self.executor.sleep(self.latency_ms.get()).await;
         self.call(|| {
-            self.store.reads.set(self.store.reads.get() + 1);
+            self.store.reading(key)?;
             let object = self.store.objects.borrow().get(key).cloned();
             Ok(object.map(|object| StoredObject {
                 read_at: self.store.says_time.get().then(|| self.true_now()),
@@ -446,52 +434,24 @@ impl Store for SimPorts {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
-        self.executor.sleep(self.latency_ms.get()).await;
-        self.call(|| {
-            self.store.writes.set(self.store.writes.get() + 1);
-            let fault = self.store.fault(key);
-            let lost = || StoreError::Write {
-                key: key.to_owned(),
-                reason: "the connection broke".to_owned(),
-            };
-            if fault == Some(false) {
-                return Err(lost());
+        for tried in 0..PUT_TRIES_MAX {
+            self.executor.sleep(self.latency_ms.get()).await;
+            let put = self.call(|| self.store.put(key, &bytes, &condition, self.true_now()));
+            if let Some(outcome) = put.await {
+                return outcome;
             }
-            let mut objects = self.store.objects.borrow_mut();
-            let current = objects.get(key).map(|object| &object.etag);
-            let holds = match &condition {
-                Condition::Absent => current.is_none(),
-                Condition::Is(etag) => current == Some(etag),
-                Condition::None => true,
-            };
-            if !holds {
-                return Ok(PutOutcome::Conflict);
-            }
-            let version = self.store.versions.get() + 1;
-            self.store.versions.set(version);
-            let etag = ETag(format!("v{version}"));
-            let written_at = self.true_now();
-            objects.insert(
-                key.to_owned(),
-                StoredObject {
-                    bytes,
-                    etag: etag.clone(),
-                    written_at,
-                    read_at: None,
-                },
-            );
-            match fault {
-                Some(_) => Err(lost()),
-                None => Ok(PutOutcome::Written(Version { etag, written_at })),
-            }
+            self.executor.sleep(PUT_PAUSE_MS << tried).await;
+        }
+        Err(StoreError::Write {
+            key: key.to_owned(),
+            reason: "it answered 429; it is asked too often, try again later".to_owned(),
         })
-        .await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.executor.sleep(self.latency_ms.get()).await;
         self.call(|| {
-            self.store.reads.set(self.store.reads.get() + 1);
+            self.store.reading(prefix)?;
             let objects = self.store.objects.borrow();
             Ok(objects
                 .keys()
