@@ -521,8 +521,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             return Ok(());
         }
         let moment_ms = self.lease.times().moment_ms;
-        let renewed = self.lease.renewed_within(moment_ms).await;
-        renewed.map_err(|error| told(&error))
+        self.lease.counts_within(moment_ms).await
     }
 
     /// Writes state, under a lease that stands. A run that can't stops beginning changes.
@@ -568,9 +567,7 @@ impl HeldBack {
     pub(crate) fn into_outcome(self) -> Outcome {
         match self {
             Self::By(reason) => Outcome::Held { reason },
-            Self::Unread => Outcome::NotBegun {
-                reason: "whether it is held could not be read".to_owned(),
-            },
+            Self::Unread(reason) => Outcome::NotBegun { reason },
         }
     }
 }
@@ -590,6 +587,7 @@ async fn attempt<P: WritePorts, S: Store>(
     approved: &Approved,
 ) -> Attempt {
     if let Err(reason) = lease.permit().wait(cx.ports).await {
+        let reason = lease.why_not_renewed(reason);
         return Attempt::KeptFrom(Outcome::NotBegun { reason });
     }
     // A hold that was set since the batch began stops what has not begun.

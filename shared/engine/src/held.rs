@@ -135,7 +135,10 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
     /// state, and the consent to it, as they are.
     async fn is_all_held(&self, report: &Report, changed: &mut Changed) -> bool {
         let lease = self.lease;
-        lease.read_holds().await;
+        if report.decided.approved.is_empty() {
+            return false;
+        }
+        lease.first_holds().await;
         let approved = report.decided.approved.iter();
         let held: Option<Vec<Carried>> = approved
             .map(|approved| {

@@ -74,7 +74,7 @@ fn nothing_is_unlocked_where_nothing_is_held() {
 }
 
 /// `hold.json` as `kedge hold` writes it.
-fn hold(stack: &Stack) {
+pub(super) fn hold(stack: &Stack) {
     use kedge_core::model::Timestamp;
     use kedge_core::stored::hold::{Hold, Holds};
     let mut holds = Holds::default();

@@ -35,6 +35,7 @@ mod random;
 mod retire;
 mod store_limits;
 mod taken;
+mod unread_holds;
 mod variables;
 mod verbs;
 mod windows;

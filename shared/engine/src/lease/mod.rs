@@ -14,7 +14,8 @@
 //!    move. The first write of state bears the epoch and what is about to begin.
 //! 3. **Renew** beside the work, and right before each destructive change. Each renewal also reads
 //!    the holds, and counts only once they are read: what is begun later than half a lease after a
-//!    hold was set is begun by a run that knows of it.
+//!    hold was set is begun by a run that knows of it. Where they can't be read it keeps the lease and
+//!    no more: changes wait for the next one.
 //! 4. **Each attempt** to send a change first asks the [`Permit`]: the last renewal that was
 //!    acknowledged *began* less than [`LeaseTimes::fresh_ms`] ago, by wall and by monotonic clock.
 //! 5. **Release** by writing `released`, under the same epoch. Epochs never fall.
@@ -61,6 +62,7 @@
 //! [`Session::CONCURRENCY`]: crate::session::Session::CONCURRENCY
 
 mod error;
+mod known_holds;
 mod permit;
 mod standing;
 mod unlock;
@@ -74,16 +76,18 @@ use bytes::Bytes;
 use futures_util::future::{Either, pending, select};
 use futures_util::lock::Mutex;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
-use kedge_core::stored::hold::Holds;
 use kedge_core::stored::lease as stored;
 
 pub use self::error::{HeldBy, LeaseError};
+pub(crate) use self::known_holds::HeldBack;
 pub(crate) use self::permit::Permit;
 pub use self::unlock::{holder_of, replace, unlock};
 
+use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;
 use self::standing::{Standing, read_lease, standing};
-use crate::memory::{self, Keys};
+use crate::apply::told;
+use crate::memory::Keys;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// How often a write of the lease is tried again after its answer was lost or it was outrun.
@@ -162,8 +166,12 @@ pub(crate) struct Lease<'a, P, S> {
     epoch: u64,
     /// The store's time when the last write was acknowledged, and our monotonic time then.
     store_time: Cell<(Timestamp, i64)>,
-    /// The holds as they were last read; none: they could not be.
-    holds: RefCell<Option<Holds>>,
+    /// When the last write of it that was acknowledged began.
+    renewed: Cell<Moment>,
+    /// The holds as they were last read.
+    holds: RefCell<KnownHolds>,
+    /// Whether the store said them when it was last asked.
+    holds_said: Cell<bool>,
 }
 
 /// The lease as we last wrote it.
@@ -253,7 +261,9 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             written: Mutex::new(Written { lease, etag }),
             epoch,
             store_time: Cell::new((written_at, ports.monotonic_ms())),
+            renewed: Cell::new(began),
             holds: RefCell::default(),
+            holds_said: Cell::new(true),
         }
     }
 
@@ -293,24 +303,45 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
                 return pending().await;
             }
             if self.permit.age_ms(self.ports) >= self.times.renew_ms {
-                // One that fails is tried again in a moment; the permit grows stale by itself.
+                // One that fails, or can't read the holds, is tried again in a moment; the permit
+                // grows stale by itself.
                 let _ = self.renew().await;
             }
         }
     }
 
-    /// Renews it, if the last renewal began longer ago than this.
-    ///
-    /// # Errors
-    /// When it was taken over, or the store can't say.
+    /// Renews it, if the last renewal began longer ago than this, whether that counts or not.
     pub(crate) async fn renewed_within(&self, ms: i64) -> Result<(), LeaseError> {
-        match self.permit.age_ms(self.ports) < ms && !self.permit.has_ended() {
+        match self.renewed.get().age_ms(self.ports) < ms && !self.permit.has_ended() {
             true => Ok(()),
-            false => self.renew().await,
+            false => self.renew().await.map(|_| ()),
         }
     }
 
-    async fn renew(&self) -> Result<(), LeaseError> {
+    /// Renews it, if the last renewal that counts began longer ago than this, until one does: a change
+    /// that can't be taken back may be begun then. Gives up when the lease must have run out.
+    ///
+    /// # Errors
+    /// With why not.
+    pub(crate) async fn counts_within(&self, ms: i64) -> Result<(), String> {
+        loop {
+            if self.permit.age_ms(self.ports) < ms && !self.permit.has_ended() {
+                return Ok(());
+            }
+            match self.renew().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => return Err(told(&error)),
+            }
+            if self.permit.has_run_out(self.ports) {
+                return Err(HOLDS_UNREAD.to_owned());
+            }
+            self.ports.sleep_ms(self.times.slice_ms()).await;
+        }
+    }
+
+    /// Renews it, and says whether that counts: the holds were read after it.
+    async fn renew(&self) -> Result<bool, LeaseError> {
         let mut written = self.written.lock().await;
         let mut problem = None;
         for _ in 0..TRIES {
@@ -318,9 +349,12 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             let began = Moment::now(self.ports);
             match self.write(&mut written).await? {
                 Wrote::Ours => {
-                    self.read_holds().await;
-                    self.permit.renewed(began);
-                    return Ok(());
+                    self.renewed.set(began);
+                    let counts = self.read_holds().await;
+                    if counts {
+                        self.permit.renewed(began);
+                    }
+                    return Ok(counts);
                 }
                 // An earlier write of ours landed late; its version is known now.
                 Wrote::Earlier => {}
@@ -388,21 +422,37 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         }
     }
 
-    /// Reads what is held (semantics 6.8).
-    pub(crate) async fn read_holds(&self) {
-        let read = memory::read_holds(self.store, &self.stack).await;
-        self.holds.replace(read.ok());
+    /// Reads what is held before anything is begun, again and again until the store says it. Gives up
+    /// when the lease must have run out.
+    pub(crate) async fn first_holds(&self) {
+        while !self.read_holds().await && !self.permit.has_run_out(self.ports) {
+            self.ports.sleep_ms(self.times.slice_ms()).await;
+        }
+    }
+
+    /// Reads what is held (semantics 6.8). False: the store could not say, and what was known before
+    /// stays.
+    async fn read_holds(&self) -> bool {
+        let read = KnownHolds::read(self.store, &self.stack).await;
+        let is_read = read.is_some();
+        self.holds_said.set(is_read);
+        if let Some(known) = read {
+            self.holds.replace(known);
+        }
+        is_read
+    }
+
+    /// Why no renewal counts any longer, where it is not for want of the lease.
+    pub(crate) fn why_not_renewed(&self, reason: String) -> String {
+        match self.holds_said.get() || self.permit.has_ended() {
+            true => reason,
+            false => HOLDS_UNREAD.to_owned(),
+        }
     }
 
     /// Why nothing may be begun about a resource, if it is held. What can't be read holds everything.
     pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<HeldBack> {
-        match &*self.holds.borrow() {
-            None => Some(HeldBack::Unread),
-            Some(holds) => {
-                let hold = holds.blocks(key, self.store_now());
-                hold.map(|hold| HeldBack::By(hold.says()))
-            }
-        }
+        self.holds.borrow().hold_back(key, self.store_now())
     }
 
     /// Gives it back, if it is still ours.
@@ -427,15 +477,6 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         }
         Err(self.failed(problem))
     }
-}
-
-/// Why nothing may be begun about a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum HeldBack {
-    /// A person holds it: who, until when, and why.
-    By(String),
-    /// Whether anybody holds it could not be read.
-    Unread,
 }
 
 /// What became of a write of the lease.

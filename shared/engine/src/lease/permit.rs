@@ -24,7 +24,7 @@ impl Moment {
 
     /// How long ago it was, by the clock that says more: the wall clock may be set back, and the
     /// monotonic one stands still while a machine sleeps.
-    fn age_ms(self, clock: &impl Clock) -> i64 {
+    pub(super) fn age_ms(self, clock: &impl Clock) -> i64 {
         let by_wall = clock.now().ms_since(self.wall);
         by_wall.max(self.monotonic_age_ms(clock))
     }
@@ -70,6 +70,12 @@ impl Permit {
     /// How long ago the last acknowledged renewal began.
     pub(super) fn age_ms(&self, clock: &impl Clock) -> i64 {
         self.renewed.get().age_ms(clock)
+    }
+
+    /// Whether the lease must have run out, had none of its renewals been made since the last that
+    /// counts: then nobody waits for another.
+    pub(super) fn has_run_out(&self, clock: &impl Clock) -> bool {
+        self.has_ended() || self.renewed.get().monotonic_age_ms(clock) >= self.times.lease_ms
     }
 
     /// Nothing more is begun, for this reason. The first reason counts.
