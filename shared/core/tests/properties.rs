@@ -18,6 +18,7 @@ use kedge_core::model::{
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, AutomaticChange, Intent, State, decode, encode};
+use kedge_core::stored::TIME_MS_MAX;
 use kedge_core::stored::run::RunRecord;
 use proptest::prelude::*;
 
@@ -258,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn a_state_survives_storage(worlds in worlds(), policy in policy(), at in any::<i64>(), retried in any::<bool>(), text in "[a-z0-9]{1,12}") {
+    fn a_state_survives_storage(worlds in worlds(), policy in policy(), at in 0..=TIME_MS_MAX, retried in any::<bool>(), text in "[a-z0-9]{1,12}") {
         let mut state = state(&worlds, &policy);
         let url = format!("https://u:{text}@h.example/p?{text}#{text}");
         let url = SealedUrl::seal(&url, &state.salt).unwrap();
@@ -282,5 +283,13 @@ proptest! {
         state.applying = Some(Applying { run, is_told: retried, intents: intents.collect() });
         let bytes = encode(&state).unwrap();
         prop_assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
+    }
+
+    #[test]
+    fn a_state_with_a_time_that_is_none_is_not_written(worlds in worlds(), policy in policy(), at in any::<i64>()) {
+        let mut state = state(&worlds, &policy);
+        state.retired = Some(Timestamp(at));
+        let is_time = (0..=TIME_MS_MAX).contains(&at);
+        prop_assert_eq!(encode(&state).is_ok(), is_time);
     }
 }

@@ -3,7 +3,8 @@
 use kedge_core::diff::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{GMAIL, LEAVER, Stack, has_item, verdict};
+use kedge_tests::ports::NotSent;
+use kedge_tests::stack::{GMAIL, LEAVER, Stack, carried, has_item, verdict};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -189,6 +190,36 @@ fn a_create_that_exists_and_is_not_ours_is_blocked() {
     stack.ports.sandbox.clear_faults();
     assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
     stack.assert_idle_unattended();
+}
+
+#[test]
+fn a_create_that_was_surely_not_sent_makes_nothing_ours() {
+    for times in [1, 2] {
+        let mut stack = Stack::new();
+        stack.topics(&[("a", "")]);
+        stack.unattended();
+        stack.topics(&[("a", ""), ("b", "")]);
+        deed(
+            &stack,
+            json!({"do": "create_topic", "topic": "dev-b", "partitions": 7, "replication": 2}),
+        );
+        stack.trouble(Provider::Aiven, "", Effect::ListingLag { ms: 60_000 });
+        let writes = stack.ports.writes();
+        let not_sent = NotSent {
+            write: Some(true),
+            path: "/topic".to_owned(),
+            after: 0,
+            times,
+        };
+        stack.ports.not_sent.borrow_mut().push(not_sent);
+        let (_, changed) = stack.unattended();
+        assert_eq!(carried(&changed), ["create dev-b blocked"], "{times}");
+        assert_eq!(stack.ports.writes(), writes + 1, "{times}");
+        assert!(!stack.state_text().contains("dev-b"));
+        stack.ports.sandbox.clear_faults();
+        assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
+        stack.assert_idle_unattended();
+    }
 }
 
 #[test]
