@@ -268,6 +268,8 @@ fn stages(
             holds: Vec::new(),
             holds_unread: None,
             asked: None,
+            open_run: None,
+            unverified: None,
         };
         let around = Around {
             stack_origin: "--stack",

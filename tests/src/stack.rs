@@ -15,7 +15,7 @@ use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, check, up};
+use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, StopError, check, up};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 
 pub use crate::told::{carried, carried_in_order, difference, has_item, left, shown, verdict};
@@ -263,7 +263,13 @@ impl Stack {
         match (self.up(authorisation), authorisation) {
             (Ok(Ok(done)), _) => done,
             // A person looks at the plan of a protected stack and agrees to that.
-            (Ok(Err(RunError::NeedsDigest { now, .. })), Authorisation::Person(consent)) => {
+            (
+                Ok(Err(RunError::Stopped {
+                    source: StopError::NeedsDigest { now, .. },
+                    ..
+                })),
+                Authorisation::Person(consent),
+            ) => {
                 let digest = Some(now);
                 let consent = consent.clone();
                 self.done(&Authorisation::Person(Consent { digest, ..consent }))

@@ -183,7 +183,7 @@ impl<'a> Asking<'a> {
     async fn fulfil(&self, request: Request) -> Result<u8, CliError> {
         let run = &self.run;
         let ended = self.bring_up(request).await;
-        let tell = |report: &Report, changed: &Changed| self.show(report, Some(changed));
+        let tell = |report: &Report, changed: Option<&Changed>| self.show(report, changed);
         let Some((report, changed)) = run.ended(ended, tell)? else {
             return Ok(1);
         };

@@ -72,6 +72,9 @@ pub(crate) enum CliError {
     Listen { port: u16, source: io::Error },
     #[error("the sandbox stopped")]
     Serve(#[source] io::Error),
+    /// Another run works; nobody is asked to agree to a plan that it changes.
+    #[error("nothing was changed: {0}; run the command again when that run is done")]
+    BeingChanged(String),
     /// What was typed, or is missing, makes no sense; the text says what to do.
     #[error("{0}")]
     Usage(String),
@@ -105,7 +108,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         _ => 1,
     };
     match args.format() {
-        Format::Json => print_json(&error.to_string(), &causes, code),
+        Format::Json => write_json(&error.to_string(), &causes, None, code),
         Format::Github => {
             let _ = screen::out(&render::error_github(&error.to_string(), &causes));
         }
@@ -148,12 +151,23 @@ pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-/// An error as an answer in JSON, so that standard output has one whenever `--json` is given.
-pub(crate) fn print_json(error: &str, because: &[String], exit_code: u8) {
+/// An error as an answer in JSON, so that standard output has one whenever `--json` is given, with
+/// what was seen before (`kedge.report/1`), if anything was.
+pub(crate) fn print_json(error: &dyn Error, report: Option<serde_json::Value>, exit_code: u8) {
+    write_json(&error.to_string(), &causes(error), report, exit_code);
+}
+
+/// The same of what was typed.
+pub(crate) fn print_usage_json(error: &str, exit_code: u8) {
+    write_json(error, &[], None, exit_code);
+}
+
+fn write_json(error: &str, because: &[String], report: Option<serde_json::Value>, exit_code: u8) {
     let json = serde_json::json!({
         "format": "kedge.error/1",
         "error": error,
         "because": because,
+        "report": report,
         "exit_code": exit_code,
     });
     let _ = screen::out(&format!("{json:#}\n"));

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
                 let text = error.to_string();
                 let line = text.lines().next().unwrap_or_default();
-                error::print_json(line.trim_start_matches("error: "), &[], code);
+                error::print_usage_json(line.trim_start_matches("error: "), code);
             }
             let _ = error.print();
             return ExitCode::from(code);

@@ -2,7 +2,7 @@
 
 use kedge_core::render;
 use kedge_core::stored::StoredError;
-use kedge_engine::lease::{self, HeldBy, Holder, LeaseError};
+use kedge_engine::lease::{self, HeldBy, Holder, LeaseError, Pulse};
 use kedge_engine::ports::{Clock as _, Random as _};
 
 use crate::args::{Args, Format, UnlockOptions};
@@ -34,7 +34,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     if !is_json {
         screen::err(&found.shown())?;
     }
-    if !options.yes && !is_agreed(is_json)? {
+    if !options.yes && !is_agreed(is_json, &found, stack.as_str())? {
         screen::err("nothing was changed\n")?;
         return Ok(0);
     }
@@ -65,7 +65,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         };
         format!(
             "unlocked: stack `{stack}` may be changed again; `kedge check` says how it stands, and \
-             the next `kedge up` settles what {what} had begun\n"
+             the next `kedge up` finishes what {what} had begun\n"
         )
     })
 }
@@ -101,27 +101,43 @@ fn with_causes(error: &StoredError) -> String {
 
 /// Who holds it, since when, and whether it seems gone.
 fn shown(held: &HeldBy) -> String {
-    let hint = match held.has_ended() {
-        true => "It was not renewed in time: its run crashed, sleeps, or can't reach the store.",
-        false => {
-            "It was renewed a moment ago: its run is at work. Unlocking stops it in the middle; \
-             what it began stays begun."
+    let hint = match held.pulse() {
+        Pulse::Working => {
+            "Its run is at work. Unlocking stops it in the middle: what it began stays begun. To let it \
+             end in good order, hold the stack instead: `kedge hold --for 1h --reason …`."
+        }
+        Pulse::Late => {
+            "A renewal is overdue: its run may be gone, or can't reach the store just now. If it is \
+             gone, its lease ends by itself in a moment."
+        }
+        Pulse::Stopped => {
+            "It was not renewed in time: its run crashed, sleeps, or can't reach the store. Nothing is \
+             stopped by unlocking."
+        }
+        Pulse::Unknown => {
+            "Whether its run still works can't be told: this store does not say the time."
         }
     };
-    let (since, renewed) = (held.since, held.renewed_at);
-    format!("{held}\n  held since {since}, last renewed {renewed}\n{hint}\n")
+    format!("{held}\n{hint}\n")
 }
 
-fn is_agreed(is_json: bool) -> Result<bool, CliError> {
+/// Whether a person agrees. A run that works is not stopped by a word that is typed in passing.
+fn is_agreed(is_json: bool, found: &Found, stack: &str) -> Result<bool, CliError> {
     if is_json || !screen::can_ask() {
         return Err(CliError::Usage(
             "nobody can be asked here: unlock with --yes".to_owned(),
         ));
     }
-    Ok(
-        screen::ask("Type `yes` to take it over and release it, anything else to leave it: ")?
-            == "yes",
-    )
+    let is_working = match found {
+        Found::Held(held) => matches!(held.pulse(), Pulse::Working | Pulse::Unknown),
+        Found::Damaged(_) => false,
+    };
+    let (word, what) = match is_working {
+        true => (stack, "stop the run that works and take its lease"),
+        false => ("yes", "take it over and release it"),
+    };
+    let question = format!("Type `{word}` to {what}, anything else to leave it: ");
+    Ok(screen::ask(&question)? == word)
 }
 
 fn answer(
@@ -145,6 +161,7 @@ fn answer(
             "run": held.run,
             "since": held.since.to_string(),
             "renewed_at": held.renewed_at.to_string(),
+            "pulse": held.pulse().as_str(),
         })
     });
     let json = serde_json::json!({

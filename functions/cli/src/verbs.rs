@@ -131,25 +131,36 @@ impl<'a> Run<'a> {
         screen::out(&text)
     }
 
-    /// Says what a run did, as `tell` has it, and of one that stopped before its end why it stopped.
-    /// Gives back the report and what was done of a run that went to its end.
+    /// Says what a run saw and did, as `tell` has it, and of one that stopped before its end why it
+    /// stopped. `tell` gets no changes of a run that began none. Gives back the report and what was
+    /// done of a run that went to its end.
     pub(crate) fn ended(
         &self,
         ended: Result<(Report, Changed), RunError>,
-        tell: impl FnOnce(&Report, &Changed) -> Result<(), CliError>,
+        tell: impl FnOnce(&Report, Option<&Changed>) -> Result<(), CliError>,
     ) -> Result<Option<(Report, Changed)>, CliError> {
-        match ended {
+        let error = match ended {
             Ok((report, changed)) => {
-                tell(&report, &changed)?;
-                Ok(Some((report, changed)))
+                tell(&report, Some(&changed))?;
+                return Ok(Some((report, changed)));
             }
-            Err(RunError::Stopped { stopped, source }) => {
-                tell(&stopped.report, &stopped.changed)?;
-                error::print_text(&RunError::Stopped { stopped, source }.into());
-                Ok(None)
+            Err(error) => error,
+        };
+        let RunError::Stopped { stopped, .. } = &error else {
+            return Err(error.into());
+        };
+        let begun = stopped.has_begun().then_some(&stopped.changed);
+        let is_json = self.args.format() == Format::Json;
+        match begun {
+            None if is_json => {
+                let traffic = self.traffic();
+                let report = render::check_json(&stopped.report, Some(&traffic));
+                error::print_json(&error, Some(report), 1);
             }
-            Err(error) => Err(error.into()),
+            begun => tell(&stopped.report, begun)?,
         }
+        error::print_text(&error.into());
+        Ok(None)
     }
 
     fn stats_text(&self) -> String {
@@ -271,11 +282,17 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
     };
     let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
     run.watcher.end();
-    let tell = |report: &Report, changed: &Changed| {
+    let tell = |report: &Report, changed: Option<&Changed>| {
         run.answer(
             report,
-            |around| render::changed_text(report, changed, around),
-            |traffic| render::changed_json(report, changed, traffic),
+            |around| match changed {
+                Some(changed) => render::changed_text(report, changed, around),
+                None => render::check_text(report, around),
+            },
+            |traffic| match changed {
+                Some(changed) => render::changed_json(report, changed, traffic),
+                None => render::check_json(report, traffic),
+            },
         )
     };
     let ended = run.ended(ended, tell)?;
@@ -298,6 +315,9 @@ async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Asked, CliError> {
         |around| render::preview_text(&report, around),
         |traffic| render::preview_json(&report, traffic),
     )?;
+    if let Some(open) = report.open_run.as_ref().filter(|open| open.is_working()) {
+        return Err(CliError::BeingChanged(open.to_string()));
+    }
     if !report.has_something_to_do() {
         return Ok(Asked::Ended(report.verdict().exit_code(false)));
     }

@@ -174,10 +174,25 @@ fn a_held_lease_is_said_and_can_be_taken() {
     let held = desk.kedge(&format!("up {stack} --yes"));
     let says = [
         "stack `development` is being changed by ana@laptop (run 1795348800000-0badcafe) since",
-        "its lease ends at",
+        "so it is still working",
         "see `kedge unlock`",
+        // What it saw comes first.
+        "NOT ADOPTED",
+        "error: nothing was changed",
     ];
     expect(&held, 1, &says);
+    leave_lease(&desk, "development");
+    let json = fits("error", &desk.kedge(&format!("up {stack} --yes --json")));
+    assert_eq!(json["error"], "nothing was changed");
+    assert!(
+        json["because"][0]
+            .as_str()
+            .unwrap()
+            .contains("being changed by ana@laptop")
+    );
+    assert_eq!(json["report"]["format"], "kedge.report/1");
+    assert_eq!(json["report"]["verdict"], "not-adopted");
+    leave_lease(&desk, "development");
     expect(
         &desk.kedge(&format!("unlock {stack}")),
         1,
@@ -187,6 +202,7 @@ fn a_held_lease_is_said_and_can_be_taken() {
     assert_eq!(unlocked.code, 0, "{}", unlocked.err);
     let json = fits("unlocked", &unlocked);
     assert_eq!(json["from"]["actor"], "ana@laptop");
+    assert_eq!(json["from"]["pulse"], "working");
     expect(&desk.kedge(&format!("up {stack} --yes")), 0, &["done"]);
     let again = fits(
         "unlocked",

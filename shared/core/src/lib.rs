@@ -14,6 +14,7 @@ pub mod definitions;
 pub mod diff;
 pub mod live;
 pub mod model;
+pub mod open_run;
 pub mod plan;
 pub mod push;
 pub mod record;

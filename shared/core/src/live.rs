@@ -43,6 +43,8 @@ pub enum FailureCode {
     Inconsistent,
     /// Too much gone at once to believe it (semantics 3.2).
     MassAbsence,
+    /// State moved under each look, since somebody is changing the stack (semantics 3.4).
+    BeingChanged,
     /// The provider says that the resource is being created or changed right now.
     InTransition,
     /// The provider says that the resource is being deleted right now.
@@ -65,6 +67,7 @@ impl FailureCode {
             Self::StrangeAnswer => "strange-answer",
             Self::Inconsistent => "inconsistent",
             Self::MassAbsence => "mass-absence",
+            Self::BeingChanged => "being-changed",
             Self::InTransition => "in-transition",
             Self::BeingDeleted => "being-deleted",
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::definitions::Problems;
 use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
+use crate::open_run::OpenRun;
 use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
 use crate::recording::Asked;
 use crate::state::Window;
@@ -238,6 +239,10 @@ pub struct Report {
     pub holds_unread: Option<UnreadHolds>,
     /// What was asked for, where it was more than a check or an `up`.
     pub asked: Option<Asked>,
+    /// The run whose changes have no known end, if there is one.
+    pub open_run: Option<OpenRun>,
+    /// Why nothing is known, where state moved under each look (semantics 3.4).
+    pub unverified: Option<String>,
 }
 
 impl Report {
@@ -273,6 +278,9 @@ impl Report {
         if self.invalid.is_some() {
             return StackVerdict::Invalid;
         }
+        if self.unverified.is_some() {
+            return StackVerdict::Incomplete;
+        }
         let floor = match self.plan.policy_change.loosened.is_empty() {
             _ if self.is_not_adopted() => StackVerdict::NotAdopted,
             false => StackVerdict::Pending,
@@ -293,6 +301,13 @@ impl Report {
         let all = self.comparison.differences.values();
         all.filter(|difference| verdicts.contains(&difference.verdict))
             .count()
+    }
+
+    /// Whether a run is changing this resource now.
+    #[must_use]
+    pub fn is_changing(&self, key: &ResourceKey) -> bool {
+        let run = self.open_run.as_ref();
+        run.is_some_and(|run| run.is_changing(key))
     }
 
     /// Whether a resource differs from its definition in a way that is not overlooked.

@@ -1,11 +1,12 @@
 //! The part of a run that changes something: all of it happens under the lease.
 
+use kedge_core::open_run::OpenRun;
 use kedge_core::report::{Carried, Changed, Report};
 use kedge_core::stored::run::{About, Requests};
 
-use crate::apply::{self, Begun, Ended};
+use crate::apply::{self, Begun};
 use crate::grants;
-use crate::job::{Authorisation, Job, RunError, Stopped};
+use crate::job::{Authorisation, Job, StopError};
 use crate::lease::Lease;
 use crate::memory::{self, Keys, MemoryError, ReadWatch};
 use crate::ports::{Store, WritePorts};
@@ -13,8 +14,37 @@ use crate::reconcile::{self, Judged, LOOKS_MAX};
 use crate::session::Context;
 use crate::waits::telling;
 
-/// What came of it: what was seen last, what was done, and what checks remembered before.
-pub(crate) type Done = (Report, Changed, ReadWatch);
+/// A run as it ended.
+pub(crate) struct Ended {
+    /// What was seen last.
+    pub(crate) report: Report,
+    /// What was done.
+    pub(crate) changed: Changed,
+    /// What checks remembered before.
+    pub(crate) watch: ReadWatch,
+    /// Why it went no further, if so.
+    pub(crate) stopped: Option<StopError>,
+    /// Whether what was seen counts, so that it may be remembered (semantics 3.4).
+    pub(crate) is_verified: bool,
+}
+
+impl Ended {
+    /// A run that looked and changed nothing.
+    pub(crate) fn of(judged: Judged, run: &Run, stopped: Option<StopError>) -> Self {
+        let Judged { look, report, .. } = judged;
+        let changed = Changed {
+            run: run.id.clone(),
+            ..Changed::default()
+        };
+        Self {
+            is_verified: report.unverified.is_none(),
+            report,
+            changed,
+            watch: look.watch,
+            stopped,
+        }
+    }
+}
 
 /// A run under way.
 #[derive(Debug, Clone)]
@@ -37,7 +67,36 @@ pub(crate) struct Held<'a, P, S> {
 
 impl<P: WritePorts, S: Store> Held<'_, P, S> {
     /// Changes what `judged` says, if that still counts under the lease.
-    pub(crate) async fn change(&self, judged: Judged) -> Result<Done, RunError> {
+    pub(crate) async fn change(&self, judged: Judged) -> Ended {
+        let mut requests = Requests::default();
+        let judged = match self.still_so(judged, &mut requests).await {
+            Ok(judged) => judged,
+            Err(ended) => return *ended,
+        };
+        let is_unattended = matches!(self.authorisation, Authorisation::Unattended);
+        let has_work = apply::has_work(&judged.look.memory, &judged.report, is_unattended);
+        if !has_work {
+            return Ended::of(judged, self.run, None);
+        }
+        if let Some(held) = self.all_held(&judged.report).await {
+            let mut ended = Ended::of(judged, self.run, None);
+            ended.changed.carried = held;
+            return ended;
+        }
+        // What a tick may do needs no grant.
+        if !is_unattended {
+            let (report, now) = (&judged.report, self.lease.store_now());
+            let (store, actor) = (self.store, self.job.actor);
+            let used = grants::give_and_use(store, report, actor, &self.run.id, now).await;
+            if let Err(error) = used {
+                return Ended::of(judged, self.run, Some(error.into()));
+            }
+        }
+        self.apply(judged, requests).await
+    }
+
+    /// Makes the changes, and keeps the record of the run.
+    async fn apply(&self, judged: Judged, requests: Requests) -> Ended {
         let Self {
             ports,
             store,
@@ -46,25 +105,13 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             authorisation,
             run,
         } = *self;
-        let mut requests = Requests::default();
-        let judged = self.still_so(judged, &mut requests).await?;
-        let Judged { mut look, report } = judged;
-        let is_unattended = matches!(authorisation, Authorisation::Unattended);
+        let Judged {
+            mut look, report, ..
+        } = judged;
         let mut changed = Changed {
             run: run.id.clone(),
             ..Changed::default()
         };
-        if !apply::has_work(&look.memory, &report, is_unattended) {
-            return Ok((report, changed, look.watch));
-        }
-        if self.is_all_held(&report, &mut changed).await {
-            return Ok((report, changed, look.watch));
-        }
-        // What a tick may do needs no grant.
-        if !is_unattended {
-            let now = lease.store_now();
-            grants::give_and_use(store, &report, job.actor, &run.id, now).await?;
-        }
         look.session.work_under(lease.permit());
         let cx = Context {
             ports,
@@ -85,6 +132,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             },
             progress: job.progress,
         };
+        let is_unattended = matches!(authorisation, Authorisation::Unattended);
         let applied = apply::apply(
             cx,
             store,
@@ -94,49 +142,76 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             is_unattended,
             &mut changed,
         );
-        let Ended { stopped } = telling(job.progress, &look.session, applied).await;
-        if let Some(source) = stopped {
-            let stopped = Box::new(Stopped { report, changed });
-            return Err(RunError::Stopped { stopped, source });
+        let apply::Ended { stopped } = telling(job.progress, &look.session, applied).await;
+        if stopped.is_none() {
+            changed.run_again = self.moved_meanwhile().await;
         }
-        changed.run_again = self.moved_meanwhile().await;
-        Ok((report, changed, look.watch))
+        Ended {
+            report,
+            changed,
+            watch: look.watch,
+            stopped,
+            is_verified: true,
+        }
     }
 
     /// Reads state again: what was planned before the lease was held counts only if state did not move
-    /// since. Else looks again, still holding it.
+    /// since, and no other run had the stack then. Else looks again, still holding it.
     async fn still_so(
         &self,
         mut judged: Judged,
         requests: &mut Requests,
-    ) -> Result<Judged, RunError> {
+    ) -> Result<Judged, Box<Ended>> {
         let Self {
             ports,
             store,
             lease,
             job,
             authorisation,
-            ..
+            run,
         } = *self;
+        let ended = |judged, stopped| Ended {
+            is_verified: false,
+            ..Ended::of(judged, run, Some(stopped))
+        };
         for _ in 0..LOOKS_MAX {
-            let memory = memory::read_state(store, job.stack).await?;
-            if memory.etag == judged.look.memory.etag && memory.epoch() < lease.epoch() {
-                return Ok(judged);
+            let memory = match memory::read_state(store, job.stack).await {
+                Ok(memory) => memory,
+                Err(error) => return Err(Box::new(ended(judged, error.into()))),
+            };
+            let was_anothers = judged
+                .look
+                .open_run
+                .as_ref()
+                .is_some_and(OpenRun::is_working);
+            let is_same = memory.etag == judged.look.memory.etag && !was_anothers;
+            if is_same && memory.epoch() < lease.epoch() {
+                return match judged.refused.take() {
+                    None => Ok(judged),
+                    refused => Err(Box::new(Ended::of(judged, run, refused))),
+                };
             }
             *requests = sum(*requests, judged.look.session.requests());
-            judged = reconcile::judged(ports, store, job, authorisation).await?;
+            judged = match reconcile::judged(ports, store, job, authorisation).await {
+                Ok(judged) => judged,
+                Err(error) => {
+                    let error = StopError::Look(Box::new(error));
+                    return Err(Box::new(ended(judged, error)));
+                }
+            };
         }
-        Err(RunError::Memory(MemoryError::Moved {
-            stack: job.stack.clone(),
-        }))
+        let stack = job.stack.clone();
+        let judged = judged.discarded(None);
+        let error = MemoryError::Moved { stack }.into();
+        Err(Box::new(ended(judged, error)))
     }
 
     /// Reads the holds. A run of which every change is held begins nothing (semantics 6.8): it leaves
     /// state, and the consent to it, as they are.
-    async fn is_all_held(&self, report: &Report, changed: &mut Changed) -> bool {
+    async fn all_held(&self, report: &Report) -> Option<Vec<Carried>> {
         let lease = self.lease;
         if report.decided.approved.is_empty() {
-            return false;
+            return None;
         }
         lease.first_holds().await;
         let approved = report.decided.approved.iter();
@@ -149,8 +224,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
                 })
             })
             .collect();
-        changed.carried = held.unwrap_or_default();
-        !changed.carried.is_empty()
+        held.filter(|held| !held.is_empty())
     }
 
     /// Looks once more at what may have come in while others found the stack held (semantics 8.6). What

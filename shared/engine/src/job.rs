@@ -120,53 +120,20 @@ pub enum RunError {
     /// The store failed.
     #[error("the stored definitions could not be read")]
     Store(#[from] StoreError),
-    /// The stack is retired, and the registry does not say so yet.
-    #[error("the registry of stacks was not brought up; the same again does it")]
-    Registry(#[from] RegistryError),
     /// State could not be read or written.
     #[error("state could not be read")]
     Memory(#[from] MemoryError),
-    /// Another run has the stack, or the lease could not be had.
+    /// The lease could not be read.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The consent to what can't be taken back does not hold.
-    #[error("the consent can't be used, and nothing was changed")]
-    Grant(#[from] GrantError),
-    /// The run stopped while changes were made.
-    #[error("the run stopped after {} of its changes", stopped.changed.done())]
+    /// The run looked, and went no further or stopped while it made changes.
+    #[error("{}", stopped_text(stopped, source))]
     Stopped {
         /// What was seen, and what was done before.
         stopped: Box<Stopped>,
         /// Why it stopped.
         #[source]
         source: StopError,
-    },
-    /// The plan is not the one that was agreed to.
-    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
-    PlanMoved {
-        /// The digest that was agreed to.
-        agreed: String,
-        /// The digest of the plan now.
-        now: String,
-        /// What moved, where it is known.
-        moved: Vec<String>,
-    },
-    /// A protected stack takes consent to a plan that was seen, not to any plan.
-    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
-    NeedsDigest {
-        /// The stack.
-        stack: StackName,
-        /// The digest of the plan now.
-        now: String,
-    },
-    /// A guard of a protected stack gives way only to its name, typed.
-    #[error(
-        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
-         name typed"
-    )]
-    OverrideNeedsName {
-        /// The stack.
-        stack: StackName,
     },
     /// Nothing is recorded of the stack.
     #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
@@ -198,9 +165,6 @@ pub enum RunError {
     /// A resource was named that nobody knows, or that may be one of several.
     #[error("{0}")]
     Name(String),
-    /// A key was named that is not in the plan, or that fits several.
-    #[error("{0}")]
-    Allow(String),
 }
 
 fn moved_text(moved: &[String]) -> String {
@@ -210,7 +174,22 @@ fn moved_text(moved: &[String]) -> String {
     }
 }
 
-/// What a run had done when it stopped.
+fn stopped_text(stopped: &Stopped, source: &StopError) -> String {
+    match source {
+        StopError::Registry(_) => {
+            "the stack is retired, and the registry of stacks could not be updated: run the command \
+             again"
+                .to_owned()
+        }
+        _ if stopped.has_begun() => {
+            let done = stopped.changed.done();
+            format!("the run stopped after {done} of its changes")
+        }
+        _ => "nothing was changed".to_owned(),
+    }
+}
+
+/// What a run had seen and done when it stopped.
 #[derive(Debug)]
 pub struct Stopped {
     /// What was seen.
@@ -219,13 +198,60 @@ pub struct Stopped {
     pub changed: Changed,
 }
 
-/// Why a run stopped while changes were made.
+impl Stopped {
+    /// Whether it had come to make changes.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.changed.carried.is_empty()
+    }
+}
+
+/// Why a run that had looked went no further.
 #[derive(Debug, Error)]
 pub enum StopError {
-    /// State could not be written.
+    /// State could not be read or written.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// The lease was lost.
+    /// Another run has the stack, or the lease could not be had or was lost.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// The consent to what can't be taken back does not hold.
+    #[error("the consent can't be used")]
+    Grant(#[from] GrantError),
+    /// The stack is retired, and the registry does not say so yet.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// State moved, and the look after that failed.
+    #[error(transparent)]
+    Look(Box<RunError>),
+    /// The plan is not the one that was agreed to.
+    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
+    PlanMoved {
+        /// The digest that was agreed to.
+        agreed: String,
+        /// The digest of the plan now.
+        now: String,
+        /// What moved, where it is known.
+        moved: Vec<String>,
+    },
+    /// A protected stack takes consent to a plan that was seen, not to any plan.
+    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
+    NeedsDigest {
+        /// The stack.
+        stack: StackName,
+        /// The digest of the plan now.
+        now: String,
+    },
+    /// A guard of a protected stack gives way only to its name, typed.
+    #[error(
+        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
+         name typed"
+    )]
+    OverrideNeedsName {
+        /// The stack.
+        stack: StackName,
+    },
+    /// A key was named that is not in the plan, or that fits several.
+    #[error("{0}")]
+    Allow(String),
 }

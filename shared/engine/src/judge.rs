@@ -28,6 +28,12 @@ struct Truths<'a> {
 
 impl Truths<'_> {
     fn compare_and_plan(&self) -> (Comparison, Plan) {
+        let comparison = self.compare();
+        let plan = self.plan(&comparison);
+        (comparison, plan)
+    }
+
+    fn compare(&self) -> Comparison {
         let (declared, state, live) = (self.declared, self.state, &self.look.live);
         let mut comparison = diff(DiffInput {
             declared,
@@ -36,19 +42,43 @@ impl Truths<'_> {
             now: self.look.read_at,
         });
         comparison.block(&self.look.taken);
+        if let Some((state, run)) = state.zip(self.look.open_run.as_ref()) {
+            comparison.tell_open_run(declared, state, live, run);
+        }
+        comparison
+    }
+
+    fn plan(&self, comparison: &Comparison) -> Plan {
+        let (declared, state, live) = (self.declared, self.state, &self.look.live);
         let holds = self.look.holds.list().iter();
         let standing = holds.filter(|hold| hold.stands(self.look.read_at));
         let standing: Vec<Hold> = standing.cloned().collect();
-        let plan = plan(PlanInput {
+        plan(PlanInput {
             declared,
             state,
             live,
-            comparison: &comparison,
+            comparison,
             overrides: self.overrides,
             holds: &standing,
             holds_unread: self.look.holds_unread.as_ref(),
-        });
-        (comparison, plan)
+        })
+    }
+}
+
+/// What is told of a look under which state moved: nothing but that (semantics 3.4).
+pub(crate) fn unverified(look: &Look, why: String) -> Report {
+    let state = current_state(look);
+    let truths = Truths {
+        declared: &look.declared,
+        state: state.as_deref(),
+        look,
+        overrides: &BTreeSet::new(),
+    };
+    let comparison = truths.compare().unknown("the stack is being changed");
+    let plan = truths.plan(&comparison);
+    Report {
+        unverified: Some(why),
+        ..report(look, comparison, plan)
     }
 }
 
@@ -98,7 +128,7 @@ pub(crate) fn judge(
         }
         _ => {
             let mut report = report(look, comparison, plan);
-            report.decided = decide(&report, look, state, authorisation, now)?;
+            report.decided = decide(&report, look, state, authorisation, now);
             if report.decided.policy_granted && look.declared.policy.prune {
                 report.plan.prunes_from_now_on();
             }
@@ -125,6 +155,8 @@ fn report(look: &Look, comparison: Comparison, plan: Plan) -> Report {
         holds: watch.holds_to_tell(&look.holds, look.read_at),
         holds_unread: look.holds_unread.clone(),
         asked: None,
+        open_run: look.open_run.clone(),
+        unverified: None,
     }
 }
 
@@ -272,7 +304,7 @@ fn decide(
     state: Option<&State>,
     authorisation: &Authorisation,
     now: Timestamp,
-) -> Result<Decided, RunError> {
+) -> Decided {
     let plan = &report.plan;
     match authorisation {
         Authorisation::Unattended => {
@@ -283,20 +315,22 @@ fn decide(
                 automatic,
                 now,
             };
-            Ok(authorise(plan, by))
+            authorise(plan, by)
         }
         Authorisation::Person(consent) => {
-            let (allowed, policy_allowed) =
-                resolve_allowed(plan, &consent.allow).map_err(RunError::Allow)?;
+            // Where a key fits nothing, nothing may be done; the refusal is the caller's.
+            let Ok((allowed, policy_allowed)) = resolve_allowed(plan, &consent.allow) else {
+                return Decided::default();
+            };
             let name_typed = consent.name_typed;
             let by = Authority::Person {
                 allowed: &allowed,
                 policy_allowed,
                 name_typed,
             };
-            Ok(authorise(plan, by))
+            authorise(plan, by)
         }
         // Nothing is approved but what retiring approves.
-        Authorisation::Asked(_) => Ok(Decided::default()),
+        Authorisation::Asked(_) => Decided::default(),
     }
 }

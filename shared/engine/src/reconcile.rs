@@ -9,17 +9,18 @@ use std::sync::Arc;
 use kedge_core::definitions::{self, ParseInput};
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
-use kedge_core::plan::GuardName;
+use kedge_core::open_run::OpenRun;
+use kedge_core::plan::{GuardName, resolve_allowed};
 use kedge_core::recording;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
 use crate::apply;
-use crate::held::{Held, Run};
+use crate::held::{Ended, Held, Run};
 pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
-use crate::judge::judge;
-use crate::lease::{Holder, Lease};
+use crate::judge::{judge, unverified};
+use crate::lease::{self, HeldBy, Holder, Lease};
 use crate::memory::{self, MemoryError, ReadState, ReadWatch};
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
@@ -50,6 +51,8 @@ pub(crate) struct Look {
     pub(crate) holds_unread: Option<UnreadHolds>,
     /// When the definitions were stored; none for local files.
     pub(crate) pushed_at: Option<Timestamp>,
+    /// The run whose changes have no known end, by state and the lease.
+    pub(crate) open_run: Option<OpenRun>,
 }
 
 /// A look, and what is to be done about it.
@@ -57,6 +60,38 @@ pub(crate) struct Look {
 pub(crate) struct Judged {
     pub(crate) look: Look,
     pub(crate) report: Report,
+    /// Why the consent that was given does not fit it, if so.
+    pub(crate) refused: Option<StopError>,
+}
+
+impl Judged {
+    /// Whether it says that all is well, so that nobody acts on it: then it needs no second look at
+    /// state. What a run is changing does.
+    fn is_calm(&self) -> bool {
+        self.report.verdict() == StackVerdict::Clean && self.report.open_run.is_none()
+    }
+
+    /// Whether state still says what it was made from (semantics 3.4). What a run under way has done
+    /// since with its own resources changes nothing of that: they are said to be under change.
+    async fn still_counts<S: Store>(&self, store: &S, job: Job<'_>) -> Result<bool, MemoryError> {
+        let before = &self.look.memory;
+        let now = memory::read_state(store, job.stack).await?;
+        let is_working = self.look.open_run.as_ref().is_some_and(OpenRun::is_working);
+        let is_its = is_working && now.state.is_some() && now.epoch() == before.epoch();
+        Ok(now.etag == before.etag || is_its)
+    }
+
+    /// The same, with nothing told of it but that state moved, and who has the lease, where it is
+    /// another.
+    pub(crate) fn discarded(self, by: Option<&HeldBy>) -> Self {
+        let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
+        let why = format!(
+            "{who}; state moved under each of {LOOKS_MAX} looks, so that nothing is known of it now: \
+             run the command again in a moment"
+        );
+        let report = unverified(&self.look, why);
+        Self { report, ..self }
+    }
 }
 
 /// Looks at a stack and says what differs and what a tick would do about it. Changes nothing but
@@ -84,98 +119,169 @@ pub async fn preview<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let tick = &Authorisation::Unattended;
-    let Judged {
-        mut look,
-        mut report,
-    } = see(ports, store, job, tick, overrides).await?;
-    for _ in 1..LOOKS_MAX {
-        // A verdict that is not clean counts only if the state it was made from still does (3.4).
-        if report.verdict() == StackVerdict::Clean
-            || memory::read_state(store, job.stack).await?.etag == look.memory.etag
-        {
-            break;
-        }
-        Judged { look, report } = see(ports, store, job, tick, overrides).await?;
-    }
-    if job.remember {
+    let judged = verified(ports, store, job, tick, overrides, Judged::is_calm).await?;
+    let Judged { look, report, .. } = judged;
+    if job.remember && report.unverified.is_none() {
         let state = look.memory.state.as_ref();
         remember(store, job, look.watch, &report, Seen::By(state)).await;
     }
     Ok(report)
 }
 
+/// Looks until what was seen counts, at most [`LOOKS_MAX`] times: state did not move under it, or
+/// `is_enough` says that this does not matter. What never counted is discarded.
+async fn verified<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+    overrides: &BTreeSet<GuardName>,
+    is_enough: impl Fn(&Judged) -> bool,
+) -> Result<Judged, RunError> {
+    // On the heap: a look is large, and runs stand on small stacks.
+    let looked = || Box::pin(see(ports, store, job, authorisation, overrides));
+    let mut judged = looked().await?;
+    for look in 1.. {
+        if is_enough(&judged) || judged.still_counts(store, job).await? {
+            return Ok(judged);
+        }
+        if look == LOOKS_MAX {
+            break;
+        }
+        judged = looked().await?;
+    }
+    let by = lease::holder_of(store, job.stack, job.lease).await;
+    let by = by.ok().flatten().filter(|held| !held.has_ended());
+    Ok(judged.discarded(by.as_ref()))
+}
+
 /// Looks at a stack, decides by the given authority, and carries out what may be done.
 ///
 /// # Errors
-/// When the definitions or the state can't be used, the plan is not the one agreed to, or state
-/// could not be written. A provider's refusal is no error: it is an outcome in what was changed.
+/// When the definitions or the state can't be used. What stopped it after it had looked comes with
+/// what was seen and done ([`RunError::Stopped`]). A provider's refusal is no error: it is an outcome
+/// in what was changed.
 pub async fn up<P: WritePorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
-    let judged = judged(ports, store, job, authorisation).await?;
+    let is_unattended = matches!(authorisation, Authorisation::Unattended);
+    let has_work = |judged: &Judged| {
+        let run = judged.look.open_run.as_ref();
+        judged.refused.is_none()
+            // Beside a run that works nothing can be done, and that is to be said.
+            && (run.is_some_and(OpenRun::is_working)
+                || apply::has_work(&judged.look.memory, &judged.report, is_unattended))
+    };
+    let is_enough = |judged: &Judged| judged.is_calm() || has_work(judged);
+    let overrides = overrides_of(authorisation);
+    let mut judged = verified(ports, store, job, authorisation, &overrides, is_enough).await?;
     let began = ports.now();
     let run = Run {
         id: format!("{}-{:08x}", began.0, ports.next_u64() >> 32),
         at_ms: began.0,
     };
-    let is_unattended = matches!(authorisation, Authorisation::Unattended);
-    let Judged { look, report } = &judged;
-    let (report, changed, watch) = if apply::has_work(&look.memory, report, is_unattended) {
-        let holder = Holder {
-            actor: job.actor.to_owned(),
-            run: run.id.clone(),
-        };
-        let epoch = look.memory.epoch();
-        let lease = Lease::take(ports, store, job.stack, &holder, job.lease, epoch).await?;
-        let held = Held {
-            ports,
-            store,
-            lease: &lease,
-            job,
-            authorisation,
-            run: &run,
-        };
-        let ended = lease.keep(held.change(judged)).await;
-        if let Err(error) = lease.release().await {
-            (job.progress)(Progress::NotReleased(&error));
+    let mut ended = match judged.refused.take() {
+        None if has_work(&judged) => {
+            Box::pin(under_lease(ports, store, job, authorisation, judged, &run)).await?
         }
-        ended?
-    } else {
-        let changed = Changed {
-            run: run.id,
-            ..Changed::default()
-        };
-        (judged.report, changed, judged.look.watch)
+        refused => Ended::of(judged, &run, refused),
     };
-    remember(store, job, watch, &report, Seen::And(&changed.carried)).await;
-    if let Authorisation::Asked(Request::Retire { .. }) = authorisation {
-        registry::retire(store, job.stack).await?;
+    if ended.is_verified {
+        let seen = Seen::And(&ended.changed.carried);
+        remember(store, job, ended.watch, &ended.report, seen).await;
     }
-    Ok((report, changed))
+    if let (None, Authorisation::Asked(Request::Retire { .. })) = (&ended.stopped, authorisation) {
+        let retired = registry::retire(store, job.stack).await;
+        ended.stopped = retired.err().map(StopError::from);
+    }
+    let Ended {
+        report,
+        mut changed,
+        stopped,
+        ..
+    } = ended;
+    let Some(source) = stopped else {
+        return Ok((report, changed));
+    };
+    changed.stopped = Some(apply::told(&source));
+    let stopped = Box::new(Stopped { report, changed });
+    Err(RunError::Stopped { stopped, source })
 }
 
-/// Looks, compares and decides by the given authority.
+/// Takes the lease, does what is to be done, and gives it back.
+async fn under_lease<P: WritePorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+    judged: Judged,
+    run: &Run,
+) -> Result<Ended, RunError> {
+    let holder = Holder {
+        actor: job.actor.to_owned(),
+        run: run.id.clone(),
+    };
+    let epoch = judged.look.memory.epoch();
+    let lease = match Lease::take(ports, store, job.stack, &holder, job.lease, epoch).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            // Who has it may have changed what was seen.
+            let counts = judged.still_counts(store, job).await;
+            let judged = match counts {
+                Ok(false) => {
+                    let overrides = overrides_of(authorisation);
+                    verified(
+                        ports,
+                        store,
+                        job,
+                        authorisation,
+                        &overrides,
+                        Judged::is_calm,
+                    )
+                    .await?
+                }
+                _ => judged,
+            };
+            let mut ended = Ended::of(judged, run, Some(error.into()));
+            ended.is_verified &= counts.is_ok();
+            return Ok(ended);
+        }
+    };
+    let held = Held {
+        ports,
+        store,
+        lease: &lease,
+        job,
+        authorisation,
+        run,
+    };
+    let ended = lease.keep(held.change(judged)).await;
+    if let Err(error) = lease.release().await {
+        (job.progress)(Progress::NotReleased(&error));
+    }
+    Ok(ended)
+}
+
+/// The guards that are overridden.
+fn overrides_of(authorisation: &Authorisation) -> BTreeSet<GuardName> {
+    match authorisation {
+        Authorisation::Unattended | Authorisation::Asked(_) => BTreeSet::new(),
+        Authorisation::Person(consent) => consent.overrides.clone(),
+    }
+}
+
+/// Looks, compares and decides by the given authority, once.
 pub(crate) async fn judged<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<Judged, RunError> {
-    let none = BTreeSet::new();
-    let overrides = match authorisation {
-        Authorisation::Unattended | Authorisation::Asked(_) => &none,
-        Authorisation::Person(consent) => &consent.overrides,
-    };
-    let judged = see(ports, store, job, authorisation, overrides).await?;
-    match authorisation {
-        Authorisation::Unattended => {}
-        Authorisation::Person(consent) => agreed_to(consent, &judged.report)?,
-        Authorisation::Asked(request) => seen_by(request, &judged.report)?,
-    }
-    Ok(judged)
+    let overrides = overrides_of(authorisation);
+    Box::pin(see(ports, store, job, authorisation, &overrides)).await
 }
 
 /// Looks at what a request comes to, and changes nothing.
@@ -212,33 +318,36 @@ pub async fn named<P: ReadPorts, S: Store>(
     recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(RunError::Name)
 }
 
-/// Whether the plan that retires the stack is the one that was agreed to.
-fn seen_by(request: &Request, report: &Report) -> Result<(), RunError> {
-    match request {
-        Request::Retire { seen: Some(agreed) } if *agreed != report.plan.digest => {
-            Err(RunError::PlanMoved {
+/// Why what was agreed to is not what would be done, if so.
+fn refusal(authorisation: &Authorisation, report: &Report) -> Option<StopError> {
+    match authorisation {
+        Authorisation::Person(consent) => refusal_of(consent, report),
+        Authorisation::Asked(Request::Retire { seen: Some(agreed) })
+            if *agreed != report.plan.digest =>
+        {
+            Some(StopError::PlanMoved {
                 agreed: agreed.clone(),
                 now: report.plan.digest.clone(),
                 moved: Vec::new(),
             })
         }
-        _ => Ok(()),
+        Authorisation::Unattended | Authorisation::Asked(_) => None,
     }
 }
 
-/// Whether what a person agreed to is what would be done.
-fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
+fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
+    if let Err(why) = resolve_allowed(&report.plan, &consent.allow) {
+        return Some(StopError::Allow(why));
+    }
     let now = report.plan.digest.clone();
+    let stack = || report.declared.stack.clone();
     if report.plan.policy.protected && !consent.overrides.is_empty() && !consent.name_typed {
-        let stack = report.declared.stack.clone();
-        return Err(RunError::OverrideNeedsName { stack });
+        return Some(StopError::OverrideNeedsName { stack: stack() });
     }
     match &consent.digest {
         None if report.plan.policy.protected && !report.plan.changes.is_empty() => {
-            Err(RunError::NeedsDigest {
-                stack: report.declared.stack.clone(),
-                now,
-            })
+            let stack = stack();
+            Some(StopError::NeedsDigest { stack, now })
         }
         Some(agreed) if *agreed != now => {
             let moved = consent
@@ -246,9 +355,9 @@ fn agreed_to(consent: &Consent, report: &Report) -> Result<(), RunError> {
                 .as_ref()
                 .map(|seen| report.plan.summary.moved_since(seen));
             let (agreed, moved) = (agreed.clone(), moved.unwrap_or_default());
-            Err(RunError::PlanMoved { agreed, now, moved })
+            Some(StopError::PlanMoved { agreed, now, moved })
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 
@@ -262,13 +371,18 @@ async fn see<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Judged, RunError> {
     let mut look = look(ports, store, job).await?;
+    let judged = |look: Look, report: Report| Judged {
+        refused: refusal(authorisation, &report),
+        look,
+        report,
+    };
     let report = judge(ports.now(), &look, authorisation, overrides)?;
     let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
     if is_clean && look.watch.watch.holds.is_empty() {
-        return Ok(Judged { look, report });
+        return Ok(judged(look, report));
     }
     match memory::read_holds(store, job.stack).await {
-        Ok(holds) if holds.list().is_empty() => return Ok(Judged { look, report }),
+        Ok(holds) if holds.list().is_empty() => return Ok(judged(look, report)),
         Ok(holds) => look.holds = holds,
         // Looking goes on; nothing is changed.
         Err(MemoryError::Stored { source, .. }) => {
@@ -277,7 +391,7 @@ async fn see<P: ReadPorts, S: Store>(
         Err(error) => return Err(error.into()),
     }
     let report = judge(ports.now(), &look, authorisation, overrides)?;
-    Ok(Judged { look, report })
+    Ok(judged(look, report))
 }
 
 /// Reads state, then definitions with its salt, then the live world.
@@ -292,6 +406,7 @@ async fn look<P: ReadPorts, S: Store>(
     )
     .await;
     let (memory, watch) = (memory?, watch?);
+    let open_run = lease::open_run(store, memory.state.as_ref(), ports.now()).await?;
     let salt = match &memory.state {
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),
@@ -328,6 +443,7 @@ async fn look<P: ReadPorts, S: Store>(
         holds: Holds::default(),
         holds_unread: None,
         pushed_at: job.pushed_at,
+        open_run,
     })
 }
 

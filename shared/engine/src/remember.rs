@@ -60,7 +60,8 @@ pub(crate) async fn remember<S: Store>(
             .is_some_and(|difference| difference.verdict == verdict)
     };
     let complete = report.count(&[Verdict::Unknown]) == 0;
-    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown);
+    // What a run is changing says nothing of the drift that was there before.
+    let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown) || report.is_changing(key);
     let mut watch: Watch = before
         .watch
         .after(drifts, is_unread, complete, report.read_at);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kedge_core::plan::PlanSummary;
 use kedge_core::report::StackVerdict;
-use kedge_engine::reconcile::{Authorisation, Consent, RunError};
+use kedge_engine::reconcile::{Authorisation, Consent, RunError, StopError};
 use kedge_tests::stack::{Stack, carried, left, person};
 use serde_json::json;
 
@@ -36,7 +36,10 @@ fn a_stale_digest_is_refused_and_names_what_moved() {
     );
     let writes = stack.ports.writes();
     let moved = match stack.up(&agreed(&seen.digest, Some(seen.summary.clone()))) {
-        Ok(Err(RunError::PlanMoved { agreed, moved, .. })) => {
+        Ok(Err(RunError::Stopped {
+            source: StopError::PlanMoved { agreed, moved, .. },
+            ..
+        })) => {
             assert_eq!(agreed, seen.digest);
             moved
         }
@@ -82,7 +85,10 @@ fn an_override_is_part_of_the_digest() {
     });
     assert!(matches!(
         stack.up(&overriding),
-        Ok(Err(RunError::PlanMoved { .. }))
+        Ok(Err(RunError::Stopped {
+            source: StopError::PlanMoved { .. },
+            ..
+        }))
     ));
     assert_eq!(stack.ports.writes(), 0);
 }
@@ -103,7 +109,13 @@ fn destructive_changes_are_named_one_by_one() {
     assert_eq!(carried(&changed), ["update dev-a done"]);
     let unknown = stack.up(&person(&["dev-a"]));
     assert!(
-        matches!(unknown, Ok(Err(RunError::Allow(_)))),
+        matches!(
+            unknown,
+            Ok(Err(RunError::Stopped {
+                source: StopError::Allow(_),
+                ..
+            }))
+        ),
         "{unknown:?}"
     );
     let typed = Authorisation::Person(Consent {
@@ -127,7 +139,13 @@ fn a_protected_stack_wants_its_name_typed() {
     let plan = stack.check().plan;
     let any = stack.up(&person(&["dev-a"]));
     assert!(
-        matches!(any, Ok(Err(RunError::NeedsDigest { .. }))),
+        matches!(
+            any,
+            Ok(Err(RunError::Stopped {
+                source: StopError::NeedsDigest { .. },
+                ..
+            }))
+        ),
         "{any:?}"
     );
     let (report, changed) = stack.person(&["dev-a"]);
@@ -142,7 +160,13 @@ fn a_protected_stack_wants_its_name_typed() {
     };
     let stale = stack.up(&typed(plan.digest));
     assert!(
-        matches!(stale, Ok(Err(RunError::PlanMoved { .. }))),
+        matches!(
+            stale,
+            Ok(Err(RunError::Stopped {
+                source: StopError::PlanMoved { .. },
+                ..
+            }))
+        ),
         "{stale:?}"
     );
     let now = stack.check().plan.digest;

@@ -182,7 +182,13 @@ fn a_damaged_lease_is_replaced_above_all_epochs_that_are_known() {
     for text in [CUT, &newer] {
         stack.put_object(LEASE, text);
         let refused = stack.up(&person(&allow)).unwrap();
-        let is_said = matches!(&refused, Err(RunError::Lease(LeaseError::Decode { .. })));
+        let is_said = matches!(
+            &refused,
+            Err(RunError::Stopped {
+                source: StopError::Lease(LeaseError::Decode { .. }),
+                ..
+            })
+        );
         assert!(is_said, "{refused:?}");
         assert!(stack.check().invalid.is_none());
     }
@@ -243,7 +249,7 @@ fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
                 RunError::Stopped {
                     source: StopError::Lease(LeaseError::Lost { .. } | LeaseError::Decode { .. }),
                     ..
-                } | RunError::Lease(LeaseError::Lost { .. } | LeaseError::Decode { .. })
+                }
             );
             assert!(is_lost, "{call}: {error:?}");
         }

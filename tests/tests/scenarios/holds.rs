@@ -1,5 +1,7 @@
 //! What a person holds is left by everybody until it is released or ends.
 
+use std::error::Error as _;
+
 use kedge_core::diff::Verdict;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::hold::Hold;
@@ -42,7 +44,11 @@ fn a_held_resource_is_left_and_the_rest_goes_on() {
     // A person's `up` too.
     stack.assert_idle();
     let refused = stack.up(&kedge_tests::stack::person(&["dev-a"])).unwrap();
-    let said = refused.unwrap_err().to_string();
+    let refused = refused.unwrap_err();
+    let said = refused
+        .source()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     assert!(said.contains("held by ana@laptop"), "{said}");
     // It ends, and says so once.
     stack.wait_minutes(110);

@@ -49,7 +49,7 @@ fn unlocked_in_the_middle() {
                 RunError::Stopped {
                     source: StopError::Lease(LeaseError::Lost { .. }),
                     ..
-                } | RunError::Lease(LeaseError::Lost { .. })
+                }
             );
             assert!(is_lost, "{call}: {error:?}");
         }

@@ -2,13 +2,14 @@
 //! crashes or loses an answer.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::future::Future;
 
 use kedge_core::report::Changed;
 use kedge_core::stored::lease::Lease;
 use kedge_core::stored::run::RunRecord;
 use kedge_engine::lease::LeaseError;
-use kedge_engine::reconcile::{Authorisation, RunError, up};
+use kedge_engine::reconcile::{Authorisation, RunError, StopError, up};
 use kedge_sandbox::SplitMix64;
 use kedge_tests::pause::{Paused, paused};
 use kedge_tests::ports::{WriteFault, endpoints};
@@ -41,9 +42,12 @@ pub(super) async fn run_when_free(stack: &Stack, by: &Authorisation) -> Upped {
     let mut by = by.clone();
     loop {
         match run(stack, &by).await {
-            Err(RunError::Lease(LeaseError::Held(_))) => stack.ports.executor.sleep(5_000).await,
             // What the other one did is no longer in the plan.
-            Err(RunError::Allow(_)) => by = person(&[]),
+            Err(RunError::Stopped {
+                source: StopError::Allow(_),
+                ..
+            }) => by = person(&[]),
+            other if is_held(&other) => stack.ports.executor.sleep(5_000).await,
             other => return other,
         }
     }
@@ -90,7 +94,13 @@ pub(super) fn short(upped: &Upped) -> String {
 }
 
 pub(super) fn is_held(upped: &Upped) -> bool {
-    matches!(upped, Err(RunError::Lease(LeaseError::Held(_))))
+    matches!(
+        upped,
+        Err(RunError::Stopped {
+            source: StopError::Lease(LeaseError::Held(_)),
+            ..
+        })
+    )
 }
 
 pub(super) fn lease(stack: &Stack) -> Lease {
@@ -157,14 +167,17 @@ fn of_two_runs_at_once_one_applies() {
         let held = [&a, &b].into_iter().find(|upped| is_held(upped));
         match held {
             Some(Err(error)) => {
-                let text = error.to_string();
+                let text = error.source().map(ToString::to_string).unwrap_or_default();
                 assert!(text.contains("being changed by ana@laptop (run "), "{text}");
             }
             // Or it came when the other was done, and found nothing to do.
             _ => assert!(
                 [&a, &b].into_iter().any(|upped| matches!(
                     upped,
-                    Err(RunError::Allow(_)) | Ok((_, Changed { run: _, .. }))
+                    Err(RunError::Stopped {
+                        source: StopError::Allow(_),
+                        ..
+                    }) | Ok((_, Changed { run: _, .. }))
                 )),
                 "seed {seed}"
             ),

@@ -11,6 +11,7 @@ mod fields;
 mod resolve;
 mod seek;
 mod taken;
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -550,7 +551,8 @@ impl One<'_> {
         // What we deleted ourselves is gone, however short a time ago it was made.
         let interrupted = resolve::is_interrupted(self.input, self.key);
         match &recorded.settling {
-            _ if interrupted => self.whole(Verdict::Drifted, Cause::Interrupted),
+            // We deleted it ourselves: it is to be made again, and nobody else moved it.
+            _ if interrupted => self.whole(Verdict::Pending, Cause::Interrupted),
             _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
             Some(settling) if settling.made && settling.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);

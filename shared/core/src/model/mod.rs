@@ -26,5 +26,5 @@ pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, Guards, OnMissing, Policy};
 pub use resource::{Fields, Recorded, Settling, has_items, items};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};
-pub use time::Timestamp;
+pub use time::{Timestamp, ago};
 pub use value::Value;

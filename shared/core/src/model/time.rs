@@ -27,6 +27,25 @@ impl Timestamp {
         format!("{hour:02}:{minute:02}:{:02} UTC", second % 60)
     }
 
+    /// This time with its distance from `now`, cut to seconds: `03:12:07 UTC, 12 s ago`; with its day
+    /// where that is not the one of `now`, or nearly.
+    #[must_use]
+    pub fn with_distance(self, now: Self) -> String {
+        const HALF_A_DAY_MS: i64 = 12 * 60 * 60 * 1000;
+        let ms = now.ms_since(self);
+        let time = match ms.saturating_abs() > HALF_A_DAY_MS {
+            true => Self(self.0.div_euclid(1000).saturating_mul(1000)).to_string(),
+            false => self.time_of_day(),
+        };
+        match ms {
+            ..0 => {
+                let ahead = ago(ms.saturating_neg());
+                format!("{time}, in {}", ahead.trim_end_matches(" ago"))
+            }
+            _ => format!("{time}, {}", ago(ms)),
+        }
+    }
+
     /// Reads RFC 3339 text, or a date alone, which means its beginning in UTC.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -38,6 +57,18 @@ impl Timestamp {
         full.parse::<jiff::Timestamp>()
             .ok()
             .map(|time| Self(time.as_millisecond()))
+    }
+}
+
+/// `12 s ago`, `5 min ago`, `2 h ago`, `3 d ago`. Clocks differ: the future is now.
+#[must_use]
+pub fn ago(ms: i64) -> String {
+    let seconds = (ms / 1000).max(0);
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
     }
 }
 
@@ -63,6 +94,17 @@ mod tests {
             Some(Timestamp(1_500))
         );
         assert_eq!(Timestamp::parse("soon"), None);
+        let noon = Timestamp::parse("2026-11-22T12:00:00.5Z").unwrap();
+        for (ms, says) in [
+            (0, "12:00:00 UTC, 0 s ago"),
+            (179_000, "12:00:00 UTC, 2 min ago"),
+            (-20_000, "12:00:00 UTC, in 20 s"),
+            (12 * 3_600_000, "12:00:00 UTC, 12 h ago"),
+            (12 * 3_600_000 + 1, "2026-11-22T12:00:00Z, 12 h ago"),
+            (72 * 3_600_000, "2026-11-22T12:00:00Z, 3 d ago"),
+        ] {
+            assert_eq!(noon.with_distance(noon.plus_ms(ms)), says);
+        }
         assert_eq!(Timestamp(-1).time_of_day(), "23:59:59 UTC");
         assert_eq!(Timestamp(86_399_999).time_of_day(), "23:59:59 UTC");
     }

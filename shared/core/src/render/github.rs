@@ -38,14 +38,14 @@ struct Annotation {
 pub fn github_annotations(report: &Report, root: &str) -> String {
     let view = View::new(report);
     let stack = report.declared.stack.as_str();
-    let mut annotations: Vec<Annotation> = report
-        .invalid
-        .iter()
-        .map(|set| Annotation {
+    let invalid = report.invalid.iter().map(|set| &set.reason);
+    let mut annotations: Vec<Annotation> = invalid
+        .chain(&report.unverified)
+        .map(|why| Annotation {
             is_error: true,
             spot: None,
             title: format!("kedge {stack}"),
-            message: outside(&set.reason),
+            message: outside(why),
         })
         .collect();
     annotations.extend(unread(report));
@@ -64,6 +64,7 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
     let unread = unread.map(|unread| outside(&unread.says()));
     let variables = report.plan.variables.iter();
     let variables = variables.map(|variable| outside(&variable.to_string()));
+    let open_run = report.open_run.iter().map(|run| outside(&run.to_string()));
     annotations.extend(
         policy
             .into_iter()
@@ -71,6 +72,7 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
             .chain(holds)
             .chain(unread)
             .chain(variables)
+            .chain(open_run)
             .chain(adoption)
             .map(|message| Annotation {
                 is_error: false,

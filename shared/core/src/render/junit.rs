@@ -81,6 +81,15 @@ fn stack_case(report: &Report) -> Case {
             details: problems.map(ToString::to_string).collect(),
         };
     }
+    if let Some(why) = &report.unverified {
+        return Case {
+            class: "stack".to_owned(),
+            name: report.declared.stack.to_string(),
+            ended: Ended::Error(outside(why)),
+            kind: "incomplete".to_owned(),
+            details: Vec::new(),
+        };
+    }
     let mut wrong = Vec::new();
     if report.is_not_adopted() {
         wrong.push("not adopted: no state yet".to_owned());
@@ -105,6 +114,7 @@ fn stack_case(report: &Report) -> Case {
         .map(|hold| outside(&hold.says()));
     let unread = report.holds_unread.iter();
     let doubts = unread.map(|unread| outside(&unread.says()));
+    let open_run = report.open_run.iter().map(|run| outside(&run.to_string()));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),
@@ -113,7 +123,11 @@ fn stack_case(report: &Report) -> Case {
             false => Ended::Failed(wrong.join("; ")),
         },
         kind: report.verdict().as_str().to_owned(),
-        details: refused.chain(standing).chain(doubts).collect(),
+        details: refused
+            .chain(standing)
+            .chain(doubts)
+            .chain(open_run)
+            .collect(),
     }
 }
 

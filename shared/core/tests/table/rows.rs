@@ -171,8 +171,8 @@ iam | members={a b} | members={a} | members={a} | begun-update | pending | edite
 iam | members={a c} | members={a b} | members={a b} | begun-update | pending | edited | update | destructive | .~~~gt
 iam | members={a c} | members={a b} | members={a b c} | begun-update | pending | edited | update | destructive | ....gt
 iam | members={a c} | members={a b} | members={a} | begun-update | pending | edited | update | safe | .sdpgt
-sub | filter=a | filter=b | - | begun-replace | drifted | interrupted | create | safe | nsdpgt
-sub | filter=a | filter=b | - | begun-replace scope-unread | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | - | begun-replace | pending | interrupted | create | safe | nsdpgt
+sub | filter=a | filter=b | - | begun-replace scope-unread | pending | interrupted | create | safe | ...pgt
 sub | filter=a | filter=b | - | begun-replace begun-before-an-hour | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | - | begun-replace begun-in-two-hours | drifted | missing | create | safe | ...pgt
 sub | filter=a | filter=b | - | begun-replace begun-otherwise | drifted | missing | create | safe | ...pgt
@@ -281,7 +281,7 @@ topic | ret=1 | ret=5 | ret=5 | protected | pending | edited | update | destruct
 topic | ret=1 | - | - | protected | pending | new | create | safe | ...pgt
 topic | ret=1 | ret=1 | - | protected recreate | drifted | missing | create | safe | .sdpgt
 topic | - | ret=1 | ret=1 | protected prune | orphan | withdrawn | delete | destructive | .....t
-sub | filter=a | filter=b | - | protected begun-replace | drifted | interrupted | create | safe | nsdpgt
+sub | filter=a | filter=b | - | protected begun-replace | pending | interrupted | create | safe | nsdpgt
 
 # --- held by a person
 topic | ret=5 | ret=5 | ret=1 | held | drifted | drifted | held | - | ......
@@ -290,7 +290,7 @@ topic | ret=5 | ret=5 | ret=1 | other-held | drifted | drifted | update | safe |
 topic | ret=5 | ret=5 | ret=5 | held | in-sync | - | - | - | ......
 topic | ret=1 | - | - | held | pending | new | held | - | ......
 topic | ret=1 | ret=1 | - | held recreate | drifted | missing | held | - | ......
-topic | ret=1 | ret=1 | - | held begun-replace | drifted | interrupted | held | - | ......
+topic | ret=1 | ret=1 | - | held begun-replace | pending | interrupted | held | - | ......
 topic | - | ret=1 | ret=1 | held prune | orphan | withdrawn | held | - | ......
 topic | part=2 | part=2 | part=3 | held | drifted | drifted | impossible | - | ......
 
@@ -321,7 +321,7 @@ topic | ret=1 | - | ? | awaiting | unknown | - | - | - | ......
 # --- retired
 topic | ret=1 | - | - | retired | pending | new | create | safe | ...pgt
 topic | ret=1 | ret=1 | - | retired recreate | drifted | missing | create | safe | ...pgt
-sub | filter=a | filter=b | - | retired begun-replace | drifted | interrupted | create | safe | ...pgt
+sub | filter=a | filter=b | - | retired begun-replace | pending | interrupted | create | safe | ...pgt
 ";
 
 /// What a deletion or a replacement says that is lost.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kedge_core::model::{StackName, Timestamp};
+use kedge_core::model::{StackName, Timestamp, ago};
 use kedge_core::stored::lease as stored;
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
@@ -94,7 +94,44 @@ impl HeldBy {
     /// Whether nobody renewed it in time: its holder crashed, sleeps, or can't reach the store.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.read_at.is_some_and(|now| now >= self.ends)
+        self.pulse() == Pulse::Stopped
+    }
+
+    /// Whether its holder works still, as far as its last renewal tells.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        match self.read_at {
+            None => Pulse::Unknown,
+            Some(now) if now >= self.ends => Pulse::Stopped,
+            Some(now) if now.ms_since(self.renewed_at) >= self.begins_for_ms => Pulse::Late,
+            Some(_) => Pulse::Working,
+        }
+    }
+}
+
+/// Whether the holder of a lease works still. One that works renews it every quarter of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// It was renewed in time.
+    Working,
+    /// A renewal is overdue: its holder may be gone, and may begin nothing before it renews.
+    Late,
+    /// It was not renewed in time, and ended.
+    Stopped,
+    /// The store does not say the time.
+    Unknown,
+}
+
+impl Pulse {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::Late => "late",
+            Self::Stopped => "stopped",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
@@ -106,41 +143,43 @@ impl fmt::Display for HeldBy {
             run,
             since,
             ends,
-            free_at,
             ..
         } = self;
-        let (is, tail) = match self.has_ended() {
-            false => (
+        let now = self.read_at.unwrap_or(*since);
+        let renewed = ago(now.ms_since(self.renewed_at));
+        let (is, tail) = match self.pulse() {
+            Pulse::Unknown => (
                 "is",
-                format!("its lease ends at {} unless renewed", short(*ends, *since)),
+                format!(
+                    "its lease ends at {}, unless it is renewed",
+                    ends.with_distance(*since)
+                ),
             ),
-            true => (
+            Pulse::Working => (
+                "is",
+                format!("its lease was renewed {renewed}, so it is still working"),
+            ),
+            Pulse::Late => (
+                "is",
+                format!("its lease was last renewed {renewed}, so it may have stopped"),
+            ),
+            Pulse::Stopped => (
                 "was",
                 format!(
-                    "its lease ended at {} and may be taken over from {}",
-                    short(*ends, *since),
-                    short(*free_at, *since)
+                    "its lease was last renewed {renewed}, so it stopped; another run may take over \
+                     from {}",
+                    self.free_at.with_distance(now)
                 ),
             ),
         };
-        // A time long past needs its day.
-        let days = self.ends.ms_since(*since) > 12 * 60 * 60 * 1000;
-        let since = match days {
-            true => since.to_string(),
-            false => since.time_of_day(),
+        let since = match self.read_at {
+            Some(now) => since.with_distance(now),
+            None => since.time_of_day(),
         };
         write!(
             f,
             "stack `{stack}` {is} being changed by {actor} (run {run}) since {since}; {tail}"
         )
-    }
-}
-
-/// The time alone where its day is that of another time beside it, or the next.
-fn short(time: Timestamp, beside: Timestamp) -> String {
-    match time.ms_since(beside) > 12 * 60 * 60 * 1000 {
-        true => time.to_string(),
-        false => time.time_of_day(),
     }
 }
 
@@ -164,25 +203,49 @@ mod tests {
             nonce: String::new(),
         };
         assert_eq!(
-            LeaseError::Held(Box::new(held.clone())).to_string(),
-            "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC; its lease \
-             ends at 03:13:07 UTC unless renewed; see `kedge unlock`"
+            LeaseError::Held(Box::new(HeldBy {
+                read_at: Some(since.plus_ms(12_000)),
+                renewed_at: since.plus_ms(8_000),
+                ..held.clone()
+            }))
+            .to_string(),
+            "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago; its \
+             lease was renewed 4 s ago, so it is still working; see `kedge unlock`"
         );
-        let dead = HeldBy {
-            read_at: Some(since.plus_ms(60_000)),
+        let at = |ms: i64| HeldBy {
+            read_at: Some(since.plus_ms(ms)),
             ..held.clone()
         };
+        for (ms, pulse) in [
+            (0, Pulse::Working),
+            (29_999, Pulse::Working),
+            (30_000, Pulse::Late),
+            (59_999, Pulse::Late),
+            (60_000, Pulse::Stopped),
+        ] {
+            assert_eq!(at(ms).pulse(), pulse, "{ms}");
+            assert_eq!(at(ms).has_ended(), pulse == Pulse::Stopped);
+        }
         assert_eq!(
-            dead.to_string(),
-            "stack `prod` was being changed by ana@laptop (run 1-2) since 03:12:07 UTC; its lease \
-             ended at 03:13:07 UTC and may be taken over from 03:13:37 UTC"
+            at(41_000).to_string(),
+            "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 41 s ago; its \
+             lease was last renewed 41 s ago, so it may have stopped"
         );
-        let long = HeldBy {
-            ends: since.plus_ms(13 * 60 * 60 * 1000),
+        assert_eq!(
+            at(60_000).to_string(),
+            "stack `prod` was being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 1 min ago; \
+             its lease was last renewed 1 min ago, so it stopped; another run may take over from \
+             03:13:37 UTC, in 30 s"
+        );
+        let unknown = HeldBy {
+            read_at: None,
             ..held
         };
-        let text = long.to_string();
-        assert!(text.contains("since 2026-11-22T03:12:07.123Z"), "{text}");
-        assert!(text.contains("ends at 2026-11-22T16:12:07.123Z"), "{text}");
+        assert_eq!(unknown.pulse(), Pulse::Unknown);
+        assert_eq!(
+            unknown.to_string(),
+            "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC; its lease \
+             ends at 03:13:07 UTC, in 1 min, unless it is renewed"
+        );
     }
 }

@@ -63,6 +63,7 @@
 
 mod error;
 mod known_holds;
+mod open_run;
 mod permit;
 mod standing;
 mod unlock;
@@ -78,8 +79,9 @@ use futures_util::lock::Mutex;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::lease as stored;
 
-pub use self::error::{HeldBy, LeaseError};
+pub use self::error::{HeldBy, LeaseError, Pulse};
 pub(crate) use self::known_holds::HeldBack;
+pub(crate) use self::open_run::open_run;
 pub(crate) use self::permit::Permit;
 pub use self::unlock::{holder_of, replace, unlock};
 

@@ -4,6 +4,7 @@
 
 mod asked;
 mod hold;
+mod open_run;
 mod policy;
 mod resource;
 
@@ -84,6 +85,7 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "holds": hold::of_report(report),
         "holds_unread": hold::unread(report),
         "policy_granted": report.decided.policy_granted,
+        "report": changed.stopped.as_ref().map(|_| check_json(report, None)),
         "recorded": changed.recorded,
         "forgotten": changed.forgotten,
         "traffic": traffic_json(traffic),
@@ -152,6 +154,8 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
         "verdict": report.verdict().as_str(),
         "exit_code": report.verdict().exit_code(false),
         "invalid": report.invalid.as_ref().map(invalid),
+        "unverified": report.unverified.as_deref().map(outside),
+        "open_run": report.open_run.as_ref().map(open_run::of),
         "has_state": comparison.has_state,
         "read_at": report.read_at.to_string(),
         "last_good_read_at": report.last_good_read_at.map(|at| at.to_string()),

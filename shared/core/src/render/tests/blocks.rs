@@ -1,6 +1,7 @@
 //! Each kind of block, as `check` shows it.
 
 use super::*;
+use crate::change::Verb;
 use crate::live::{Detail, DnsRecord, LiveWorld};
 use crate::model::{Fields, Settling};
 use crate::render::check_text;
@@ -446,4 +447,40 @@ fn a_variable_that_is_not_set_here() {
         (&"pending".into(), &2.into())
     );
     assert!(crate::render::junit_xml(&report).contains("<failure"));
+}
+
+#[test]
+fn being_changed() {
+    let mut world = eight_changes();
+    let since = NOW.plus_ms(-12_000);
+    // A replacement between its halves; `proxied` is a third value, and `dev-a` is not its change.
+    world.remove(&mail_sub());
+    let changes = [
+        (mail_sub(), Verb::Replace),
+        (node("two.example.com"), Verb::Update),
+    ];
+    world.begin(Stage::Working { since }, &changes);
+    shows("being_changed", &world);
+}
+
+#[test]
+fn broke_off() {
+    let mut world = World::in_sync();
+    world.remove(&mail_sub());
+    let stage = Stage::BrokeOff {
+        last_seen: Some(NOW.plus_ms(-180_000)),
+        next: None,
+    };
+    world.begin(stage, &[(mail_sub(), Verb::Replace)]);
+    shows("broke_off", &world);
+}
+
+#[test]
+fn unverified() {
+    let mut world = eight_changes();
+    let why = "stack `dev` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago; state \
+               moved under each of 3 looks, so that nothing is known of it now: run the command again \
+               in a moment";
+    world.unverified = Some(why.to_owned());
+    shows("unverified", &world);
 }

@@ -16,9 +16,17 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
         let is_fine = match keyword.as_str() {
             "$schema" | "title" | "description" | "$defs" => true,
             "$ref" => {
-                let path = wanted.as_str().unwrap().strip_prefix('#').unwrap();
-                let target = root.pointer(path).unwrap();
-                check(root, target, value, at, found);
+                match wanted.as_str().unwrap() {
+                    "report.json" => {
+                        let text = include_str!("../../../../../docs/schema/report.json");
+                        let other: Value = serde_json::from_str(text).unwrap();
+                        check(&other, &other, value, at, found);
+                    }
+                    inner => {
+                        let path = inner.strip_prefix('#').unwrap();
+                        check(root, root.pointer(path).unwrap(), value, at, found);
+                    }
+                }
                 true
             }
             "type" => match wanted {

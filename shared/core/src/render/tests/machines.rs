@@ -2,6 +2,7 @@
 
 use super::json_schema::wrong;
 use super::*;
+use crate::change::Verb;
 use crate::render::{
     changed_json, check_json, github_annotations, junit_xml, preview_json, problems_github,
     problems_json, problems_junit,
@@ -74,6 +75,23 @@ fn worlds() -> Vec<World> {
     held.holds.set(hold(Some(topic("dev-a")), -1));
     let mut stack_held = eight_changes();
     stack_held.holds.set(hold(None, 60));
+    let begun = |stage: Stage| {
+        let mut world = eight_changes();
+        world.remove(&mail_sub());
+        world.begin(stage, &[(mail_sub(), Verb::Replace)]);
+        world
+    };
+    let working = begun(Stage::Working { since: NOW });
+    let broke_off = begun(Stage::BrokeOff {
+        last_seen: Some(NOW),
+        next: Some(("ben@desk".to_owned(), "3-4".to_owned())),
+    });
+    let outcome_unknown = begun(Stage::OutcomeUnknown);
+    let lease_unread = begun(Stage::Unread {
+        why: "it is damaged".to_owned(),
+    });
+    let mut unverified = eight_changes();
+    unverified.unverified = Some("the stack is being changed".to_owned());
     vec![
         World::in_sync(),
         eight_changes(),
@@ -86,6 +104,11 @@ fn worlds() -> Vec<World> {
         ignored,
         held,
         stack_held,
+        working,
+        broke_off,
+        outcome_unknown,
+        lease_unread,
+        unverified,
     ]
 }
 
@@ -143,9 +166,64 @@ fn every_json_is_as_its_schema_says() {
                 ..Changed::default()
             };
             fits("changed", &changed_json(&report, &changed, None));
+            let changed = Changed {
+                stopped: Some(reason()),
+                ..changed
+            };
+            let json = changed_json(&report, &changed, None);
+            fits("changed", &json);
+            assert_eq!(json["report"], check_json(&report, None));
         }
     }
     fits("problems", &problems_json(&bad_set()));
+}
+
+#[test]
+fn a_look_under_which_state_moved_is_an_error_in_every_form() {
+    let mut world = eight_changes();
+    world.unverified = Some("the stack is being changed by ana (run 1-2)".to_owned());
+    let report = world.report();
+    let json = check_json(&report, None);
+    assert_eq!(
+        (&json["verdict"], &json["exit_code"]),
+        (&"incomplete".into(), &3.into())
+    );
+    assert_eq!(json["counts"]["unknown"], json["counts"]["compared"]);
+    assert_eq!(json["resources"][0]["failure"]["code"], "being-changed");
+    let all = report.comparison.differences.len();
+    let junit = junit_xml(&report);
+    assert!(
+        junit.contains(&format!("errors=\"{}\"", all + 1)),
+        "{junit}"
+    );
+    assert!(junit.contains("failures=\"0\""), "{junit}");
+    let annotations = github_annotations(&report, ROOT);
+    let first = "::error title=kedge dev::the stack is being changed by ana (run 1-2)\n";
+    assert!(annotations.starts_with(first), "{annotations}");
+    assert!(!annotations.contains("drift"), "{annotations}");
+}
+
+#[test]
+fn what_a_run_is_changing_passes_and_is_said() {
+    let mut world = World::in_sync();
+    world.remove(&mail_sub());
+    let since = NOW.plus_ms(-12_000);
+    world.begin(Stage::Working { since }, &[(mail_sub(), Verb::Replace)]);
+    let report = world.report();
+    assert_eq!(report.verdict(), StackVerdict::Clean);
+    let says = "being changed by ana@laptop (run 1-2) since";
+    let json = check_json(&report, None);
+    assert_eq!(json["open_run"]["stage"], "working");
+    assert!(json["open_run"]["text"].as_str().unwrap().contains(says));
+    assert!(
+        json["resources"][0]["notes"][0]
+            .as_str()
+            .unwrap()
+            .starts_with(says)
+    );
+    let junit = junit_xml(&report);
+    assert!(junit.contains("failures=\"0\" errors=\"0\""), "{junit}");
+    assert!(github_annotations(&report, ROOT).contains(says));
 }
 
 #[test]

@@ -10,16 +10,19 @@ mod secrets;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Around, Traffic};
+use crate::change::Verb;
 use crate::definitions::{DefinitionSet, ParseInput, Problems, parse};
 use crate::diff::{DiffInput, diff};
 use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
 };
+use crate::open_run::{OpenRun, Stage};
 use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
 use crate::report::Report;
-use crate::state::{State, Watch};
+use crate::state::{Applying, Intent, State, Watch};
 use crate::stored::hold::{Hold, Holds, UnreadHolds};
+use crate::stored::run::RunRecord;
 
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -79,6 +82,8 @@ struct World {
     live: LiveWorld,
     holds: Holds,
     holds_unread: Option<UnreadHolds>,
+    open_run: Option<OpenRun>,
+    unverified: Option<String>,
 }
 
 impl World {
@@ -101,6 +106,8 @@ impl World {
             live: LiveWorld::default(),
             holds: Holds::default(),
             holds_unread: None,
+            open_run: None,
+            unverified: None,
         };
         let declared = world.declared().unwrap();
         let mut state = State::first(declared.stack.clone(), SALT, declared.policy.clone());
@@ -189,12 +196,18 @@ impl World {
     fn judge(&self, allow: Option<&[&str]>) -> Report {
         let declared = self.declared().unwrap();
         let (state, live, none) = (self.state.as_ref(), &self.live, BTreeSet::new());
-        let comparison = diff(DiffInput {
+        let mut comparison = diff(DiffInput {
             declared: &declared,
             state,
             live,
             now: NOW,
         });
+        if let Some((state, run)) = state.zip(self.open_run.as_ref()) {
+            comparison.tell_open_run(&declared, state, live, run);
+        }
+        if self.unverified.is_some() {
+            comparison = comparison.unknown("the stack is being changed");
+        }
         let stands = |hold: &&Hold| hold.stands(NOW);
         let standing: Vec<Hold> = self.holds.list().iter().filter(stands).cloned().collect();
         let plan = plan(PlanInput {
@@ -244,7 +257,46 @@ impl World {
             holds: self.holds.list().to_vec(),
             holds_unread: self.holds_unread.clone(),
             asked: None,
+            open_run: self.open_run.clone(),
+            unverified: self.unverified.clone(),
         }
+    }
+
+    /// Ana's run began these changes, and state does not know how they ended.
+    fn begin(&mut self, stage: Stage, changes: &[(ResourceKey, Verb)]) {
+        let declared = self.declared().unwrap();
+        let intent = |(key, verb): &(ResourceKey, Verb)| {
+            let state = self.state.as_ref().unwrap();
+            let from = state.resources.get(key).map(|own| own.fields.clone());
+            let to = declared.resources.get(key).map(|own| own.values());
+            let intent = Intent {
+                verb: *verb,
+                at: NOW.plus_ms(-5_000),
+                shown_by: NOW.plus_ms(60_000),
+                automatic: None,
+                earlier: None,
+                from,
+                to: to.unwrap_or_default(),
+            };
+            (key.clone(), intent)
+        };
+        let intents: BTreeMap<_, _> = changes.iter().map(intent).collect();
+        let (run, keys) = ("1-2".to_owned(), intents.keys().cloned().collect());
+        self.open_run = Some(OpenRun {
+            run: run.clone(),
+            actor: "ana@laptop".to_owned(),
+            stage,
+            read_at: NOW,
+            keys,
+        });
+        self.state.as_mut().unwrap().applying = Some(Applying {
+            run: RunRecord {
+                id: run,
+                ..RunRecord::default()
+            },
+            is_told: false,
+            intents,
+        });
     }
 }
 

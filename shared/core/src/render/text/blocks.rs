@@ -22,6 +22,8 @@ pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Label {
     Invalid,
+    BeingChanged,
+    BrokeOff,
     Guard,
     Held,
     HoldEnded,
@@ -47,6 +49,8 @@ impl Label {
     fn text(self) -> (&'static str, Tone) {
         match self {
             Self::Invalid => ("INVALID", Tone::Bad),
+            Self::BeingChanged => ("CHANGING", Tone::Warn),
+            Self::BrokeOff => ("UNFINISHED", Tone::Warn),
             Self::Guard => ("GUARD", Tone::Bad),
             Self::Held => ("HELD", Tone::Warn),
             Self::HoldEnded => ("HOLD ENDED", Tone::Warn),
@@ -311,7 +315,7 @@ pub(super) fn of_resource(
         lines: sentences(view, difference),
         ..Block::said(label, tail(view, around, difference), Vec::new())
     };
-    if label == Label::Settling {
+    if label == Label::Settling && !view.report.is_changing(key) {
         let text = "changed by us a moment ago; the provider may still show the old value";
         block.lines.push(vec![text.to_owned()]);
     }

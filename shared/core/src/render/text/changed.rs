@@ -29,6 +29,10 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> 
     left(&mut page, report);
     findings(&mut page, report);
     let mut rest = frame::stack_blocks(report);
+    if changed.serial.is_some() {
+        // This run finished it, or says itself what it did not.
+        rest.retain(|block| block.label != blocks::Label::BrokeOff);
+    }
     if changed.began_anew {
         rest.retain(|block| block.label != blocks::Label::Retired);
     }

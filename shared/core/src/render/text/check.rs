@@ -95,6 +95,9 @@ fn next(report: &Report, around: &Around<'_>) -> Option<String> {
     if report.verdict() == StackVerdict::Clean {
         return None;
     }
+    if report.unverified.is_some() {
+        return Some(frame::command(report, around, "check"));
+    }
     if report.invalid.is_some() || report.push_first.is_some() {
         return frame::push_first(report, around);
     }

@@ -1,6 +1,6 @@
 //! Where stored definitions come from, in a few words.
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, ago};
 use crate::render::view::outside;
 use crate::stored::set::{Pushed, StoredSet};
 
@@ -28,17 +28,6 @@ pub fn stored_text(stored: &StoredSet, now: Timestamp) -> String {
 
 fn cut(text: &str) -> String {
     outside(text).chars().take(NAME_CHARS_MAX).collect()
-}
-
-/// `12 s ago`, `5 min ago`, `2 h ago`, `3 d ago`. Clocks differ: the future is now.
-pub(in crate::render) fn ago(ms: i64) -> String {
-    let seconds = (ms / 1000).max(0);
-    match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} d ago", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ fn policy_text(policy: &Policy) -> String {
 /// Guards, the policy's own changes, and a stack that has no state yet.
 pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     let mut blocks: Vec<Block> = report.invalid.iter().map(invalid).collect();
+    blocks.extend(open_run(report));
     for trip in &report.decided.refused {
         let what = match trip.guard {
             GuardName::DailyAutomatic => "automation stops; a person's `kedge up` is not held",
@@ -99,6 +100,19 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         blocks.push(Block::said(Label::Policy, tail, Vec::new()));
     }
     blocks
+}
+
+/// The run that is changing the stack, or stopped in the middle.
+fn open_run(report: &Report) -> Option<Block> {
+    if let Some(why) = &report.unverified {
+        return Some(Block::said(Label::BeingChanged, outside(why), Vec::new()));
+    }
+    let run = report.open_run.as_ref()?;
+    let label = match run.is_working() {
+        true => Label::BeingChanged,
+        false => Label::BrokeOff,
+    };
+    Some(Block::said(label, outside(&run.to_string()), Vec::new()))
 }
 
 /// Definitions that can't be used: why, what is wrong with them, and what that means.

@@ -1,0 +1,84 @@
+//! Whether the run that state names as changing the stack still works, by the lease.
+
+use std::collections::BTreeSet;
+
+use kedge_core::model::Timestamp;
+use kedge_core::open_run::{OpenRun, Stage};
+use kedge_core::state::{Applying, State};
+use kedge_core::stored::lease as stored;
+
+use super::LeaseError;
+use super::standing::read_lease;
+use crate::apply::told;
+use crate::ports::{Store, StoredObject};
+
+/// The run that began changes of which this state does not know the end. Reads the lease only where
+/// there is one. `clock` is the time where the store does not say it with a read.
+pub(crate) async fn open_run<S: Store>(
+    store: &S,
+    state: Option<&State>,
+    clock: Timestamp,
+) -> Result<Option<OpenRun>, LeaseError> {
+    let Some((state, applying)) = state.and_then(|state| Some((state, state.applying.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    let keys: BTreeSet<_> = applying.intents.keys().cloned().collect();
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let open = |stage, read_at| {
+        Some(OpenRun {
+            run: applying.run.id.clone(),
+            actor: applying.run.actor.clone(),
+            stage,
+            read_at,
+            keys,
+        })
+    };
+    Ok(match read_lease(store, &state.stack).await {
+        Ok(Some((lease, object))) => {
+            let read_at = object.read_at.unwrap_or(clock);
+            open(stage(applying, &lease, &object, read_at), read_at)
+        }
+        Ok(None) => {
+            let (last_seen, next) = (None, None);
+            let stage = match applying.is_told {
+                true => Stage::OutcomeUnknown,
+                false => Stage::BrokeOff { last_seen, next },
+            };
+            open(stage, clock)
+        }
+        Err(error @ LeaseError::Decode { .. }) => {
+            let why = told(&error);
+            open(Stage::Unread { why }, clock)
+        }
+        Err(error) => return Err(error),
+    })
+}
+
+fn stage(
+    applying: &Applying,
+    lease: &stored::Lease,
+    object: &StoredObject,
+    read_at: Timestamp,
+) -> Stage {
+    let stands = !lease.released && read_at < object.written_at.plus_ms(lease.lease_ms);
+    let is_its = lease.run == applying.run.id;
+    match (is_its, stands) {
+        (true, true) => Stage::Working {
+            since: lease.since.unwrap_or(object.written_at),
+        },
+        // It went to its end, whoever had the lease since.
+        _ if applying.is_told => Stage::OutcomeUnknown,
+        (true, false) if lease.released => Stage::OutcomeUnknown,
+        (true, false) => Stage::BrokeOff {
+            last_seen: Some(object.written_at),
+            next: None,
+        },
+        (false, stands) => Stage::BrokeOff {
+            last_seen: None,
+            next: stands.then(|| (lease.actor.clone(), lease.run.clone())),
+        },
+    }
+}
