@@ -128,3 +128,6 @@ pub(crate) async fn given_since<S: Store>(
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,8 @@ use crate::waits::Wait;
 
 /// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
 const ATTEMPTS_MAX: u32 = 5;
-/// The first wait is a random part of this.
+/// The first wait of our own choice is a random part of this, and each further one of twice as much.
 const BACKOFF_FIRST_MS: u64 = 500;
-/// No wait of our own choice is longer.
-const BACKOFF_MAX_MS: u64 = 8_000;
 
 /// What a provider makes of an answer's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +254,7 @@ async fn pause<P: Clock + Random>(
     if attempt >= ATTEMPTS_MAX {
         return Pause::OutOfAttempts;
     }
-    let most = BACKOFF_MAX_MS.min(BACKOFF_FIRST_MS << (attempt - 1).min(10));
+    let most = BACKOFF_FIRST_MS << (attempt - 1);
     let wait_ms = hint.unwrap_or_else(|| 1 + cx.ports.next_u64() % most);
     let left = cx.session.deadline.ms_since(cx.ports.now());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
@@ -269,3 +267,6 @@ async fn pause<P: Clock + Random>(
     cx.ports.sleep_ms(wait_ms).await;
     Pause::Waited
 }
+
+#[cfg(test)]
+mod tests;

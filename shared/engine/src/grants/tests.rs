@@ -1,0 +1,139 @@
+//! Which consents count as given meanwhile.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::ports::{ETag, StoredObject};
+
+const NOW: Timestamp = Timestamp(1_795_348_800_000);
+const RUN: &str = "1795348800000-77777777";
+
+/// Objects that are there, and keys that are listed and gone when they are read.
+#[derive(Default)]
+struct Objects {
+    there: RefCell<BTreeMap<String, Bytes>>,
+    gone: Vec<String>,
+}
+
+impl Store for Objects {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        let bytes = self.there.borrow().get(key).cloned();
+        Ok(bytes.map(|bytes| StoredObject {
+            bytes,
+            etag: ETag(String::new()),
+            written_at: NOW,
+            read_at: Some(NOW),
+        }))
+    }
+
+    async fn put(
+        &self,
+        _key: &str,
+        _bytes: Bytes,
+        _condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        Ok(PutOutcome::Conflict)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let there = self.there.borrow();
+        let keys = there.keys().chain(&self.gone);
+        let mut keys: Vec<_> = keys
+            .filter(|key| key.starts_with(prefix))
+            .cloned()
+            .collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+fn now<T>(work: impl Future<Output = T>) -> T {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits for nothing"),
+    }
+}
+
+fn dev() -> StackName {
+    StackName::new("dev").unwrap()
+}
+
+fn grant(id: &str) -> Grant {
+    Grant {
+        id: id.to_owned(),
+        stack: dev(),
+        person: "ben@desk".to_owned(),
+        digest: "00c0ffee00c0ffee".to_owned(),
+        changes: BTreeSet::new(),
+        policy: true,
+        expires_at: NOW.plus_ms(1),
+        used_by: None,
+    }
+}
+
+fn given(objects: &Objects) -> bool {
+    now(given_since(objects, &dev(), RUN, NOW)).unwrap()
+}
+
+#[test]
+fn a_consent_counts_if_it_is_later_stands_and_is_unused() {
+    let later = "1795348800001-00000000";
+    let ended = Grant {
+        expires_at: NOW,
+        ..grant(later)
+    };
+    let used = Grant {
+        used_by: Some("another".to_owned()),
+        ..grant(later)
+    };
+    let of_others = Grant {
+        stack: StackName::new("prod").unwrap(),
+        ..grant(later)
+    };
+    for (grant, counts) in [
+        (grant(later), true),
+        (ended, false),
+        (used, false),
+        (of_others, false),
+        (grant(RUN), false),
+        (grant("1795348799999-ffffffff"), false),
+    ] {
+        let key = Keys::of(&dev()).grant(&grant.id);
+        let objects = Objects::default();
+        let bytes = Bytes::from(grant.encode().unwrap());
+        objects.there.borrow_mut().insert(key, bytes);
+        assert_eq!(given(&objects), counts, "{grant:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_hides_no_other() {
+    let keys = Keys::of(&dev());
+    let mut objects = Objects::default();
+    assert!(!given(&objects));
+    let damaged = keys.grant("1795348800001-00000000");
+    objects
+        .there
+        .borrow_mut()
+        .insert(damaged, Bytes::from_static(b"{"));
+    objects.gone.push(keys.grant("1795348800001-11111111"));
+    assert!(!given(&objects));
+    let good = grant("1795348800001-22222222");
+    let bytes = Bytes::from(good.encode().unwrap());
+    objects
+        .there
+        .borrow_mut()
+        .insert(keys.grant(&good.id), bytes);
+    assert!(given(&objects));
+}
+
+#[test]
+fn a_consent_that_is_there_already_is_another_runs() {
+    let objects = Objects::default();
+    let written = now(write(&objects, &dev(), &grant(RUN), Condition::Absent));
+    assert!(matches!(written, Err(GrantError::Raced { id }) if id == RUN));
+}
