@@ -1,10 +1,11 @@
 //! How a lease ends before its run does, and what is kept of each run: unlocking, holds, records.
 
 use kedge_core::report::{Carried, Outcome};
-use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, holder_of, unlock};
+use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, holder_of, replace, unlock};
 use kedge_engine::reconcile::{RunError, StopError};
 use kedge_sandbox::{Fault, Matches, Provider};
-use kedge_tests::stack::{Stack, person};
+use kedge_tests::ports::{CrashPoint, WriteFault};
+use kedge_tests::stack::{LEASE_OVER_MS, Stack, person};
 use serde_json::json;
 
 use super::leases::{
@@ -15,6 +16,7 @@ use super::set_config;
 
 #[test]
 fn unlocked_in_the_middle() {
+    let (mut stopped, mut followed) = (0, 0);
     for call in 12..22 {
         let (stack, allow) = busy(1);
         let by = person(&allow);
@@ -30,11 +32,7 @@ fn unlocked_in_the_middle() {
                 let held = holder_of(&other.ports, &other.name, times).await.unwrap();
                 let from = held.unwrap();
                 assert_eq!(from.actor, "ana@laptop");
-                let ben = Holder {
-                    actor: "ben@desk".to_owned(),
-                    run: "unlock".to_owned(),
-                };
-                unlock(&other.ports, &other.ports, &from, &ben, times)
+                unlock(&other.ports, &other.ports, &from, &ben(), times)
                     .await
                     .unwrap();
                 assert!(lease(&stack).released);
@@ -44,6 +42,7 @@ fn unlocked_in_the_middle() {
         });
         assert!(second.is_ok(), "{call}: {second:?}");
         if let Err(error) = &first {
+            stopped += 1;
             let is_lost = matches!(
                 error,
                 RunError::Stopped {
@@ -55,11 +54,13 @@ fn unlocked_in_the_middle() {
         }
         let (early, late) = (starts(&holder), starts(&other));
         if let (Some(last), Some(begin)) = (early.last(), late.first()) {
+            followed += 1;
             assert!(last < begin, "{call}: starts overlap");
         }
         stack.ports.latency_ms.set(1);
         heal(&stack);
     }
+    assert!(stopped > 5 && followed > 2, "{stopped} {followed}");
 }
 
 #[test]
@@ -71,6 +72,117 @@ fn nothing_is_unlocked_where_nothing_is_held() {
     stack.unattended();
     assert_eq!(held(), None);
     stack.assert_settled();
+}
+
+fn ben() -> Holder {
+    Holder {
+        actor: "ben@desk".to_owned(),
+        run: "unlock".to_owned(),
+    }
+}
+
+#[test]
+fn unlocking_may_lose_its_answers() {
+    let times = LeaseTimes::default();
+    for (is_damaged, made, after) in (0..12).map(|n| (n % 2 == 0, n / 2 % 2 == 0, n / 4)) {
+        for lost in 1..=2 {
+            let name = format!("{is_damaged} {made} {after} {lost}");
+            let (stack, allow) = busy(1);
+            stack.crash_at(Some(CrashPoint::After(20)));
+            assert!(stack.up(&person(&allow)).is_err());
+            stack.crash_at(None);
+            let before = lease(&stack);
+            assert!(!before.released && before.epoch == 2, "{name}");
+            stack
+                .ports
+                .store
+                .write_faults
+                .borrow_mut()
+                .push(WriteFault {
+                    key_end: "/lease.json".to_owned(),
+                    after,
+                    times: lost,
+                    made,
+                });
+            let (ports, dev) = (&stack.ports, &stack.name);
+            if is_damaged {
+                ports.store.set(LEASE, "{");
+                drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+            } else {
+                let held = drive(&stack, holder_of(ports, dev, times)).unwrap();
+                drive(&stack, unlock(ports, ports, &held.unwrap(), &ben(), times)).unwrap();
+            }
+            // It was taken once, however often it was tried.
+            let now = lease(&stack);
+            assert!(now.released && now.actor == "ben@desk", "{name}");
+            assert_eq!(now.epoch, 3, "{name}");
+            assert!(is_damaged || now.renewed > before.renewed, "{name}");
+            stack.ports.store.write_faults.borrow_mut().clear();
+            heal(&stack);
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_another_took_since_is_not_unlocked() {
+    let times = LeaseTimes::default();
+    let (stack, allow) = busy(1);
+    stack.crash_at(Some(CrashPoint::After(20)));
+    assert!(stack.up(&person(&allow)).is_err());
+    stack.crash_at(None);
+    let (ports, dev) = (&stack.ports, &stack.name);
+    let held = drive(&stack, holder_of(ports, dev, times))
+        .unwrap()
+        .unwrap();
+    // The next run takes it over, and crashes too.
+    stack.wait_ms(LEASE_OVER_MS);
+    stack.crash_at(Some(CrashPoint::After(20)));
+    assert!(stack.up(&person(&[])).is_err());
+    stack.crash_at(None);
+    let standing = lease(&stack);
+    assert_eq!((standing.epoch, standing.released), (3, false));
+    let refused = drive(&stack, unlock(ports, ports, &held, &ben(), times));
+    assert!(matches!(refused, Err(LeaseError::Held(_))), "{refused:?}");
+    // Nor is one that can be read replaced.
+    let refused = drive(&stack, replace(ports, ports, dev, &ben(), times));
+    assert!(matches!(refused, Err(LeaseError::Held(_))), "{refused:?}");
+    assert_eq!(lease(&stack), standing);
+    heal(&stack);
+    // One that is free is left as it is, and so is none at all.
+    let free = lease(&stack);
+    drive(&stack, unlock(ports, ports, &held, &ben(), times)).unwrap();
+    drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+    assert_eq!(lease(&stack), free);
+    stack.ports.store.remove(LEASE);
+    drive(&stack, unlock(ports, ports, &held, &ben(), times)).unwrap();
+    drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+    assert_eq!(lease_text(&stack), "");
+}
+
+#[test]
+fn who_renews_is_not_waited_for_where_the_store_says_no_time() {
+    let (stack, allow) = busy(1);
+    stack.ports.store.says_time.set(false);
+    stack.ports.latency_ms.set(5_000);
+    let (holder, other) = (stack.beside(), stack.beside());
+    other.ports.latency_ms.set(1);
+    let by = person(&allow);
+    let (first, (second, waited)) = drive(&stack, async {
+        let second = async {
+            reaches(&holder, 12).await;
+            let began = stack.ports.true_now().0;
+            let upped = run(&other, &by).await;
+            (upped, stack.ports.true_now().0 - began)
+        };
+        futures_util::future::join(run(&holder, &by), second).await
+    });
+    assert!(is_held(&second), "{}", short(&second));
+    // Until it is renewed, and somebody looks.
+    assert!((1_000..30_000).contains(&waited), "{waited}");
+    assert_eq!(count(&first), 5, "{}", short(&first));
+    stack.ports.store.says_time.set(true);
+    stack.ports.latency_ms.set(1);
+    heal(&stack);
 }
 
 /// `hold.json` as `kedge hold` writes it.
@@ -164,7 +276,11 @@ fn a_hold_between_the_plan_and_the_lease_counts() {
         panic!("{told}");
     };
     let is_held = |carried: &Carried| matches!(carried.outcome, Outcome::Held { .. });
-    assert!(changed.carried.iter().all(is_held), "{told}");
+    assert_eq!(
+        changed.carried.iter().filter(|one| is_held(one)).count(),
+        5,
+        "{told}"
+    );
     assert_eq!(report.exit_code_after(&changed), 2, "{told}");
     assert!(starts(&runner).is_empty() && lease(&stack).released);
     // No trace is left of it, nor is consent used up.
@@ -228,7 +344,7 @@ fn a_crashed_run_is_named_by_the_one_that_settles_it() {
     let mut named = 0;
     for call in 1..=calls {
         let (stack, allow) = busy(1);
-        stack.crash_at(Some(kedge_tests::ports::CrashPoint::After(call)));
+        stack.crash_at(Some(CrashPoint::After(call)));
         assert!(stack.up(&person(&allow)).is_err());
         stack.crash_at(None);
         let is_begun = stack.state_text().contains("\"applying\"");

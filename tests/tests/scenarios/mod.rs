@@ -27,6 +27,7 @@ mod invalid_sets;
 mod kept_reports;
 mod lease_ends;
 mod leases;
+mod limits;
 mod lost_answers;
 mod memory;
 mod not_delivering;

@@ -224,7 +224,12 @@ fn a_later_push_begins_a_retired_stack_anew_and_an_earlier_one_does_not() {
     stack.pushed_at = Some(now.plus_ms(-60 * 60_000));
     assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
     stack.assert_idle_unattended();
-    stack.pushed_at = Some(now);
+    // Nor does one of the same moment.
+    let text = stack.state_text();
+    let state = kedge_core::state::decode(text.as_bytes(), &stack.name).unwrap();
+    stack.pushed_at = Some(state.retired.unwrap());
+    assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
+    stack.pushed_at = Some(state.retired.unwrap().plus_ms(1));
     let (_, changed) = stack.unattended();
     assert_eq!(changed.done(), 7);
     assert!(!stack.state_text().contains("retired_ms"));

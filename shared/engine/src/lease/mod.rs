@@ -499,3 +499,27 @@ fn outrun(key: &str) -> StoreError {
         reason: "it was written by somebody else each time".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_parts_of_a_lease() {
+        for (seconds, lease, renew, half, moment, slice) in [
+            (60, 60_000, 15_000, 30_000, 1_000, 3_000),
+            (4, 4_000, 1_000, 2_000, 66, 200),
+            // The shortest there is.
+            (1, 1_000, 250, 500, 16, 50),
+            (0, 1_000, 250, 500, 16, 50),
+        ] {
+            let times = LeaseTimes::of_seconds(seconds);
+            assert_eq!(times.lease_ms, lease);
+            assert_eq!(times.renew_ms, renew);
+            assert_eq!((times.grace_ms, times.fresh_ms), (half, half));
+            assert_eq!(times.moment_ms, moment);
+            assert_eq!(times.slice_ms(), slice);
+        }
+        assert_eq!(LeaseTimes::default(), LeaseTimes::of_seconds(60));
+    }
+}
