@@ -53,7 +53,8 @@ fn a_stale_digest_is_refused_and_names_what_moved() {
     assert_eq!(stack.ports.writes(), writes);
     let now = stack.check().plan;
     assert_ne!(now.digest, seen.digest);
-    assert!(matches!(stack.up(&agreed(&now.digest, None)), Ok(Ok(_))));
+    let upped = stack.up(&agreed(&now.digest, None));
+    assert!(matches!(upped, Ok(Ok((_, changed))) if changed.done() == 2));
     stack.assert_settled();
 }
 
@@ -69,7 +70,8 @@ fn what_is_not_covered_does_not_move_the_digest() {
     set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
     stack.wait_minutes(200);
     assert_eq!(stack.check().plan.digest, digest);
-    assert!(matches!(stack.up(&agreed(&digest, None)), Ok(Ok(_))));
+    let upped = stack.up(&agreed(&digest, None));
+    assert!(matches!(upped, Ok(Ok((_, changed))) if changed.done() == 1));
     stack.assert_settled();
 }
 

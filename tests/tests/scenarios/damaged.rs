@@ -222,6 +222,7 @@ fn a_damaged_lease_is_replaced_above_all_epochs_that_are_known() {
 
 #[test]
 fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
+    let (mut stopped, mut followed) = (0, 0);
     for call in 12..22 {
         let (stack, allow) = busy(1);
         let by = person(&allow);
@@ -244,6 +245,7 @@ fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
         });
         assert!(second.is_ok(), "{call}: {second:?}");
         if let Err(error) = &first {
+            stopped += 1;
             let is_lost = matches!(
                 error,
                 RunError::Stopped {
@@ -255,11 +257,13 @@ fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
         }
         let (early, late) = (starts(&holder), starts(&other));
         if let (Some(last), Some(begin)) = (early.last(), late.first()) {
+            followed += 1;
             assert!(last < begin, "{call}: starts overlap");
         }
         stack.ports.latency_ms.set(1);
         heal(&stack);
     }
+    assert!(stopped > 5 && followed > 2, "{stopped} {followed}");
 }
 
 #[test]

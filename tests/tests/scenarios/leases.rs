@@ -170,17 +170,20 @@ fn of_two_runs_at_once_one_applies() {
                 let text = error.source().map(ToString::to_string).unwrap_or_default();
                 assert!(text.contains("being changed by ana@laptop (run "), "{text}");
             }
-            // Or it came when the other was done, and found nothing to do.
-            _ => assert!(
-                [&a, &b].into_iter().any(|upped| matches!(
-                    upped,
+            // Or it came when the other was done, and found nothing to do: what its person named is no
+            // longer in the plan, or no longer differs under the lease.
+            _ => {
+                let found_nothing = |upped: &&Upped| match upped {
                     Err(RunError::Stopped {
                         source: StopError::Allow(_),
                         ..
-                    }) | Ok((_, Changed { run: _, .. }))
-                )),
-                "seed {seed}"
-            ),
+                    }) => true,
+                    Ok((_, changed)) => changed.carried.is_empty() && changed.serial.is_none(),
+                    Err(_) => false,
+                };
+                let idle = [&a, &b].into_iter().filter(found_nothing);
+                assert_eq!(idle.count(), 1, "seed {seed}: {} {}", short(&a), short(&b));
+            }
         }
         assert!(
             starts(&here).is_empty() || starts(&there).is_empty(),
@@ -214,6 +217,7 @@ fn stall_everywhere(asleep: bool) {
     assert!(drive(&calm, run(&calm, &person(&allow))).is_ok());
     let calls = calm.ports.calls.get();
     assert!(calls > 20, "{calls} calls");
+    let (mut followed, mut taken_over) = (0, 0);
     for call in 1..=calls {
         let (stack, allow) = busy(1);
         let (stalled, other) = (stack.beside(), stack.beside());
@@ -238,15 +242,18 @@ fn stall_everywhere(asleep: bool) {
         assert!(second.is_ok(), "{name} {}", short(&second));
         let (early, late) = (starts(&stalled), starts(&other));
         if let (Some(last), Some(begin)) = (early.last(), late.first()) {
+            followed += 1;
             assert!(last < begin, "{name}: starts overlap");
         }
         let has_taken_over = lease(&stack).epoch > 2;
         if has_taken_over {
+            taken_over += 1;
             assert!(early.iter().all(|at| *at < ended), "{name}");
             assert_eq!(stack.state_text(), state, "{name}: state was written after");
         }
         heal(&stack);
     }
+    assert!(followed > 5 && taken_over > 5, "{followed} {taken_over}");
 }
 
 #[test]
