@@ -12,6 +12,10 @@ STACK =
 ARGS =
 SECONDS = 15
 SEED =
+# Of `make mutants`: how many, of the lines changed since which commit, and how many may be left.
+N =
+SINCE =
+MAX_LEFT =
 FUZZ = --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 # Where `make install` puts bin/kedge; empty: cargo's own folder, ~/.cargo, whose bin is on PATH.
 ROOT =
@@ -25,7 +29,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fuzz soak bench install init preview up outputs refresh \
+.PHONY: help demo test test-real fuzz soak mutants bench install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -64,6 +68,10 @@ soak: ## The long repetitions, about three hours: fuzz, properties, random world
 	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
 	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
 	KEDGE_RACES=50 KEDGE_KILLS=200 CLIENT_WITHIN_S=5400 .ci/test-real store
+
+mutants: ## Break one place at a time: does a test notice? (N=40 SEED=7, SINCE=commit: changed lines)
+	@.ci/prerequisites build
+	@N='$(N)' SEED='$(SEED)' SINCE='$(SINCE)' MAX_LEFT='$(MAX_LEFT)' .ci/mutants
 
 bench: ## Time, memory and requests on made data, with octoDNS and avn beside
 	@.ci/prerequisites build
