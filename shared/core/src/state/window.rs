@@ -86,3 +86,44 @@ pub(super) fn load(stored: StoredWindow) -> Window {
         shows: stored.shows,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::{Cause, FieldDifference, Verdict};
+    use crate::model::{FieldName, Value};
+
+    #[test]
+    fn what_was_put_back_and_moved_again_came_about_anew() {
+        let key = ResourceKey::pubsub_topic("p", "t");
+        let drift = |names: &[&'static str]| {
+            let field = |name: &&'static str| FieldDifference {
+                field: FieldName::known(name),
+                declared: Some(Value::Int(1)),
+                recorded: Some(Value::Int(1)),
+                live: Some(Value::Int(2)),
+                cause: Cause::Drifted,
+                items: Vec::new(),
+                origin: None,
+                stuck: false,
+            };
+            Difference {
+                fields: names.iter().map(field).collect(),
+                ..Difference::new(&key, Verdict::Drifted)
+            }
+        };
+        let mut watch = Watch::default();
+        for (now, names, before) in [
+            (10, &["a", "b"][..], 10),
+            // One was put back: the other stands since then.
+            (20, &["a"], 10),
+            (30, &["a", "b"], 30),
+            (40, &["b", "a"], 30),
+        ] {
+            let window = watch.window(&drift(names), Timestamp(now));
+            assert_eq!(window.before, Timestamp(before), "{now}");
+            let drifts = [(key.clone(), (String::new(), window))].into();
+            watch = watch.after(drifts, |_| false, true, Timestamp(now));
+        }
+    }
+}
