@@ -34,6 +34,8 @@ pub enum Effect {
         risk: Risk,
         /// What to know about it; empty if nothing.
         says: &'static str,
+        /// Whether it can't be undone, since the provider never does the opposite.
+        one_way: bool,
     },
     /// The resource must be deleted and made again.
     Replace {
@@ -47,95 +49,104 @@ pub enum Effect {
     },
 }
 
+/// What else of a resource decides what setting a field means.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OtherFields<'a> {
+    /// The topic's live `cleanup_policy`.
+    pub cleanup_policy: Option<&'a Value>,
+    /// The field that this one may follow ([`FieldSpec::follows`]), as it is live.
+    pub followed: Option<&'a Value>,
+    /// The same as it is to be.
+    pub followed_then: Option<&'a Value>,
+}
+
 /// More partitions move the keys of a compacted topic, so that old values are never compacted away.
 const COMPACTED: &str =
     "the topic is compacted: keys move to other partitions and stale values stay for ever";
 
-/// What setting `field` from its live value to `to` means. `cleanup_policy` is the topic's live one.
+/// What setting `field` from its live value to `to` means.
 #[must_use]
 pub fn effect_of_setting(
     kind: Kind,
     field: &FieldName,
     live: Option<&Value>,
     to: &Value,
-    cleanup_policy: Option<&Value>,
+    others: OtherFields<'_>,
 ) -> Effect {
-    let Some(spec) = field_spec(kind, field) else {
-        return Effect::InPlace {
-            risk: Risk::Safe,
-            says: "",
-        };
+    let in_place = |risk, says| Effect::InPlace {
+        risk,
+        says,
+        one_way: false,
     };
-    let rule = match direction(kind, spec, live, to) {
+    let Some(spec) = field_spec(kind, field) else {
+        return in_place(Risk::Safe, "");
+    };
+    let rule = match direction(kind, spec, live, to, others) {
         Direction::Up => spec.raised,
         Direction::Down => spec.lowered,
-        Direction::Neither => worse(spec.raised, spec.lowered),
+        Direction::None => RiskRule::Safe,
+        Direction::Unknown => worse(spec.raised, spec.lowered),
     };
-    let is_compacted = cleanup_policy
+    let is_compacted = others
+        .cleanup_policy
         .and_then(Value::as_text)
         .is_some_and(|policy| policy.contains("compact"));
-    match rule {
-        RiskRule::Safe => Effect::InPlace {
-            risk: Risk::Safe,
-            says: "",
-        },
-        RiskRule::SafeBut(says) => Effect::InPlace {
-            risk: Risk::Safe,
-            says,
-        },
-        RiskRule::Disruptive(_) if spec.name == "partitions" && is_compacted => Effect::InPlace {
-            risk: Risk::Destructive,
-            says: COMPACTED,
-        },
-        RiskRule::Disruptive(says) => Effect::InPlace {
-            risk: Risk::Disruptive,
-            says,
-        },
-        RiskRule::Destructive(says) => Effect::InPlace {
-            risk: Risk::Destructive,
-            says,
-        },
-        RiskRule::Impossible(says) => Effect::Impossible { says },
-        RiskRule::Replace(says) => Effect::Replace { says },
+    let (risk, says) = match rule {
+        RiskRule::Safe => return in_place(Risk::Safe, ""),
+        RiskRule::SafeBut(says) => return in_place(Risk::Safe, says),
+        RiskRule::Disruptive(_) if spec.name == "partitions" && is_compacted => {
+            (Risk::Destructive, COMPACTED)
+        }
+        RiskRule::Disruptive(says) => (Risk::Disruptive, says),
+        RiskRule::Destructive(says) => (Risk::Destructive, says),
+        RiskRule::Impossible(says) => return Effect::Impossible { says },
+        RiskRule::Replace(says) => return Effect::Replace { says },
+    };
+    // What is in place and not impossible was raised, where the opposite is impossible.
+    Effect::InPlace {
+        risk,
+        says,
+        one_way: spec.is_one_way(),
     }
 }
 
 enum Direction {
     Up,
     Down,
-    Neither,
+    /// It means the same.
+    None,
+    /// There is no line from less to more, or not both ends are known.
+    Unknown,
 }
 
-fn direction(kind: Kind, spec: &FieldSpec, live: Option<&Value>, to: &Value) -> Direction {
-    match (live.and_then(|live| rank(spec, live)), rank(spec, to)) {
-        (Some(live), Some(to)) if to > live => Direction::Up,
-        (Some(live), Some(to)) if to < live => Direction::Down,
-        (None, Some(_)) if live.is_none() && is_least_when_absent(kind, spec) => Direction::Up,
-        _ => Direction::Neither,
+fn direction(
+    kind: Kind,
+    spec: &FieldSpec,
+    live: Option<&Value>,
+    to: &Value,
+    others: OtherFields<'_>,
+) -> Direction {
+    if live == Some(to) {
+        return Direction::None;
+    }
+    let before = match live {
+        Some(live) => spec.rank(kind, live, others.followed),
+        None => rank_when_absent(kind, spec),
+    };
+    match (before, spec.rank(kind, to, others.followed_then)) {
+        (Some(before), Some(to)) if to > before => Direction::Up,
+        (Some(before), Some(to)) if to < before => Direction::Down,
+        (Some(_), Some(_)) => Direction::None,
+        _ => Direction::Unknown,
     }
 }
 
-/// Whether no value at all is the least there is: a flag that is not set, and a Pub/Sub topic that
-/// retains nothing (v1 discovery, `Topic.messageRetentionDuration`).
-fn is_least_when_absent(kind: Kind, spec: &FieldSpec) -> bool {
-    matches!(spec.shape, Shape::Bool)
-        || (kind == Kind::PubsubTopic && spec.name == "message_retention")
-}
-
-/// The value on a line from least to most; none where there is no such line. Negative numbers of
-/// retention mean "no limit" or "as the topic's", which is the most.
-fn rank(spec: &FieldSpec, value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(number)
-            if *number < 0 && matches!(spec.shape, Shape::Int { min, .. } if min < 0) =>
-        {
-            Some(i64::MAX)
-        }
-        Value::Int(number) | Value::Ratio(number) | Value::Duration(number) => Some(*number),
-        Value::Bool(flag) => Some(i64::from(*flag)),
-        Value::Text(text) if text == "never" => Some(i64::MAX),
-        _ => None,
-    }
+/// Where no value at all stands on the line: a flag that is not set is off, and a Pub/Sub topic
+/// without a retention retains nothing (v1 discovery, `Topic.messageRetentionDuration`).
+fn rank_when_absent(kind: Kind, spec: &FieldSpec) -> Option<i64> {
+    let is_flag = matches!(spec.shape, Shape::Bool);
+    let retains_nothing = kind == Kind::PubsubTopic && spec.name == "message_retention";
+    (is_flag || retains_nothing).then_some(0)
 }
 
 fn worse(a: RiskRule, b: RiskRule) -> RiskRule {
@@ -155,7 +166,13 @@ mod tests {
     use super::*;
 
     fn risk(kind: Kind, field: &'static str, live: Value, to: Value) -> String {
-        match effect_of_setting(kind, &FieldName::known(field), Some(&live), &to, None) {
+        match effect_of_setting(
+            kind,
+            &FieldName::known(field),
+            Some(&live),
+            &to,
+            OtherFields::default(),
+        ) {
             Effect::InPlace { risk, .. } => risk.as_str().to_owned(),
             Effect::Replace { .. } => "replace".to_owned(),
             Effect::Impossible { .. } => "impossible".to_owned(),
@@ -330,7 +347,8 @@ mod tests {
     fn a_first_value() {
         let name = FieldName::known("message_retention");
         let to = Value::seconds(600);
-        let effect = |kind| match effect_of_setting(kind, &name, None, &to, None) {
+        let effect = |kind| match effect_of_setting(kind, &name, None, &to, OtherFields::default())
+        {
             Effect::InPlace { risk, .. } => risk,
             other => panic!("{other:?}"),
         };
@@ -343,14 +361,192 @@ mod tests {
     fn partitions_of_a_compacted_topic() {
         let policy = Value::text("compact,delete");
         let name = FieldName::known("partitions");
+        let others = OtherFields {
+            cleanup_policy: Some(&policy),
+            ..OtherFields::default()
+        };
         let (one, two) = (Value::Int(1), Value::Int(2));
-        let effect = effect_of_setting(Kind::KafkaTopic, &name, Some(&one), &two, Some(&policy));
+        let effect = effect_of_setting(Kind::KafkaTopic, &name, Some(&one), &two, others);
         assert!(matches!(
             effect,
             Effect::InPlace {
                 risk: Risk::Destructive,
+                one_way: true,
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn what_cannot_be_undone() {
+        let one_way = |field, live: Option<Value>, to: Value| {
+            let name = FieldName::known(field);
+            let others = OtherFields::default();
+            match effect_of_setting(Kind::KafkaTopic, &name, live.as_ref(), &to, others) {
+                Effect::InPlace { one_way, .. } => Some(one_way),
+                _ => None,
+            }
+        };
+        let (on, off) = (Value::Bool(true), Value::Bool(false));
+        for (field, live, to, expected) in [
+            ("partitions", Some(Value::Int(1)), Value::Int(2), Some(true)),
+            ("partitions", Some(Value::Int(2)), Value::Int(1), None),
+            ("diskless_enable", Some(off.clone()), on.clone(), Some(true)),
+            ("diskless_enable", None, on.clone(), Some(true)),
+            ("diskless_enable", None, off.clone(), Some(false)),
+            ("remote_storage_enable", None, on.clone(), Some(true)),
+            ("preallocate", None, on, Some(false)),
+            (
+                "replication",
+                Some(Value::Int(1)),
+                Value::Int(2),
+                Some(false),
+            ),
+        ] {
+            assert_eq!(
+                one_way(field, live.clone(), to.clone()),
+                expected,
+                "{field} {live:?} {to}"
+            );
+        }
+    }
+
+    /// Local retention, by what the whole one is live and is to be.
+    #[test]
+    fn local_retention_beside_the_whole_one() {
+        const DAY: i64 = 86_400_000;
+        let risk = |[live, to]: [i64; 2], [whole, then]: [i64; 2]| {
+            let name = FieldName::known("local_retention_ms");
+            let [live, to, whole, then] = [live, to, whole, then].map(Value::Int);
+            let others = OtherFields {
+                followed: Some(&whole),
+                followed_then: Some(&then),
+                ..OtherFields::default()
+            };
+            match effect_of_setting(Kind::KafkaTopic, &name, Some(&live), &to, others) {
+                Effect::InPlace { risk, .. } => risk,
+                other => panic!("{other:?}"),
+            }
+        };
+        use Risk::{Destructive, Safe};
+        for (change, whole, expected) in [
+            // As the whole, which stays 7 days.
+            ([-2, 7 * DAY], [7 * DAY, 7 * DAY], Safe),
+            ([-2, 9 * DAY], [7 * DAY, 7 * DAY], Safe),
+            ([-2, -1], [7 * DAY, 7 * DAY], Safe),
+            ([-2, DAY], [7 * DAY, 7 * DAY], Destructive),
+            ([-2, 0], [7 * DAY, 7 * DAY], Destructive),
+            ([7 * DAY, -2], [7 * DAY, 7 * DAY], Safe),
+            ([DAY, -2], [7 * DAY, 7 * DAY], Safe),
+            // The whole has no limit.
+            ([-2, -1], [-1, -1], Safe),
+            ([-1, -2], [-1, -1], Safe),
+            ([-2, i64::MAX], [-1, -1], Safe),
+            ([-2, DAY], [-1, -1], Destructive),
+            ([-1, DAY], [-1, -1], Destructive),
+            ([i64::MAX, i64::MAX - 1], [-1, -1], Destructive),
+            ([DAY, -1], [-1, -1], Safe),
+            // The whole changes too.
+            ([-2, 7 * DAY], [7 * DAY, 14 * DAY], Safe),
+            ([-2, 7 * DAY], [14 * DAY, 7 * DAY], Destructive),
+            ([-2, 2 * DAY], [DAY, 7 * DAY], Safe),
+            ([2 * DAY, -2], [7 * DAY, DAY], Destructive),
+            ([2 * DAY, -2], [7 * DAY, 3 * DAY], Safe),
+        ] {
+            assert_eq!(risk(change, whole), expected, "{change:?} {whole:?}");
+        }
+    }
+
+    /// Each field's special values and ordinary ones, from least to most, in steps of what means the same.
+    const LINES: &[(&str, &[&[i64]])] = &[
+        (
+            "retention_ms",
+            &[&[0], &[1], &[604_800_000], &[i64::MAX - 1], &[-1, i64::MAX]],
+        ),
+        (
+            "retention_bytes",
+            &[&[0], &[1], &[1 << 30], &[i64::MAX - 1], &[-1, i64::MAX]],
+        ),
+        (
+            "local_retention_ms",
+            &[
+                &[0],
+                &[1],
+                &[604_800_000],
+                &[i64::MAX - 1],
+                &[-2, -1, i64::MAX],
+            ],
+        ),
+        (
+            "local_retention_bytes",
+            &[&[0], &[1], &[1 << 30], &[i64::MAX - 1], &[-2, -1, i64::MAX]],
+        ),
+    ];
+
+    #[test]
+    fn lowering_a_retention_is_destructive_and_nothing_else_is() {
+        use Kind::KafkaTopic;
+        for &(field, line) in LINES {
+            for (at, from) in line.iter().enumerate() {
+                for (then, to) in line.iter().enumerate() {
+                    for (live, to) in from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b))) {
+                        let expected = if then < at { "destructive" } else { "safe" };
+                        let risk = risk(KafkaTopic, field, Value::Int(live), Value::Int(to));
+                        assert_eq!(risk, expected, "{field} {live} → {to}");
+                    }
+                }
+            }
+            // No row says what these mean, so the worse is assumed.
+            for strange in [-3, i64::MIN] {
+                for (live, to) in [(strange, 1), (1, strange), (strange, -1)] {
+                    let risk = risk(KafkaTopic, field, Value::Int(live), Value::Int(to));
+                    assert_eq!(risk, "destructive", "{field} {live} → {to}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_pair_of_special_values_has_a_risk() {
+        use Kind::KafkaTopic;
+        let policies = [
+            "delete",
+            "compact",
+            "compact,delete",
+            "delete,compact",
+            "compact_and_delete",
+        ];
+        let codecs = ["producer", "uncompressed", "none", "gzip"];
+        for (field, words, differing) in [
+            ("cleanup_policy", &policies[..], "destructive"),
+            ("compression_type", &codecs[..], "safe"),
+        ] {
+            let spec = field_spec(KafkaTopic, &FieldName::known(field)).unwrap();
+            for (live, to) in words.iter().flat_map(|a| words.iter().map(move |b| (a, b))) {
+                let [live, to] = [live, to].map(|word| spec.canonical(Value::text(*word)));
+                let expected = if live == to { "safe" } else { differing };
+                assert_eq!(
+                    risk(KafkaTopic, field, live.clone(), to.clone()),
+                    expected,
+                    "{live} → {to}"
+                );
+            }
+        }
+        for spec in crate::model::field_specs(KafkaTopic) {
+            let numbers = spec
+                .special
+                .iter()
+                .filter_map(|special| match special.spelling {
+                    crate::model::Spelling::Number(number) => Some(number),
+                    _ => None,
+                });
+            let is_in_a_line = LINES.iter().any(|(field, _)| *field == spec.name);
+            for number in numbers.filter(|_| !is_in_a_line) {
+                for (live, to) in [(number, 1), (1, number), (number, number)] {
+                    let risk = risk(KafkaTopic, spec.name, Value::Int(live), Value::Int(to));
+                    assert_eq!(risk, "safe", "{} {live} → {to}", spec.name);
+                }
+            }
+        }
     }
 }

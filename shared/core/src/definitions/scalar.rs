@@ -31,9 +31,14 @@ pub(super) const NEVER: &str = "never";
 pub(super) fn scalar(spec: &FieldSpec, text: &str, salt: &Salt) -> Result<Scalar, Fault> {
     let name = spec.name;
     let value = match spec.shape {
-        Shape::Int { min, max } => Value::Int(int(name, text, spec.unit, min, max)?),
+        Shape::Int { min, max } => {
+            spec.canonical(Value::Int(int(name, text, spec.unit, min, max)?))
+        }
         Shape::Bool => Value::Bool(boolean(name, text)?),
-        Shape::Choice(words) => Value::text(choice(name, text, words)?),
+        Shape::Choice(words) => Value::text(match spec.exact_word(text) {
+            Some(word) => word,
+            None => choice(name, text, words)?,
+        }),
         Shape::Ratio => Value::Ratio(ratio(name, text)?),
         Shape::Text { chars_max } => Value::text(short_text(name, text, chars_max)?),
         Shape::Duration { min_s, max_s } => Value::Duration(duration(name, text, min_s, max_s)?),

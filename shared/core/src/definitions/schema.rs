@@ -102,7 +102,10 @@ fn field(spec: &FieldSpec) -> Json {
     let schema = match spec.shape {
         Shape::Int { min, max } => number(min, max, spec.unit),
         Shape::Bool => boolean(),
-        Shape::Choice(choices) => words(choices),
+        Shape::Choice(choices) => {
+            let spellings = spec.special.iter().filter_map(|special| special.word());
+            words(&choices.iter().copied().chain(spellings).collect::<Vec<_>>())
+        }
         Shape::Ratio => json!({"anyOf": [
             {"type": "number", "minimum": 0, "maximum": 1},
             pattern(r"^[01](\.[0-9]{1,9})?$"),

@@ -7,6 +7,7 @@ use crate::change::{Edit, edited_set};
 use crate::live::Live;
 use crate::model::{
     DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Value, has_items,
+    mean_the_same,
 };
 
 /// What a comparison of fields found.
@@ -55,6 +56,12 @@ pub(super) fn compare<'a>(
         },
         foreign: Vec::new(),
     };
+    let neighbours = Neighbours {
+        kind: key.kind(),
+        declared,
+        recorded,
+        live: &live.fields,
+    };
     for (name, field) in &declared.fields {
         let value = live.fields.get(name);
         let was = recorded.and_then(|recorded| recorded.fields.get(name));
@@ -85,14 +92,14 @@ pub(super) fn compare<'a>(
         let equal = if is_set {
             items.is_empty()
         } else {
-            value == Some(&field.value)
+            value == Some(&field.value) || neighbours.same_then(name, [value, Some(&field.value)])
         };
         if equal {
             found.in_sync.push(name, &field.value, was);
             continue;
         }
         let cause = match items.as_slice() {
-            [] => cause(&field.value, was, value, recorded, name),
+            [] => cause(&field.value, was, value, &neighbours, name),
             items => items_cause(items),
         };
         found.fields.push(FieldDifference {
@@ -125,28 +132,55 @@ fn is_beside_the_point(
             || !live.contains_key(&TTL))
 }
 
+/// The other fields of a resource, since a value may follow one of them.
+struct Neighbours<'a> {
+    kind: Kind,
+    declared: &'a DeclaredResource,
+    recorded: Option<&'a Recorded>,
+    live: &'a Fields,
+}
+
+impl Neighbours<'_> {
+    /// Whether two values mean the same once the other fields are as declared.
+    fn same_then(&self, name: &FieldName, values: [Option<&Value>; 2]) -> bool {
+        mean_the_same(self.kind, name, values, |other| {
+            let declared = self.declared.fields.get(other).map(|field| &field.value);
+            declared.or_else(|| self.live.get(other)).cloned()
+        })
+    }
+
+    /// Whether two values meant the same while the other fields were as recorded.
+    fn same_before(&self, name: &FieldName, values: [Option<&Value>; 2]) -> bool {
+        mean_the_same(self.kind, name, values, |other| {
+            let recorded = self.recorded?.fields.get(other);
+            recorded.or_else(|| self.live.get(other)).cloned()
+        })
+    }
+}
+
 /// Whose doing a difference between declared and live is.
 fn cause(
     declared: &Value,
     was: Option<&Value>,
     live: Option<&Value>,
-    recorded: Option<&Recorded>,
+    neighbours: &Neighbours<'_>,
     name: &FieldName,
 ) -> Cause {
-    let Some(recorded) = recorded else {
+    let Some(recorded) = neighbours.recorded else {
         return Cause::NotAdopted;
     };
+    let is_as_live = neighbours.same_before(name, [was, live]);
     if recorded.pending_adoption.get(name) == Some(declared) && was != Some(declared) {
-        return match was == live {
+        return match is_as_live {
             true => Cause::NotAdopted,
             false => Cause::NotAdoptedAndDrifted,
         };
     }
-    match was {
-        Some(was) if was == declared => Cause::Drifted,
-        Some(was) if Some(was) == live => Cause::Edited,
-        Some(_) => Cause::EditedAndDrifted,
-        None => Cause::Edited,
+    let is_as_declared = neighbours.same_then(name, [was, Some(declared)]);
+    match (was, is_as_declared, is_as_live) {
+        (None, ..) | (Some(_), _, true) => Cause::Edited,
+        (Some(_), true, false) => Cause::Drifted,
+        (Some(_), false, false) => Cause::EditedAndDrifted,
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::field_name::FieldName;
 use super::names::Kind;
+use super::special::{self, Special};
 use super::value::Value;
 
 /// What values a field takes.
@@ -106,6 +107,8 @@ pub struct FieldSpec {
     pub raised: RiskRule,
     /// What lowering it risks (also turning off, and any change of an unordered value).
     pub lowered: RiskRule,
+    /// Its values that mean something else than they say, or have another spelling.
+    pub special: &'static [Special],
     /// One line for the JSON Schema and the documentation.
     pub doc: &'static str,
 }
@@ -117,6 +120,7 @@ const fn field(name: &'static str, shape: Shape, unit: Unit, doc: &'static str) 
         unit,
         raised: RiskRule::Safe,
         lowered: RiskRule::Safe,
+        special: &[],
         doc,
     }
 }
@@ -142,6 +146,16 @@ impl FieldSpec {
             lowered: rule,
             ..self
         }
+    }
+
+    const fn special(self, special: &'static [Special]) -> Self {
+        Self { special, ..self }
+    }
+
+    /// Whether raising it can't be taken back: the provider never lowers it.
+    #[must_use]
+    pub fn is_one_way(&self) -> bool {
+        matches!(self.lowered, RiskRule::Impossible(_))
     }
 }
 
@@ -222,13 +236,15 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
     )
     .both(RiskRule::Destructive(
         "records are deleted or compacted by the new rule",
-    )),
+    ))
+    .special(special::CLEANUP_POLICY),
     field(
         "compression_type",
         Shape::Choice(&["snappy", "gzip", "lz4", "producer", "uncompressed", "zstd"]),
         PLAIN,
         "Compression of stored records.",
-    ),
+    )
+    .special(special::COMPRESSION),
     field(
         "delete_retention_ms",
         ANY,
@@ -242,7 +258,8 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Store the topic in object storage.",
     )
     .raised(RiskRule::Disruptive("cannot be undone"))
-    .lowered(ONE_WAY),
+    .lowered(ONE_WAY)
+    .special(special::OFF_WHEN_ABSENT),
     field(
         "file_delete_delay_ms",
         ANY,
@@ -254,8 +271,9 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         ANY,
         PLAIN,
         "Records between forced flushes.",
-    ),
-    field("flush_ms", ANY, MS, "Time between forced flushes."),
+    )
+    .special(special::LARGEST),
+    field("flush_ms", ANY, MS, "Time between forced flushes.").special(special::LARGEST),
     field(
         "index_interval_bytes",
         ANY,
@@ -269,7 +287,8 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Bytes kept on brokers with tiered storage; -2: as retention_bytes.",
     )
     .raised(GONE)
-    .lowered(EXPIRES),
+    .lowered(EXPIRES)
+    .special(special::LOCAL_RETENTION_BYTES),
     field(
         "local_retention_ms",
         at_least(-2),
@@ -277,13 +296,15 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Time kept on brokers with tiered storage; -2: as retention_ms.",
     )
     .raised(GONE)
-    .lowered(EXPIRES),
+    .lowered(EXPIRES)
+    .special(special::LOCAL_RETENTION_MS),
     field(
         "max_compaction_lag_ms",
         ANY,
         MS,
         "Longest time a record stays uncompacted.",
-    ),
+    )
+    .special(special::LARGEST),
     field("max_message_bytes", ANY, BYTES, "Largest record batch.").lowered(RiskRule::Disruptive(
         "producers of larger messages are refused",
     )),
@@ -292,19 +313,22 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         ANY,
         MS,
         "How far ahead a record's timestamp may be.",
-    ),
+    )
+    .special(special::LARGEST),
     field(
         "message_timestamp_before_max_ms",
         ANY,
         MS,
         "How far behind a record's timestamp may be.",
-    ),
+    )
+    .special(special::LARGEST),
     field(
         "message_timestamp_difference_max_ms",
         ANY,
         MS,
         "How far off a record's timestamp may be.",
-    ),
+    )
+    .special(special::LARGEST),
     field(
         "message_timestamp_type",
         Shape::Choice(&["CreateTime", "LogAppendTime"]),
@@ -345,7 +369,8 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Tiered storage.",
     )
     .raised(RiskRule::Disruptive("cannot be undone"))
-    .lowered(ONE_WAY),
+    .lowered(ONE_WAY)
+    .special(special::OFF_WHEN_ABSENT),
     field(
         "retention_bytes",
         at_least(-1),
@@ -353,7 +378,8 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Bytes kept per partition; -1: no limit.",
     )
     .raised(GONE)
-    .lowered(EXPIRES),
+    .lowered(EXPIRES)
+    .special(special::RETENTION),
     field(
         "retention_ms",
         at_least(-1),
@@ -361,7 +387,8 @@ const KAFKA_TOPIC: &[FieldSpec] = &[
         "Time records are kept; -1: no limit.",
     )
     .raised(GONE)
-    .lowered(EXPIRES),
+    .lowered(EXPIRES)
+    .special(special::RETENTION),
     field(
         "segment_bytes",
         at_least(10_485_760),
@@ -501,7 +528,8 @@ const PUBSUB_SUBSCRIPTION: &[FieldSpec] = &[
     )
     .lowered(RiskRule::Destructive(
         "the subscription is deleted sooner when idle",
-    )),
+    ))
+    .special(special::EXPIRATION),
     field(
         "filter",
         Shape::Text { chars_max: 256 },

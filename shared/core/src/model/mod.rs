@@ -13,6 +13,7 @@ mod names;
 mod policy;
 mod resource;
 mod secret;
+mod special;
 mod time;
 mod value;
 
@@ -26,5 +27,6 @@ pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, Guards, OnMissing, Policy};
 pub use resource::{Fields, Recorded, Settling, has_items, items};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};
+pub use special::{Meaning, Special, Spelling, mean_the_same};
 pub use time::{Timestamp, ago};
 pub use value::Value;

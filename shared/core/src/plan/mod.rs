@@ -68,6 +68,8 @@ pub struct Step {
     pub says: String,
     /// Whether it takes deleting the resource and making it again.
     pub replaces: bool,
+    /// Whether it can't be undone: automation makes it only for an edit (semantics 6.2).
+    pub one_way: bool,
 }
 
 /// One change of the plan.

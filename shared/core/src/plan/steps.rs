@@ -4,8 +4,8 @@ use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
 use crate::diff::{Cause, Difference, FieldDifference, ItemDifference};
 use crate::live::{Detail, Live, Reading};
-use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey};
-use crate::risk::{Effect, Risk, effect_of_setting};
+use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey, Value, field_spec};
+use crate::risk::{Effect, OtherFields, Risk, effect_of_setting};
 
 const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
 
@@ -37,6 +37,7 @@ pub(super) fn whole(
         risk,
         says,
         replaces: false,
+        one_way: false,
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) fn of_fields(
             let message = "our change of it did not take, twice; it is not tried again".to_owned();
             findings.push(finding(difference, field, FindingKind::DidNotTake, message));
         } else if field.items.is_empty() {
-            match of_value(difference.key.kind(), field, live) {
+            match of_value(difference.key.kind(), field, declared, live) {
                 Ok(step) => steps.push(step),
                 Err(says) => {
                     let message = says.to_owned();
@@ -148,16 +149,21 @@ fn finding(
 fn of_value(
     kind: Kind,
     field: &FieldDifference,
+    declared: Option<&DeclaredResource>,
     live: Option<&Live>,
 ) -> Result<Step, &'static str> {
     let Some(to) = &field.declared else {
         return Err("it is not declared");
     };
-    let cleanup_policy = live.and_then(|live| live.fields.get(&CLEANUP_POLICY));
-    let effect = effect_of_setting(kind, &field.field, field.live.as_ref(), to, cleanup_policy);
-    let (risk, says, replaces) = match effect {
-        Effect::InPlace { risk, says } => (risk, says, false),
-        Effect::Replace { says } => (Risk::Destructive, says, true),
+    let others = other_fields(kind, &field.field, declared, live);
+    let effect = effect_of_setting(kind, &field.field, field.live.as_ref(), to, others);
+    let (risk, says, replaces, one_way) = match effect {
+        Effect::InPlace {
+            risk,
+            says,
+            one_way,
+        } => (risk, says, false, one_way),
+        Effect::Replace { says } => (Risk::Destructive, says, true, false),
         Effect::Impossible { says } => return Err(says),
     };
     // What has expired is only worth a word where it was drift that let it expire.
@@ -175,6 +181,7 @@ fn of_value(
         risk,
         says: says.to_owned(),
         replaces,
+        one_way,
     })
 }
 
@@ -195,6 +202,27 @@ fn under_condition(item: &ItemDifference, condition: &str) -> String {
             "{member} is not declared and has the role under the condition {condition}: kedge leaves \
              what a person set; remove it at Google, or declare the binding without `authoritative`"
         ),
+    }
+}
+
+/// What else of the resource decides what a change of this field means.
+fn other_fields<'a>(
+    kind: Kind,
+    field: &FieldName,
+    declared: Option<&'a DeclaredResource>,
+    live: Option<&'a Live>,
+) -> OtherFields<'a> {
+    let is_live = |name: &FieldName| -> Option<&'a Value> { live?.fields.get(name) };
+    let is_declared = |name: &FieldName| -> Option<&'a Value> {
+        let field = declared?.fields.get(name)?;
+        Some(&field.value)
+    };
+    let followed = field_spec(kind, field).and_then(|spec| spec.follows());
+    let followed = followed.as_ref();
+    OtherFields {
+        cleanup_policy: is_live(&CLEANUP_POLICY),
+        followed: followed.and_then(is_live),
+        followed_then: followed.and_then(|name| is_declared(name).or_else(|| is_live(name))),
     }
 }
 
@@ -270,6 +298,7 @@ fn of_items(
             risk,
             says: says.to_owned(),
             replaces: false,
+            one_way: false,
         });
     }
 }

@@ -216,6 +216,19 @@ pub(crate) fn check(name: &str, value: &Value) -> Result<(), String> {
     }
 }
 
+/// The same for a value that comes past Aiven's API: Kafka's own tools take a list of policies in
+/// any order and case.
+pub(crate) fn check_of_kafka(name: &str, value: &Value) -> Result<(), String> {
+    let is_policy = |word: &str| {
+        let word = word.trim();
+        word.eq_ignore_ascii_case("compact") || word.eq_ignore_ascii_case("delete")
+    };
+    match (name, value.as_str()) {
+        ("cleanup_policy", Some(list)) if list.split(',').all(is_policy) => Ok(()),
+        _ => check(name, value),
+    }
+}
+
 /// The value in force for a key: topic, else brokers, else built in.
 pub(crate) fn effective(service: &Service, topic: &Topic, name: &str) -> Value {
     let own = topic.config.get(name);
@@ -300,6 +313,20 @@ mod tests {
         for (name, value) in bad {
             assert!(check(name, &value).is_err(), "{name} {value}");
         }
+    }
+
+    #[test]
+    fn people_may_come_past_the_api() {
+        for (value, fits) in [
+            ("delete,compact", true),
+            ("Compact, delete", true),
+            ("compact,keep", false),
+            ("", false),
+        ] {
+            let checked = check_of_kafka("cleanup_policy", &json!(value));
+            assert_eq!(checked.is_ok(), fits, "{value}");
+        }
+        assert!(check_of_kafka("retention_ms", &json!(-2)).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod tests;
 mod topic;
 mod write;
 
-pub(crate) use config::check as check_config;
+pub(crate) use config::check_of_kafka;
 pub(crate) use topic::{Aiven, Service, Tag, Topic};
 
 use crate::call::{Answer, Call, Content};

@@ -2,7 +2,7 @@
 
 use super::{Deed, Done};
 use crate::Options;
-use crate::aiven::{Service, Tag, Topic, check_config};
+use crate::aiven::{Service, Tag, Topic, check_of_kafka};
 use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ fn check_all(config: &BTreeMap<String, Value>) -> Result<(), String> {
     config
         .iter()
         .filter(|(_, value)| !value.is_null())
-        .try_for_each(|(key, value)| check_config(key, value))
+        .try_for_each(|(key, value)| check_of_kafka(key, value))
 }
 
 fn apply(config: &BTreeMap<String, Value>, to: &mut BTreeMap<String, Value>) {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::definitions::{nodes, policy, project, pubsub, stack};
-use crate::model::{FieldSpec, Kind, RiskRule, Shape, Unit, field_specs};
+use crate::model::{FieldSpec, Kind, Meaning, RiskRule, Shape, Spelling, Unit, field_specs};
 
 fn takes(spec: &FieldSpec) -> String {
     match spec.shape {
@@ -83,6 +83,35 @@ fn table(kind: Kind) -> String {
     table
 }
 
+/// The values of a kind that mean something else than they say.
+fn special_values(kind: Kind) -> Option<String> {
+    let mut table = "| field | value | means | source |\n|---|---|---|---|\n".to_owned();
+    let rows = field_specs(kind)
+        .iter()
+        .flat_map(|spec| spec.special.iter().map(move |special| (spec, special)));
+    let mut any = false;
+    for (spec, special) in rows {
+        any = true;
+        let value = match special.spelling {
+            Spelling::Number(i64::MAX) => "`9223372036854775807` (2^63-1)".to_owned(),
+            Spelling::Number(number) => format!("`{number}`"),
+            Spelling::Word(word) => format!("`{word}`"),
+            Spelling::Absent => "not shown".to_owned(),
+        };
+        let means = match special.meaning {
+            Meaning::NoLimit => "no limit".to_owned(),
+            Meaning::As(field) => format!("as `{field}`"),
+            Meaning::Word(word) => format!("`{word}`"),
+            Meaning::Flag(flag) => format!("`{flag}`"),
+        };
+        table += &format!(
+            "| `{}` | {value} | {means} | {} |\n",
+            spec.name, special.source
+        );
+    }
+    any.then_some(table)
+}
+
 fn page() -> String {
     fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -95,11 +124,12 @@ fn page() -> String {
 fn the_tables_of_fields() {
     let page = page();
     for kind in Kind::ALL {
-        let table = table(kind);
-        assert!(
-            page.contains(&table),
-            "docs/definitions.md lacks:\n\n{table}"
-        );
+        for table in std::iter::once(table(kind)).chain(special_values(kind)) {
+            assert!(
+                page.contains(&table),
+                "docs/definitions.md lacks:\n\n{table}"
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values as people read them: the number as it is stored, and what it means.
 
-use crate::model::{FieldName, Kind, Unit, Value, field_spec};
+use crate::model::{FieldName, Kind, Meaning, Unit, Value, field_spec};
 use crate::render::view::outside;
 
 const NS_PER_MS: i128 = 1_000_000;
@@ -57,16 +57,15 @@ fn meaning(kind: Kind, field: &FieldName, value: &Value) -> Option<String> {
         return Some(span_text(i128::from(*nanos)));
     }
     let number = value.as_int()?;
-    let unit = field_spec(kind, field)?.unit;
-    let special = match (unit, number) {
-        (Unit::Plain, _) | (_, 0) => return None,
+    let spec = field_spec(kind, field)?;
+    let unit = spec.unit;
+    let special = match (spec.meaning(value), number) {
+        (Some(Meaning::NoLimit), _) => Some("no limit".to_owned()),
+        (Some(Meaning::As(other)), _) => Some(format!("as {other}")),
+        (_, 0) => return None,
+        _ if unit == Unit::Plain => return None,
         (_, i64::MAX) => Some("the largest number".to_owned()),
-        (Unit::Seconds, 1) if kind == Kind::DnsRecordSet => Some("automatic".to_owned()),
-        (_, -1) => Some("no limit".to_owned()),
-        (_, -2) => Some(format!(
-            "as {}",
-            field.as_str().trim_start_matches("local_")
-        )),
+        (_, 1) if kind == Kind::DnsRecordSet => Some("automatic".to_owned()),
         _ => None,
     };
     Some(special.unwrap_or_else(|| match unit {
@@ -151,11 +150,7 @@ mod tests {
             ("retention_ms", Int(0), "0"),
             ("segment_ms", Int(500), "500 (500ms)"),
             ("local_retention_ms", Int(-2), "-2 (as retention_ms)"),
-            (
-                "flush_ms",
-                Int(i64::MAX),
-                "9223372036854775807 (the largest number)",
-            ),
+            ("flush_ms", Int(i64::MAX), "9223372036854775807 (no limit)"),
             ("max_message_bytes", Int(26_214_400), "26214400 (25 MiB)"),
             (
                 "max_message_bytes",

@@ -7,6 +7,7 @@ use kedge_core::model::{
 };
 use thiserror::Error;
 
+use super::super::words::words;
 use super::scalar::{Count, Scalar};
 use super::wire::{ConfigValue, Tag, TopicDetail, TopicSummary, TopicWrite};
 
@@ -41,15 +42,29 @@ pub(super) fn is_reserved(name: &str) -> bool {
     name.starts_with("__") || name == "_schemas"
 }
 
-/// Whether the provider is making or deleting the topic right now.
+/// Whether the provider is making or deleting the topic right now, or says something of it that
+/// nobody here knows: then its values mean nothing that could be relied on.
 pub(super) fn in_transition(state: Option<&str>) -> Result<(), ReadFailure> {
-    let (doing, code) = match state {
-        Some("CONFIGURING") => ("creating", FailureCode::InTransition),
-        Some("DELETING") => ("deleting", FailureCode::BeingDeleted),
-        _ => return Ok(()),
+    let (reason, code) = match state {
+        None | Some("ACTIVE") => return Ok(()),
+        Some("CONFIGURING") => (
+            "Aiven is creating or changing the topic right now".to_owned(),
+            FailureCode::InTransition,
+        ),
+        Some("DELETING") => (
+            "Aiven is deleting the topic right now".to_owned(),
+            FailureCode::BeingDeleted,
+        ),
+        Some(other) => (
+            format!(
+                "Aiven says that the topic's state is {}, which this program does not know",
+                words(other)
+            ),
+            FailureCode::StrangeAnswer,
+        ),
     };
     Err(ReadFailure {
-        reason: format!("Aiven is {doing} the topic right now"),
+        reason,
         permission: None,
         code,
     })
@@ -75,14 +90,11 @@ pub(super) fn detail(topic: TopicDetail) -> Result<Live, ReadFailure> {
         topic.tags,
     );
     for spec in config_specs() {
-        let Some(entry) = topic.config.get(spec.name) else {
-            continue;
+        let value = match topic.config.get(spec.name).map(|entry| &entry.value) {
+            None | Some(Scalar::Null) => spec.when_absent(),
+            Some(shown) => Some(config_value(spec, shown).ok_or_else(|| strange(spec.name))?),
         };
-        if entry.value == Scalar::Null {
-            continue;
-        }
-        let value = config_value(spec, &entry.value).ok_or_else(|| strange(spec.name))?;
-        fields.insert(FieldName::known(spec.name), value);
+        fields.extend(value.map(|value| (FieldName::known(spec.name), value)));
     }
     Ok(Live {
         fields,
@@ -155,26 +167,14 @@ fn is_config(name: &str) -> bool {
 }
 
 fn config_value(spec: &FieldSpec, scalar: &Scalar) -> Option<Value> {
-    match spec.shape {
+    let value = match spec.shape {
         Shape::Int { .. } => scalar.as_int().map(Value::Int),
         Shape::Bool => scalar.as_bool().map(Value::Bool),
         Shape::Ratio => scalar.as_billionths().map(Value::Ratio),
-        Shape::Choice(_) | Shape::Text { .. } => scalar.as_text().map(|text| {
-            Value::Text(match spec.name {
-                "cleanup_policy" => ordered_policies(text),
-                _ => text.to_owned(),
-            })
-        }),
+        Shape::Choice(_) | Shape::Text { .. } => scalar.as_text().map(Value::text),
         _ => None,
-    }
-}
-
-/// `delete,compact` means `compact,delete`, which is what the API takes (its enum).
-fn ordered_policies(text: &str) -> String {
-    let mut policies: Vec<&str> = text.split(',').map(str::trim).collect();
-    policies.sort_unstable();
-    policies.dedup();
-    policies.join(",")
+    };
+    value.map(|value| spec.canonical(value))
 }
 
 fn strange(field: &str) -> ReadFailure {
@@ -350,10 +350,62 @@ mod tests {
             ("cleanup_policy", Value::text("compact,delete")),
             ("min_cleanable_dirty_ratio", Value::Ratio(500_000_000)),
             ("preallocate", Value::Bool(false)),
+            // An older service shows neither key.
+            ("diskless_enable", Value::Bool(false)),
+            ("remote_storage_enable", Value::Bool(false)),
         ]
         .map(|(field, value)| (name(field), value))
         .into();
         assert_eq!(live.fields, expected);
+    }
+
+    #[test]
+    fn spellings_of_one_value_are_read_as_one() {
+        for (config, field, expected) in [
+            ("retention_ms", "9223372036854775807", Value::Int(-1)),
+            ("retention_ms", "9223372036854776000", Value::Int(-1)),
+            ("retention_ms", "\"9.223372036854776e18\"", Value::Int(-1)),
+            ("retention_bytes", "\"9223372036854775807\"", Value::Int(-1)),
+            (
+                "local_retention_bytes",
+                "9223372036854775807",
+                Value::Int(-1),
+            ),
+            ("local_retention_ms", "-2.0", Value::Int(-2)),
+            (
+                "cleanup_policy",
+                "\"delete, compact\"",
+                Value::text("compact,delete"),
+            ),
+            (
+                "cleanup_policy",
+                "\"[compact, delete]\"",
+                Value::text("compact,delete"),
+            ),
+            ("compression_type", "\"none\"", Value::text("uncompressed")),
+            (
+                "min_cleanable_dirty_ratio",
+                "\"5.0e-1\"",
+                Value::Ratio(500_000_000),
+            ),
+            (
+                "min_cleanable_dirty_ratio",
+                "1.0",
+                Value::Ratio(1_000_000_000),
+            ),
+            ("preallocate", "\"TRUE\"", Value::Bool(true)),
+            ("remote_storage_enable", "null", Value::Bool(false)),
+        ]
+        .map(|(field, value, expected)| {
+            (
+                format!(r#"{{"{field}":{{"value":{value}}}}}"#),
+                field,
+                expected,
+            )
+        }) {
+            let live = topic(&config).unwrap();
+            assert_eq!(live.fields.get(&name(field)), Some(&expected), "{config}");
+        }
     }
 
     #[test]
@@ -377,12 +429,18 @@ mod tests {
         for (state, code) in [
             ("CONFIGURING", FailureCode::InTransition),
             ("DELETING", FailureCode::BeingDeleted),
+            ("OFFLINE\\u001b[2J", FailureCode::StrangeAnswer),
         ] {
             let body = format!(
                 r#"{{"topic_name":"a","state":"{state}","replication":3,"partitions":[],"tags":[],"config":{{}}}}"#
             );
             let failure = detail(wire::read(body.as_bytes()).unwrap()).unwrap_err();
             assert_eq!(failure.code, code);
+            assert!(!failure.reason.contains('\u{1b}'), "{}", failure.reason);
+            assert_eq!(
+                failure.reason.contains("OFFLINE"),
+                state.contains("OFFLINE")
+            );
         }
     }
 

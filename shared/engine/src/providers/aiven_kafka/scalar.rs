@@ -61,7 +61,11 @@ impl Scalar {
     pub(super) fn as_billionths(&self) -> Option<i64> {
         match self {
             Self::Int(number @ 0..=1) => Some(number * 1_000_000_000),
-            Self::Fraction(text) | Self::Text(text) => billionths(text),
+            Self::Fraction(text) => billionths(text),
+            Self::Text(text) => billionths(text).or_else(|| {
+                // `5e-1` and `.5`: through the double that they stand for.
+                billionths(&text.trim().parse::<f64>().ok()?.to_string())
+            }),
             _ => None,
         }
     }
@@ -238,6 +242,11 @@ mod tests {
             ("0.1", Some(100_000_000)),
             ("0.30000000000000004", Some(300_000_000)),
             ("1e-7", Some(100)),
+            ("\"5.0e-1\"", Some(500_000_000)),
+            ("\".5\"", Some(500_000_000)),
+            ("\"nan\"", None),
+            ("\"1e3\"", None),
+            ("\"-5e-1\"", None),
             ("1", Some(1_000_000_000)),
             ("1.0", Some(1_000_000_000)),
             ("0", Some(0)),
