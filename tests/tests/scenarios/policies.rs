@@ -91,6 +91,54 @@ fn deploy_reaches_as_far_as_it_says() {
 }
 
 #[test]
+fn what_cannot_be_undone_is_done_for_an_edit_and_never_to_correct_drift() {
+    for fields in [
+        ["partitions: 3", "partitions: 5"],
+        ["diskless_enable: false", "diskless_enable: true"],
+        [
+            "remote_storage_enable: false",
+            "remote_storage_enable: true",
+        ],
+    ] {
+        let [before, after] = fields;
+        let mut stack = Stack::new();
+        deed(&stack, json!({"do": "set_tiered_storage", "enabled": true}));
+        stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
+        stack.topics(&[("a", before)]);
+        stack.unattended();
+        stack.wait_minutes(10);
+        // An edit: automation makes it, and a policy that does not reach so far waits.
+        stack.topics(&[("a", after)]);
+        stack.policy("correct: disruptive, deploy: safe, correct_after: 0");
+        stack.unattended();
+        assert_eq!(left(&stack.check(), "dev-a"), ["policy"]);
+        stack.assert_idle_unattended();
+        stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
+        stack.person(&["policy"]);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+        // Somebody makes it anew, smaller or without it.
+        deed(&stack, json!({"do": "delete_topic", "topic": "dev-a"}));
+        deed(
+            &stack,
+            json!({"do": "create_topic", "topic": "dev-a", "partitions": 1, "replication": 2}),
+        );
+        let report = stack.check();
+        assert_eq!(
+            report.verdict(),
+            StackVerdict::Drifted,
+            "{}",
+            shown(&report)
+        );
+        assert_eq!(left(&report, "dev-a"), ["one-way"], "{after}");
+        stack.assert_idle_unattended();
+        stack.person(&[]);
+        stack.wait_minutes(10);
+        stack.assert_settled();
+    }
+}
+
+#[test]
 fn a_field_both_drifted_and_edited_follows_the_stricter_policy() {
     let mut stack = Stack::new();
     stack.policy("correct: safe, deploy: disruptive, correct_after: 0");

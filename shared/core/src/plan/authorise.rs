@@ -289,6 +289,10 @@ fn policy_objection(
         // What waits for a person since adoption goes on waiting when somebody changes it meanwhile
         // (semantics 7.1).
         Cause::NotAdopted | Cause::NotAdoptedAndDrifted => return Some(LeftReason::NeedsPerson),
+        // Somebody may have made it smaller on purpose, and there is no way back.
+        Cause::Drifted | Cause::EditedAndDrifted if step.one_way => {
+            return Some(LeftReason::OneWay);
+        }
         _ if whole && !planned.scope_read => return Some(LeftReason::ScopeUnread),
         Cause::Missing
             if by_name

@@ -27,6 +27,8 @@ pub enum LeftReason {
     /// It depends on a variable of the environment that a person had set and this run has not, or the
     /// other way round.
     Variable(MovedVariable),
+    /// It can't be undone, and nobody edited the definition.
+    OneWay,
     /// It was there before we knew it and differs.
     NeedsPerson,
     /// Nothing of the stack is adopted, and something of it is live.
@@ -60,6 +62,7 @@ impl LeftReason {
             Self::NeedsGrant => "needs-grant",
             Self::NeedsTypedName => "needs-typed-name",
             Self::Variable(_) => "variable",
+            Self::OneWay => "one-way",
             Self::NeedsPerson => "needs-person",
             Self::NotAdopted => "not-adopted",
             Self::Retired => "retired",
@@ -94,6 +97,9 @@ impl fmt::Display for LeftReason {
                 "destructive on a protected stack: needs the stack's name typed on a terminal",
             ),
             Self::Variable(variable) => write!(f, "{variable}: a person decides which is right"),
+            Self::OneWay => f.write_str(
+                "it cannot be undone, and the definition was not edited: a person decides which is right",
+            ),
             Self::NeedsPerson => {
                 f.write_str("it differed when it was found: a person decides which is right")
             }
