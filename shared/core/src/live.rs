@@ -39,8 +39,10 @@ pub enum FailureCode {
     Network,
     /// An answer that can't be understood: cut, HTML, other types.
     StrangeAnswer,
-    /// An answer that contradicts itself or another: a short page, a listed name that a read denies.
+    /// An answer that contradicts itself or another: a short page.
     Inconsistent,
+    /// It is listed, and no read of it shows it. What was made a moment ago may be so.
+    ListedOnly,
     /// Too much gone at once to believe it (semantics 3.2).
     MassAbsence,
     /// State moved under each look, since somebody is changing the stack (semantics 3.4).
@@ -66,6 +68,7 @@ impl FailureCode {
             Self::Network => "network",
             Self::StrangeAnswer => "strange-answer",
             Self::Inconsistent => "inconsistent",
+            Self::ListedOnly => "listed-only",
             Self::MassAbsence => "mass-absence",
             Self::BeingChanged => "being-changed",
             Self::InTransition => "in-transition",

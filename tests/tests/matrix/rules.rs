@@ -168,10 +168,10 @@ fn refusals(provider: ProviderName) -> Vec<Rule> {
             ),
         ),
     };
-    // Cloudflare says 403 of a token that it does not know, too.
+    // Aiven and Cloudflare say 403 of a token that they do not know, too.
     let bad_token = match provider {
-        Cloudflare => Unauthenticated,
-        Aiven | Pubsub => Forbidden,
+        Aiven | Cloudflare => Unauthenticated,
+        Pubsub => Forbidden,
     };
     vec![
         rule("401", status(401, "", ""), Unauthenticated, Blocked),

@@ -77,8 +77,8 @@ fn no_failure_looks_like_absence() {
         ),
         (
             status(403),
-            FailureCode::Forbidden,
-            "403: needs service:data:write",
+            FailureCode::Unauthenticated,
+            "403: Authentication failed; AIVEN_TOKEN",
         ),
         (status(404), FailureCode::ScopeNotFound, "404: Not Found"),
         (status(429), FailureCode::RateLimited, "429: Rate limit"),

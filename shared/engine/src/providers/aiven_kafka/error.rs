@@ -128,13 +128,26 @@ fn complaint(errors: Option<&[ErrorItem]>) -> Option<Problem> {
         .map(Problem::of_items)
 }
 
-/// `status` or `status: message`.
+/// The status, and what was said with it, in Aiven's own words if it has any.
 fn told(status: u16, problem: &Problem) -> String {
-    if problem.message.is_empty() {
-        format!("{status} from Aiven")
-    } else {
-        format!("{status}: {}", problem.message)
-    }
+    let said = [&problem.message, &problem.beside, &problem.code]
+        .into_iter()
+        .find(|words| !words.is_empty());
+    said.map_or_else(
+        || format!("{status} from Aiven"),
+        |said| format!("{status}: {said}"),
+    )
+}
+
+/// Whether a 501 is about a topic that is being made, and not about the call.
+pub(super) fn is_about_a_topic(response: &Response<Bytes>) -> bool {
+    Problem::read(response.body()).says("kafka topic")
+}
+
+/// What an answer says, for a sentence of ours about it.
+pub(super) fn said(response: &Response<Bytes>) -> String {
+    let problem = Problem::read(response.body());
+    told(response.status().as_u16(), &problem)
 }
 
 fn failure(code: FailureCode, reason: String) -> ReadFailure {
@@ -151,13 +164,13 @@ pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> Read
     let problem = Problem::read(response.body());
     let reason = told(status, &problem);
     match status {
-        401 => failure(
+        _ if is_bad_token(status, &problem) => failure(
             FailureCode::Unauthenticated,
             format!("{reason}; AIVEN_TOKEN must hold a valid token"),
         ),
         403 => ReadFailure {
             reason: forbidden(permission, &problem),
-            permission: Some(permission.to_owned()),
+            permission: lacks(&problem).then(|| permission.to_owned()),
             code: FailureCode::Forbidden,
         },
         404 if matches!(not_found(response), NotFound::Topic) => {
@@ -167,7 +180,7 @@ pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> Read
             failure(FailureCode::ProviderError, reason)
         }
         // A page on the way is no word of Aiven's on what is there.
-        404 if problem == Problem::default() => failure(FailureCode::StrangeAnswer, reason),
+        404 if problem.is_silent() => failure(FailureCode::StrangeAnswer, reason),
         404 => failure(FailureCode::ScopeNotFound, reason),
         409 if problem.code == "not_powered" => failure(FailureCode::NotRunning, reason),
         429 => failure(FailureCode::RateLimited, reason),
@@ -189,15 +202,29 @@ pub(super) fn topic_failure(response: &Response<Bytes>) -> ReadFailure {
     }
 }
 
-/// 403 is also what a wrong token gets (Aiven OpenAPI: `authentication_failed`).
+/// Whether the token was refused: 401, and 403 with a code of its own (Aiven OpenAPI).
+fn is_bad_token(status: u16, problem: &Problem) -> bool {
+    status == 401 || (status == 403 && problem.code == "authentication_failed")
+}
+
+/// Whether a 403 may be about a permission, and not about the caller's address or anything else that
+/// has a code of its own (Aiven OpenAPI).
+fn lacks(problem: &Problem) -> bool {
+    matches!(problem.code.as_str(), "" | "permission_denied")
+}
+
+/// Why a call that needs `permission` is forbidden. Without a code nobody knows that it is this
+/// permission; that the call needs it is true all the same.
 fn forbidden(permission: &str, problem: &Problem) -> String {
-    let message = &problem.message;
-    match (problem.code.as_str(), message.is_empty()) {
-        ("authentication_failed", _) => {
-            format!("403: needs {permission}, or the token is wrong ({message})")
-        }
-        (_, true) => format!("403: needs {permission}"),
-        (_, false) => format!("403: needs {permission} ({message})"),
+    let words = [&problem.message, &problem.beside]
+        .into_iter()
+        .find(|words| !words.is_empty());
+    match (problem.code.as_str(), words) {
+        ("permission_denied", None) => format!("403: needs {permission}"),
+        ("permission_denied", Some(words)) => format!("403: {words}; needs {permission}"),
+        ("", None) => format!("403: this call needs {permission}"),
+        ("", Some(words)) => format!("403: {words}; this call needs {permission}"),
+        _ => told(403, problem),
     }
 }
 
@@ -310,18 +337,24 @@ fn write_error(verb: Verb, begun_before: bool, answer: &WriteAnswer) -> Option<C
                 reason: format!("the answer {error}"),
             },
         },
-        401 => blocked(reason, Some("set AIVEN_TOKEN to a valid token")),
+        _ if is_bad_token(status, &problem) => {
+            blocked(reason, Some("set AIVEN_TOKEN to a valid token"))
+        }
         403 => blocked(
             forbidden(TOPIC_PERMISSION, &problem),
-            Some("give the owner of AIVEN_TOKEN the role developer or operator in the project"),
+            (problem.code == "permission_denied").then_some(
+                "give the owner of AIVEN_TOKEN the role developer or operator in the project",
+            ),
         ),
         404 => match not_found(response) {
             NotFound::Topic if verb == Verb::Delete => return None,
             NotFound::Topic | NotFound::Starting => failed(reason),
-            NotFound::Scope | NotFound::Path => blocked(
+            NotFound::Scope => blocked(
                 reason,
                 Some("check the names of project and service in the stack's settings"),
             ),
+            // It may be a gateway's.
+            NotFound::Path => blocked(reason, None),
         },
         409 => {
             let maybe_ours = answer.after_ambiguous || begun_before;
@@ -353,19 +386,20 @@ fn conflict(
             Some("change it through the governance that manages it")
         }
         code if code == "kafka_topic_already_exists" || problem.says(" already exists") => {
-            if verb == Verb::Create && maybe_ours {
-                return None;
+            match verb {
+                Verb::Create if maybe_ours => return None,
+                Verb::Create => Some("adopt the topic with `kedge adopt`, or declare another name"),
+                _ => None,
             }
-            Some("adopt the topic with `kedge adopt`, or declare another name")
         }
         // terraform-provider-aiven#1360; also while brokers are still starting (#1490).
-        _ if problem.says("broker(s)") => {
-            Some("declare less replication, or wait until all brokers run")
-        }
+        _ if problem.says("broker(s)") => problem
+            .says("replication factor")
+            .then_some("declare less replication, or wait until all brokers run"),
         // terraform-provider-aiven#1672.
-        _ if problem.says("tiered storage") => {
-            Some("turn on tiered storage in the service, or drop the fields that need it")
-        }
+        _ if problem.says("tiered storage") => problem
+            .says("not enabled")
+            .then_some("turn on tiered storage in the service, or drop the fields that need it"),
         // What is not known may pass.
         _ => return Some(ChangeError::Failed { reason }),
     };

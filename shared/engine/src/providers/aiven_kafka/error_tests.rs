@@ -35,7 +35,7 @@ const READS: &[(u16, &str, &str, Retry, FailureCode)] = &[
         "authentication_failed",
         "Authentication failed",
         Retry::No,
-        C::Forbidden,
+        C::Unauthenticated,
     ),
     (403, "permission_denied", "no", Retry::No, C::Forbidden),
     (
@@ -108,9 +108,15 @@ fn every_status_of_a_read() {
         assert_eq!(failure.code, expected, "{status} {message}");
         assert!(failure.reason.starts_with(&status.to_string()));
         assert!(failure.reason.contains(message), "{}", failure.reason);
-        assert_eq!(failure.permission.is_some(), status == 403);
+        let may_lack = status == 403 && matches!(code, "" | "permission_denied");
+        assert_eq!(failure.permission.is_some(), may_lack, "{code}");
         let names_the_credential = failure.reason.contains("AIVEN_TOKEN");
-        assert_eq!(names_the_credential, status == 401, "{}", failure.reason);
+        assert_eq!(
+            names_the_credential,
+            expected == C::Unauthenticated,
+            "{}",
+            failure.reason
+        );
     }
 }
 
@@ -125,14 +131,162 @@ fn only_a_topic_is_in_the_making_and_no_page_speaks_for_a_project() {
 }
 
 #[test]
-fn permissions_are_named() {
-    let reason =
-        |code, message| read_failure(&response(403, code, message), SERVICE_PERMISSION).reason;
-    assert_eq!(reason("", ""), "403: needs project:services:read");
-    assert_eq!(
-        reason("authentication_failed", "Authentication failed."),
-        "403: needs project:services:read, or the token is wrong (Authentication failed)"
-    );
+fn permissions_are_named_where_they_may_be_what_lacks() {
+    const ALLOWLIST: &str = "api_client_ip_allowlist_blocks_caller";
+    for (code, message, expected) in [
+        ("", "", "403: this call needs project:services:read"),
+        (
+            "",
+            "Go away",
+            "403: Go away; this call needs project:services:read",
+        ),
+        ("permission_denied", "", "403: needs project:services:read"),
+        (
+            "permission_denied",
+            "Not allowed.",
+            "403: Not allowed; needs project:services:read",
+        ),
+        (
+            "authentication_failed",
+            "Authentication failed.",
+            "403: Authentication failed; AIVEN_TOKEN must hold a valid token",
+        ),
+        (
+            ALLOWLIST,
+            "Your IP is not allowed",
+            "403: Your IP is not allowed",
+        ),
+        (ALLOWLIST, "", "403: api_client_ip_allowlist_blocks_caller"),
+    ] {
+        let failure = read_failure(&response(403, code, message), SERVICE_PERMISSION);
+        assert_eq!(failure.reason, expected);
+    }
+}
+
+/// What a person reads of a refused write, and what to do about it.
+fn refusal(verb: Verb, response: Response<Bytes>) -> (String, Option<String>) {
+    let answer = WriteAnswer {
+        response,
+        after_ambiguous: false,
+    };
+    match outcome(verb, false, Ok(answer)) {
+        Err(ChangeError::Blocked { reason, fix }) => (reason, fix),
+        Err(ChangeError::Failed { reason } | ChangeError::OutcomeUnknown { reason }) => {
+            (reason, None)
+        }
+        Ok(()) => panic!("done"),
+    }
+}
+
+#[test]
+fn every_refusal_keeps_the_providers_words() {
+    let words = "Policy 7 of https://u:pa55@h.example/p?token=s3cret says no";
+    let shown = "Policy 7 of https://[hidden]@h.example/p?[hidden] says no";
+    for status in [
+        400, 401, 402, 403, 404, 408, 409, 410, 417, 422, 429, 451, 500, 501, 503,
+    ] {
+        for code in [
+            "",
+            "some_new_code",
+            "permission_denied",
+            "kafka_topic_reserved",
+        ] {
+            for verb in ANY {
+                let (reason, _) = refusal(*verb, response(status, code, words));
+                assert!(reason.contains(shown), "{verb:?} {status} {code}: {reason}");
+            }
+            let failure = read_failure(&response(status, code, words), TOPIC_PERMISSION);
+            assert!(failure.reason.contains(shown), "{status} {code}");
+            // A code is better than nothing, and a gateway has no form of Aiven's.
+            if !code.is_empty() && status != 403 {
+                let (reason, _) = refusal(Verb::Update, response(status, code, ""));
+                assert_eq!(reason, format!("{status}: {code}"));
+            }
+        }
+        let (reason, fix) = refusal(Verb::Create, raw(status, "blocked by the proxy of ACME"));
+        assert!(reason.contains("blocked by the proxy of ACME"), "{reason}");
+        assert!(fix.is_none() || status == 401, "{status} {fix:?}");
+    }
+}
+
+#[test]
+fn a_way_out_is_named_only_where_it_follows() {
+    let fix = |verb, status, code, message| refusal(verb, response(status, code, message)).1;
+    let (create, update) = (Verb::Create, Verb::Update);
+    for (verb, status, code, message, expected) in [
+        (
+            update,
+            403,
+            "permission_denied",
+            "no",
+            Some("give the owner"),
+        ),
+        (
+            update,
+            403,
+            "authentication_failed",
+            "no",
+            Some("AIVEN_TOKEN"),
+        ),
+        (update, 403, "", "no", None),
+        (
+            update,
+            403,
+            "client_ip_address_policy_violation",
+            "no",
+            None,
+        ),
+        (
+            update,
+            404,
+            "",
+            "Service s does not exist",
+            Some("check the names"),
+        ),
+        (update, 404, "", "Not Found", None),
+        (update, 409, "", BROKERS, Some("less replication")),
+        (update, 409, "", "Too few broker(s) are running", None),
+        (
+            create,
+            409,
+            "",
+            "Tiered storage is not enabled",
+            Some("turn on tiered storage"),
+        ),
+        (
+            update,
+            409,
+            "",
+            "Tiered storage cannot be disabled once enabled",
+            None,
+        ),
+        (
+            create,
+            409,
+            "",
+            "Topic 'x' already exists",
+            Some("kedge adopt"),
+        ),
+        (update, 409, "", "Tag 'x' already exists", None),
+        (
+            update,
+            409,
+            "not_powered",
+            "off",
+            Some("power the service on"),
+        ),
+        (update, 409, "kafka_topic_reserved", "no", None),
+        (update, 400, "kafka_topic_invalid_config", "bad", None),
+    ] {
+        let fix = fix(verb, status, code, message);
+        match expected {
+            Some(part) => assert!(
+                fix.as_deref().is_some_and(|fix| fix.contains(part)),
+                "{message}"
+            ),
+            None => assert_eq!(fix, None, "{status} {code} {message}"),
+        }
+    }
 }
 
 #[test]

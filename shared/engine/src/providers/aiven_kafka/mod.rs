@@ -155,10 +155,14 @@ async fn bulk<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, names: Vec<
     match response.status().as_u16() {
         200 => {}
         404 => match error::not_found(&response) {
-            NotFound::Topic => return Answer::Stale(names),
+            NotFound::Topic => return Answer::Stale(names, error::said(&response)),
             NotFound::Path => return Answer::NoBulk(names, failure()),
             NotFound::Scope | NotFound::Starting => return Answer::Failed(names, failure()),
         },
+        // One topic in it is not made yet (terraform-provider-aiven#89); the others are read.
+        501 if error::is_about_a_topic(&response) => {
+            return Answer::Stale(names, error::said(&response));
+        }
         405 | 501 => return Answer::NoBulk(names, failure()),
         _ => return Answer::Failed(names, failure()),
     }
@@ -181,7 +185,7 @@ async fn single<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, name: Str
         Err(failure) => return Answer::Topic(name, Err(failure)),
     };
     if response.status() == 404 && error::not_found(&response) == NotFound::Topic {
-        return Answer::Gone(name);
+        return Answer::Gone(name, error::said(&response));
     }
     if response.status() != 200 {
         return Answer::Topic(name, Err(error::topic_failure(&response)));

@@ -39,16 +39,17 @@ pub(super) type TopicAnswer = Result<Live, ReadFailure>;
 pub(super) enum Answer {
     /// A bulk read: what it shows, which may be less than what was asked for (tf: read.go).
     Topics(Vec<String>, BTreeMap<String, TopicAnswer>),
-    /// A bulk read refused for a name in it; it does not say which (terraform-provider-aiven#1179).
-    Stale(Vec<String>),
+    /// A bulk read refused for a name in it, in Aiven's words; it does not say which
+    /// (terraform-provider-aiven#1179).
+    Stale(Vec<String>, String),
     /// There is no bulk read here; it was experimental once.
     NoBulk(Vec<String>, ReadFailure),
     /// A bulk read failed.
     Failed(Vec<String>, ReadFailure),
     /// One topic.
     Topic(String, TopicAnswer),
-    /// One topic is not there.
-    Gone(String),
+    /// One topic is not there, in Aiven's words.
+    Gone(String, String),
     /// The service is running, or not, or nobody knows.
     Service(Result<(), ReadFailure>),
 }
@@ -135,9 +136,9 @@ impl<'a> Survey<'a> {
                         None => left_out.push(name),
                     }
                 }
-                self.look_closer(left_out)
+                self.look_closer(left_out, "it is left out")
             }
-            Answer::Stale(names) => self.look_closer(names),
+            Answer::Stale(names, words) => self.look_closer(names, &words),
             Answer::NoBulk(names, failure) => {
                 let reason = format!(
                     "{}; one by one, no more than {EXTRA_READS_MAX} topics are read",
@@ -155,8 +156,8 @@ impl<'a> Survey<'a> {
                 self.settle(&name, topic);
                 Vec::new()
             }
-            Answer::Gone(name) => {
-                self.gone(&name);
+            Answer::Gone(name, words) => {
+                self.gone(&name, &words);
                 Vec::new()
             }
             Answer::Service(Ok(())) => self.prove_absences(),
@@ -222,12 +223,10 @@ impl<'a> Survey<'a> {
 
     /// A GET says 404: proof, if the list does not say otherwise. It is asked only of a running
     /// service.
-    fn gone(&mut self, name: &str) {
+    fn gone(&mut self, name: &str, words: &str) {
         if self.listed.contains(name) {
-            self.unknown(
-                name,
-                inconsistent("it is listed, but Aiven says that it is not there"),
-            );
+            let reason = format!("it is listed, but Aiven says that it is not there ({words})");
+            self.unknown(name, listed_only(&reason));
         } else {
             let key = self.key(name);
             self.reading.unknown.remove(&key);
@@ -267,8 +266,9 @@ impl<'a> Survey<'a> {
 
     /// Finds the names that spoil a batch: in halves, so that one of a hundred costs 14 reads and
     /// the others are still read.
-    fn look_closer(&mut self, mut names: Vec<String>) -> Vec<Ask> {
-        let failure = inconsistent("it is listed, but the bulk read does not know it");
+    fn look_closer(&mut self, mut names: Vec<String>, words: &str) -> Vec<Ask> {
+        let reason = format!("it is listed, but the bulk read does not show it ({words})");
+        let failure = listed_only(&reason);
         if names.len() <= SINGLES_MAX {
             return self.one_by_one(names, &failure);
         }
@@ -298,6 +298,14 @@ fn inconsistent(reason: &str) -> ReadFailure {
         reason: reason.to_owned(),
         permission: None,
         code: FailureCode::Inconsistent,
+    }
+}
+
+/// Listed, and denied by a read.
+fn listed_only(reason: &str) -> ReadFailure {
+    ReadFailure {
+        code: FailureCode::ListedOnly,
+        ..inconsistent(reason)
     }
 }
 

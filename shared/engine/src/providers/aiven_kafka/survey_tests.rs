@@ -159,7 +159,7 @@ fn absence_takes_a_running_service_and_a_404() {
     let world = |ask: &Ask| match ask {
         Ask::Service => Answer::Service(Ok(())),
         Ask::Single(name) => match name.as_str() {
-            "prod-gone" => Answer::Gone(name.clone()),
+            "prod-gone" => Answer::Gone(name.clone(), "404".to_owned()),
             "prod-late" => Answer::Topic(name.clone(), Ok(Live::default())),
             _ => Answer::Topic(name.clone(), Err(failure(FailureCode::ProviderError))),
         },
@@ -200,7 +200,7 @@ fn no_more_than_twenty_absences_are_proven() {
     let recorded = numbered(25);
     let world = |ask: &Ask| match ask {
         Ask::Service => Answer::Service(Ok(())),
-        Ask::Single(name) => Answer::Gone(name.clone()),
+        Ask::Single(name) => Answer::Gone(name.clone(), "404".to_owned()),
         Ask::Bulk(names) => panic!("{names:?}"),
     };
     let (reading, extra) = run(Vec::new(), &wanted(&recorded, &recorded), world);
@@ -217,10 +217,10 @@ fn no_more_than_twenty_absences_are_proven() {
 fn refusing(stale: &[String]) -> impl Fn(&Ask) -> Answer {
     move |ask| match ask {
         Ask::Bulk(names) if names.iter().any(|name| stale.contains(name)) => {
-            Answer::Stale(names.clone())
+            Answer::Stale(names.clone(), "404".to_owned())
         }
         Ask::Bulk(names) => Answer::Topics(names.clone(), all_of(names)),
-        Ask::Single(name) if stale.contains(name) => Answer::Gone(name.clone()),
+        Ask::Single(name) if stale.contains(name) => Answer::Gone(name.clone(), "404".to_owned()),
         Ask::Single(name) => Answer::Topic(name.clone(), Ok(Live::default())),
         Ask::Service => Answer::Service(Ok(())),
     }
@@ -235,7 +235,7 @@ fn one_stale_name_does_not_hide_the_others() {
         assert!(extra <= 14, "{extra}");
         for name in &topics {
             let expected = if stale.contains(name) {
-                "inconsistent"
+                "listed-only"
             } else {
                 "present"
             };
@@ -256,7 +256,7 @@ fn looking_closer_ends() {
     assert!(
         topics
             .iter()
-            .all(|name| word(&reading, name) == "inconsistent")
+            .all(|name| word(&reading, name) == "listed-only")
     );
 }
 

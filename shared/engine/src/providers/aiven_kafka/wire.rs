@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use super::super::object;
+use super::super::words::{of_other_body, words};
 use super::scalar::{Count, Scalar};
 
 /// A body that is not what it should be. Never repeats a part of it.
@@ -174,11 +175,14 @@ pub(super) enum ConfigValue {
 }
 
 /// What an error body tells that is fit to be shown: bodies may carry credentials
-/// (aiven-go-client: client.go), so only `message` and the code are taken.
+/// (aiven-go-client: client.go), so only messages and the code are taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) code: String,
+    /// Aiven's own words; empty if it says nothing.
     pub(super) message: String,
+    /// What a body says that is not in Aiven's form, as gateways send. Shown, and never judged by.
+    pub(super) beside: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -199,47 +203,48 @@ pub(super) struct ErrorItem {
 }
 
 impl Problem {
-    /// The most characters of a provider's message that are shown.
-    const CHARS_MAX: usize = 200;
-
     /// Reads an error body; empty if it is none.
     pub(super) fn read(body: &[u8]) -> Self {
-        let body: ErrorBody = read(body).unwrap_or_default();
-        let mut problem = Self::of_items(body.errors.as_deref().unwrap_or_default());
-        if let Some(message) = body.message.as_text() {
-            problem.message = shown(message);
-        }
-        problem
+        let Ok(twin) = read::<ErrorBody>(body) else {
+            return Self {
+                beside: of_other_body(body),
+                ..Self::default()
+            };
+        };
+        Self::of(&twin.message, twin.errors.as_deref().unwrap_or_default())
     }
 
-    /// The first of a list of errors; empty if there is none.
+    /// Of a list of errors the code of the first and the words of all; empty if there is none.
     pub(super) fn of_items(items: &[ErrorItem]) -> Self {
-        let text = |part: fn(&ErrorItem) -> &Scalar| {
-            items
-                .first()
-                .and_then(|item| part(item).as_text())
-                .unwrap_or_default()
-        };
-        Self {
-            code: text(|item| &item.error_code).to_owned(),
-            message: shown(text(|item| &item.message)),
+        Self::of(&Scalar::Null, items)
+    }
+
+    fn of(message: &Scalar, items: &[ErrorItem]) -> Self {
+        let own = items.iter().map(|item| &item.message);
+        let mut said: Vec<String> = Vec::new();
+        for message in std::iter::once(message).chain(own) {
+            let words = words(message.as_text().unwrap_or_default());
+            if !words.is_empty() && !said.contains(&words) {
+                said.push(words);
+            }
         }
+        let code = items.first().and_then(|item| item.error_code.as_text());
+        Self {
+            code: words(code.unwrap_or_default()),
+            message: words(&said.join("; ")),
+            beside: String::new(),
+        }
+    }
+
+    /// Whether Aiven says nothing in its own form.
+    pub(super) fn is_silent(&self) -> bool {
+        self.code.is_empty() && self.message.is_empty()
     }
 
     /// Whether the message says so, in whatever case.
     pub(super) fn says(&self, words: &str) -> bool {
         self.message.to_ascii_lowercase().contains(words)
     }
-}
-
-/// One short line without a final stop.
-fn shown(message: &str) -> String {
-    let line: String = message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(Problem::CHARS_MAX)
-        .collect();
-    line.trim().trim_end_matches('.').to_owned()
 }
 
 /// What a successful write answers: an object, with no errors in it.
@@ -300,9 +305,19 @@ mod tests {
         ] {
             assert_eq!(Problem::read(odd), Problem::default());
         }
+        let several = br#"{"message":"Bad request.","errors":[{"message":"bad \u001b[31mkey","error_code":"c"},{"message":"Bad request"},{"message":"see https://u:pa55@h/?t=s3cret"}]}"#;
+        let problem = Problem::read(several);
+        assert_eq!(
+            problem.message,
+            "Bad request; bad [31mkey; see https://[hidden]@h/?[hidden]"
+        );
+        assert!(!problem.is_silent());
+        let gateway = Problem::read(b"upstream is down\n");
+        assert_eq!(gateway.beside, "upstream is down");
+        assert!(gateway.is_silent());
         let long = format!(r#"{{"message":"a\nb{}"}}"#, "x".repeat(900));
         let message = Problem::read(long.as_bytes()).message;
-        assert_eq!(message.chars().count(), 200);
+        assert!(message.chars().count() < 310, "{message}");
         assert!(message.starts_with("a bx"));
     }
 }
