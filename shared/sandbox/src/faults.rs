@@ -131,6 +131,11 @@ pub enum Effect {
         /// How far back.
         ms: i64,
     },
+    /// Aiven: the read of one topic is so old, though the list has it already.
+    SingleLag {
+        /// How far back.
+        ms: i64,
+    },
     /// Aiven: the bulk read leaves out its last topics without a word (tf: read.go).
     ShortAnswer {
         /// How many are missing.
@@ -216,6 +221,7 @@ pub(crate) struct Quirks {
     pub(crate) power_off: bool,
     pub(crate) list_lag_ms: i64,
     pub(crate) bulk_lag_ms: i64,
+    pub(crate) single_lag_ms: i64,
     pub(crate) short_by: usize,
     pub(crate) slow_create_ms: i64,
     pub(crate) unreadable: bool,
@@ -244,6 +250,7 @@ impl Hit {
             Effect::PowerOff => quirks.power_off = true,
             Effect::ListingLag { ms } => quirks.list_lag_ms = *ms,
             Effect::BulkLag { ms } => quirks.bulk_lag_ms = *ms,
+            Effect::SingleLag { ms } => quirks.single_lag_ms = *ms,
             Effect::ShortAnswer { by } => quirks.short_by = *by,
             Effect::SlowCreate { ms, unreadable } => {
                 quirks.slow_create_ms = *ms;
@@ -283,6 +290,7 @@ fn concerns(effect: &Effect, provider: Provider) -> bool {
         Effect::PowerOff
         | Effect::ListingLag { .. }
         | Effect::BulkLag { .. }
+        | Effect::SingleLag { .. }
         | Effect::ShortAnswer { .. }
         | Effect::SlowCreate { .. }
         | Effect::SlowDelete { .. }

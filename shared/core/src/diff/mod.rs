@@ -320,7 +320,7 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
     }
     comparison.differences = differences.into_iter().collect();
     (comparison.unmanaged, comparison.strays) = unmanaged(input, &resolved, live);
-    comparison.unread_scopes = unread_scopes(input, &doubts);
+    comparison.unread_scopes = unread_scopes(input, &comparison.differences, &doubts);
     comparison.resolved = resolved;
     comparison
 }
@@ -504,8 +504,9 @@ impl One<'_> {
         let is_ours = !is_interrupted
             && self.recorded.is_some_and(|recorded| match failure.code {
                 FailureCode::InTransition => self.settles(recorded),
-                // What we made anew may be listed as the one before it; what we changed may not.
-                FailureCode::BeingDeleted => self.is_fresh(recorded),
+                // What we made anew may be listed as the one before it, or be listed before it can
+                // be read; what we changed may not.
+                FailureCode::BeingDeleted | FailureCode::ListedOnly => self.is_fresh(recorded),
                 _ => false,
             });
         if is_ours {
@@ -742,13 +743,22 @@ fn unmanaged(
     (unmanaged, strays)
 }
 
-fn unread_scopes(input: DiffInput<'_>, doubts: &BTreeMap<Scope, ReadFailure>) -> Vec<Scope> {
+fn unread_scopes(
+    input: DiffInput<'_>,
+    differences: &BTreeMap<ResourceKey, Difference>,
+    doubts: &BTreeMap<Scope, ReadFailure>,
+) -> Vec<Scope> {
+    let settles = |key: &ResourceKey| {
+        let one = differences.get(key);
+        one.is_some_and(|one| one.verdict == Verdict::Settling)
+    };
     let is_open = |(key, failure): (&ResourceKey, &ReadFailure)| {
         let state = input.state;
         let is_confirmed = || state.is_some_and(|one| one.is_confirmed_absent(key, input.now));
         match failure.code {
             FailureCode::InTransition | FailureCode::BeingDeleted => false,
             FailureCode::MassAbsence => !is_confirmed(),
+            FailureCode::ListedOnly => !settles(key),
             _ => true,
         }
     };

@@ -441,6 +441,7 @@ impl Case {
             code: match () {
                 () if self.has("coming") => FailureCode::InTransition,
                 () if self.has("leaving") => FailureCode::BeingDeleted,
+                () if self.has("listed") => FailureCode::ListedOnly,
                 () => FailureCode::Forbidden,
             },
         };

@@ -193,7 +193,8 @@ pub(super) fn single(
     quirks: &Quirks,
     now_ms: i64,
 ) -> Result<Answer, Refused> {
-    let topic = service.topics.get(name).ok_or_else(|| not_found(name))?;
+    let known = service.topics_at(now_ms.saturating_sub(quirks.single_lag_ms));
+    let topic = known.get(name).ok_or_else(|| not_found(name))?;
     readable(topic, now_ms)?;
     Ok(Answer::json(
         200,
