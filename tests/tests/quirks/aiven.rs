@@ -52,7 +52,6 @@ fn changed_by_a_person(fields: &str, config: serde_json::Value) -> Stack {
 #[test]
 fn another_spelling_of_a_value_is_no_difference() {
     const MAX: i64 = i64::MAX;
-    const TIERED: &str = "remote_storage_enable: true";
     for (fields, config) in [
         ("retention_ms: -1", json!({"retention_ms": MAX})),
         (
@@ -85,6 +84,12 @@ fn another_spelling_of_a_value_is_no_difference() {
         assert_clean(&stack);
         stack.assert_settled();
     }
+}
+
+#[test]
+fn a_local_retention_that_is_the_whole_one_is_no_difference() {
+    const MAX: i64 = i64::MAX;
+    const TIERED: &str = "remote_storage_enable: true";
     for (fields, config) in [
         (
             "local_retention_ms: -2, retention_ms: 7d",

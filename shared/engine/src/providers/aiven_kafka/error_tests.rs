@@ -209,76 +209,79 @@ fn every_refusal_keeps_the_providers_words() {
     }
 }
 
+/// Verb, status, code, message; a part of the way out.
+type WayOutRow = (Verb, u16, &'static str, &'static str, Option<&'static str>);
+
+const WAYS_OUT: &[WayOutRow] = &[
+    (
+        Verb::Update,
+        403,
+        "permission_denied",
+        "no",
+        Some("give the owner"),
+    ),
+    (
+        Verb::Update,
+        403,
+        "authentication_failed",
+        "no",
+        Some("AIVEN_TOKEN"),
+    ),
+    (Verb::Update, 403, "", "no", None),
+    (
+        Verb::Update,
+        403,
+        "client_ip_address_policy_violation",
+        "no",
+        None,
+    ),
+    (
+        Verb::Update,
+        404,
+        "",
+        "Service s does not exist",
+        Some("check the names"),
+    ),
+    (Verb::Update, 404, "", "Not Found", None),
+    (Verb::Update, 409, "", BROKERS, Some("less replication")),
+    (Verb::Update, 409, "", "Too few broker(s) are running", None),
+    (
+        Verb::Create,
+        409,
+        "",
+        "Tiered storage is not enabled",
+        Some("turn on tiered storage"),
+    ),
+    (
+        Verb::Update,
+        409,
+        "",
+        "Tiered storage cannot be disabled once enabled",
+        None,
+    ),
+    (
+        Verb::Create,
+        409,
+        "",
+        "Topic 'x' already exists",
+        Some("kedge adopt"),
+    ),
+    (Verb::Update, 409, "", "Tag 'x' already exists", None),
+    (
+        Verb::Update,
+        409,
+        "not_powered",
+        "off",
+        Some("power the service on"),
+    ),
+    (Verb::Update, 409, "kafka_topic_reserved", "no", None),
+    (Verb::Update, 400, "kafka_topic_invalid_config", "bad", None),
+];
+
 #[test]
 fn a_way_out_is_named_only_where_it_follows() {
-    let fix = |verb, status, code, message| refusal(verb, response(status, code, message)).1;
-    let (create, update) = (Verb::Create, Verb::Update);
-    for (verb, status, code, message, expected) in [
-        (
-            update,
-            403,
-            "permission_denied",
-            "no",
-            Some("give the owner"),
-        ),
-        (
-            update,
-            403,
-            "authentication_failed",
-            "no",
-            Some("AIVEN_TOKEN"),
-        ),
-        (update, 403, "", "no", None),
-        (
-            update,
-            403,
-            "client_ip_address_policy_violation",
-            "no",
-            None,
-        ),
-        (
-            update,
-            404,
-            "",
-            "Service s does not exist",
-            Some("check the names"),
-        ),
-        (update, 404, "", "Not Found", None),
-        (update, 409, "", BROKERS, Some("less replication")),
-        (update, 409, "", "Too few broker(s) are running", None),
-        (
-            create,
-            409,
-            "",
-            "Tiered storage is not enabled",
-            Some("turn on tiered storage"),
-        ),
-        (
-            update,
-            409,
-            "",
-            "Tiered storage cannot be disabled once enabled",
-            None,
-        ),
-        (
-            create,
-            409,
-            "",
-            "Topic 'x' already exists",
-            Some("kedge adopt"),
-        ),
-        (update, 409, "", "Tag 'x' already exists", None),
-        (
-            update,
-            409,
-            "not_powered",
-            "off",
-            Some("power the service on"),
-        ),
-        (update, 409, "kafka_topic_reserved", "no", None),
-        (update, 400, "kafka_topic_invalid_config", "bad", None),
-    ] {
-        let fix = fix(verb, status, code, message);
+    for &(verb, status, code, message, expected) in WAYS_OUT {
+        let (_, fix) = refusal(verb, response(status, code, message));
         match expected {
             Some(part) => assert!(
                 fix.as_deref().is_some_and(|fix| fix.contains(part)),
