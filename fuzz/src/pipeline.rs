@@ -168,6 +168,8 @@ pub(crate) fn run(
             holds: Vec::new(),
             holds_unread: None,
             asked: None,
+            open_run: None,
+            unverified: None,
         })?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What going from one special value of a Pub/Sub field to another risks, both ways.
 
 use kedge_core::model::{FieldName, Kind, Value, field_specs};
-use kedge_core::risk::{Effect, effect_of_setting};
+use kedge_core::risk::{Effect, OtherFields, effect_of_setting};
 
 /// A value as the table writes it: `-` is none, a number of seconds ends in `s`.
 fn value(text: &str) -> Option<Value> {
@@ -70,7 +70,13 @@ labels.team           | - -> ''            | safe
 ";
 
 fn word(kind: Kind, field: &str, live: Option<&Value>, to: &Value) -> &'static str {
-    match effect_of_setting(kind, &FieldName::new(field), live, to, None) {
+    match effect_of_setting(
+        kind,
+        &FieldName::new(field),
+        live,
+        to,
+        OtherFields::default(),
+    ) {
         Effect::InPlace { risk, .. } => risk.as_str(),
         Effect::Replace { .. } => "replace",
         Effect::Impossible { .. } => "impossible",

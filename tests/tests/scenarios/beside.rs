@@ -236,7 +236,7 @@ fn at_every_call_of_a_run_a_check_says_who_changes_what() {
 #[track_caller]
 fn says_who(report: &Report, keys: &[String], at: &str) {
     let at = format!("{at}\n{}", shown(report));
-    let open = report.open_run.as_ref().expect(&at);
+    let open = report.open_run.as_ref().unwrap_or_else(|| panic!("{at}"));
     assert!(matches!(open.stage, Stage::Working { .. }), "{at}");
     let says = open.to_string();
     assert!(
@@ -363,7 +363,7 @@ fn after_a_crash_at_every_call_a_check_says_that_the_run_broke_off() {
                 continue;
             }
             broken += 1;
-            let open = report.open_run.as_ref().expect(&at);
+            let open = report.open_run.as_ref().unwrap_or_else(|| panic!("{at}"));
             assert!(
                 matches!(
                     open.stage,

@@ -10,7 +10,7 @@ use kedge_core::stored::{COUNT_MAX, TIME_MS_MAX};
 use kedge_engine::history::{Query, history};
 use kedge_engine::lease::{Holder, LeaseTimes, holder_of, replace, unlock};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{Job, Progress, RunError, check};
+use kedge_engine::reconcile::{Job, Progress, RunError, StopError, check};
 use kedge_tests::ports::endpoints;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack, person};
@@ -302,7 +302,10 @@ fn a_counter_at_its_end_stops_a_run_before_it_writes() {
     stack.ports.store.set(LEASE, full.to_string());
     let world = stack.ports.sandbox.world();
     let error = stack.up(&person(&[])).unwrap().map(|_| ()).unwrap_err();
-    assert!(matches!(error, RunError::Lease(_)), "{error:?}");
+    let RunError::Stopped { source, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(matches!(source, StopError::Lease(_)), "{source:?}");
     assert!(chain(&error).contains("more than any count"), "{error:?}");
     assert_eq!(stack.ports.sandbox.world(), world);
     assert_eq!(stack.ports.store.text(LEASE), full.to_string());

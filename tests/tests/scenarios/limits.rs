@@ -12,7 +12,7 @@ use kedge_core::state;
 use kedge_core::stored::grant::Grant;
 use kedge_engine::MemoryError;
 use kedge_engine::lease::{Holder, LeaseTimes, holder_of, replace, unlock};
-use kedge_engine::reconcile::{Authorisation, RunError, check};
+use kedge_engine::reconcile::{Authorisation, RunError, StopError, check};
 use kedge_engine::request::Request;
 use kedge_tests::ports::{CrashPoint, Sent, endpoints};
 use kedge_tests::stack::{
@@ -134,7 +134,13 @@ fn a_run_looks_again_under_its_lease_three_times_at_most() {
             stack.assert_settled();
             continue;
         }
-        let is_moved = matches!(upped, Err(RunError::Memory(MemoryError::Moved { .. })));
+        let is_moved = matches!(
+            upped,
+            Err(RunError::Stopped {
+                source: StopError::Memory(MemoryError::Moved { .. }),
+                ..
+            })
+        );
         assert!(is_moved, "{}", short(&upped));
         assert_eq!(starts(&stack), [0; 0]);
         assert!(lease(&stack).released);
@@ -254,31 +260,37 @@ fn what_can_not_be_taken_back_is_done_right_after_a_renewal() {
 
 #[test]
 fn a_lease_is_taken_over_when_its_grace_is_over_and_not_before() {
-    for (early_ms, is_free) in [(1, false), (0, true)] {
-        let (stack, allow) = busy(1);
-        // It crashes right after it took the lease.
-        let runner = stack.beside();
-        let before = written(&stack, LEASE).len();
-        let mut call = 1;
-        while written(&stack, LEASE).len() == before {
-            runner.crash_at(Some(CrashPoint::After(call)));
-            assert!(runner.up(&person(&allow)).is_err());
-            call += 1;
-        }
-        runner.crash_at(None);
-        let taken = *written(&stack, LEASE).last().unwrap();
-        // A run reads the lease when its look is over.
-        let calm = stack.fork();
-        let began = calm.ports.true_now().0;
-        let held = calm.up(&person(&allow)).unwrap();
-        assert!(is_held(&held), "{}", short(&held));
-        let look_ms = calm.ports.true_now().0 - began;
-        stack.wait_ms(taken + LEASE_OVER_MS - early_ms - look_ms - stack.ports.true_now().0);
-        let upped = stack.up(&person(&allow)).unwrap();
-        assert_eq!(is_held(&upped), !is_free, "{early_ms}: {}", short(&upped));
-        assert_eq!(count(&upped), if is_free { 5 } else { 0 });
-        heal(&stack);
+    let (stack, allow) = busy(1);
+    // It crashes right after it took the lease.
+    let runner = stack.beside();
+    let before = written(&stack, LEASE).len();
+    let mut call = 1;
+    while written(&stack, LEASE).len() == before {
+        runner.crash_at(Some(CrashPoint::After(call)));
+        assert!(runner.up(&person(&allow)).is_err());
+        call += 1;
     }
+    runner.crash_at(None);
+    let taken = *written(&stack, LEASE).last().unwrap();
+    let over = taken + LEASE_OVER_MS;
+    // A run takes the lease when its look is over: it begins a little earlier each time.
+    stack.wait_ms(over - 60 - stack.ports.true_now().0);
+    let mut first = None;
+    for late_ms in 0..60 {
+        let later = stack.fork();
+        later.wait_ms(late_ms);
+        let upped = later.up(&person(&allow)).unwrap();
+        match first {
+            None if is_held(&upped) => assert_eq!(count(&upped), 0),
+            _ => {
+                assert_eq!(count(&upped), 5, "{late_ms}: {}", short(&upped));
+                first.get_or_insert(written(&later, LEASE)[0]);
+            }
+        }
+    }
+    let first = first.unwrap();
+    assert!((over..over + 3).contains(&first), "{over} {first}");
+    heal(&stack);
 }
 
 #[test]
@@ -309,10 +321,11 @@ fn a_lease_that_is_unlocked_is_free_half_a_lease_after_its_last_renewal() {
         };
         assert!(lease(&stack).released);
         let free = *written(&stack, LEASE).last().unwrap();
-        // A second more, since S3 cuts its times.
+        // A second more, since S3 cuts its times, and where the lease was renewed just then, what the
+        // store asks between two writes.
         let after_ms = free - taken;
         assert!(
-            (31_000..31_010).contains(&after_ms),
+            (31_000..31_600).contains(&after_ms),
             "{is_damaged}: {after_ms}"
         );
         heal(&stack);

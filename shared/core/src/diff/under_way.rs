@@ -115,6 +115,7 @@ impl Begun<'_> {
                 Some(Reading::Unknown(failure)) if self.is_unread_alone => match failure.code {
                     FailureCode::InTransition => true,
                     FailureCode::BeingDeleted
+                    | FailureCode::ListedOnly
                     | FailureCode::MassAbsence
                     | FailureCode::Inconsistent => comes_or_goes,
                     _ => false,

@@ -75,6 +75,26 @@ fn worlds() -> Vec<World> {
     held.holds.set(hold(Some(topic("dev-a")), -1));
     let mut stack_held = eight_changes();
     stack_held.holds.set(hold(None, 60));
+    vec![
+        World::in_sync(),
+        eight_changes(),
+        unread,
+        new,
+        edited,
+        replaced,
+        mixed,
+        protected,
+        ignored,
+        held,
+        stack_held,
+    ]
+    .into_iter()
+    .chain(beside_a_run())
+    .collect()
+}
+
+/// Worlds that another run is changing, or was.
+fn beside_a_run() -> [World; 5] {
     let begun = |stage: Stage| {
         let mut world = eight_changes();
         world.remove(&mail_sub());
@@ -92,18 +112,7 @@ fn worlds() -> Vec<World> {
     });
     let mut unverified = eight_changes();
     unverified.unverified = Some("the stack is being changed".to_owned());
-    vec![
-        World::in_sync(),
-        eight_changes(),
-        unread,
-        new,
-        edited,
-        replaced,
-        mixed,
-        protected,
-        ignored,
-        held,
-        stack_held,
+    [
         working,
         broke_off,
         outcome_unknown,

@@ -160,7 +160,7 @@ async fn bulk<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, names: Vec<
             NotFound::Scope | NotFound::Starting => return Answer::Failed(names, failure()),
         },
         // One topic in it is not made yet (terraform-provider-aiven#89); the others are read.
-        501 if error::is_about_a_topic(&response) => {
+        501 if names.len() > 1 && error::is_about_a_topic(&response) => {
             return Answer::Stale(names, error::said(&response));
         }
         405 | 501 => return Answer::NoBulk(names, failure()),

@@ -123,7 +123,7 @@ fn every_refusal_has_the_providers_own_words_bounded_and_clean() {
         ] {
             let words = r"the\u001b[31mzone\nis https://u:s3cret@h/x?s3cret shut.";
             let errors = format!(r#"{{"code":{code},"message":"{words}"}}"#);
-            let many = vec![errors.as_str(); 3].join(",");
+            let many = [errors.as_str(); 3].join(",");
             let long = format!(r#"{{"code":1,"message":"{}"}}"#, "a ".repeat(400));
             let body = format!(r#"{{"success":false,"errors":[{many},{long}]}}"#);
             let response = answer(status, &body);
