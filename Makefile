@@ -11,11 +11,12 @@ CARGO ?= cargo
 STACK =
 ARGS =
 SECONDS = 15
-SEED =
-# Of `make mutants`: how many, of the lines changed since which commit, and how many may be left.
-N =
-SINCE =
-MAX_LEFT =
+SEED ?=
+# Of `make mutants`, from the environment too: how many (40, or all of a change), of the lines changed
+# since which commit, and how many may be left.
+N ?=
+SINCE ?=
+MAX_LEFT ?=
 FUZZ = --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 # Where `make install` puts bin/kedge; empty: cargo's own folder, ~/.cargo, whose bin is on PATH.
 ROOT =
