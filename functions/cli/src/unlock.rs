@@ -124,16 +124,17 @@ fn shown(held: &HeldBy) -> String {
 /// Whether a person agrees. A run that works is not stopped by a word that is typed in passing.
 fn is_agreed(is_json: bool, found: &Found, stack: &str) -> Result<bool, CliError> {
     if is_json || !screen::can_ask() {
-        return Err(CliError::Usage(
-            "nobody can be asked here: unlock with --yes".to_owned(),
-        ));
+        return Err(CliError::Usage("no terminal: pass --yes".to_owned()));
     }
     let is_working = match found {
         Found::Held(held) => matches!(held.pulse(), Pulse::Working | Pulse::Unknown),
         Found::Damaged(_) => false,
     };
     let (word, what) = match is_working {
-        true => (stack, "stop the run that works and take its lease"),
+        true => (
+            stack,
+            "take its lease, which stops its run if it is still working",
+        ),
         false => ("yes", "take it over and release it"),
     };
     let question = format!("Type `{word}` to {what}, anything else to leave it: ");

@@ -86,7 +86,7 @@ impl Judged {
     pub(crate) fn discarded(self, by: Option<&HeldBy>) -> Self {
         let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
         let why = format!(
-            "{who}; state moved under each of {LOOKS_MAX} looks, so that nothing is known of it now: \
+            "{who}; state changed during each of {LOOKS_MAX} checks, so nothing could be checked: \
              run the command again in a moment"
         );
         let report = unverified(&self.look, why);

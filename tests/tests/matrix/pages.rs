@@ -4,7 +4,6 @@
 
 use kedge_core::diff::Verdict;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::ports::ProviderName;
 use kedge_engine::reconcile::Authorisation;
 use kedge_sandbox::{Effect, Options, Provider};
 use kedge_tests::stack::{NODE, Stack, person};

@@ -268,3 +268,197 @@ pub(super) fn is_interrupted(input: DiffInput<'_>, key: &ResourceKey) -> bool {
         .zip(declared)
         .is_some_and(|(intent, declared)| intent.is_replacement_by(&declared.values(), input.now))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(100_000_000);
+    const LATER: bool = true;
+    const OVER: bool = false;
+
+    /// `ret=1 max=2`, `members=a,b`; `-` is nothing.
+    fn fields(text: &str) -> Option<Fields> {
+        let field = |part: &str| {
+            let (name, value) = part.split_once('=').unwrap();
+            let value = match name {
+                "members" => Value::set(value.split(',').filter(|item| !item.is_empty())),
+                _ => Value::Int(value.parse().unwrap()),
+            };
+            (FieldName::new(name.to_owned()), value)
+        };
+        (text != "-").then(|| text.split_whitespace().map(field).collect())
+    }
+
+    fn intent(verb: Verb, from: &str, to: &str, shows_later: bool) -> Intent {
+        Intent {
+            verb,
+            at: NOW,
+            shown_by: NOW.plus_ms(i64::from(shows_later)),
+            from: fields(from),
+            to: fields(to).unwrap_or_default(),
+            automatic: None,
+            earlier: None,
+        }
+    }
+
+    fn resolve(kind: Kind, intent: &Intent, stored: &str, live: &str) -> Resolved {
+        let stored = fields(stored).map(|fields| Recorded {
+            fields,
+            ..Recorded::default()
+        });
+        let stored = stored.as_ref();
+        match fields(live) {
+            None => absent(intent, stored, NOW),
+            Some(live) => Present {
+                kind,
+                intent,
+                live: &live,
+            }
+            .resolve(stored, NOW),
+        }
+    }
+
+    /// What became of it and what is recorded then: `=` as before, `-` nothing.
+    fn judge(kind: Kind, intent: &Intent, stored: &str, live: &str) -> (Fate, String) {
+        let resolved = resolve(kind, intent, stored, live);
+        let record = match resolved.record {
+            None => "=".to_owned(),
+            Some(None) => "-".to_owned(),
+            Some(Some(record)) => {
+                let one = |(name, value): (&FieldName, &Value)| match value {
+                    Value::Set(set) => {
+                        let items: Vec<&str> = set.iter().map(String::as_str).collect();
+                        format!("{name}={}", items.join(","))
+                    }
+                    value => format!("{name}={value}"),
+                };
+                let parts: Vec<String> = record.fields.iter().map(one).collect();
+                parts.join(" ")
+            }
+        };
+        (resolved.fate, record)
+    }
+
+    #[test]
+    fn what_became_of_a_change_of_fields() {
+        use Fate::{Made, NotMade, Open};
+        use Verb::{Create, Delete, Replace, Update};
+        // verb, from, to, shows later, recorded, live: fate, record
+        for (verb, from, to, later, stored, live, fate, record) in [
+            (Create, "-", "r=1", LATER, "-", "-", Open, "="),
+            (Create, "-", "r=1", OVER, "-", "-", NotMade, "="),
+            (Create, "-", "r=1", LATER, "-", "r=1", Made, "r=1"),
+            (Create, "-", "r=1", OVER, "-", "r=5", Made, "r=1"),
+            (Create, "-", "r=1", OVER, "r=1", "r=1", Made, "="),
+            (Create, "-", "r=2", OVER, "r=1", "r=2", Made, "r=2"),
+            // It is there, so it was made; somebody changed it since.
+            (Create, "-", "r=2", OVER, "r=1", "r=9", Made, "="),
+            (Create, "-", "r=2", OVER, "r=1", "-", NotMade, "="),
+            (Update, "r=1", "r=2", LATER, "r=1", "r=2", Made, "r=2"),
+            (Update, "r=1", "r=2", LATER, "r=1", "r=1", Open, "="),
+            (Update, "r=1", "r=2", OVER, "r=1", "r=1", NotMade, "="),
+            (Update, "r=1", "r=2", OVER, "r=1", "r=9", NotMade, "="),
+            (Update, "r=1", "r=2", OVER, "r=1", "-", NotMade, "="),
+            (Update, "r=1", "r=2", LATER, "r=1", "-", Open, "="),
+            // In part: one field shows it.
+            (
+                Update, "r=1 s=1", "r=2 s=2", LATER, "r=1 s=1", "r=2 s=1", Open, "r=2 s=1",
+            ),
+            (
+                Update, "r=1 s=1", "r=2 s=2", OVER, "r=1 s=1", "r=2 s=1", Made, "r=2 s=1",
+            ),
+            // A field that was so before says nothing.
+            (
+                Update, "r=1 s=2", "r=2 s=2", OVER, "r=1 s=2", "r=1 s=2", NotMade, "=",
+            ),
+            // What was never recorded is ours once all of it shows.
+            (Update, "r=1", "r=2", OVER, "-", "r=2", Made, "r=2"),
+            (
+                Update, "r=1 s=1", "r=2 s=2", OVER, "-", "r=2 s=1", Made, "=",
+            ),
+            (Update, "r=1", "r=2", OVER, "-", "r=1", NotMade, "="),
+            // What was to be replaced is still the one from before.
+            (Replace, "r=1", "r=2", LATER, "r=1", "r=1", Open, "="),
+            (Replace, "r=1", "r=2", OVER, "r=1", "r=1", NotMade, "="),
+            (Replace, "r=1", "r=2", OVER, "-", "r=1", NotMade, "="),
+            (Replace, "r=1", "r=2", LATER, "r=1", "r=2", Made, "r=2"),
+            (Replace, "r=1", "r=2", OVER, "-", "r=2", Made, "r=2"),
+            (Replace, "r=1", "r=2", OVER, "-", "r=7", Made, "r=2"),
+            (Replace, "r=1", "r=2", OVER, "r=1", "-", NotMade, "="),
+            (Delete, "r=1", "-", LATER, "r=1", "r=1", Open, "="),
+            (Delete, "r=1", "-", OVER, "r=1", "r=1", NotMade, "="),
+            (Delete, "r=1", "-", LATER, "r=1", "-", Made, "-"),
+            (Delete, "r=1", "-", LATER, "-", "-", Made, "="),
+        ] {
+            let intent = intent(verb, from, to, later);
+            let found = judge(Kind::KafkaTopic, &intent, stored, live);
+            let row = format!("{verb:?} {from} -> {to}, {stored}, {live}");
+            assert_eq!(found, (fate, record.to_owned()), "{row}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_a_change_of_a_set() {
+        use Fate::{Made, NotMade, Open};
+        use Verb::{Create, Delete, Update};
+        for (verb, from, to, later, stored, live, fate, record) in [
+            (Create, "-", "a,b", OVER, "-", "a,x", Made, "members=a"),
+            (Create, "-", "a", LATER, "-", "x", Open, "="),
+            (Create, "-", "a", OVER, "-", "x", NotMade, "="),
+            (Update, "a", "a,b", LATER, "a", "a,b", Made, "members=a,b"),
+            (Update, "a", "a,b", LATER, "a", "a", Open, "="),
+            (Update, "a", "a,b", OVER, "a", "a", NotMade, "="),
+            (Update, "a,b", "a", LATER, "a,b", "a", Made, "members=a"),
+            (Update, "a,b", "a", OVER, "a,b", "a,b", NotMade, "="),
+            // Half: one was added, the other is there still and stays ours.
+            (
+                Update,
+                "a,b",
+                "a,c",
+                OVER,
+                "a,b",
+                "a,b,c",
+                NotMade,
+                "members=a,b,c",
+            ),
+            (
+                Update,
+                "a,b",
+                "a,c",
+                OVER,
+                "a,b",
+                "a,c",
+                Made,
+                "members=a,c",
+            ),
+            (Delete, "a,x", "-", LATER, "a", "x", Made, "-"),
+            (Delete, "a,x", "-", LATER, "a", "a,x", Open, "="),
+            (Delete, "a,x", "-", OVER, "a", "a,x", NotMade, "="),
+            (Delete, "a,x", "-", OVER, "a", "-", Made, "-"),
+        ] {
+            let set = |text: &str| match text {
+                "-" => text.to_owned(),
+                items => format!("members={items}"),
+            };
+            let intent = intent(verb, &set(from), &set(to), later);
+            let found = judge(Kind::PubsubBinding, &intent, &set(stored), &set(live));
+            let row = format!("{verb:?} {from} -> {to}, {stored}, {live}");
+            assert_eq!(found, (fate, record.to_owned()), "{row}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_made_is_ours() {
+        let attempt = |to| intent(Verb::Update, "r=1", to, OVER);
+        let third = attempt("r=4").after(attempt("r=3").after(attempt("r=2")));
+        for (live, record) in [("r=2", "r=2"), ("r=3", "r=3"), ("r=4", "r=4"), ("r=5", "=")] {
+            let found = judge(Kind::KafkaTopic, &third, "r=1", live);
+            assert_eq!(found.1, record, "{live}");
+        }
+        let attempt = |to| intent(Verb::Create, "-", to, OVER);
+        let second = attempt("r=2 s=2").after(attempt("r=1 s=1"));
+        let found = judge(Kind::KafkaTopic, &second, "-", "r=1 s=1");
+        assert_eq!(found, (Fate::Made, "r=1 s=1".to_owned()));
+    }
+}

@@ -114,7 +114,7 @@ impl fmt::Display for LeftReason {
             }
             Self::Announced { until } => write!(f, "announced; may be corrected from {until}"),
             Self::RuleEnded => {
-                f.write_str("its ignore rule ended: told first, and done on the next run")
+                f.write_str("its ignore rule ended: reported now, automation acts on its next run")
             }
             Self::Flapping => {
                 f.write_str("corrected twice today already, and somebody changes it back")

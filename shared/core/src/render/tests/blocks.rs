@@ -479,7 +479,7 @@ fn broke_off() {
 fn unverified() {
     let mut world = eight_changes();
     let why = "stack `dev` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago; state \
-               moved under each of 3 looks, so that nothing is known of it now: run the command again \
+               changed during each of 3 checks, so nothing could be checked: run the command again \
                in a moment";
     world.unverified = Some(why.to_owned());
     shows("unverified", &world);

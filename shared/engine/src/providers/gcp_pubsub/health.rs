@@ -45,7 +45,7 @@ pub(super) fn of_topic(topic: &wire::Topic) -> Vec<String> {
     if schema == Some(DELETED_SCHEMA) {
         unhealthy.push(format!(
             "Pub/Sub says that its schema is {DELETED_SCHEMA}: the schema of its messages was deleted, and \
-             only a repair at Google ends that"
+             repair it at Google"
         ));
     }
     unhealthy
@@ -84,9 +84,8 @@ fn state(state: Option<&str>, what: &str) -> Option<String> {
 fn sentence(bad: &[String], so: &str) -> impl Iterator<Item = String> {
     let said = (!bad.is_empty()).then(|| bad.join(" and "));
     let so = so.to_owned();
-    said.into_iter().map(move |said| {
-        format!("Pub/Sub says that {said}: {so}, and only a repair at Google ends that")
-    })
+    said.into_iter()
+        .map(move |said| format!("Pub/Sub says that {said}: {so}, and repair it at Google"))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn what_does_not_is_said_in_googles_words() {
         said,
         [
             "Pub/Sub says that its state is INGESTION_RESOURCE_ERROR and that of its source awsMsk is \
-          CLUSTER_NOT_FOUND: nothing is taken in from its source, and only a repair at Google ends that"
+          CLUSTER_NOT_FOUND: nothing is taken in from its source, and repair it at Google"
         ]
     );
     let said = topic(json!({"schemaSettings": {"schema": "_deleted-schema_"}}));
@@ -55,7 +55,7 @@ fn what_does_not_is_said_in_googles_words() {
         said,
         [
             "Pub/Sub says that its state is NEW [31m_STATE and that of its export to BigQuery is NOT_FOUND: \
-          it does not deliver, and only a repair at Google ends that"
+          it does not deliver, and repair it at Google"
         ]
     );
 }
