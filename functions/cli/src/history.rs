@@ -104,7 +104,7 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
     let revision = revision.map(|revision| format!(" · revision {}", plain_text(revision)));
     let interrupted = run.interrupted.as_ref();
     let found_out =
-        interrupted.map(|one| format!(" · found out about run {}", plain_text(&one.run)));
+        interrupted.map(|one| format!(" · found out what run {} left open", plain_text(&one.run)));
     format!(
         "{}  {:<8}  {} ({}){} · {} · {ended}{}",
         time(run.at_ms),

@@ -69,6 +69,22 @@ pub enum Edit {
 }
 
 impl Edit {
+    /// The edit that takes this one back; none for a field that gets a value.
+    #[must_use]
+    pub fn undone(&self) -> Option<Self> {
+        Some(match self {
+            Self::Set { .. } => return None,
+            Self::Add { field, item } => Self::Remove {
+                field: field.clone(),
+                item: item.clone(),
+            },
+            Self::Remove { field, item } => Self::Add {
+                field: field.clone(),
+                item: item.clone(),
+            },
+        })
+    }
+
     /// The field it is about.
     #[must_use]
     pub fn field(&self) -> &FieldName {

@@ -63,17 +63,34 @@ pub fn not_made(state: &mut State, key: &ResourceKey) {
 
 /// The declared fields as they were live before the change.
 fn live_fields(approved: &Approved) -> Option<Fields> {
-    let live = approved.change.live.as_ref()?;
-    let declared = &approved.change.declared;
+    let change = &approved.change;
+    let live = change.live.as_ref()?;
     let known = live
         .fields
         .iter()
-        .filter(|(name, _)| declared.contains_key(name));
-    Some(
-        known
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-    )
+        .filter(|(name, _)| change.declared.contains_key(name));
+    let mut before: Fields = known
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for (name, to) in fields_after(approved) {
+        if let Some(set) = set_before(approved, &name, &to) {
+            before.insert(name, set);
+        }
+    }
+    Some(before)
+}
+
+/// A set as it was before some of its items were added or removed: only what this change touches differs
+/// from what is recorded after it. What else is live of it, or lacks, is not our doing.
+fn set_before(approved: &Approved, name: &FieldName, to: &Value) -> Option<Value> {
+    let change = &approved.change;
+    let touches = |edit: &&Edit| edit.field() == name && !matches!(edit, Edit::Set { .. });
+    let edits = change.edits.iter().filter(touches);
+    let undone: Vec<Edit> = edits.filter_map(|edit| edit.undone()).collect();
+    match to {
+        Value::Set(set) if !undone.is_empty() => Some(edited_set(set, &undone, name)),
+        _ => None,
+    }
 }
 
 /// The fields that the change gives values to, with those values.
@@ -139,6 +156,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         return;
     }
     let open = intent.and_then(|intent| intent.earlier);
+    keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open
         .as_deref()
         .filter(|earlier| made_other(approved, earlier))
@@ -187,7 +205,11 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
                 settling.may_show(&name, Some(attempted));
             }
         }
-        settling.may_show(&name, live.and_then(|live| live.get(&name)));
+        let shown = set_before(approved, &name, &value);
+        settling.may_show(
+            &name,
+            shown.as_ref().or(live.and_then(|live| live.get(&name))),
+        );
         record.pending_adoption.remove(&name);
         record.fields.insert(name, value);
     }
@@ -195,6 +217,18 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     state.awaiting.remove(&change.key);
     state.absent.remove(&change.key);
     state.resources.insert(change.key.clone(), record);
+}
+
+/// An earlier attempt to delete what was updated now may be carried out still: it stays open.
+fn keep_deletion(state: &mut State, approved: &Approved, open: Option<&Intent>, now: Timestamp) {
+    let deletes = |intent: &&Intent| intent.verb == Verb::Delete && intent.may_show_later(now);
+    let deletion = open.into_iter().flat_map(Intent::attempts).find(deletes);
+    if let (Verb::Update, Some(deletion), Some(applying)) =
+        (approved.change.verb, deletion, &mut state.applying)
+    {
+        let key = approved.change.key.clone();
+        applying.intents.insert(key, deletion.clone());
+    }
 }
 
 /// Whether an open attempt to make the same resource would have made it otherwise.

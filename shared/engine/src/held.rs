@@ -2,6 +2,7 @@
 
 use kedge_core::open_run::OpenRun;
 use kedge_core::report::{Carried, Changed, Report};
+use kedge_core::state::State;
 use kedge_core::stored::run::{About, Requests};
 
 use crate::apply::{self, Begun};
@@ -22,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) changed: Changed,
     /// What checks remembered before.
     pub(crate) watch: ReadWatch,
+    /// State as it was seen and left; none where it was written.
+    pub(crate) state: Option<State>,
     /// Why it went no further, if so.
     pub(crate) stopped: Option<StopError>,
     /// Whether what was seen counts, so that it may be remembered (semantics 3.4).
@@ -41,6 +44,7 @@ impl Ended {
             report,
             changed,
             watch: look.watch,
+            state: look.memory.state,
             stopped,
         }
     }
@@ -150,6 +154,7 @@ impl<P: WritePorts, S: Store> Held<'_, P, S> {
             report,
             changed,
             watch: look.watch,
+            state: None,
             stopped,
             is_verified: true,
         }

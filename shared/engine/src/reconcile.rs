@@ -190,7 +190,11 @@ pub async fn up<P: WritePorts, S: Store>(
         refused => Ended::of(judged, &run, refused),
     };
     if ended.is_verified {
-        let seen = Seen::And(&ended.changed.carried);
+        let seen = match &ended.state {
+            // A run that changes nothing sees what a check sees.
+            Some(state) => Seen::By(Some(state)),
+            None => Seen::And(&ended.changed.carried),
+        };
         remember(store, job, ended.watch, &ended.report, seen).await;
     }
     if let (None, Authorisation::Asked(Request::Retire { .. })) = (&ended.stopped, authorisation) {
@@ -406,7 +410,7 @@ async fn look<P: ReadPorts, S: Store>(
     )
     .await;
     let (memory, watch) = (memory?, watch?);
-    let open_run = lease::open_run(store, memory.state.as_ref(), ports.now()).await?;
+    let open_run = lease::open_run(store, memory.state.as_ref(), ports.now()).await;
     let salt = match &memory.state {
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),

@@ -16,7 +16,7 @@ use crate::ports::Store;
 pub(crate) enum Seen<'a> {
     /// A check, of a stack with this state.
     By(Option<&'a State>),
-    /// A run that looked and then made these changes.
+    /// A run that looked and then made these changes, at least one.
     And(&'a [Carried]),
 }
 

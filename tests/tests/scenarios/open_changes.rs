@@ -2,9 +2,10 @@
 //! somebody else's (semantics 8.1, 8.2), and what the provider does not show yet is no drift (3.6).
 
 use kedge_core::diff::{Cause, Verdict};
+use kedge_core::open_run::Stage;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{GMAIL, LEAVER, Stack, difference, verdict};
+use kedge_tests::stack::{GMAIL, LEAVER, NODE, PUBLISHER, Stack, difference, verdict};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -295,4 +296,200 @@ fn items_that_are_not_shown_yet_settle_one_by_one() {
     let field = &difference(&report, "n1.clustera.io").fields[0];
     let items: Vec<&str> = field.items.iter().map(|one| one.item.as_str()).collect();
     assert_eq!(items, ["192.0.2.2"]);
+}
+
+/// A node of two addresses of which somebody took one away, which automation leaves, and to which an edit
+/// adds another.
+fn with_one_taken_away() -> Stack {
+    let mut stack = Stack::new();
+    stack.policy("correct: safe, deploy: disruptive, correct_after: 0");
+    stack.topics(&[]);
+    stack.nodes(&["name: n1, ips: [192.0.2.2, 192.0.2.3], domain: n1.clustera.io"]);
+    stack.person(&[]);
+    stack.wait_minutes(90);
+    deed(
+        &stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io"}),
+    );
+    let record = json!({"type": "A", "name": "n1.clustera.io", "content": "192.0.2.3", "ttl": 300});
+    deed(&stack, json!({"do": "add_record", "record": record}));
+    let _ = stack.check();
+    stack.nodes(&["name: n1, ips: [192.0.2.2, 192.0.2.3, 192.0.2.4], domain: n1.clustera.io"]);
+    stack
+}
+
+/// The items of a set that differ.
+fn items(stack: &Stack, key: &str) -> Vec<String> {
+    let report = stack.check();
+    let fields = &difference(&report, key).fields;
+    let items = fields.iter().flat_map(|field| &field.items);
+    items.map(|one| one.item.clone()).collect()
+}
+
+#[test]
+fn what_a_write_to_a_set_did_not_touch_stays_drift() {
+    let mut stack = with_one_taken_away();
+    stack.policy("correct: none, deploy: disruptive, correct_after: 0");
+    let mut member = Stack::new();
+    member.policy("correct: none, deploy: disruptive, correct_after: 0");
+    member.topics(&[]);
+    member.mail_for(&[GMAIL], "");
+    member.person(&[]);
+    member.wait_minutes(90);
+    let text =
+        member.files["area/pubsub.yaml"].replace("members:", "authoritative: true, members:");
+    member.file("area/pubsub.yaml", text.clone());
+    deed(
+        &member,
+        json!({"do": "add_iam_member", "topic": "dev-mail", "role": PUBLISHER, "member": LEAVER}),
+    );
+    let _ = member.check();
+    member.file(
+        "area/pubsub.yaml",
+        text.replace("members: [", "members: [\"user:two@example.com\", "),
+    );
+    for (stack, key, item) in [
+        (stack, "n1.clustera.io", "192.0.2.2"),
+        (member, "dev-mail/roles/pubsub.publisher", LEAVER),
+    ] {
+        // What is both drifted and edited follows the stricter policy, so a person adds the item.
+        stack.unattended();
+        for _ in 0..3 {
+            assert!(items(&stack, key).contains(&item.to_owned()), "{key}");
+            assert_eq!(stack.check().verdict(), StackVerdict::Drifted, "{key}");
+            stack.wait_ms(40_000);
+        }
+        let report = stack.check();
+        let notes = &difference(&report, key).notes;
+        assert!(
+            notes.iter().all(|note| !note.contains("did not take")),
+            "{notes:?}"
+        );
+    }
+}
+
+#[test]
+fn an_item_that_was_added_counts_though_another_is_lacking() {
+    let stack = with_one_taken_away();
+    lose_answers(&stack, Provider::Cloudflare);
+    stack.person(&[]);
+    stack.ports.sandbox.clear_faults();
+    let (_, changed) = stack.unattended();
+    assert!(changed.carried.is_empty() || changed.is_complete());
+    assert!(!stack.state_text().contains("\"applying\""));
+    stack.wait_minutes(10);
+    stack.assert_settled();
+}
+
+#[test]
+fn a_deletion_is_not_believed_where_all_else_is_gone_too() {
+    let nodes: Vec<String> = (1..=12)
+        .map(|n| format!("name: n{n}, ips: [192.0.2.{n}], domain: n{n}.clustera.io"))
+        .collect();
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let mut stack = Stack::new();
+    stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
+    stack.topics(&[]);
+    stack.nodes(&nodes);
+    stack.person(&[]);
+    stack.wait_minutes(90);
+    stack.nodes(&nodes[..11]);
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            provider: Some(Provider::Cloudflare),
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: Effect::LoseAnswer { applied: false },
+        times: None,
+    });
+    stack.person(&["n12.clustera.io"]);
+    stack.ports.sandbox.clear_faults();
+    let full = stack.fork();
+    for n in 1..=12 {
+        deed(
+            &stack,
+            json!({"do": "remove_record", "name": format!("n{n}.clustera.io")}),
+        );
+    }
+    let (report, changed) = stack.unattended();
+    assert_eq!(report.verdict(), StackVerdict::Incomplete);
+    assert_eq!((changed.forgotten, changed.serial), (0, None));
+    assert!(stack.state_text().contains("n12.clustera.io"));
+    // Where the list is whole, it is what it was.
+    assert_eq!(verdict(&full.check(), "n12.clustera.io"), Verdict::Orphan);
+}
+
+#[test]
+fn a_deletion_that_lands_late_is_ours_though_the_resource_was_changed_since() {
+    let mut stack = Stack::new();
+    stack.policy("correct: safe, deploy: disruptive, correct_after: 0, prune: true");
+    stack.topics(&[("base", ""), ("c", "")]);
+    stack.person(&[]);
+    stack.wait_minutes(90);
+    stack.topics(&[("base", "")]);
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            provider: Some(Provider::Aiven),
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: Effect::LoseAnswer { applied: false },
+        times: None,
+    });
+    stack.person(&["dev-c"]);
+    stack.ports.sandbox.clear_faults();
+    stack.topics(&[("base", ""), ("c", "retention_ms: 1209600000")]);
+    stack.unattended();
+    deed(&stack, json!({"do": "delete_topic", "topic": "dev-c"}));
+    let report = stack.check();
+    assert_eq!(difference(&report, "dev-c").whole, Some(Cause::New));
+    stack.unattended();
+    stack.assert_settled();
+}
+
+#[test]
+fn a_run_that_changes_nothing_sees_that_a_write_took() {
+    let mut stack = Stack::new();
+    stack.topics(&[]);
+    stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
+    stack.person(&[]);
+    stack.wait_minutes(90);
+    stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
+    stack.person(&[]);
+    let (_, changed) = stack.unattended();
+    assert_eq!(changed.carried, []);
+    deed(
+        &stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io"}),
+    );
+    let record = json!({"type": "A", "name": "n1.clustera.io", "content": "192.0.2.1", "ttl": 300});
+    deed(&stack, json!({"do": "add_record", "record": record}));
+    assert_eq!(verdict(&stack.check(), "n1.clustera.io"), Verdict::Drifted);
+}
+
+#[test]
+fn a_lease_that_can_not_be_read_is_said_and_the_check_goes_on() {
+    let mut stack = with_base();
+    stack.topics(&[("base", ""), ("ghost", "")]);
+    up_unheard(&stack, Provider::Aiven, &[]);
+    stack.ports.store.fail_reads("lease.json", 0, 1);
+    let report = stack.check();
+    let stage = report.open_run.map(|run| run.stage);
+    assert!(matches!(stage, Some(Stage::Unread { .. })), "{stage:?}");
+}
+
+#[test]
+fn what_one_run_left_open_is_not_called_another_ones() {
+    let mut stack = with_base();
+    stack.topics(&[("base", ""), ("ghost", "")]);
+    up_unheard(&stack, Provider::Aiven, &[]);
+    let first = stack.check().open_run.map(|run| run.run);
+    stack.trouble(Provider::Aiven, "", LAG);
+    stack.nodes(&[NODE]);
+    stack.topics(&[("base", "")]);
+    stack.wait_ms(1_000);
+    let (_, changed) = stack.person(&[]);
+    assert!(changed.done() == 1 && first != Some(changed.run.clone()));
+    assert_eq!(stack.check().open_run, None);
 }

@@ -3,7 +3,7 @@
 
 use super::fields::items_cause;
 use super::{Cause, FieldDifference, ItemDifference};
-use crate::model::{FieldName, Recorded, Settling, Timestamp};
+use crate::model::{Recorded, Settling, Timestamp};
 
 /// What was set aside.
 #[derive(Debug, Default)]
@@ -32,28 +32,51 @@ pub(super) fn set_aside(
     if !settling.is_blamed(now) {
         return aside;
     }
-    for field in fields.iter_mut().filter(|field| is_old(field, settling)) {
-        if field.cause == Cause::EditedAndDrifted {
-            field.cause = Cause::Edited;
-            continue;
-        }
-        field.stuck = settling.retried;
-        let note = did_not_take(field.field.as_str(), settling.retried);
-        aside.notes.push(note);
+    for field in fields.iter_mut() {
+        blame(field, settling, &mut aside);
     }
     aside
+}
+
+/// Says of a field, or of items of it, that our write of it did not take.
+fn blame(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside) {
+    let is_old_item = |item: &ItemDifference| is_old_item(field, settling, item);
+    let old: Vec<bool> = field.items.iter().map(is_old_item).collect();
+    if !is_old(field, settling) && !old.contains(&true) {
+        return;
+    }
+    if field.cause == Cause::EditedAndDrifted && field.items.is_empty() {
+        field.cause = Cause::Edited;
+        return;
+    }
+    aside
+        .notes
+        .push(did_not_take(field.field.as_str(), settling.retried));
+    if !settling.retried {
+        return;
+    }
+    if old.iter().all(|is_old| *is_old) {
+        field.stuck = true;
+        return;
+    }
+    // Items that did not take, twice, are not tried again; the others are.
+    let mut old = old.into_iter();
+    field.items.retain(|_| old.next() != Some(true));
+    field.cause = items_cause(&field.items);
 }
 
 /// Whether a field differs by more than a write of ours that is not shown yet.
 fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside) -> bool {
     if !field.items.is_empty() {
-        let all = field.items.len();
-        let name = &field.field;
-        field
+        let old: Vec<bool> = field
             .items
-            .retain(|item| !is_item_old(name, item, settling));
-        if field.items.len() < all {
+            .iter()
+            .map(|item| is_old_item(field, settling, item))
+            .collect();
+        if old.contains(&true) {
             aside.any = true;
+            let mut old = old.into_iter();
+            field.items.retain(|_| old.next() != Some(true));
             field.cause = items_cause(&field.items);
         }
         return !field.items.is_empty();
@@ -74,24 +97,19 @@ fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut S
     true
 }
 
-/// Whether a field shows what was there before our own write.
+/// Whether a field that is no set shows what was there before our own write.
 fn is_old(field: &FieldDifference, settling: &Settling) -> bool {
-    let name = &field.field;
-    match field.items.as_slice() {
-        [] => {
-            matches!(field.cause, Cause::Drifted | Cause::EditedAndDrifted)
-                && settling.is_from_before(name, field.live.as_ref())
-        }
-        items => items.iter().all(|item| is_item_old(name, item, settling)),
-    }
+    field.items.is_empty()
+        && matches!(field.cause, Cause::Drifted | Cause::EditedAndDrifted)
+        && settling.is_from_before(&field.field, field.live.as_ref())
 }
 
 /// Whether an item is, or lacks, as before our own write. One under a condition does not: that is
 /// somebody's doing.
-fn is_item_old(name: &FieldName, item: &ItemDifference, settling: &Settling) -> bool {
+fn is_old_item(field: &FieldDifference, settling: &Settling, item: &ItemDifference) -> bool {
     item.cause == Cause::Drifted
         && item.condition.is_none()
-        && settling.is_item_from_before(name, &item.item, item.lacking)
+        && settling.is_item_from_before(&field.field, &item.item, item.lacking)
 }
 
 /// What to say of a write of ours that has no effect.

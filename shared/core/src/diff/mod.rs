@@ -279,13 +279,20 @@ pub fn diff(input: DiffInput<'_>) -> Comparison {
         has_state: input.state.is_some(),
         ..Comparison::default()
     };
-    let resolved = resolve::resolved(input);
+    let mut resolved = resolve::resolved(input);
     let mut live = SeekLive::new(input.live);
-    let known = known(input, &resolved, &mut live);
-    let doubts = doubt::mass_absences(input, &known);
+    let mut all = known(input, &resolved, &mut live);
+    let doubts = doubt::mass_absences(input, &all);
+    let doubted = resolve::doubted_deletions(input, &resolved, &doubts);
+    if !doubted.is_empty() {
+        all.clear();
+        resolved.extend(doubted);
+        live = SeekLive::new(input.live);
+        all = known(input, &resolved, &mut live);
+    }
     let rules = Rules::new(&input.declared.ignore_rules);
     let mut differences = Vec::new();
-    for known in known {
+    for known in all {
         let Known { key, declared, .. } = known;
         let recorded = known.recorded();
         let state = input.state;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::DiffInput;
 use crate::change::Verb;
-use crate::live::Reading;
+use crate::live::{ReadFailure, Reading};
 use crate::model::{
-    FieldName, Fields, Kind, Recorded, ResourceKey, Timestamp, Value, has_items, items,
+    FieldName, Fields, Kind, Recorded, ResourceKey, Scope, Timestamp, Value, has_items, items,
 };
 use crate::state::Intent;
 
@@ -184,7 +184,7 @@ impl Present<'_> {
                 Value::Set(to) if has_items(self.kind, name) => {
                     let was = record.fields.get(name).and_then(Value::as_set);
                     let live = live.and_then(Value::as_set);
-                    let shows = shows_items(was, to, from.and_then(Value::as_set), live);
+                    let shows = shows_items(to, from.and_then(Value::as_set), live);
                     (shows, Some(self.items_now(name, was, live)))
                 }
                 _ => (live == Some(to), self.attempted(name, live).cloned()),
@@ -245,10 +245,8 @@ impl Present<'_> {
     }
 }
 
-/// Whether a set shows a change of it: all that was added is there, nothing of ours that was removed.
-/// Exactly what was there before shows no change, whatever else was to be removed.
+/// Whether a set shows a change of it: all that was added is there, and nothing that was removed.
 fn shows_items(
-    was: Option<&BTreeSet<String>>,
     to: &BTreeSet<String>,
     from: Option<&BTreeSet<String>>,
     live: Option<&BTreeSet<String>>,
@@ -256,8 +254,29 @@ fn shows_items(
     let has =
         |set: Option<&BTreeSet<String>>, item: &String| set.is_some_and(|set| set.contains(item));
     let mut added = to.iter().filter(|item| !has(from, item));
-    let mut removed = was.into_iter().flatten().filter(|item| !to.contains(*item));
-    live != from && added.all(|item| has(live, item)) && !removed.any(|item| has(live, item))
+    let mut removed = from
+        .into_iter()
+        .flatten()
+        .filter(|item| !to.contains(*item));
+    added.all(|item| has(live, item)) && !removed.any(|item| has(live, item))
+}
+
+/// The deletions that stay open, since so much else of their scope is gone that no absence in it is
+/// believed (semantics 3.2).
+pub(super) fn doubted_deletions(
+    input: DiffInput<'_>,
+    resolved: &BTreeMap<ResourceKey, Resolved>,
+    doubts: &BTreeMap<Scope, ReadFailure>,
+) -> Vec<(ResourceKey, Resolved)> {
+    let is_doubted = |(key, one): &(&ResourceKey, &Resolved)| {
+        one.record == Some(None)
+            && doubts.contains_key(key.scope())
+            && input.live.reading(key) == Some(Reading::Absent)
+    };
+    let doubted = resolved.iter().filter(is_doubted);
+    doubted
+        .map(|(key, _)| (key.clone(), Resolved::open()))
+        .collect()
 }
 
 /// Whether a run began to replace this resource by what is declared and did not end, a short time ago.

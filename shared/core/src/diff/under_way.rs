@@ -23,7 +23,7 @@ impl Comparison {
         run: &OpenRun,
     ) {
         let intents = state.applying.iter().flat_map(|one| &one.intents);
-        for (key, intent) in intents {
+        for (key, intent) in intents.filter(|(key, _)| run.keys.contains(*key)) {
             let Some(difference) = self.differences.get_mut(key) else {
                 continue;
             };

@@ -108,7 +108,7 @@ pub struct Requests {
     pub writes: u64,
 }
 
-/// A run that ended without saying how some of its changes ended.
+/// A run that left changes open: its own, or some that runs before it had left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {

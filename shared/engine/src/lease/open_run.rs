@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use kedge_core::model::Timestamp;
 use kedge_core::open_run::{OpenRun, Stage};
-use kedge_core::state::{Applying, State};
+use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::lease as stored;
 
-use super::LeaseError;
 use super::standing::read_lease;
 use crate::apply::told;
 use crate::ports::{Store, StoredObject};
@@ -18,14 +17,15 @@ pub(crate) async fn open_run<S: Store>(
     store: &S,
     state: Option<&State>,
     clock: Timestamp,
-) -> Result<Option<OpenRun>, LeaseError> {
-    let Some((state, applying)) = state.and_then(|state| Some((state, state.applying.as_ref()?)))
-    else {
-        return Ok(None);
-    };
-    let keys: BTreeSet<_> = applying.intents.keys().cloned().collect();
+) -> Option<OpenRun> {
+    let state = state?;
+    let applying = state.applying.as_ref()?;
+    // What was begun before it is of a run before it.
+    let is_its = |intent: &Intent| intent.at.0 >= applying.run.at_ms;
+    let intents = applying.intents.iter().filter(|(_, intent)| is_its(intent));
+    let keys: BTreeSet<_> = intents.map(|(key, _)| key.clone()).collect();
     if keys.is_empty() {
-        return Ok(None);
+        return None;
     }
     let open = |stage, read_at| {
         Some(OpenRun {
@@ -36,7 +36,7 @@ pub(crate) async fn open_run<S: Store>(
             keys,
         })
     };
-    Ok(match read_lease(store, &state.stack).await {
+    match read_lease(store, &state.stack).await {
         Ok(Some((lease, object))) => {
             let read_at = object.read_at.unwrap_or(clock);
             open(stage(applying, &lease, &object, read_at), read_at)
@@ -49,12 +49,12 @@ pub(crate) async fn open_run<S: Store>(
             };
             open(stage, clock)
         }
-        Err(error @ LeaseError::Decode { .. }) => {
+        // Nothing of a look depends on it.
+        Err(error) => {
             let why = told(&error);
             open(Stage::Unread { why }, clock)
         }
-        Err(error) => return Err(error),
-    })
+    }
 }
 
 fn stage(
