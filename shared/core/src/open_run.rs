@@ -196,4 +196,15 @@ mod tests {
              out"
         );
     }
+
+    #[test]
+    fn a_run_that_works_is_changing_its_own_resources_alone() {
+        let own = ResourceKey::pubsub_topic("p", "t");
+        let other = ResourceKey::pubsub_topic("p", "u");
+        let at = open(Stage::OutcomeUnknown).read_at;
+        let working = open(Stage::Working { since: at });
+        assert!(working.is_changing(&own) && !working.is_changing(&other));
+        let ended = open(Stage::OutcomeUnknown);
+        assert!(!ended.is_changing(&own) && !ended.is_changing(&other));
+    }
 }
