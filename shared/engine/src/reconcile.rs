@@ -190,10 +190,11 @@ pub async fn up<P: WritePorts, S: Store>(
         refused => Ended::of(judged, &run, refused),
     };
     if ended.is_verified {
+        let is_asked = matches!(authorisation, Authorisation::Asked(_));
         let seen = match &ended.state {
-            // A run that changes nothing sees what a check sees.
-            Some(state) => Seen::By(Some(state)),
-            None => Seen::And(&ended.changed.carried),
+            // An `up` that changes nothing sees what a check sees.
+            Some(state) if !is_asked => Seen::By(Some(state)),
+            _ => Seen::And(&ended.changed.carried),
         };
         remember(store, job, ended.watch, &ended.report, seen).await;
     }
