@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use kedge_core::definitions::{DefinitionSet, ParseInput, Problems, parse};
-use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::compare::{CompareInput, Comparison, diff};
+use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
-use kedge_core::render::{Around, check_json, check_text};
+use kedge_core::render::{RenderOptions, check_json, check_text};
 use kedge_core::report::Report;
 use kedge_core::state::State;
 
@@ -102,10 +102,10 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     let world = worlds.find(|world| world.word() == word).ok_or("world")?;
     let files = made::definitions(Amounts::mixed(size));
     let kib = files.values().map(String::len).sum::<usize>() / 1_024;
-    let set = DefinitionSet::new(files)?;
+    let bundle = Bundle::new(files)?;
     let stack = StackName::new(made::STACK)?;
     let mut peaks = vec![peak_kib("self")];
-    let declared = parsed(&set, &stack)?;
+    let declared = parsed(&bundle, &stack)?;
     peaks.push(peak_kib("self"));
     let (state, live) = truths(&declared, world);
     peaks.push(peak_kib("self"));
@@ -115,7 +115,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     peaks.push(peak_kib("self"));
     let resources = declared.resources.len();
     drop(planned);
-    let times = stages(&set, &stack, state.as_ref(), &live, size)?;
+    let times = stages(&bundle, &stack, state.as_ref(), &live, size)?;
     let sum = times.parse + times.diff + times.plan;
     let each = ms(sum * 1_000 / u32::try_from(resources.max(1))?);
     let row = [
@@ -141,9 +141,9 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parsed(set: &DefinitionSet, stack: &StackName) -> Result<Declared, Problems> {
+fn parsed(bundle: &Bundle, stack: &StackName) -> Result<Declared, Problems> {
     parse(&ParseInput {
-        set,
+        bundle,
         stack,
         overrides: &BTreeMap::new(),
         salt: &SALT,
@@ -151,7 +151,7 @@ fn parsed(set: &DefinitionSet, stack: &StackName) -> Result<Declared, Problems> 
 }
 
 fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
-    diff(DiffInput {
+    diff(CompareInput {
         declared,
         state,
         live,
@@ -232,7 +232,7 @@ struct Times {
 }
 
 fn stages(
-    set: &DefinitionSet,
+    bundle: &Bundle,
     stack: &StackName,
     state: Option<&State>,
     live: &LiveWorld,
@@ -245,12 +245,12 @@ fn stages(
     };
     let mut taken: [Vec<Duration>; 6] = Default::default();
     for _ in 0..runs {
-        let (declared, parse) = worked(|| parsed(set, stack));
+        let (declared, parse) = worked(|| parsed(bundle, stack));
         let declared = declared?;
         let (comparison, diff) = worked(|| compared(&declared, state, live));
         let (planned, plan) = worked(|| planned(&declared, state, live, &comparison));
         let authority = Authority::Policy {
-            seen: &BTreeMap::new(),
+            first_seen: &BTreeMap::new(),
             automatic: &[],
             now: NOW,
         };
@@ -267,11 +267,11 @@ fn stages(
             windows: BTreeMap::new(),
             holds: Vec::new(),
             holds_unread: None,
-            asked: None,
+            command: None,
             open_run: None,
             unverified: None,
         };
-        let around = Around {
+        let around = RenderOptions {
             stack_origin: "--stack",
             definitions: "definitions",
             colour: false,

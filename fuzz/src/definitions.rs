@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::{
-    DefinitionSet, ParseInput, Problem, Problems, parse, stack_names, stack_of_branch,
+    Bundle, ParseInput, Problem, Problems, parse, stack_names, stack_of_branch,
 };
 use kedge_core::live::LiveWorld;
 use kedge_core::model::{Salt, StackName};
@@ -75,21 +75,22 @@ pub(crate) fn run(input: &Input) -> Result<(), String> {
         .iter()
         .map(|part| (part.name.clone(), text(part)))
         .collect();
-    let set = match DefinitionSet::new(files) {
-        Ok(set) => set,
+    let bundle = match Bundle::new(files) {
+        Ok(bundle) => bundle,
         Err(error) => return printable(&error.to_string()),
     };
-    let _ = stack_of_branch(&set, "main");
-    let mut names: BTreeSet<StackName> = stack_names(&set).into_iter().take(STACKS_MAX).collect();
+    let _ = stack_of_branch(&bundle, "main");
+    let mut names: BTreeSet<StackName> =
+        stack_names(&bundle).into_iter().take(STACKS_MAX).collect();
     names.extend(StackName::new("prod"));
-    names.iter().try_for_each(|name| one_stack(&set, name))
+    names.iter().try_for_each(|name| one_stack(&bundle, name))
 }
 
-fn one_stack(set: &DefinitionSet, stack: &StackName) -> Result<(), String> {
+fn one_stack(bundle: &Bundle, stack: &StackName) -> Result<(), String> {
     let salt = Salt([7; 16]);
     let overrides = BTreeMap::new();
     let input = || ParseInput {
-        set,
+        bundle,
         stack,
         overrides: &overrides,
         salt: &salt,
@@ -108,16 +109,19 @@ fn one_stack(set: &DefinitionSet, stack: &StackName) -> Result<(), String> {
             }
             pipeline::run(&declared, None, &LiveWorld::default())
         }
-        Err(problems) => judge(set, &problems),
+        Err(problems) => judge(bundle, &problems),
     }
 }
 
-fn judge(set: &DefinitionSet, problems: &Problems) -> Result<(), String> {
+fn judge(bundle: &Bundle, problems: &Problems) -> Result<(), String> {
     let count = problems.list.len();
     pipeline::expect((1..=Problems::MAX).contains(&count), || {
         format!("{count} problems")
     })?;
-    problems.list.iter().try_for_each(|one| within(set, one))?;
+    problems
+        .list
+        .iter()
+        .try_for_each(|one| within(bundle, one))?;
     let _ = render::problems_json(problems);
     printable(&render::problems_github(problems, "definitions"))?;
     printable(&render::problems_junit(problems))?;
@@ -125,7 +129,7 @@ fn judge(set: &DefinitionSet, problems: &Problems) -> Result<(), String> {
 }
 
 /// Every place a problem names is in its file.
-fn within(set: &DefinitionSet, problem: &Problem) -> Result<(), String> {
+fn within(bundle: &Bundle, problem: &Problem) -> Result<(), String> {
     let Problem {
         file,
         line,
@@ -134,7 +138,7 @@ fn within(set: &DefinitionSet, problem: &Problem) -> Result<(), String> {
         source_line,
         ..
     } = problem;
-    let is_within = match set.text(file) {
+    let is_within = match bundle.text(file) {
         None => (*line, *column) == (1, 1) && source_line.is_none(),
         Some(text) => {
             let lines = text.lines().count().max(1);

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::definitions::{DefinitionSet, ParseInput, parse};
-use kedge_core::diff::{Comparison, DiffInput, diff};
+use kedge_core::compare::{CompareInput, Comparison, diff};
+use kedge_core::definitions::{Bundle, ParseInput, parse};
 use kedge_core::live::{Live, LiveWorld, Reading};
 use kedge_core::model::{Declared, Salt, StackName, Timestamp};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
-use kedge_core::render::{self, Around};
+use kedge_core::render::{self, RenderOptions};
 use kedge_core::report::{Changed, Report};
 use kedge_core::state::State;
 use kedge_sandbox::CANARY_SECRET;
@@ -72,11 +72,11 @@ pub(crate) fn declared() -> Result<Declared, String> {
         ("integrations/integration-mail/pubsub.yaml", PUBSUB),
     ];
     let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-    let set = DefinitionSet::new(files.into()).map_err(|error| error.to_string())?;
+    let bundle = Bundle::new(files.into()).map_err(|error| error.to_string())?;
     let stack = StackName::new("dev").map_err(|error| error.to_string())?;
     let overrides = BTreeMap::new();
     let input = ParseInput {
-        set: &set,
+        bundle: &bundle,
         stack: &stack,
         overrides: &overrides,
         salt: &SALT,
@@ -143,7 +143,7 @@ pub(crate) fn run(
     let (seen, allowed) = (BTreeMap::new(), BTreeSet::new());
     let authorities = [
         Authority::Policy {
-            seen: &seen,
+            first_seen: &seen,
             automatic: state.map_or(&[], |state| &state.automatic),
             now: NOW,
         },
@@ -167,7 +167,7 @@ pub(crate) fn run(
             windows: BTreeMap::new(),
             holds: Vec::new(),
             holds_unread: None,
-            asked: None,
+            command: None,
             open_run: None,
             unverified: None,
         })?;
@@ -176,7 +176,7 @@ pub(crate) fn run(
 }
 
 fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Comparison, Plan) {
-    let comparison = diff(DiffInput {
+    let comparison = diff(CompareInput {
         declared,
         state,
         live,
@@ -195,7 +195,7 @@ fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Co
 }
 
 fn shown(report: &Report) -> Result<(), String> {
-    let around = Around {
+    let around = RenderOptions {
         stack_origin: "--stack",
         definitions: "definitions (local files)",
         colour: false,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use kedge_core::model::{StackName, Timestamp};
 use kedge_core::state::{Watch, decode, encode, is_storable};
 use kedge_core::stored::EncodeError;
+use kedge_core::stored::bundle::StoredBundle;
 use kedge_core::stored::grant::Grant;
 use kedge_core::stored::hold::Holds;
 use kedge_core::stored::index::Index;
 use kedge_core::stored::lease::Lease;
 use kedge_core::stored::run::RunRecord;
-use kedge_core::stored::set::StoredSet;
 use kedge_sandbox::SplitMix64;
 use serde_json::Value;
 
@@ -55,8 +55,8 @@ pub(crate) fn run(input: &Input) -> Result<(), String> {
             "run" => beside(bytes, RunRecord::decode, RunRecord::encode)?,
             "set" => beside(
                 bytes,
-                |bytes| StoredSet::decode(bytes, &dev),
-                StoredSet::encode,
+                |bytes| StoredBundle::decode(bytes, &dev),
+                StoredBundle::encode,
             )?,
             _ => state(bytes)?,
         }
@@ -137,6 +137,6 @@ fn watch(bytes: &[u8]) -> Result<(), String> {
     })?;
     let late = watch.after(BTreeMap::new(), |_| false, true, Timestamp(i64::MIN));
     let _ = (late.is_news_after(&watch), watch.is_news_after(&late));
-    let keys: BTreeSet<_> = watch.seen.keys().collect();
-    pipeline::expect(keys.len() == watch.seen.len(), || "keys".to_owned())
+    let keys: BTreeSet<_> = watch.first_seen.keys().collect();
+    pipeline::expect(keys.len() == watch.first_seen.len(), || "keys".to_owned())
 }

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use kedge_core::push::{Ancestry, Notice, PushConsent, Refusal};
 use kedge_core::report::{Changed, Report};
-use kedge_core::stored::set::Commit;
+use kedge_core::stored::bundle::Commit;
+use kedge_engine::bundles::{preview_stored, read_bundle, usable};
 use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::push::{
     PushError, PushJob, PushOutcome, PushReport, RollbackJob, push, rollback,
 };
 use kedge_engine::reconcile::{Authorisation, Job, RunError, up};
-use kedge_engine::sets::{preview_stored, read_set, usable};
 
 use crate::executor::Crashed;
 use crate::ports::endpoints;
@@ -65,10 +65,10 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
-        let (set, commit) = (self.set(), pushing.id());
+        let (bundle, commit) = (self.set(), pushing.id());
         let job = PushJob {
             stack: &self.name,
-            set: &set,
+            bundle: &bundle,
             overrides: &self.variables,
             actor: "ana@laptop",
             commit: commit.as_ref(),
@@ -129,9 +129,9 @@ impl Stack {
     /// When it crashes.
     pub fn check_stored(&self) -> Result<Report, RunError> {
         let (none, endpoints, guards) = (BTreeMap::new(), endpoints(), BTreeSet::new());
-        let empty = kedge_core::definitions::DefinitionSet::default();
+        let empty = kedge_core::definitions::Bundle::default();
         let run = async {
-            let read = read_set(&self.ports, &self.name, &none).await?;
+            let read = read_bundle(&self.ports, &self.name, &none).await?;
             let job = self.job(&empty, &none, &endpoints);
             preview_stored(&self.ports, &self.ports, job, &read, &guards).await
         };
@@ -148,11 +148,11 @@ impl Stack {
     pub fn up_stored(&self, by: &Authorisation) -> Result<(Report, Changed), RunError> {
         let (none, endpoints) = (BTreeMap::new(), endpoints());
         let run = async {
-            let read = read_set(&self.ports, &self.name, &none).await?;
+            let read = read_bundle(&self.ports, &self.name, &none).await?;
             let stored = usable(&read)?;
             let job = Job {
                 definitions: read.etag.as_ref(),
-                ..self.job(&stored.set, &none, &endpoints)
+                ..self.job(&stored.bundle, &none, &endpoints)
             };
             up(&self.ports, &self.ports, job, by).await
         };
@@ -170,7 +170,7 @@ impl Stack {
         let (world, writes) = (self.ports.sandbox.world(), self.ports.writes());
         for by in [Authorisation::Unattended, crate::stack::person(&[])] {
             let (_, changed) = self.up_stored(&by).expect("a run");
-            assert_eq!(changed.carried, []);
+            assert_eq!(changed.results, []);
         }
         assert_eq!(self.ports.sandbox.world(), world);
         assert_eq!(self.ports.writes(), writes);
@@ -182,12 +182,12 @@ impl Stack {
     /// When either fails.
     pub fn up_beside_a_push(&self, other: &Self) -> Changed {
         let (none, endpoints, pushing) = (BTreeMap::new(), endpoints(), commit(2));
-        let (set, id) = (other.set(), pushing.id());
+        let (bundle, id) = (other.set(), pushing.id());
         let pushes = async {
             self.ports.executor.sleep(5).await;
             let job = PushJob {
                 stack: &self.name,
-                set: &set,
+                bundle: &bundle,
                 overrides: &none,
                 actor: "bo@desk",
                 commit: id.as_ref(),
@@ -198,11 +198,11 @@ impl Stack {
             push(&self.ports, &self.ports, job).await
         };
         let ups = async {
-            let read = read_set(&self.ports, &self.name, &none).await?;
+            let read = read_bundle(&self.ports, &self.name, &none).await?;
             let stored = usable(&read)?;
             let job = Job {
                 definitions: read.etag.as_ref(),
-                ..self.job(&stored.set, &none, &endpoints)
+                ..self.job(&stored.bundle, &none, &endpoints)
             };
             up(&self.ports, &self.ports, job, &Authorisation::Unattended).await
         };
@@ -235,9 +235,9 @@ impl Stack {
         let (none, pushing) = (BTreeMap::new(), commit(2));
         let (sets, id) = ([self.set(), other.set()], pushing.id());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
-        let job = |stack, set| PushJob {
+        let job = |stack, bundle| PushJob {
             stack,
-            set,
+            bundle,
             overrides: &none,
             actor: "ana@laptop",
             commit: id.as_ref(),

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::Bundle;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
@@ -219,12 +219,12 @@ impl Stack {
     /// # Panics
     /// When it crashes or shows a secret.
     pub fn try_check(&self) -> Result<Report, RunError> {
-        let set = self.set();
+        let bundle = self.set();
         let endpoints = endpoints();
         let run = check(
             &self.ports,
             &self.ports,
-            self.job(&set, &self.variables, &endpoints),
+            self.job(&bundle, &self.variables, &endpoints),
         );
         let result = self.ports.executor.run(run).expect("no crash point is set");
         self.assert_no_secret(&format!("{result:?}"));
@@ -283,9 +283,9 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn up(&self, authorisation: &Authorisation) -> Result<Upped, Crashed> {
-        let set = self.set();
+        let bundle = self.set();
         let endpoints = endpoints();
-        let job = self.job(&set, &self.variables, &endpoints);
+        let job = self.job(&bundle, &self.variables, &endpoints);
         let result = self
             .ports
             .executor
@@ -299,21 +299,21 @@ impl Stack {
     /// # Panics
     /// When the files are no set.
     #[must_use]
-    pub fn set(&self) -> DefinitionSet {
-        DefinitionSet::new(self.files.clone()).expect("a set")
+    pub fn set(&self) -> Bundle {
+        Bundle::new(self.files.clone()).expect("a set")
     }
 
     /// What a run is asked.
     #[must_use]
     pub fn job<'a>(
         &'a self,
-        set: &'a DefinitionSet,
+        bundle: &'a Bundle,
         overrides: &'a BTreeMap<String, String>,
         endpoints: &'a kedge_engine::session::Endpoints,
     ) -> Job<'a> {
         Job {
             stack: &self.name,
-            set,
+            bundle,
             overrides,
             endpoints,
             deadline: self.ports.now().plus_ms(RUN_MS),
@@ -410,7 +410,7 @@ impl Stack {
         for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
             let (report, changed) = self.done(authorisation);
-            assert_eq!(changed.carried, [], "{}", shown(&report));
+            assert_eq!(changed.results, [], "{}", shown(&report));
             let shown = format!("{authorisation:?}\n{}", shown(&report));
             assert_eq!(self.ports.writes(), writes, "{shown}");
             assert_eq!(self.ports.store.writes.get(), stored, "{shown}");

@@ -1,7 +1,7 @@
 //! What a run told, as words a test compares.
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
-use kedge_core::diff::{Difference, Verdict};
+use kedge_core::compare::{Difference, Verdict};
 use kedge_core::report::{Changed, Report};
 
 use crate::stack::Stack;
@@ -49,12 +49,12 @@ pub fn carried(changed: &Changed) -> Vec<String> {
 /// The same in the order in which they ended.
 #[must_use]
 pub fn carried_in_order(changed: &Changed) -> Vec<String> {
-    let line = |carried: &kedge_core::report::Carried| {
+    let line = |carried: &kedge_core::report::ChangeResult| {
         let change = &carried.approved.change;
         let (verb, outcome) = (change.verb.as_str(), carried.outcome.as_str());
         format!("{verb} {} {outcome}", change.key.name())
     };
-    changed.carried.iter().map(line).collect()
+    changed.results.iter().map(line).collect()
 }
 
 /// What differs and what is left, for a failed assertion.

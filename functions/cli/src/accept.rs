@@ -7,12 +7,12 @@ use kedge_core::render;
 
 use crate::args::{AcceptOptions, Args, Format};
 use crate::error::CliError;
-use crate::verbs::Run;
+use crate::verbs::Invocation;
 use crate::{definitions, screen};
 
 /// `kedge accept`. Looks and prints; writes nothing.
 pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     let report = run.look(false, &[]).await?;
     let keys = report.comparison.differences.keys();
     let names = std::slice::from_ref(&options.key);

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     pub(crate) colour: Colour,
     /// What to do.
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) verb: Command,
 }
 
 impl Args {
@@ -64,12 +64,15 @@ pub(crate) enum Format {
 
 impl Format {
     /// Whether a verb has an answer in this form.
-    pub(crate) fn is_of(self, verb: &Verb) -> bool {
+    pub(crate) fn is_of(self, verb: &Command) -> bool {
         match self {
             Self::Text | Self::Json => true,
-            Self::Github if matches!(verb, Verb::Stack) => true,
+            Self::Github if matches!(verb, Command::Stack) => true,
             Self::Junit | Self::Github => {
-                matches!(verb, Verb::Check(_) | Verb::Preview(_) | Verb::Audit)
+                matches!(
+                    verb,
+                    Command::Check(_) | Command::Preview(_) | Command::Audit
+                )
             }
         }
     }
@@ -104,7 +107,7 @@ pub(crate) enum Colour {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum Command {
     /// Is something wrong? Reads, compares, changes nothing.
     Check(CheckOptions),
     /// What would `up` do?

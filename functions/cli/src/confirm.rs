@@ -9,7 +9,7 @@ use kedge_engine::reconcile::{Authorisation, Consent};
 
 use crate::args::UpOptions;
 use crate::error::CliError;
-use crate::{screen, seen};
+use crate::{screen, shown_plan};
 
 /// What the options alone agree to; none if a person must be asked.
 pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authorisation>, CliError> {
@@ -38,7 +38,7 @@ pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authori
         allow: options.allow.clone(),
         name_typed: false,
         overrides: guards(&options.overrides)?,
-        seen: options.plan.as_deref().and_then(seen::find),
+        expected: options.plan.as_deref().and_then(shown_plan::find),
         digest: options.plan.clone(),
     })))
 }
@@ -88,6 +88,6 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authori
         name_typed,
         overrides: guards(&options.overrides)?,
         digest: Some(plan.digest.clone()),
-        seen: Some(plan.summary.clone()),
+        expected: Some(plan.summary.clone()),
     })))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use kedge_core::definitions::{DefinitionSet, SetError, json_schema_text, json_schemas};
+use kedge_core::definitions::{Bundle, BundleError, json_schema_text, json_schemas};
 
 use crate::error::CliError;
 use crate::screen;
@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 8;
 /// Reads all definition files of a folder, but those in folders whose name begins with a dot. What
 /// can't be read is an error: to pass it over would withdraw what it declares. Links to folders are
 /// not followed: they could lead round in a circle.
-pub(crate) fn load(folder: &Path) -> Result<DefinitionSet, CliError> {
+pub(crate) fn load(folder: &Path) -> Result<Bundle, CliError> {
     if !folder.is_dir() {
         return Err(CliError::Usage(format!(
             "there is no folder of definitions at {}; run in the folder that has it, or name it \
@@ -25,7 +25,7 @@ pub(crate) fn load(folder: &Path) -> Result<DefinitionSet, CliError> {
     }
     let mut files = BTreeMap::new();
     gather(folder, "", 0, &mut files)?;
-    Ok(DefinitionSet::new(files)?)
+    Ok(Bundle::new(files)?)
 }
 
 fn gather(
@@ -44,7 +44,7 @@ fn gather(
         let kind = entry.file_type().map_err(read)?;
         let hidden = name.starts_with('.');
         let path = format!("{prefix}{name}");
-        if DefinitionSet::wants(&path) {
+        if Bundle::wants(&path) {
             let bytes = read_file(&entry.path(), &path)?;
             // What is not UTF-8 is no YAML either; the parser then says so with its place.
             files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
@@ -88,9 +88,9 @@ fn read_file(file: &Path, name: &str) -> Result<Vec<u8>, CliError> {
         return Err(CliError::Usage(format!("{} is not a file", file.display())));
     }
     let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX);
-    if bytes > DefinitionSet::FILE_BYTES_MAX {
+    if bytes > Bundle::FILE_BYTES_MAX {
         let path = name.to_owned();
-        return Err(SetError::FileTooLarge { path, bytes }.into());
+        return Err(BundleError::FileTooLarge { path, bytes }.into());
     }
     fs::read(file).map_err(read)
 }

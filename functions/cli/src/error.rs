@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kedge_core::accept::AcceptError;
-use kedge_core::definitions::SetError;
+use kedge_core::definitions::BundleError;
 use kedge_core::model::BucketAddressError;
 use kedge_core::render;
-use kedge_engine::MemoryError;
+use kedge_engine::StateStoreError;
 use kedge_engine::holds::HoldError;
 use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
@@ -38,7 +38,7 @@ pub(crate) enum CliError {
     #[error("could not write to the terminal")]
     Print(#[source] io::Error),
     #[error("the definitions can't be taken in")]
-    Set(#[from] SetError),
+    Set(#[from] BundleError),
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub(crate) enum CliError {
     #[error("the hold is set; whether a run that is under way knows of it could not be found out")]
     HoldStands(#[source] LeaseError),
     #[error(transparent)]
-    Memory(#[from] MemoryError),
+    Memory(#[from] StateStoreError),
     #[error(transparent)]
     Accept(#[from] AcceptError),
     #[error("the store can't be opened")]
@@ -104,7 +104,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     }
     let causes = reasons(error);
     let code = match error {
-        CliError::Set(_) | CliError::Run(RunError::NoSet(_)) => 3,
+        CliError::Set(_) | CliError::Run(RunError::NoBundle(_)) => 3,
         _ => 1,
     };
     match args.format() {

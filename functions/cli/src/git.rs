@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kedge_core::push::Ancestry;
-use kedge_core::stored::set::Commit;
+use kedge_core::stored::bundle::Commit;
 use kedge_native::Settings;
 
 /// The trailer of a commit message that agrees to a withdrawal (semantics 7.3).

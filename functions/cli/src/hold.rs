@@ -4,7 +4,7 @@ use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::render::{self, UnderWay};
 use kedge_core::stored::hold::{Hold, Holds};
 use kedge_engine::holds;
-use kedge_engine::lease::HeldBy;
+use kedge_engine::lease::LeaseHolder;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile;
 
@@ -12,14 +12,14 @@ use crate::args::{Args, Format, HoldOptions, ReleaseOptions};
 use crate::error::CliError;
 use crate::screen;
 use crate::setup::Setup;
-use crate::verbs::Run;
+use crate::verbs::Invocation;
 
 /// The longest hold: who wants one for ever wants other definitions, or an ignore rule.
 const LONGEST_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// `kedge hold`: without `--for` it lists.
 pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
     let now = run.setup.ports.now();
@@ -67,8 +67,8 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
 
 /// Says which run is under way, and waits until it knows of the hold, or ended.
 async fn wait_for<'a>(
-    run: &Run<'_>,
-    holder: &'a HeldBy,
+    run: &Invocation<'_>,
+    holder: &'a LeaseHolder,
     no_wait: bool,
 ) -> Result<UnderWay<'a>, CliError> {
     let is_json = run.args.format() == Format::Json;
@@ -115,7 +115,7 @@ async fn wait_for<'a>(
 
 /// `kedge release`.
 pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     run.refuse_if_read_only()?;
     run.setup.refuse_unknown().await?;
     let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
@@ -141,7 +141,10 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
 }
 
 /// What is to be held: resources by name, or without a name the stack.
-async fn keys(run: &Run<'_>, names: &[String]) -> Result<Vec<Option<ResourceKey>>, CliError> {
+async fn keys(
+    run: &Invocation<'_>,
+    names: &[String],
+) -> Result<Vec<Option<ResourceKey>>, CliError> {
     if names.is_empty() {
         return Ok(vec![None]);
     }
@@ -169,7 +172,7 @@ fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, Cli
 }
 
 fn show(
-    run: &Run<'_>,
+    run: &Invocation<'_>,
     holds: &Holds,
     under_way: Option<UnderWay<'_>>,
     now: Timestamp,

@@ -68,7 +68,7 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         }
     }
     let store = ChosenStore::of(args, &settings, &set)?;
-    screen::out(&format!("state is kept in {}\n", store.told()))?;
+    screen::out(&format!("state is kept in {}\n", store.describe()))?;
     if let Some(advice) = store.lacks(&settings) {
         screen::out(&format!("{advice}\n"))?;
     }

@@ -6,7 +6,6 @@
 
 mod accept;
 mod args;
-mod asked;
 mod confirm;
 mod definitions;
 mod demo;
@@ -20,10 +19,11 @@ mod progress;
 mod push;
 mod sandbox;
 mod screen;
-mod seen;
 mod setup;
+mod shown_plan;
 mod source;
 mod stack;
+mod state_command;
 mod store;
 mod unlock;
 mod verbs;
@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Args, Verb};
+use crate::args::{Args, Command};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
@@ -72,27 +72,27 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         ));
     }
     match &args.verb {
-        Verb::Check(options) => verbs::check(args, options).await,
-        Verb::Preview(options) => verbs::preview(args, options).await,
-        Verb::Up(options) => verbs::up(args, options).await,
-        Verb::Unlock(options) => unlock::unlock(args, options).await,
-        Verb::Adopt(options) => asked::adopt(args, options).await,
-        Verb::Accept(options) => accept::accept(args, options).await,
-        Verb::Hold(options) => hold::hold(args, options).await,
-        Verb::Release(options) => hold::release(args, options).await,
-        Verb::Refresh(options) => asked::refresh(args, options).await,
-        Verb::Forget(options) => asked::forget(args, options).await,
-        Verb::Retire(options) => asked::retire(args, options).await,
-        Verb::Audit => verbs::audit(args).await,
-        Verb::Push(options) => push::push(args, options).await,
-        Verb::Rollback(options) => push::rollback(args, options).await,
-        Verb::History(options) => history::history(args, options).await,
-        Verb::Stack => stack::show(args),
-        Verb::Outputs => outputs::outputs(args).await,
-        Verb::Init(options) => init::init(args, options),
-        Verb::Select { stack } => stack::select(args, stack),
-        Verb::Schema { write } => definitions::schema(write.as_deref()),
-        Verb::Sandbox(options) => sandbox::serve(options).await,
-        Verb::Demo => demo::run().await,
+        Command::Check(options) => verbs::check(args, options).await,
+        Command::Preview(options) => verbs::preview(args, options).await,
+        Command::Up(options) => verbs::up(args, options).await,
+        Command::Unlock(options) => unlock::unlock(args, options).await,
+        Command::Adopt(options) => state_command::adopt(args, options).await,
+        Command::Accept(options) => accept::accept(args, options).await,
+        Command::Hold(options) => hold::hold(args, options).await,
+        Command::Release(options) => hold::release(args, options).await,
+        Command::Refresh(options) => state_command::refresh(args, options).await,
+        Command::Forget(options) => state_command::forget(args, options).await,
+        Command::Retire(options) => state_command::retire(args, options).await,
+        Command::Audit => verbs::audit(args).await,
+        Command::Push(options) => push::push(args, options).await,
+        Command::Rollback(options) => push::rollback(args, options).await,
+        Command::History(options) => history::history(args, options).await,
+        Command::Stack => stack::show(args),
+        Command::Outputs => outputs::outputs(args).await,
+        Command::Init(options) => init::init(args, options),
+        Command::Select { stack } => stack::select(args, stack),
+        Command::Schema { write } => definitions::schema(write.as_deref()),
+        Command::Sandbox(options) => sandbox::serve(options).await,
+        Command::Demo => demo::run().await,
     }
 }

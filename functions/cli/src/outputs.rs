@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
 use kedge_core::report::Report;
+use kedge_engine::bundles;
 use kedge_engine::reconcile;
-use kedge_engine::sets;
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
@@ -21,7 +21,7 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
     let see = |progress: reconcile::Progress<'_>| watcher.see(progress);
     let (ports, store, job) = (&setup.ports, &setup.store, setup.job(&see));
     let report = match &setup.read {
-        Some(read) => sets::preview_stored(ports, store, job, read, &BTreeSet::new()).await,
+        Some(read) => bundles::preview_stored(ports, store, job, read, &BTreeSet::new()).await,
         None => reconcile::check(ports, store, job).await,
     };
     watcher.end();

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kedge_engine::reconcile::Progress;
-use kedge_engine::waits::Wait;
+use kedge_engine::retry::Wait;
 
 use crate::{error, screen};
 
@@ -66,7 +66,7 @@ impl Watcher {
                     error,
                 );
             }
-            Progress::Carried(carried) => {
+            Progress::ChangeResult(carried) => {
                 if let Some(bar) = &self.bar {
                     bar.inc(1);
                     bar.set_message(applying(bar));

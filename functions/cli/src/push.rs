@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use kedge_core::push::{Notice, PushConsent};
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_core::stored::set::Pushed;
+use kedge_core::stored::bundle::Pushed;
 use kedge_engine::history::{await_run, is_whole};
 use kedge_engine::ports::Clock as _;
 use kedge_engine::push::{
     self as engine, PushError, PushJob, PushOutcome, PushReport, RollbackJob,
 };
-use kedge_engine::{reconcile, sets};
+use kedge_engine::{bundles, reconcile};
 
 use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
 use crate::error::CliError;
@@ -33,7 +33,7 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
     };
     let job = PushJob {
         stack: &setup.chosen.stack,
-        set: &setup.set,
+        bundle: &setup.bundle,
         overrides: &setup.overrides,
         actor: &setup.actor,
         commit: git.commit.as_ref(),
@@ -127,7 +127,9 @@ async fn look(setup: &Setup) -> Result<Report, CliError> {
     let job = setup.job(&|_| {});
     let guards = BTreeSet::new();
     Ok(match &setup.read {
-        Some(read) => sets::preview_stored(&setup.ports, &setup.store, job, read, &guards).await?,
+        Some(read) => {
+            bundles::preview_stored(&setup.ports, &setup.store, job, read, &guards).await?
+        }
         None => reconcile::preview(&setup.ports, &setup.store, job, &guards).await?,
     })
 }

@@ -1,13 +1,13 @@
 //! What every verb that looks at a stack needs, brought together once.
 
-use kedge_core::definitions::{DefinitionSet, stack_names};
+use kedge_core::definitions::{Bundle, stack_names};
 use kedge_core::model::Timestamp;
 use kedge_core::render;
+use kedge_engine::bundles::{self, ReadBundle};
 use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Job, Progress, RunError};
 use kedge_engine::session::Endpoints;
-use kedge_engine::sets::{self, ReadSet};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
 
 use crate::args::Args;
@@ -28,11 +28,11 @@ pub(crate) struct Setup {
     pub(crate) chosen_store: ChosenStore,
     pub(crate) chosen: Chosen,
     /// The definitions that count for this verb.
-    pub(crate) set: DefinitionSet,
+    pub(crate) bundle: Bundle,
     /// What they were read from.
     pub(crate) definitions: String,
     /// What the store holds, where that counts.
-    pub(crate) read: Option<ReadSet>,
+    pub(crate) read: Option<ReadBundle>,
     /// What is shown is not stored yet: the flags of the push that must come first.
     pub(crate) push_first: Option<String>,
     /// Whether the local files differ from the stored ones that count, so that a command which would
@@ -54,14 +54,14 @@ impl Setup {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
         let settings = Settings::load(&folder)?;
         // Where the stored definitions count, no local ones are needed.
-        let without_local = ChosenStore::of(args, &settings, &DefinitionSet::default())?;
+        let without_local = ChosenStore::of(args, &settings, &Bundle::default())?;
         let has_local = args.definitions.is_dir() || !without_local.is_remote();
-        let set = match has_local {
+        let bundle = match has_local {
             true => definitions::load(&args.definitions)?,
-            false => DefinitionSet::default(),
+            false => Bundle::default(),
         };
-        let chosen = stack::choose(args, &settings, &set)?;
-        let chosen_store = ChosenStore::of(args, &settings, &set)?;
+        let chosen = stack::choose(args, &settings, &bundle)?;
+        let chosen_store = ChosenStore::of(args, &settings, &bundle)?;
         let read_only = settings.read_only()?;
         let options = HttpOptions {
             read_only,
@@ -86,7 +86,7 @@ impl Setup {
             store,
             chosen_store,
             chosen,
-            set,
+            bundle,
             read: None,
             push_first: None,
             says_stored: false,
@@ -111,29 +111,29 @@ impl Setup {
         if source == Source::Local {
             return Ok(());
         }
-        let read = sets::read_set(&self.store, &self.chosen.stack, &self.overrides)
+        let read = bundles::read_bundle(&self.store, &self.chosen.stack, &self.overrides)
             .await
             .map_err(RunError::Store)?;
         let now = self.ports.now();
         let stored = read.stored.as_ref();
         match (source, stored) {
             (Source::Stored, Some(stored)) => {
-                let is_other = self.has_local && stored.set.files() != self.set.files();
+                let is_other = self.has_local && stored.bundle.files() != self.bundle.files();
                 self.says_stored = is_other && !args.stored;
                 self.definitions = render::stored_text(stored, now);
-                self.set = stored.set.clone();
+                self.bundle = stored.bundle.clone();
             }
             (Source::Stored, None) | (Source::Local, _) => {}
             (Source::LocalBesideStored, stored) => {
-                let local = self.set.files();
+                let local = self.bundle.files();
                 let beside = match stored {
-                    Some(stored) if stored.set.files() == local => "as stored: ".to_owned(),
+                    Some(stored) if stored.bundle.files() == local => "as stored: ".to_owned(),
                     Some(_) => "stored: ".to_owned(),
                     None => "nothing is stored".to_owned(),
                 };
                 let is_stored =
-                    read.fault.is_none() && stored.is_some_and(|one| one.set.files() == local);
-                let flags = || stored.map(sets::push_flags).unwrap_or_default();
+                    read.fault.is_none() && stored.is_some_and(|one| one.bundle.files() == local);
+                let flags = || stored.map(bundles::push_flags).unwrap_or_default();
                 self.push_first = (!is_stored).then(flags);
                 let stored = stored.map(|stored| render::stored_text(stored, now));
                 let stored = stored.unwrap_or_default();
@@ -150,7 +150,7 @@ impl Setup {
 
     /// Reads the stored definitions, whatever the store is: what was just pushed.
     pub(crate) async fn read_stored(&mut self) -> Result<(), CliError> {
-        let read = sets::read_set(&self.store, &self.chosen.stack, &self.overrides)
+        let read = bundles::read_bundle(&self.store, &self.chosen.stack, &self.overrides)
             .await
             .map_err(RunError::Store)?;
         self.read = Some(read);
@@ -160,15 +160,15 @@ impl Setup {
     /// Refuses the name of a stack that has no file here and of which nothing is stored.
     pub(crate) async fn refuse_unknown(&self) -> Result<(), CliError> {
         let stack = &self.chosen.stack;
-        let local = stack_names(&self.set);
+        let local = stack_names(&self.bundle);
         if local.contains(stack) {
             return Ok(());
         }
-        let is_known = sets::is_known(&self.store, stack).await;
+        let is_known = bundles::is_known(&self.store, stack).await;
         if is_known.map_err(RunError::Store)? {
             return Ok(());
         }
-        let pushed = sets::pushed_stacks(&self.store).await;
+        let pushed = bundles::pushed_stacks(&self.store).await;
         let pushed = pushed.map_err(RunError::Store)?;
         Err(stack::unknown(stack, local.into_iter().chain(pushed)))
     }
@@ -183,7 +183,7 @@ impl Setup {
     pub(crate) fn job<'a>(&'a self, progress: &'a dyn Fn(Progress<'_>)) -> Job<'a> {
         Job {
             stack: &self.chosen.stack,
-            set: &self.set,
+            bundle: &self.bundle,
             overrides: &self.overrides,
             endpoints: &self.endpoints,
             deadline: self.deadline,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use kedge_core::definitions::{
-    DefinitionSet, environment_of, is_protected, nearest, stack_names, stack_of_branch,
+    Bundle, environment_of, is_protected, nearest, stack_names, stack_of_branch,
 };
 use kedge_core::model::StackName;
 use kedge_native::Settings;
@@ -28,7 +28,7 @@ pub(crate) struct Chosen {
 pub(crate) fn choose(
     args: &Args,
     settings: &Settings,
-    set: &DefinitionSet,
+    bundle: &Bundle,
 ) -> Result<Chosen, CliError> {
     let (name, origin) = if let Some(name) = &args.stack {
         (name.clone(), "--stack".to_owned())
@@ -38,16 +38,16 @@ pub(crate) fn choose(
         (name.trim().to_owned(), "kedge select".to_owned())
     } else if let Some(branch) = git::ci_branch(settings) {
         return Ok(Chosen {
-            stack: stack_of_branch(set, &branch).ok_or_else(|| no_stack(&branch, set))?,
+            stack: stack_of_branch(bundle, &branch).ok_or_else(|| no_stack(&branch, bundle))?,
             origin: format!("branch {branch}"),
         });
-    } else if let Some((stack, branch)) = of_branch(Path::new("."), set) {
+    } else if let Some((stack, branch)) = of_branch(Path::new("."), bundle) {
         return Ok(Chosen {
             stack,
             origin: format!("branch {branch}"),
         });
     } else {
-        let known = known(set);
+        let known = known(bundle);
         return Err(CliError::Usage(format!(
             "no stack is chosen; name one with --stack, KEDGE_STACK or `kedge select` ({known})"
         )));
@@ -57,10 +57,10 @@ pub(crate) fn choose(
     Ok(Chosen { stack, origin })
 }
 
-fn no_stack(branch: &str, set: &DefinitionSet) -> CliError {
+fn no_stack(branch: &str, bundle: &Bundle) -> CliError {
     CliError::Usage(format!(
         "branch {branch} deploys to no stack ({})",
-        known(set)
+        known(bundle)
     ))
 }
 
@@ -69,27 +69,27 @@ fn no_stack(branch: &str, set: &DefinitionSet) -> CliError {
 pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
     let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
     let settings = Settings::load(&folder)?;
-    let set = definitions::load(&args.definitions)?;
+    let bundle = definitions::load(&args.definitions)?;
     let format = args.format();
     let is_given = args.stack.is_some() || settings.get("KEDGE_STACK").is_some();
     if format == Format::Github
         && !is_given
         && let Some(branch) = git::ci_branch(&settings)
-        && stack_of_branch(&set, &branch).is_none()
+        && stack_of_branch(&bundle, &branch).is_none()
     {
         screen::err(&format!("branch {branch} deploys to no stack\n"))?;
         screen::out("stack=\nprotected=false\n")?;
         return Ok(0);
     }
-    let Chosen { stack, origin } = choose(args, &settings, &set)?;
-    if !stack_names(&set).contains(&stack) {
-        let known = known(&set);
+    let Chosen { stack, origin } = choose(args, &settings, &bundle)?;
+    if !stack_names(&bundle).contains(&stack) {
+        let known = known(&bundle);
         return Err(CliError::Usage(format!(
             "there is no stack `{stack}`; {known}"
         )));
     }
-    let protected = is_protected(&set, &stack);
-    let [environment, push, preview] = environments(environment_of(&set, &stack), protected);
+    let protected = is_protected(&bundle, &stack);
+    let [environment, push, preview] = environments(environment_of(&bundle, &stack), protected);
     screen::out(&match format {
         Format::Json => {
             let json = serde_json::json!({
@@ -126,8 +126,8 @@ fn environments(environment: String, protected: bool) -> [String; 3] {
     [environment, push, preview]
 }
 
-fn known(set: &DefinitionSet) -> String {
-    there_are(&stack_names(set).into_iter().collect())
+fn known(bundle: &Bundle) -> String {
+    there_are(&stack_names(bundle).into_iter().collect())
 }
 
 fn there_are(stacks: &BTreeSet<StackName>) -> String {
@@ -152,7 +152,7 @@ pub(crate) fn unknown(stack: &StackName, known: impl Iterator<Item = StackName>)
 }
 
 /// The stack of the branch that is checked out, if there is one.
-fn of_branch(folder: &Path, set: &DefinitionSet) -> Option<(StackName, String)> {
+fn of_branch(folder: &Path, bundle: &Bundle) -> Option<(StackName, String)> {
     let folder = folder.canonicalize().ok()?;
     let git = folder
         .ancestors()
@@ -167,14 +167,17 @@ fn of_branch(folder: &Path, set: &DefinitionSet) -> Option<(StackName, String)> 
     };
     let head = fs::read_to_string(head).ok()?;
     let branch = head.strip_prefix("ref: refs/heads/")?.trim();
-    stack_of_branch(set, branch).map(|stack| (stack, branch.to_owned()))
+    stack_of_branch(bundle, branch).map(|stack| (stack, branch.to_owned()))
 }
 
 /// `kedge select`.
 pub(crate) fn select(args: &Args, name: &str) -> Result<u8, CliError> {
-    let set = definitions::load(&args.definitions)?;
-    if !stack_names(&set).iter().any(|stack| stack.as_str() == name) {
-        let known = known(&set);
+    let bundle = definitions::load(&args.definitions)?;
+    if !stack_names(&bundle)
+        .iter()
+        .any(|stack| stack.as_str() == name)
+    {
+        let known = known(&bundle);
         return Err(CliError::Usage(format!(
             "there is no stack `{name}`; {known}"
         )));
@@ -215,7 +218,7 @@ mod tests {
         let files = files
             .iter()
             .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-        let set = DefinitionSet::new(files.collect()).unwrap();
+        let bundle = Bundle::new(files.collect()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let git = folder.path().join(".git");
         fs::create_dir(&git).unwrap();
@@ -223,7 +226,7 @@ mod tests {
         fs::create_dir_all(&inner).unwrap();
         let on = |head: &str| {
             fs::write(git.join("HEAD"), head).unwrap();
-            of_branch(&inner, &set).map(|(stack, _)| stack.to_string())
+            of_branch(&inner, &bundle).map(|(stack, _)| stack.to_string())
         };
         assert_eq!(on("ref: refs/heads/main\n").as_deref(), Some("prod"));
         assert_eq!(on("ref: refs/heads/dev\n").as_deref(), Some("dev"));
@@ -236,6 +239,6 @@ mod tests {
             format!("gitdir: {}\n", git.display()),
         )
         .unwrap();
-        assert_eq!(of_branch(tree.path(), &set).unwrap().0.as_str(), "dev");
+        assert_eq!(of_branch(tree.path(), &bundle).unwrap().0.as_str(), "dev");
     }
 }

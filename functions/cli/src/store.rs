@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kedge_core::definitions::{DefinitionSet, bucket_of};
+use kedge_core::definitions::{Bundle, bucket_of};
 use kedge_core::model::{BUCKET_SCHEME, BucketAddress};
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
 use kedge_native::{FolderStore, HttpOptions, Operations, Settings};
@@ -31,18 +31,14 @@ pub(crate) struct ChosenStore {
 
 impl ChosenStore {
     /// Finds it: `--store`, `KEDGE_STORE`, `KEDGE_BUCKET`, `bucket:` in kedge.yaml, a folder here.
-    pub(crate) fn of(
-        args: &Args,
-        settings: &Settings,
-        set: &DefinitionSet,
-    ) -> Result<Self, CliError> {
+    pub(crate) fn of(args: &Args, settings: &Settings, bundle: &Bundle) -> Result<Self, CliError> {
         let found = if let Some(text) = &args.store {
             (place(text)?, "--store")
         } else if let Some(text) = settings.get("KEDGE_STORE") {
             (place(text)?, "KEDGE_STORE")
         } else if let Some(text) = settings.get("KEDGE_BUCKET") {
             (Place::Bucket(text.parse()?), "KEDGE_BUCKET")
-        } else if let Some(bucket) = bucket_of(set)? {
+        } else if let Some(bucket) = bucket_of(bundle)? {
             (Place::Bucket(bucket), "kedge.yaml")
         } else {
             (Place::Folder(DEFAULT_FOLDER.into()), "default")
@@ -57,7 +53,7 @@ impl ChosenStore {
     }
 
     /// Its address, and where it is from.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let origin = self.origin;
         match &self.place {
             Place::Bucket(bucket) => format!("{bucket} (from {origin})"),
@@ -186,8 +182,8 @@ mod tests {
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
             let settings = Settings::merge(variables, empty.path()).unwrap();
             let files = [("kedge.yaml".to_owned(), format!("project: acme\n{line}\n"))];
-            let set = DefinitionSet::new(files.into()).unwrap();
-            ChosenStore::of(&args, &settings, &set).map(|chosen| chosen.told())
+            let bundle = Bundle::new(files.into()).unwrap();
+            ChosenStore::of(&args, &settings, &bundle).map(|chosen| chosen.describe())
         };
         let all = [("KEDGE_STORE", "s3://store/x"), ("KEDGE_BUCKET", "bucket")];
         let yaml = "bucket: yaml/y";

@@ -2,7 +2,7 @@
 
 use kedge_core::render;
 use kedge_core::stored::StoredError;
-use kedge_engine::lease::{self, HeldBy, Holder, LeaseError, Pulse};
+use kedge_engine::lease::{self, Holder, LeaseError, LeaseHolder, Pulse};
 use kedge_engine::ports::{Clock as _, Random as _};
 
 use crate::args::{Args, Format, UnlockOptions};
@@ -20,7 +20,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     }
     let stack = &setup.chosen.stack;
     let is_json = args.format() == Format::Json;
-    let found = match lease::holder_of(&setup.store, stack, setup.lease).await {
+    let found = match lease::lease_holder_of(&setup.store, stack, setup.lease).await {
         Ok(Some(held)) => Found::Held(held),
         Ok(None) => {
             setup.refuse_unknown().await?;
@@ -73,7 +73,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
 /// What stands in the way.
 enum Found {
     /// A lease, and who has it.
-    Held(HeldBy),
+    Held(LeaseHolder),
     /// A lease that can't be read.
     Damaged(StoredError),
 }
@@ -100,7 +100,7 @@ fn with_causes(error: &StoredError) -> String {
 }
 
 /// Who holds it, since when, and whether it seems gone.
-fn shown(held: &HeldBy) -> String {
+fn shown(held: &LeaseHolder) -> String {
     let hint = match held.pulse() {
         Pulse::Working => {
             "Its run is at work. Unlocking stops it in the middle: what it began stays begun. To let it \

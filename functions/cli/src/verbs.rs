@@ -1,30 +1,30 @@
 //! `check`, `preview`, `up`, `audit`.
 
-use kedge_core::render::{self, Around, Traffic};
+use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report, StackVerdict};
+use kedge_engine::bundles;
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::reconcile::{self, Authorisation, RunError};
-use kedge_engine::sets;
 
-use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions, Verb};
+use crate::args::{Args, CheckOptions, Command, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
-use crate::{confirm, definitions, error, screen, seen};
+use crate::{confirm, definitions, error, screen, shown_plan};
 
 /// A verb under way.
-pub(crate) struct Run<'a> {
+pub(crate) struct Invocation<'a> {
     pub(crate) args: &'a Args,
     pub(crate) setup: Setup,
     pub(crate) watcher: Watcher,
     began_ms: i64,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Invocation<'a> {
     pub(crate) async fn new(args: &'a Args) -> Result<Self, CliError> {
         let mut setup = Setup::of(args)?;
         let began_ms = setup.ports.now().0;
-        let is_preview = matches!(args.verb, Verb::Preview(_));
+        let is_preview = matches!(args.verb, Command::Preview(_));
         setup.read_definitions(args, is_preview).await?;
         Ok(Self {
             args,
@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
         };
         let (ports, store) = (&self.setup.ports, &self.setup.store);
         let report = match &self.setup.read {
-            Some(read) => sets::preview_stored(ports, store, job, read, &overrides).await,
+            Some(read) => bundles::preview_stored(ports, store, job, read, &overrides).await,
             None => reconcile::preview(ports, store, job, &overrides).await,
         };
         self.watcher.end();
@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
     pub(crate) fn may_change(&self) -> Result<(), CliError> {
         self.refuse_if_read_only()?;
         if let Some(read) = &self.setup.read {
-            sets::usable(read)?;
+            bundles::usable(read)?;
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
     pub(crate) fn answer(
         &self,
         report: &Report,
-        text: impl FnOnce(&Around<'_>) -> String,
+        text: impl FnOnce(&RenderOptions<'_>) -> String,
         json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
     ) -> Result<(), CliError> {
         let traffic = self.traffic();
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
                 return screen::out(&render::github_annotations(report, &root));
             }
         }
-        let mut text = text(&Around {
+        let mut text = text(&RenderOptions {
             stack_origin: &self.setup.chosen.origin,
             definitions: &self.setup.definitions,
             flags: &self.setup.flags(self.args),
@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
             "store",
             operations.reads(),
             operations.writes(),
-            self.setup.chosen_store.told()
+            self.setup.chosen_store.describe()
         ));
         let wall_ms = self.traffic().wall_ms.unwrap_or_default();
         text.push_str(&format!("wall time {wall_ms} ms\n"));
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
 
 /// `kedge check`.
 pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     let report = run.look(false, &[]).await?;
     run.answer(
         &report,
@@ -233,9 +233,9 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 
 /// `kedge preview`.
 pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     let report = run.look(false, &options.overrides).await?;
-    seen::keep(&report.plan.summary);
+    shown_plan::keep(&report.plan.summary);
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
@@ -246,7 +246,7 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
 
 /// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
 pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     let report = run.look(true, &[]).await?;
     run.answer(
         &report,
@@ -262,7 +262,7 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
-    let run = Run::new(args).await?;
+    let run = Invocation::new(args).await?;
     run.may_change()?;
     let authorisation = match confirm::given(options, args.format() == Format::Text)? {
         Some(authorisation) => authorisation,
@@ -308,7 +308,7 @@ enum Asked {
 }
 
 /// Shows the plan and asks.
-async fn ask(run: &Run<'_>, options: &UpOptions) -> Result<Asked, CliError> {
+async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliError> {
     let report = run.look(false, &options.overrides).await?;
     run.answer(
         &report,

@@ -3,7 +3,7 @@
 //! Nothing is written here or anywhere by it: a person makes the edit, and whoever reviews the
 //! definitions sees it.
 
-use crate::diff::{Difference, FieldDifference, Verdict};
+use crate::compare::{Difference, FieldDifference, Verdict};
 use crate::model::{
     Declared, DeclaredResource, FieldName, Kind, Origin, ResourceKey, SealedUrl, StackName, Value,
 };

@@ -10,8 +10,8 @@
 
 pub mod accept;
 pub mod change;
+pub mod compare;
 pub mod definitions;
-pub mod diff;
 pub mod live;
 pub mod model;
 pub mod open_run;

@@ -2,7 +2,7 @@
 //! works.
 //!
 //! State names the run and its changes (`applying`), the lease who has the stack and since when. What
-//! that means for each resource is decided in [`crate::diff`].
+//! that means for each resource is decided in [`crate::compare`].
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -9,8 +9,8 @@ use std::fmt;
 use crate::model::{Declared, Kind, Policy, ResourceKey, StackName};
 use crate::plan::policy_in_force;
 use crate::state::State;
+use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
-use crate::stored::set::StoredSet;
 
 /// A share of withdrawn resources above this many percent needs a person's word.
 const WITHDRAWN_PERCENT_MAX: usize = 10;
@@ -52,7 +52,7 @@ pub struct PushInput<'a> {
     /// The new set, read.
     pub declared: &'a Declared,
     /// The set that is stored now; none if there is none that can be used.
-    pub stored: Option<&'a StoredSet>,
+    pub stored: Option<&'a StoredBundle>,
     /// Whether the new content is that of the stored set.
     pub same_content: bool,
     /// What was declared before.
@@ -333,7 +333,7 @@ impl fmt::Display for Notice {
             }
             Self::VariablesUsed { names } => write!(
                 f,
-                "{} is set here, and its value is not stored: every machine that runs this stack \
+                "{} is bundle here, and its value is not stored: every machine that runs this stack \
                  needs it",
                 names.join(", ")
             ),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::{Applied, Edit, Verb, edited_set};
-use crate::diff::Cause;
+use crate::compare::Cause;
 use crate::model::{
     ByField, FieldName, Fields, Kind, Recorded, ResourceKey, Settling, Timestamp, Value,
 };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::diff::{Comparison, Difference, Verdict};
+use crate::compare::{Comparison, Difference, Verdict};
 use crate::live::{FailureCode, Live, LiveWorld, Reading};
 use crate::model::{
     Declared, DeclaredResource, Fields, Recorded, ResourceKey, StackName, Timestamp,
@@ -279,7 +279,7 @@ pub enum Forgotten {
 impl Forgotten {
     /// What a person is told before they agree: a sentence without a final stop.
     #[must_use]
-    pub fn says(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Unmanaged => "it stays as it is, unmanaged: nothing watches it any longer",
             Self::Gone => "it is gone already, and nothing misses it any longer",
@@ -385,7 +385,7 @@ impl MassAbsence {
 
 /// What a verb that was asked for comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct CommandOutcome {
     /// What it writes into state alone.
     pub recording: Recording,
     /// What else there is to say of it.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compare::{Cause, Comparison, Difference, Verdict};
 use crate::definitions::Problems;
-use crate::diff::{Cause, Comparison, Difference, Verdict};
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::open_run::OpenRun;
 use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
-use crate::recording::Asked;
+use crate::recording::CommandOutcome;
 use crate::state::Window;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
@@ -127,14 +127,14 @@ impl Outcome {
 
 /// One change of a run and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Carried {
+pub struct ChangeResult {
     /// The change.
     pub approved: Approved,
     /// How it ended.
     pub outcome: Outcome,
 }
 
-impl Carried {
+impl ChangeResult {
     /// Of which resource.
     #[must_use]
     pub fn key(&self) -> &ResourceKey {
@@ -148,7 +148,7 @@ pub struct Changed {
     /// The run.
     pub run: String,
     /// The changes, in the order in which they ended.
-    pub carried: Vec<Carried>,
+    pub results: Vec<ChangeResult>,
     /// Resources recorded without a provider write.
     pub recorded: usize,
     /// Records dropped without a provider write.
@@ -169,7 +169,7 @@ impl Changed {
     /// How many changes were made.
     #[must_use]
     pub fn done(&self) -> usize {
-        self.carried
+        self.results
             .iter()
             .filter(|carried| carried.outcome == Outcome::Done)
             .count()
@@ -178,21 +178,22 @@ impl Changed {
     /// Whether the run went to its end and every change that was approved was made.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.stopped.is_none() && self.done() == self.carried.len()
+        self.stopped.is_none() && self.done() == self.results.len()
     }
 
     /// Whether a change was not made for another reason than a hold.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        let is_fine =
-            |carried: &Carried| matches!(carried.outcome, Outcome::Done | Outcome::Held { .. });
-        !self.carried.iter().all(is_fine)
+        let is_fine = |carried: &ChangeResult| {
+            matches!(carried.outcome, Outcome::Done | Outcome::Held { .. })
+        };
+        !self.results.iter().all(is_fine)
     }
 
     /// Who holds what the run was to change, until when, and why, where a hold stopped it.
     #[must_use]
     pub fn held_by(&self) -> Option<&str> {
-        self.carried
+        self.results
             .iter()
             .find_map(|carried| match &carried.outcome {
                 Outcome::Held { reason } => Some(reason.as_str()),
@@ -203,7 +204,7 @@ impl Changed {
 
 /// The stored definitions could not be used, and the report goes by the last good ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidSet {
+pub struct InvalidBundle {
     /// Why not.
     pub reason: String,
     /// What is wrong with them, where they could be read.
@@ -215,7 +216,7 @@ pub struct InvalidSet {
 pub struct Report {
     /// Why the stored definitions could not be used, if so. Then the rest is by the last good
     /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
-    pub invalid: Option<InvalidSet>,
+    pub invalid: Option<InvalidBundle>,
     /// What is shown is not what is stored, or what is stored can't be used: an `up` is refused until a
     /// push with these flags (` --after-rollback REVISION`, or none).
     pub push_first: Option<String>,
@@ -238,7 +239,7 @@ pub struct Report {
     /// Why holds could not be read, where they were looked for: then everything is held.
     pub holds_unread: Option<UnreadHolds>,
     /// What was asked for, where it was more than a check or an `up`.
-    pub asked: Option<Asked>,
+    pub command: Option<CommandOutcome>,
     /// The run whose changes have no known end, if there is one.
     pub open_run: Option<OpenRun>,
     /// Why nothing is known, where state moved under each look (semantics 3.4).
@@ -337,8 +338,8 @@ impl Report {
     /// What state is to say of resources without a write to a provider; none drops what it said.
     #[must_use]
     pub fn records(&self) -> &BTreeMap<ResourceKey, Option<Recorded>> {
-        match &self.asked {
-            Some(asked) => &asked.recording.records,
+        match &self.command {
+            Some(command) => &command.recording.records,
             None => &self.comparison.records,
         }
     }
@@ -356,7 +357,7 @@ impl Report {
     /// of what depends on one that moved (semantics 4.6).
     #[must_use]
     pub fn follows_variables(&self) -> bool {
-        self.decided.variables_granted && self.asked.is_none() && self.settles_variables()
+        self.decided.variables_granted && self.command.is_none() && self.settles_variables()
     }
 
     /// Tells the resources of which it is not known here what is declared, after this run too: they

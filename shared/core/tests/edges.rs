@@ -13,8 +13,8 @@ mod edges {
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
-use kedge_core::definitions::{DefinitionSet, ParseInput, parse};
-use kedge_core::diff::{Cause, Comparison, DiffInput, Verdict, diff};
+use kedge_core::compare::{Cause, CompareInput, Comparison, Verdict, diff};
+use kedge_core::definitions::{Bundle, ParseInput, parse};
 use kedge_core::live::{FailureCode, Live, LiveWorld, ReadFailure, ScopeReading};
 use kedge_core::model::{
     Allowance, Declared, FieldName, Fields, Guards, Policy, Recorded, ResourceKey, Salt, Settling,
@@ -71,7 +71,7 @@ impl World {
         let files = files.map(|(path, text)| (path.to_owned(), text));
         let stack = StackName::new("dev").unwrap();
         let declared = parse(&ParseInput {
-            set: &DefinitionSet::new(files.into()).unwrap(),
+            bundle: &Bundle::new(files.into()).unwrap(),
             stack: &stack,
             overrides: &BTreeMap::new(),
             salt: &Salt([0; 16]),
@@ -127,7 +127,7 @@ impl World {
     }
 
     fn diff(&self, now: Timestamp) -> Comparison {
-        diff(DiffInput {
+        diff(CompareInput {
             declared: &self.declared,
             state: Some(&self.state),
             live: &self.live,
@@ -162,12 +162,12 @@ impl World {
     fn decide(
         &self,
         automatic: &[AutomaticChange],
-        seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
+        first_seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
     ) -> Decided {
         authorise(
             &self.plan(),
             Authority::Policy {
-                seen,
+                first_seen,
                 automatic,
                 now: NOW,
             },

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
-use kedge_core::diff::{Comparison, DiffInput, Verdict, diff};
+use kedge_core::compare::{CompareInput, Comparison, Verdict, diff};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{
     Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin,
@@ -161,7 +161,7 @@ fn planned_of(
     now: Timestamp,
 ) -> (Comparison, Plan) {
     let state = Some(state);
-    let comparison = diff(DiffInput {
+    let comparison = diff(CompareInput {
         declared,
         state,
         live,
@@ -208,7 +208,7 @@ proptest! {
     fn nothing_destructive_is_approved_without_consent(worlds in worlds(), policy in policy()) {
         let (_, made) = planned(&worlds, &policy);
         let none = BTreeMap::new();
-        let tick = Authority::Policy { seen: &none, automatic: &[], now: NOW };
+        let tick = Authority::Policy { first_seen: &none, automatic: &[], now: NOW };
         let nobody = BTreeSet::new();
         let person = |allowed| Authority::Person { allowed, policy_allowed: true, name_typed: false };
         for authority in [tick, person(&nobody)] {

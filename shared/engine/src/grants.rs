@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kedge_core::change::Verb;
-use kedge_core::diff::Cause;
+use kedge_core::compare::Cause;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
@@ -16,8 +16,8 @@ use kedge_core::stored::EncodeError;
 use kedge_core::stored::grant::{Grant, NotGranted};
 use thiserror::Error;
 
-use crate::memory::{Keys, put_own};
 use crate::ports::{Condition, PutOutcome, Store, StoreError};
+use crate::state_store::{Keys, put_own};
 
 /// A consent could not be used.
 #[derive(Debug, Error)]

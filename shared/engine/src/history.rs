@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::stored::bundle::{Pushed, StoredBundle};
 use kedge_core::stored::run::{RunOutcome, RunRecord};
-use kedge_core::stored::set::{Pushed, StoredSet};
 
-use crate::memory::Keys;
+use crate::bundles::{read_bundle, read_revision};
 use crate::ports::{Clock, Store, StoreError};
-use crate::sets::{read_revision, read_set};
+use crate::state_store::Keys;
 
 /// How many records are read in search of a resource: more is no question for a terminal.
 const SEARCHED_MAX: usize = 500;
@@ -107,7 +107,7 @@ async fn pushes<S: Store>(
     query: &Query,
     history: &mut History,
 ) -> Result<(), StoreError> {
-    let read = read_set(store, stack, &BTreeMap::new()).await?;
+    let read = read_bundle(store, stack, &BTreeMap::new()).await?;
     let mut next = read.stored;
     while let Some(stored) = next {
         let is_old = |since: Timestamp| stored.pushed.at < since;
@@ -127,7 +127,7 @@ async fn pushes<S: Store>(
     Ok(())
 }
 
-fn entry(stored: StoredSet) -> PushEntry {
+fn entry(stored: StoredBundle) -> PushEntry {
     PushEntry {
         revision: stored.revision(),
         follows: stored.follows,

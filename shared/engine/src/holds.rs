@@ -11,9 +11,9 @@ use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::{Hold, Holds};
 use thiserror::Error;
 
-use crate::lease::{HeldBy, LeaseError, LeaseTimes, holder_of};
-use crate::memory::{Keys, MemoryError, read_holds_to_change, read_watch, write_watch};
+use crate::lease::{LeaseError, LeaseHolder, LeaseTimes, lease_holder_of};
 use crate::ports::{Clock, PutOutcome, Store};
+use crate::state_store::{Keys, StateStoreError, read_holds_to_change, read_watch, write_watch};
 
 /// How often a write is begun again because somebody else wrote between.
 const TRIES_MAX: usize = 5;
@@ -23,7 +23,7 @@ const TRIES_MAX: usize = 5;
 pub enum HoldError {
     /// They could not be read or written.
     #[error(transparent)]
-    Memory(#[from] MemoryError),
+    Memory(#[from] StateStoreError),
     /// They are stored and can't be read: everything is held.
     #[error(
         "the holds of stack `{stack}` can't be read, so that everything is held; `--replace` of \
@@ -59,7 +59,7 @@ pub enum HoldError {
 /// When they can't be read.
 pub async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, HoldError> {
     let read = read_holds_to_change(store, stack).await;
-    let read = read.map_err(MemoryError::from)?;
+    let read = read.map_err(StateStoreError::from)?;
     read.holds.map_err(|source| HoldError::of(stack, source))
 }
 
@@ -122,8 +122,8 @@ pub async fn under_way<S: Store>(
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
-) -> Result<Option<HeldBy>, LeaseError> {
-    let holder = holder_of(store, stack, times).await?;
+) -> Result<Option<LeaseHolder>, LeaseError> {
+    let holder = lease_holder_of(store, stack, times).await?;
     Ok(holder.filter(|holder| !holder.has_ended()))
 }
 
@@ -135,12 +135,12 @@ pub async fn under_way<S: Store>(
 pub async fn wait_for<C: Clock, S: Store>(
     clock: &C,
     store: &S,
-    holder: &HeldBy,
+    holder: &LeaseHolder,
     times: LeaseTimes,
 ) -> Result<bool, LeaseError> {
     let begun_ms = clock.monotonic_ms();
     loop {
-        let now = holder_of(store, &holder.stack, times).await?;
+        let now = lease_holder_of(store, &holder.stack, times).await?;
         // Who has it next took it after the hold was set, and reads the holds first.
         if now.is_none_or(|now| now.run != holder.run) {
             return Ok(true);
@@ -164,7 +164,7 @@ async fn change<S: Store, T: Default>(
 ) -> Result<(Holds, T), HoldError> {
     for _ in 0..TRIES_MAX {
         let read = read_holds_to_change(store, stack).await;
-        let read = read.map_err(MemoryError::from)?;
+        let read = read.map_err(StateStoreError::from)?;
         let (mut holds, is_replaced) = match read.holds {
             Ok(holds) => (holds, false),
             Err(source) if replace && !source.is_newer() => (Holds::default(), true),
@@ -175,10 +175,10 @@ async fn change<S: Store, T: Default>(
             return Ok((holds, T::default()));
         }
         holds.trim(now);
-        let bytes = Bytes::from(holds.encode().map_err(MemoryError::from)?);
+        let bytes = Bytes::from(holds.encode().map_err(StateStoreError::from)?);
         let key = Keys::of(stack).hold;
         let put = store.put(&key, bytes, read.condition).await;
-        if let PutOutcome::Written(_) = put.map_err(MemoryError::from)? {
+        if let PutOutcome::Written(_) = put.map_err(StateStoreError::from)? {
             tell_checks(store, stack, &holds, now).await;
             return Ok((holds, made.unwrap_or_default()));
         }

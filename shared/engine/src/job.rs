@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::definitions::{DefinitionSet, Problems};
+use kedge_core::definitions::{Bundle, Problems};
 use kedge_core::model::{Scope, StackName, Timestamp};
 use kedge_core::plan::{GuardName, PlanSummary};
-use kedge_core::report::{Carried, Changed, Report};
+use kedge_core::report::{ChangeResult, Changed, Report};
 use thiserror::Error;
 
 use crate::grants::GrantError;
 use crate::lease::{LeaseError, LeaseTimes};
-use crate::memory::MemoryError;
 use crate::ports::{ETag, StoreError};
 use crate::registry::RegistryError;
-use crate::request::Request;
+use crate::retry::Wait;
 use crate::session::Endpoints;
-use crate::waits::Wait;
+use crate::state_command::StateCommand;
+use crate::state_store::StateStoreError;
 
 /// A step of a run that takes time, for whoever watches.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +29,11 @@ pub enum Progress<'a> {
     /// So many changes are about to be made.
     Applying(usize),
     /// A change ended.
-    Carried(&'a Carried),
+    ChangeResult(&'a ChangeResult),
     /// What checks remember could not be kept; the run goes on.
-    NotRemembered(&'a MemoryError),
+    NotRemembered(&'a StateStoreError),
     /// The record of the run could not be kept; what it did is done, and in state.
-    NotRecorded(&'a MemoryError),
+    NotRecorded(&'a StateStoreError),
     /// The lease could not be given back; it ends by itself.
     NotReleased(&'a LeaseError),
 }
@@ -44,7 +44,7 @@ pub struct Job<'a> {
     /// The stack.
     pub stack: &'a StackName,
     /// Its definitions.
-    pub set: &'a DefinitionSet,
+    pub bundle: &'a Bundle,
     /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
     pub overrides: &'a BTreeMap<String, String>,
     /// Where the providers' APIs are.
@@ -83,7 +83,7 @@ pub struct Consent {
     /// The plan they saw; none if they agreed to whatever the plan is.
     pub digest: Option<String>,
     /// The parts of the plan they saw, where they are known.
-    pub seen: Option<PlanSummary>,
+    pub expected: Option<PlanSummary>,
 }
 
 /// Who says that a plan may be carried out.
@@ -94,7 +94,7 @@ pub enum Authorisation {
     /// A person agreed.
     Person(Consent),
     /// A person asks for something else than to make the stack what it is declared to be.
-    Asked(Request),
+    Command(StateCommand),
 }
 
 impl Authorisation {
@@ -103,7 +103,7 @@ impl Authorisation {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Unattended | Self::Person(_) => "up",
-            Self::Asked(request) => request.verb(),
+            Self::Command(command) => command.verb(),
         }
     }
 }
@@ -116,13 +116,13 @@ pub enum RunError {
     Definitions(Problems),
     /// The stored definitions can't be used, and no revision of them either.
     #[error("the stored definitions can't be used; nothing is changed: {0}")]
-    NoSet(String),
+    NoBundle(String),
     /// The store failed.
     #[error("the stored definitions could not be read")]
     Store(#[from] StoreError),
     /// State could not be read or written.
     #[error("state could not be read")]
-    Memory(#[from] MemoryError),
+    Memory(#[from] StateStoreError),
     /// The lease could not be read.
     #[error(transparent)]
     Lease(#[from] LeaseError),
@@ -143,11 +143,11 @@ pub enum RunError {
     },
     /// Other resources are gone than the person saw.
     #[error(
-        "what is gone moved: it was {seen}, and is {now} ({count} resources); nothing was confirmed"
+        "what is gone moved: it was {expected}, and is {now} ({count} resources); nothing was confirmed"
     )]
     AbsenceMoved {
         /// The digest of what they saw.
-        seen: String,
+        expected: String,
         /// The digest now.
         now: String,
         /// How many there are now.
@@ -202,7 +202,7 @@ impl Stopped {
     /// Whether it had come to make changes.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        !self.changed.carried.is_empty()
+        !self.changed.results.is_empty()
     }
 }
 
@@ -211,7 +211,7 @@ impl Stopped {
 pub enum StopError {
     /// State could not be read or written.
     #[error(transparent)]
-    Memory(#[from] MemoryError),
+    Memory(#[from] StateStoreError),
     /// Another run has the stack, or the lease could not be had or was lost.
     #[error(transparent)]
     Lease(#[from] LeaseError),

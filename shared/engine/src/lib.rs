@@ -5,29 +5,29 @@
 //! What reads and plans is generic over [`ports::ReadPorts`] and has no way to send a write; only
 //! `apply` asks for [`ports::WritePorts`].
 
-mod apply;
+pub mod bundles;
+mod decide;
+mod execute;
 mod grants;
-mod held;
 pub mod history;
 pub mod holds;
 pub mod job;
-mod judge;
 pub mod lease;
-mod memory;
+mod leased_run;
+mod ownership;
 pub mod ports;
 pub mod providers;
 pub mod push;
 pub mod reconcile;
 mod registry;
 mod remember;
-pub mod request;
+pub mod retry;
 mod room;
 pub mod session;
-pub mod sets;
-mod taken;
+pub mod state_command;
+mod state_store;
 mod transport;
-pub mod waits;
 
 pub use grants::GrantError;
-pub use memory::MemoryError;
 pub use registry::RegistryError;
+pub use state_store::StateStoreError;

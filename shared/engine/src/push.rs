@@ -19,7 +19,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use kedge_core::definitions::{self, DefinitionSet, ParseInput, Problems, variable};
+use kedge_core::definitions::{self, Bundle, ParseInput, Problems, variable};
 use kedge_core::model::{Declared, Kind, Salt, StackName};
 use kedge_core::push::{
     Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
@@ -27,13 +27,13 @@ use kedge_core::push::{
 };
 use kedge_core::state::State;
 use kedge_core::stored::EncodeError;
-use kedge_core::stored::set::{Commit, Pushed, SetDecodeError, StoredSet};
+use kedge_core::stored::bundle::{BundleDecodeError, Commit, Pushed, StoredBundle};
 use thiserror::Error;
 
-use crate::memory::{self, Keys, MemoryError};
+use crate::bundles::{self, BundleFault, ReadBundle, read_parsed};
 use crate::ports::{Clock, Store, StoreError};
 use crate::registry::{self, Made, ReadIndex, RegistryError};
-use crate::sets::{self, ReadSet, SetFault, read_parsed};
+use crate::state_store::{self, Keys, StateStoreError};
 use write::Write;
 
 /// What is pushed.
@@ -42,7 +42,7 @@ pub struct PushJob<'a> {
     /// The stack.
     pub stack: &'a StackName,
     /// Its definitions.
-    pub set: &'a DefinitionSet,
+    pub bundle: &'a Bundle,
     /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
     pub overrides: &'a BTreeMap<String, String>,
     /// Who pushes: `user@host`, or the actor of a CI system.
@@ -100,7 +100,7 @@ impl PushOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushReport {
     /// The set that counts now.
-    pub stored: StoredSet,
+    pub stored: StoredBundle,
     /// What became of it.
     pub outcome: PushOutcome,
     /// How many resources it declares.
@@ -150,7 +150,7 @@ pub enum PushError {
         stack: StackName,
         /// Which version.
         #[source]
-        source: SetDecodeError,
+        source: BundleDecodeError,
     },
     /// There is no such revision.
     #[error("stack `{stack}` has no revision `{revision}` (`kedge history` lists them)")]
@@ -169,7 +169,7 @@ pub enum PushError {
         revision: String,
         /// Why.
         #[source]
-        source: SetDecodeError,
+        source: BundleDecodeError,
     },
     /// A revision's beginning fits several.
     #[error("`{revision}` begins several revisions: {}", found.join(", "))]
@@ -193,10 +193,10 @@ pub async fn push<P: Clock, S: Store>(
     store: &S,
     job: PushJob<'_>,
 ) -> Result<PushReport, PushError> {
-    let declared = read(job.set, job.stack, job.overrides)?;
-    let standing = Standing::read(store, job.stack, job.overrides).await?;
+    let declared = read(job.bundle, job.stack, job.overrides)?;
+    let standing = PushedBefore::read(store, job.stack, job.overrides).await?;
     let stored = standing.read.stored.as_ref();
-    let same_content = stored.is_some_and(|stored| stored.set.files() == job.set.files());
+    let same_content = stored.is_some_and(|stored| stored.bundle.files() == job.bundle.files());
     let ancestry = match stored.and_then(|stored| stored.pushed.commit.as_ref()) {
         Some(commit) => (job.ancestry)(commit),
         None if stored.is_none() => Ancestry::Descends,
@@ -240,7 +240,7 @@ pub async fn push<P: Clock, S: Store>(
             write.same(stored, pushed, &ancestry).await?
         }
         _ => (
-            write.revision(job.set, pushed, None).await?,
+            write.revision(job.bundle, pushed, None).await?,
             PushOutcome::Stored,
         ),
     };
@@ -258,8 +258,8 @@ pub async fn rollback<P: Clock, S: Store>(
     job: RollbackJob<'_>,
 ) -> Result<PushReport, PushError> {
     let old = find_revision(store, job.stack, job.revision).await?;
-    let declared = read(&old.set, job.stack, job.overrides)?;
-    let standing = Standing::read(store, job.stack, job.overrides).await?;
+    let declared = read(&old.bundle, job.stack, job.overrides)?;
+    let standing = PushedBefore::read(store, job.stack, job.overrides).await?;
     let refusals = names(&declared, &standing.index.index);
     let refusals = [refusals, standing.owners_unknown(&declared)].concat();
     if !refusals.is_empty() {
@@ -272,7 +272,7 @@ pub async fn rollback<P: Clock, S: Store>(
     };
     let current = standing.read.stored.as_ref();
     if let Some(current) = current.filter(|_| standing.read.fault.is_none())
-        && current.set.files() == old.set.files()
+        && current.bundle.files() == old.bundle.files()
     {
         return write
             .finish(current.clone(), PushOutcome::Unchanged, Vec::new())
@@ -286,7 +286,7 @@ pub async fn rollback<P: Clock, S: Store>(
         branch: newest.and_then(|pushed| pushed.branch.clone()),
     };
     let stored = write
-        .revision(&old.set, pushed, Some(old.revision()))
+        .revision(&old.bundle, pushed, Some(old.revision()))
         .await?;
     write
         .finish(stored, PushOutcome::Stored, standing.notices(job.stack))
@@ -294,18 +294,18 @@ pub async fn rollback<P: Clock, S: Store>(
 }
 
 /// Whether this push ends a push hold, which is worth a revision though the content is the same.
-fn lifts(stored: &StoredSet, consent: &PushConsent) -> bool {
+fn lifts(stored: &StoredBundle, consent: &PushConsent) -> bool {
     let named = |said: &str| kedge_core::push::names_revision(said, &stored.revision());
     stored.rollback_of.is_some() && consent.after_rollback.as_deref().is_some_and(named)
 }
 
 fn read(
-    set: &DefinitionSet,
+    bundle: &Bundle,
     stack: &StackName,
     overrides: &BTreeMap<String, String>,
 ) -> Result<Declared, PushError> {
     definitions::parse(&ParseInput {
-        set,
+        bundle,
         stack,
         overrides,
         salt: &Salt([0; 16]),
@@ -318,7 +318,7 @@ async fn find_revision<S: Store>(
     store: &S,
     stack: &StackName,
     revision: &str,
-) -> Result<StoredSet, PushError> {
+) -> Result<StoredBundle, PushError> {
     let none = || PushError::NoRevision {
         stack: stack.clone(),
         revision: revision
@@ -342,7 +342,7 @@ async fn find_revision<S: Store>(
         (Some(revision), true) => {
             let object = store.get(&Keys::of(stack).revision(&revision)).await?;
             let object = object.ok_or_else(none)?;
-            StoredSet::decode(&object.bytes, stack).map_err(|source| {
+            StoredBundle::decode(&object.bytes, stack).map_err(|source| {
                 let stack = stack.clone();
                 PushError::DamagedRevision {
                     stack,
@@ -361,14 +361,14 @@ async fn find_revision<S: Store>(
 }
 
 /// What a push finds.
-struct Standing {
-    read: ReadSet,
+struct PushedBefore {
+    read: ReadBundle,
     before: Before,
     index: ReadIndex,
-    state: Result<Option<State>, MemoryError>,
+    state: Result<Option<State>, StateStoreError>,
 }
 
-impl Standing {
+impl PushedBefore {
     async fn read<S: Store>(
         store: &S,
         stack: &StackName,
@@ -376,13 +376,13 @@ impl Standing {
     ) -> Result<Self, PushError> {
         let (mut read, declared) = read_parsed(store, stack, overrides).await?;
         match read.fault.take() {
-            Some(SetFault::Damaged { stack, source }) if source.is_newer() => {
+            Some(BundleFault::Damaged { stack, source }) if source.is_newer() => {
                 return Err(PushError::Newer { stack, source });
             }
             fault => read.fault = fault,
         }
         let index = registry::read(store).await?;
-        let state = memory::read_state(store, stack).await;
+        let state = state_store::read_state(store, stack).await;
         let state = state.map(|read| read.state);
         let before = match (&declared, &state) {
             (Some(declared), _) => declared_before(declared),
@@ -426,10 +426,10 @@ impl Standing {
     fn notices(&self, stack: &StackName) -> Vec<Notice> {
         let mut notices = Vec::new();
         match &self.read.fault {
-            None | Some(sets::SetFault::NeverPushed { .. }) => {}
+            None | Some(bundles::BundleFault::NeverPushed { .. }) => {}
             Some(fault) => notices.push(Notice::StoredInvalid {
                 reason: fault.to_string(),
-                judged_by: self.read.stored.as_ref().map(StoredSet::revision),
+                judged_by: self.read.stored.as_ref().map(StoredBundle::revision),
             }),
         }
         if let Some(Made { damage, unread, .. }) = &self.index.made {

@@ -16,32 +16,32 @@ use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
-use crate::apply;
-use crate::held::{Ended, Held, Run};
+use crate::decide::{decide, unverified};
+use crate::execute;
 pub use crate::job::{Authorisation, Consent, Job, Progress, RunError, StopError, Stopped};
-use crate::judge::{judge, unverified};
-use crate::lease::{self, HeldBy, Holder, Lease};
-use crate::memory::{self, MemoryError, ReadState, ReadWatch};
+use crate::lease::{self, Holder, Lease, LeaseHolder};
+use crate::leased_run::{LeasedRun, RunEnd, RunStart};
+use crate::ownership;
 use crate::ports::{Random, ReadPorts, Store, WritePorts};
 use crate::providers;
 use crate::registry;
-use crate::remember::{Seen, remember};
-use crate::request::Request;
+use crate::remember::{Confirms, remember};
+use crate::retry::telling;
 use crate::session::{Context, Session};
-use crate::taken;
-use crate::waits::telling;
+use crate::state_command::StateCommand;
+use crate::state_store::{self, ReadState, ReadWatch, StateStoreError};
 
 /// How often a look is begun again because the state moved under it.
-pub(crate) const LOOKS_MAX: usize = 3;
+pub(crate) const OBSERVATIONS_MAX: usize = 3;
 
 /// Everything one look at a stack brought together.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct Observation {
     pub(crate) declared: Arc<Declared>,
-    pub(crate) memory: ReadState,
+    pub(crate) recorded: ReadState,
     pub(crate) watch: ReadWatch,
     /// Record sets that another stack has, and how that is known.
-    pub(crate) taken: BTreeMap<ResourceKey, String>,
+    pub(crate) owned_by_others: BTreeMap<ResourceKey, String>,
     pub(crate) live: LiveWorld,
     pub(crate) read_at: Timestamp,
     pub(crate) session: Session,
@@ -57,14 +57,14 @@ pub(crate) struct Look {
 
 /// A look, and what is to be done about it.
 #[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) look: Look,
+pub(crate) struct Assessed {
+    pub(crate) observed: Observation,
     pub(crate) report: Report,
     /// Why the consent that was given does not fit it, if so.
     pub(crate) refused: Option<StopError>,
 }
 
-impl Judged {
+impl Assessed {
     /// Whether it says that all is well, so that nobody acts on it: then it needs no second look at
     /// state. What a run is changing does.
     fn is_calm(&self) -> bool {
@@ -73,23 +73,31 @@ impl Judged {
 
     /// Whether state still says what it was made from (semantics 3.4). What a run under way has done
     /// since with its own resources changes nothing of that: they are said to be under change.
-    async fn still_counts<S: Store>(&self, store: &S, job: Job<'_>) -> Result<bool, MemoryError> {
-        let before = &self.look.memory;
-        let now = memory::read_state(store, job.stack).await?;
-        let is_working = self.look.open_run.as_ref().is_some_and(OpenRun::is_working);
+    async fn still_counts<S: Store>(
+        &self,
+        store: &S,
+        job: Job<'_>,
+    ) -> Result<bool, StateStoreError> {
+        let before = &self.observed.recorded;
+        let now = state_store::read_state(store, job.stack).await?;
+        let is_working = self
+            .observed
+            .open_run
+            .as_ref()
+            .is_some_and(OpenRun::is_working);
         let is_its = is_working && now.state.is_some() && now.epoch() == before.epoch();
         Ok(now.etag == before.etag || is_its)
     }
 
-    /// The same, with nothing told of it but that state moved, and who has the lease, where it is
+    /// The same, with nothing said of it but that state moved, and who has the lease, where it is
     /// another.
-    pub(crate) fn discarded(self, by: Option<&HeldBy>) -> Self {
+    pub(crate) fn discarded(self, by: Option<&LeaseHolder>) -> Self {
         let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
         let why = format!(
-            "{who}; state changed during each of {LOOKS_MAX} checks, so nothing could be checked: \
+            "{who}; state changed during each of {OBSERVATIONS_MAX} checks, so nothing could be checked: \
              run the command again in a moment"
         );
-        let report = unverified(&self.look, why);
+        let report = unverified(&self.observed, why);
         Self { report, ..self }
     }
 }
@@ -119,16 +127,18 @@ pub async fn preview<P: ReadPorts, S: Store>(
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Report, RunError> {
     let tick = &Authorisation::Unattended;
-    let judged = verified(ports, store, job, tick, overrides, Judged::is_calm).await?;
-    let Judged { look, report, .. } = judged;
+    let assessed = verified(ports, store, job, tick, overrides, Assessed::is_calm).await?;
+    let Assessed {
+        observed, report, ..
+    } = assessed;
     if job.remember && report.unverified.is_none() {
-        let state = look.memory.state.as_ref();
-        remember(store, job, look.watch, &report, Seen::By(state)).await;
+        let state = observed.recorded.state.as_ref();
+        remember(store, job, observed.watch, &report, Confirms::By(state)).await;
     }
     Ok(report)
 }
 
-/// Looks until what was seen counts, at most [`LOOKS_MAX`] times: state did not move under it, or
+/// Looks until what was seen counts, at most [`OBSERVATIONS_MAX`] times: state did not move under it, or
 /// `is_enough` says that this does not matter. What never counted is discarded.
 async fn verified<P: ReadPorts, S: Store>(
     ports: &P,
@@ -136,23 +146,23 @@ async fn verified<P: ReadPorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
     overrides: &BTreeSet<GuardName>,
-    is_enough: impl Fn(&Judged) -> bool,
-) -> Result<Judged, RunError> {
+    is_enough: impl Fn(&Assessed) -> bool,
+) -> Result<Assessed, RunError> {
     // On the heap: a look is large, and runs stand on small stacks.
-    let looked = || Box::pin(see(ports, store, job, authorisation, overrides));
-    let mut judged = looked().await?;
-    for look in 1.. {
-        if is_enough(&judged) || judged.still_counts(store, job).await? {
-            return Ok(judged);
+    let assessed_once = || Box::pin(assess(ports, store, job, authorisation, overrides));
+    let mut assessed = assessed_once().await?;
+    for round in 1.. {
+        if is_enough(&assessed) || assessed.still_counts(store, job).await? {
+            return Ok(assessed);
         }
-        if look == LOOKS_MAX {
+        if round == OBSERVATIONS_MAX {
             break;
         }
-        judged = looked().await?;
+        assessed = assessed_once().await?;
     }
-    let by = lease::holder_of(store, job.stack, job.lease).await;
+    let by = lease::lease_holder_of(store, job.stack, job.lease).await;
     let by = by.ok().flatten().filter(|held| !held.has_ended());
-    Ok(judged.discarded(by.as_ref()))
+    Ok(assessed.discarded(by.as_ref()))
 }
 
 /// Looks at a stack, decides by the given authority, and carries out what may be done.
@@ -168,41 +178,51 @@ pub async fn up<P: WritePorts, S: Store>(
     authorisation: &Authorisation,
 ) -> Result<(Report, Changed), RunError> {
     let is_unattended = matches!(authorisation, Authorisation::Unattended);
-    let has_work = |judged: &Judged| {
-        let run = judged.look.open_run.as_ref();
-        judged.refused.is_none()
+    let has_work = |assessed: &Assessed| {
+        let run = assessed.observed.open_run.as_ref();
+        assessed.refused.is_none()
             // Beside a run that works nothing can be done, and that is to be said.
             && (run.is_some_and(OpenRun::is_working)
-                || apply::has_work(&judged.look.memory, &judged.report, is_unattended))
+                || execute::has_work(&assessed.observed.recorded, &assessed.report, is_unattended))
     };
-    let is_enough = |judged: &Judged| judged.is_calm() || has_work(judged);
+    let is_enough = |assessed: &Assessed| assessed.is_calm() || has_work(assessed);
     let overrides = overrides_of(authorisation);
-    let mut judged = verified(ports, store, job, authorisation, &overrides, is_enough).await?;
+    let mut assessed = verified(ports, store, job, authorisation, &overrides, is_enough).await?;
     let began = ports.now();
-    let run = Run {
+    let run = RunStart {
         id: format!("{}-{:08x}", began.0, ports.next_u64() >> 32),
         at_ms: began.0,
     };
-    let mut ended = match judged.refused.take() {
-        None if has_work(&judged) => {
-            Box::pin(under_lease(ports, store, job, authorisation, judged, &run)).await?
+    let mut ended = match assessed.refused.take() {
+        None if has_work(&assessed) => {
+            Box::pin(under_lease(
+                ports,
+                store,
+                job,
+                authorisation,
+                assessed,
+                &run,
+            ))
+            .await?
         }
-        refused => Ended::of(judged, &run, refused),
+        refused => RunEnd::of(assessed, &run, refused),
     };
     if ended.is_verified {
-        let is_asked = matches!(authorisation, Authorisation::Asked(_));
+        let is_asked = matches!(authorisation, Authorisation::Command(_));
         let seen = match &ended.state {
             // An `up` that changes nothing sees what a check sees.
-            Some(state) if !is_asked => Seen::By(Some(state)),
-            _ => Seen::And(&ended.changed.carried),
+            Some(state) if !is_asked => Confirms::By(Some(state)),
+            _ => Confirms::And(&ended.changed.results),
         };
         remember(store, job, ended.watch, &ended.report, seen).await;
     }
-    if let (None, Authorisation::Asked(Request::Retire { .. })) = (&ended.stopped, authorisation) {
+    if let (None, Authorisation::Command(StateCommand::Retire { .. })) =
+        (&ended.stopped, authorisation)
+    {
         let retired = registry::retire(store, job.stack).await;
         ended.stopped = retired.err().map(StopError::from);
     }
-    let Ended {
+    let RunEnd {
         report,
         mut changed,
         stopped,
@@ -211,7 +231,7 @@ pub async fn up<P: WritePorts, S: Store>(
     let Some(source) = stopped else {
         return Ok((report, changed));
     };
-    changed.stopped = Some(apply::told(&source));
+    changed.stopped = Some(execute::error_chain(&source));
     let stopped = Box::new(Stopped { report, changed });
     Err(RunError::Stopped { stopped, source })
 }
@@ -222,20 +242,20 @@ async fn under_lease<P: WritePorts, S: Store>(
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
-    judged: Judged,
-    run: &Run,
-) -> Result<Ended, RunError> {
+    assessed: Assessed,
+    run: &RunStart,
+) -> Result<RunEnd, RunError> {
     let holder = Holder {
         actor: job.actor.to_owned(),
         run: run.id.clone(),
     };
-    let epoch = judged.look.memory.epoch();
+    let epoch = assessed.observed.recorded.epoch();
     let lease = match Lease::take(ports, store, job.stack, &holder, job.lease, epoch).await {
         Ok(lease) => lease,
         Err(error) => {
             // Who has it may have changed what was seen.
-            let counts = judged.still_counts(store, job).await;
-            let judged = match counts {
+            let counts = assessed.still_counts(store, job).await;
+            let assessed = match counts {
                 Ok(false) => {
                     let overrides = overrides_of(authorisation);
                     verified(
@@ -244,18 +264,18 @@ async fn under_lease<P: WritePorts, S: Store>(
                         job,
                         authorisation,
                         &overrides,
-                        Judged::is_calm,
+                        Assessed::is_calm,
                     )
                     .await?
                 }
-                _ => judged,
+                _ => assessed,
             };
-            let mut ended = Ended::of(judged, run, Some(error.into()));
+            let mut ended = RunEnd::of(assessed, run, Some(error.into()));
             ended.is_verified &= counts.is_ok();
             return Ok(ended);
         }
     };
-    let held = Held {
+    let held = LeasedRun {
         ports,
         store,
         lease: &lease,
@@ -263,7 +283,7 @@ async fn under_lease<P: WritePorts, S: Store>(
         authorisation,
         run,
     };
-    let ended = lease.keep(held.change(judged)).await;
+    let ended = lease.keep(held.change(assessed)).await;
     if let Err(error) = lease.release().await {
         (job.progress)(Progress::NotReleased(&error));
     }
@@ -273,35 +293,35 @@ async fn under_lease<P: WritePorts, S: Store>(
 /// The guards that are overridden.
 fn overrides_of(authorisation: &Authorisation) -> BTreeSet<GuardName> {
     match authorisation {
-        Authorisation::Unattended | Authorisation::Asked(_) => BTreeSet::new(),
+        Authorisation::Unattended | Authorisation::Command(_) => BTreeSet::new(),
         Authorisation::Person(consent) => consent.overrides.clone(),
     }
 }
 
 /// Looks, compares and decides by the given authority, once.
-pub(crate) async fn judged<P: ReadPorts, S: Store>(
+pub(crate) async fn assess_again<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
-) -> Result<Judged, RunError> {
+) -> Result<Assessed, RunError> {
     let overrides = overrides_of(authorisation);
-    Box::pin(see(ports, store, job, authorisation, &overrides)).await
+    Box::pin(assess(ports, store, job, authorisation, &overrides)).await
 }
 
 /// Looks at what a request comes to, and changes nothing.
 ///
 /// # Errors
 /// As [`check`], and where the request makes no sense.
-pub async fn foresee<P: ReadPorts, S: Store>(
+pub async fn dry_run<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
-    request: &Request,
+    request: &StateCommand,
 ) -> Result<Report, RunError> {
-    let by = Authorisation::Asked(request.clone());
-    let judged = see(ports, store, job, &by, &BTreeSet::new()).await?;
-    Ok(judged.report)
+    let by = Authorisation::Command(request.clone());
+    let assessed = assess(ports, store, job, &by, &BTreeSet::new()).await?;
+    Ok(assessed.report)
 }
 
 /// Finds the resources that a person named among those that are declared or recorded. Asks no
@@ -315,10 +335,13 @@ pub async fn named<P: ReadPorts, S: Store>(
     job: Job<'_>,
     names: &[String],
 ) -> Result<BTreeSet<ResourceKey>, RunError> {
-    let memory = memory::read_state(store, job.stack).await?;
-    let salt = memory.state.as_ref().map(|state| state.salt.clone());
+    let recorded = state_store::read_state(store, job.stack).await?;
+    let salt = recorded.state.as_ref().map(|state| state.salt.clone());
     let declared = parsed(job, &salt.unwrap_or_else(|| fresh_salt(ports)))?;
-    let recorded = memory.state.iter().flat_map(|state| state.resources.keys());
+    let recorded = recorded
+        .state
+        .iter()
+        .flat_map(|state| state.resources.keys());
     let keys = declared.resources.keys().chain(recorded);
     recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(RunError::Name)
 }
@@ -327,16 +350,14 @@ pub async fn named<P: ReadPorts, S: Store>(
 fn refusal(authorisation: &Authorisation, report: &Report) -> Option<StopError> {
     match authorisation {
         Authorisation::Person(consent) => refusal_of(consent, report),
-        Authorisation::Asked(Request::Retire { seen: Some(agreed) })
-            if *agreed != report.plan.digest =>
-        {
-            Some(StopError::PlanMoved {
-                agreed: agreed.clone(),
-                now: report.plan.digest.clone(),
-                moved: Vec::new(),
-            })
-        }
-        Authorisation::Unattended | Authorisation::Asked(_) => None,
+        Authorisation::Command(StateCommand::Retire {
+            expected_digest: Some(agreed),
+        }) if *agreed != report.plan.digest => Some(StopError::PlanMoved {
+            agreed: agreed.clone(),
+            now: report.plan.digest.clone(),
+            moved: Vec::new(),
+        }),
+        Authorisation::Unattended | Authorisation::Command(_) => None,
     }
 }
 
@@ -356,7 +377,7 @@ fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
         }
         Some(agreed) if *agreed != now => {
             let moved = consent
-                .seen
+                .expected
                 .as_ref()
                 .map(|seen| report.plan.summary.moved_since(seen));
             let (agreed, moved) = (agreed.clone(), moved.unwrap_or_default());
@@ -368,62 +389,63 @@ fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
 
 /// Looks, compares, plans and decides. Holds are read where they matter: where something is to be
 /// done, or where checks know of one.
-async fn see<P: ReadPorts, S: Store>(
+async fn assess<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
     overrides: &BTreeSet<GuardName>,
-) -> Result<Judged, RunError> {
-    let mut look = look(ports, store, job).await?;
-    let judged = |look: Look, report: Report| Judged {
+) -> Result<Assessed, RunError> {
+    let mut observed = observe(ports, store, job).await?;
+    let assessed = |observed: Observation, report: Report| Assessed {
         refused: refusal(authorisation, &report),
-        look,
+        observed,
         report,
     };
-    let report = judge(ports.now(), &look, authorisation, overrides)?;
+    let report = decide(ports.now(), &observed, authorisation, overrides)?;
     let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
-    if is_clean && look.watch.watch.holds.is_empty() {
-        return Ok(judged(look, report));
+    if is_clean && observed.watch.watch.holds.is_empty() {
+        return Ok(assessed(observed, report));
     }
-    match memory::read_holds(store, job.stack).await {
-        Ok(holds) if holds.list().is_empty() => return Ok(judged(look, report)),
-        Ok(holds) => look.holds = holds,
+    match state_store::read_holds(store, job.stack).await {
+        Ok(holds) if holds.list().is_empty() => return Ok(assessed(observed, report)),
+        Ok(holds) => observed.holds = holds,
         // Looking goes on; nothing is changed.
-        Err(MemoryError::Stored { source, .. }) => {
-            look.holds_unread = Some(UnreadHolds::of(&source));
+        Err(StateStoreError::Stored { source, .. }) => {
+            observed.holds_unread = Some(UnreadHolds::of(&source));
         }
         Err(error) => return Err(error.into()),
     }
-    let report = judge(ports.now(), &look, authorisation, overrides)?;
-    Ok(judged(look, report))
+    let report = decide(ports.now(), &observed, authorisation, overrides)?;
+    Ok(assessed(observed, report))
 }
 
 /// Reads state, then definitions with its salt, then the live world.
-async fn look<P: ReadPorts, S: Store>(
+async fn observe<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
     job: Job<'_>,
-) -> Result<Look, RunError> {
-    let (memory, watch) = futures_util::future::join(
-        memory::read_state(store, job.stack),
-        memory::read_watch(store, job.stack),
+) -> Result<Observation, RunError> {
+    let (recorded, watch) = futures_util::future::join(
+        state_store::read_state(store, job.stack),
+        state_store::read_watch(store, job.stack),
     )
     .await;
-    let (memory, watch) = (memory?, watch?);
-    let open_run = lease::open_run(store, memory.state.as_ref(), ports.now()).await;
-    let salt = match &memory.state {
+    let (recorded, watch) = (recorded?, watch?);
+    let open_run = lease::open_run(store, recorded.state.as_ref(), ports.now()).await;
+    let salt = match &recorded.state {
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),
     };
     let declared = parsed(job, &salt)?;
-    let taken = taken::by_others(store, job, &declared, memory.state.as_ref()).await;
+    let owned_by_others =
+        ownership::by_others(store, job, &declared, recorded.state.as_ref()).await;
     let session = Session::new(job.endpoints.clone(), job.deadline, salt);
     let cx = Context {
         ports,
         session: &session,
     };
-    let wanted = wanted(&declared, memory.state.as_ref(), job.every_dns_name);
+    let wanted = wanted(&declared, recorded.state.as_ref(), job.every_dns_name);
     let reads: Vec<_> = wanted
         .iter()
         .map(|(scope, wanted)| async move {
@@ -437,11 +459,11 @@ async fn look<P: ReadPorts, S: Store>(
     let readings = telling(job.progress, &session, reads).await;
     let scopes = wanted.keys().cloned().zip(readings).collect();
     let read_at = ports.now();
-    Ok(Look {
+    Ok(Observation {
         declared: Arc::new(declared),
-        memory,
+        recorded,
         watch,
-        taken,
+        owned_by_others,
         live: LiveWorld { scopes },
         read_at,
         session,
@@ -454,9 +476,9 @@ async fn look<P: ReadPorts, S: Store>(
 
 /// What the definitions say, its URLs sealed with this salt.
 fn parsed(job: Job<'_>, salt: &Salt) -> Result<Declared, RunError> {
-    let (set, stack, overrides) = (job.set, job.stack, job.overrides);
+    let (bundle, stack, overrides) = (job.bundle, job.stack, job.overrides);
     definitions::parse(&ParseInput {
-        set,
+        bundle,
         stack,
         overrides,
         salt,

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use kedge_core::definitions::{DefinitionSet, may_have_nodes_of_environment};
+use kedge_core::definitions::{Bundle, may_have_nodes_of_environment};
 use kedge_core::model::StackName;
 use kedge_core::push::record_sets;
 use kedge_core::stored::index::{Entry, Index};
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
-use crate::memory::{self, INDEX, MemoryError, STACKS};
+use crate::bundles::read_parsed;
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::session::Session;
-use crate::sets::read_parsed;
+use crate::state_store::{self, INDEX, STACKS, StateStoreError};
 
 /// How often the registry is read again when somebody else wrote it first.
 pub(crate) const TRIES_MAX: usize = 10;
@@ -30,7 +30,7 @@ pub enum RegistryError {
     Stored(#[from] StoredError),
     /// State could not be read again.
     #[error("state could not be read")]
-    Memory(#[from] Box<MemoryError>),
+    Memory(#[from] Box<StateStoreError>),
     /// It could not be read back, and is not written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -130,32 +130,32 @@ async fn stored<S: Store>(store: &S) -> Result<Stored, StoreError> {
 /// What is stored of a stack, as the registry says it, and whether all of it could be read. Values of
 /// the environment are another stack's here, and are not used.
 async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), StoreError> {
-    let (set, declared) = read_parsed(store, stack, &BTreeMap::new()).await?;
-    let state = match memory::read_state(store, stack).await {
+    let (bundle, declared) = read_parsed(store, stack, &BTreeMap::new()).await?;
+    let state = match state_store::read_state(store, stack).await {
         Ok(read) => Ok(read.state),
-        Err(MemoryError::Store(error)) => return Err(error),
+        Err(StateStoreError::Store(error)) => return Err(error),
         Err(_) => Err(()),
     };
     let known = state.as_ref().ok().and_then(Option::as_ref);
-    let pushed_at = set.stored.as_ref().map(|stored| stored.pushed.at);
+    let pushed_at = bundle.stored.as_ref().map(|stored| stored.pushed.at);
     let is_retired = known.is_some_and(|state| {
         let began_anew = state.retired.zip(pushed_at);
         state.is_gone() && began_anew.is_none_or(|(retired, pushed)| retired >= pushed)
     });
     let state = state.as_ref().map_or(Err(()), |state| Ok(state.as_ref()));
     // What values of the environment declare is nowhere stored.
-    let is_of_environment = set.stored.as_ref().is_some_and(|stored| {
+    let is_of_environment = bundle.stored.as_ref().is_some_and(|stored| {
         let recorded = known.and_then(|state| state.variables.as_ref());
         recorded.is_some_and(|recorded| recorded.contains("nodes"))
-            || may_have_nodes_of_environment(&stored.set, stack)
+            || may_have_nodes_of_environment(&stored.bundle, stack)
     });
-    let is_whole = set.fault.is_none()
+    let is_whole = bundle.fault.is_none()
         && declared.is_some()
         && state.is_ok()
         && (is_retired || !is_of_environment);
-    let of_none = DefinitionSet::default().revision();
+    let of_none = Bundle::default().revision();
     let entry = Entry {
-        revision: set.last.unwrap_or(of_none),
+        revision: bundle.last.unwrap_or(of_none),
         record_sets: match is_retired {
             true => BTreeSet::new(),
             false => record_sets(declared.as_ref(), state, &BTreeSet::new()),
@@ -180,7 +180,9 @@ pub(crate) async fn write<S: Store>(
 /// Marks a stack as retired, once its state says so and nothing of it is left: its names are free
 /// then. A stack that was never pushed has no entry, and gets none.
 pub(crate) async fn retire<S: Store>(store: &S, stack: &StackName) -> Result<(), RegistryError> {
-    let read_state = memory::read_state(store, stack).await.map_err(Box::new)?;
+    let read_state = state_store::read_state(store, stack)
+        .await
+        .map_err(Box::new)?;
     if !read_state.state.is_some_and(|state| state.is_gone()) {
         return Ok(());
     }

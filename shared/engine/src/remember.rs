@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use kedge_core::diff::{Difference, Verdict};
+use kedge_core::compare::{Difference, Verdict};
 use kedge_core::model::ResourceKey;
 use kedge_core::plan::drift_fingerprint;
-use kedge_core::report::{Carried, Outcome, Report};
+use kedge_core::report::{ChangeResult, Outcome, Report};
 use kedge_core::state::{State, Watch};
 
 use crate::job::{Job, Progress};
-use crate::memory::{self, ReadWatch};
 use crate::ports::Store;
+use crate::state_store::{self, ReadWatch};
 
 /// What a memory is made after.
-pub(crate) enum Seen<'a> {
+pub(crate) enum Confirms<'a> {
     /// A check, of a stack with this state.
     By(Option<&'a State>),
     /// A run that looked and then made these changes, at least one.
-    And(&'a [Carried]),
+    And(&'a [ChangeResult]),
 }
 
 /// Keeps since when each drift is known, less what this run made an end of, and which writes were
@@ -27,14 +27,14 @@ pub(crate) async fn remember<S: Store>(
     job: Job<'_>,
     before: ReadWatch,
     report: &Report,
-    seen: Seen<'_>,
+    seen: Confirms<'_>,
 ) {
     let differences = &report.comparison.differences;
     let (state, carried) = match seen {
-        Seen::By(state) => (state, [].as_slice()),
-        Seen::And(carried) => (None, carried),
+        Confirms::By(state) => (state, [].as_slice()),
+        Confirms::And(carried) => (None, carried),
     };
-    let done: BTreeMap<&ResourceKey, &Carried> = carried
+    let done: BTreeMap<&ResourceKey, &ChangeResult> = carried
         .iter()
         .filter(|carried| carried.outcome == Outcome::Done)
         .map(|carried| (&carried.approved.change.key, carried))
@@ -76,10 +76,10 @@ pub(crate) async fn remember<S: Store>(
                 .is_some_and(|one| one.whole.is_none() && one.verdict != Verdict::Unknown)
         };
         watch = watch
-            .with_taken(state, |key| stands_as(key, Verdict::InSync))
+            .with_confirmed_writes(state, |key| stands_as(key, Verdict::InSync))
             .with_returned(state, is_there);
     }
-    if let Err(error) = memory::write_watch(store, job.stack, before, &watch).await {
+    if let Err(error) = state_store::write_watch(store, job.stack, before, &watch).await {
         (job.progress)(Progress::NotRemembered(&error));
     }
 }

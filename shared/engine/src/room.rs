@@ -7,7 +7,7 @@ use kedge_core::state::{self, State};
 use kedge_core::stored::run::About;
 use kedge_core::stored::{COUNT_MAX, EncodeError};
 
-use crate::apply::prepare;
+use crate::execute::prepare;
 use crate::ports::WritePorts;
 use crate::session::Context;
 

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use kedge_core::model::{Salt, SecretText, Timestamp};
-use kedge_core::stored::run::Requests;
+use kedge_core::stored::run::RequestCounts;
 
 use crate::lease::Permit;
 use crate::ports::Clock;
-use crate::waits::Wait;
+use crate::retry::Wait;
 
 /// Where the providers' APIs are, without a final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Session {
     /// What each attempt to change something asks first. None: a provider on its own, as its tests
     /// have it; `apply` never is.
     permit: Option<Rc<Permit>>,
-    /// Requests sent so far.
-    requests: Cell<Requests>,
+    /// RequestCounts sent so far.
+    requests: Cell<RequestCounts>,
     /// Pauses that nobody was told of yet.
     waits: RefCell<Vec<Wait>>,
 }
@@ -88,7 +88,7 @@ impl Session {
     }
 
     /// How many requests were sent, retries too.
-    pub(crate) fn requests(&self) -> Requests {
+    pub(crate) fn requests(&self) -> RequestCounts {
         self.requests.get()
     }
 

@@ -11,8 +11,8 @@ use crate::ports::{
     Clock, HttpError, ProviderName, Random, ReadPorts, ReadRequest, Secrets, WritePorts,
     WriteRequest,
 };
+use crate::retry::Wait;
 use crate::session::Context;
-use crate::waits::Wait;
 
 /// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
 const ATTEMPTS_MAX: u32 = 5;

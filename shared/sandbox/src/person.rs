@@ -242,4 +242,4 @@ pub(crate) fn act(
 }
 
 /// `None` where a deed is another provider's.
-type Done = Option<Result<(), String>>;
+type PersonResult = Option<Result<(), String>>;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_tests::stack::{Stack, difference, shown};
 use serde_json::{Value, json};
 

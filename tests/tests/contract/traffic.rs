@@ -112,7 +112,7 @@ fn done(changed: &Changed, count: usize) {
     assert!(
         lines.iter().all(|line| line.ends_with(" done")),
         "{:?}",
-        changed.carried
+        changed.results
     );
     assert_eq!(lines.len(), count, "{lines:?}");
 }
@@ -165,7 +165,7 @@ const PUBSUB: &str = "/v1/projects/clustera-control-plane";
 /// A request: method, path and query, body; null is none.
 type Route = (&'static str, String, Value);
 
-/// Requests past the engine, each good in itself, in an order in which they succeed.
+/// RequestCounts past the engine, each good in itself, in an order in which they succeed.
 fn routes() -> Vec<Route> {
     let mut routes = aiven_routes();
     routes.extend(pubsub_routes());

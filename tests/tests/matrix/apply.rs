@@ -4,7 +4,7 @@
 use kedge_core::change::Verb;
 use kedge_core::live::FailureCode;
 use kedge_core::model::{Kind, ResourceKey};
-use kedge_core::report::{Carried, Changed, StackVerdict};
+use kedge_core::report::{ChangeResult, Changed, StackVerdict};
 use kedge_engine::ports::ProviderName;
 use kedge_tests::stack::{Stack, person};
 use serde_json::Value;
@@ -78,7 +78,7 @@ fn stored(stack: &Stack) -> Value {
 }
 
 /// What state says of the change that was hit, by how it ended.
-fn state_says(stack: &Stack, before: &Value, carried: &Carried) -> Result<(), String> {
+fn state_says(stack: &Stack, before: &Value, carried: &ChangeResult) -> Result<(), String> {
     let change = &carried.approved.change;
     let (state, key) = (stored(stack), change.key.to_string());
     let ended = carried.outcome.as_str();
@@ -95,8 +95,8 @@ fn state_says(stack: &Stack, before: &Value, carried: &Carried) -> Result<(), St
 }
 
 /// Every other change of the run ends as without the fault, unless it needs the one that was hit.
-fn others_stand(hit: &Carried, changed: &Changed) -> Result<(), String> {
-    for carried in &changed.carried {
+fn others_stand(hit: &ChangeResult, changed: &Changed) -> Result<(), String> {
+    for carried in &changed.results {
         let (key, ended) = (&carried.approved.change.key, carried.outcome.as_str());
         if *key == hit.approved.change.key {
             continue;
@@ -116,7 +116,7 @@ fn others_stand(hit: &Carried, changed: &Changed) -> Result<(), String> {
     Ok(())
 }
 
-fn names_permission(request: &Request, carried: &Carried) -> Result<(), String> {
+fn names_permission(request: &Request, carried: &ChangeResult) -> Result<(), String> {
     let wanted = permission(request.provider, &request.method, &request.target);
     let reason = carried.outcome.reason().unwrap_or_default();
     match reason.contains(wanted) {
@@ -148,9 +148,9 @@ fn heals(stack: &Stack, scenario: &Scenario, calm: &Value) -> Result<(), String>
             }
         }
         if !changed.is_complete() {
-            return Err(format!("run {run} ended in {:?}", changed.carried));
+            return Err(format!("run {run} ended in {:?}", changed.results));
         }
-        if changed.carried.is_empty() {
+        if changed.results.is_empty() {
             same(
                 "at last the verdict",
                 &found.verdict(),
@@ -177,7 +177,7 @@ fn case(
     stack.ports.sandbox.add_fault(request.fault(rule, once));
     let (_, changed) = up(&stack, &person(scenario.allow))?;
     let hit = changed
-        .carried
+        .results
         .iter()
         .find(|carried| is_part_of(request, &carried.approved.change.key))
         .ok_or("no change was hit")?;
@@ -204,7 +204,7 @@ fn all_of(at: usize, count: usize) {
     let skipped = looked.ports.sent.borrow().len();
     let stack = world.fork();
     let (_, changed) = up(&stack, &person(scenario.allow)).expect("a calm run");
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     let requests = requests(&stack.ports.sent.borrow(), skipped);
     assert_eq!(requests.len(), count, "{requests:#?}");
     let calm = comparable(&stack.ports.sandbox.world());
@@ -214,7 +214,7 @@ fn all_of(at: usize, count: usize) {
         // A policy has no name that could be taken.
         let names = request.write && !request.target.contains("IamPolicy");
         let makes = names
-            && changed.carried.iter().any(|carried| {
+            && changed.results.iter().any(|carried| {
                 let change = &carried.approved.change;
                 is_part_of(request, &change.key) && change.verb == Verb::Create
             });

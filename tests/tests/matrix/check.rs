@@ -1,7 +1,7 @@
 //! A check under each fault of each of its requests: what depends on the request is unknown, with
 //! the reason and the wanted permission; nothing is missing, made or deleted; the rest stands.
 
-use kedge_core::diff::{Difference, Verdict};
+use kedge_core::compare::{Difference, Verdict};
 use kedge_core::live::FailureCode;
 use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::report::{Report, StackVerdict};
@@ -112,7 +112,7 @@ fn nothing_made(
         same("after a tick, the world", &of_provider(stack), &before)?;
     }
     let (_, changed) = up(stack, &person(&[]))?;
-    for carried in &changed.carried {
+    for carried in &changed.results {
         let key = &carried.approved.change.key;
         if hangs_on(request, key, code) {
             return Err(format!("a person's run touched {key}, which is unknown"));
@@ -137,7 +137,7 @@ fn heals(stack: &Stack) -> Result<(), String> {
     };
     up(stack, &person(allow))?;
     let (last, changed) = up(stack, &person(&[]))?;
-    same("left to do", &changed.carried.len(), &0)?;
+    same("left to do", &changed.results.len(), &0)?;
     same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
 }
 
@@ -228,12 +228,12 @@ fn of_a_new_stack() {
             let tick = up(&stack, &Authorisation::Unattended).and_then(|(found, changed)| {
                 if read(request.provider, &request.target, rule) != Read::MadeUpFor {
                     same("the verdict", &found.verdict(), &StackVerdict::Incomplete)?;
-                    same("carried", &changed.carried.len(), &0)?;
+                    same("carried", &changed.results.len(), &0)?;
                 }
                 stack.ports.sandbox.clear_faults();
                 up(&stack, &Authorisation::Unattended)?;
                 let (last, changed) = up(&stack, &person(&[]))?;
-                same("left to do", &changed.carried.len(), &0)?;
+                same("left to do", &changed.results.len(), &0)?;
                 same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
             });
             if let Err(wrong) = tick {
@@ -281,7 +281,7 @@ fn begun_case(
     up(&stack, &person(WITHDRAWN))?;
     same("the world", &names(&stack.ports.sandbox.world()), calm)?;
     let (last, changed) = up(&stack, &person(&[]))?;
-    same("left to do", &changed.carried.len(), &0)?;
+    same("left to do", &changed.results.len(), &0)?;
     same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
 }
 

@@ -2,7 +2,7 @@
 //! further bulk read, and the single reads that take the place of bulk reads. All is as declared, so
 //! whatever is made, deleted or called missing is wrong.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::reconcile::Authorisation;
 use kedge_sandbox::{Effect, Options, Provider};
@@ -63,7 +63,7 @@ fn case(stack: Stack, request: &Request, rule: &Rule, calm: &Report) -> Result<(
     same("the state", &stack.state_text(), &state)?;
     stack.ports.sandbox.clear_faults();
     let (last, changed) = up(&stack, &person(&[]))?;
-    same("left to do", &changed.carried.len(), &0)?;
+    same("left to do", &changed.results.len(), &0)?;
     same("at last the verdict", &last.verdict(), &StackVerdict::Clean)
 }
 

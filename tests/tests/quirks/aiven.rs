@@ -1,6 +1,6 @@
 //! Aiven's Kafka topics.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::live::FailureCode;
 use kedge_core::plan::PlannedChange;
 use kedge_core::report::StackVerdict;

@@ -48,7 +48,7 @@ fn says(code: u16, message: &str, error_code: Option<&str>) -> Effect {
 /// A stack that was made and stands.
 fn stand(stack: &Stack) {
     let (_, changed) = stack.unattended();
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     stack.wait_minutes(10);
     assert_clean(stack);
 }

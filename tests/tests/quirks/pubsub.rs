@@ -1,6 +1,6 @@
 //! Google Pub/Sub.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_sandbox::{Outcome, Provider};
 use kedge_tests::stack::{GCP_PROJECT, PUBLISHER, Stack, carried, difference};
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! Much gone at once is not believed until a person says so, and what they said covers nothing else.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_engine::reconcile::RunError;
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::stack::{Stack, carried, shown, verdict};
 use serde_json::json;
 
@@ -42,7 +42,11 @@ fn a_mass_absence_is_unknown_until_a_person_confirms_it() {
     stack.assert_idle();
     // A confirmation is of what was seen.
     let seen = Some("0123456789abcdef".to_owned());
-    let refused = stack.ask(&Request::ConfirmAbsence { seen }).unwrap();
+    let refused = stack
+        .ask(&StateCommand::ConfirmAbsence {
+            expected_digest: seen,
+        })
+        .unwrap();
     assert!(matches!(
         refused,
         Err(RunError::AbsenceMoved { count: 25, .. })
@@ -50,7 +54,7 @@ fn a_mass_absence_is_unknown_until_a_person_confirms_it() {
     assert_eq!(counts(&stack), (25, 0));
     stack.ports.clear_sent();
     let (report, changed) = stack.confirm_absence();
-    assert_eq!((changed.carried, stack.ports.writes()), (vec![], 0));
+    assert_eq!((changed.results, stack.ports.writes()), (vec![], 0));
     // It answers with the world as it is once they are believed to be gone.
     assert_eq!(
         report.verdict(),
@@ -77,7 +81,9 @@ fn a_confirmation_does_not_cover_a_later_absence_of_others() {
     let seen = stack.mass_absence().digest;
     // More is gone between the look and the word.
     deed(&stack, json!({"do": "delete_topic", "topic": "dev-t001"}));
-    let request = Request::ConfirmAbsence { seen: Some(seen) };
+    let request = StateCommand::ConfirmAbsence {
+        expected_digest: Some(seen),
+    };
     let refused = stack.ask(&request).unwrap();
     assert!(matches!(
         refused,

@@ -2,14 +2,14 @@
 //! provider.
 
 use bytes::Bytes;
-use kedge_core::diff::{Cause, Verdict};
+use kedge_core::compare::{Cause, Verdict};
 use kedge_core::recording::{Adoption, Answer, Forgotten};
-use kedge_core::render::{Around, check_text};
+use kedge_core::render::{RenderOptions, check_text};
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::MemoryError;
+use kedge_engine::StateStoreError;
 use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::reconcile::RunError;
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{
     GMAIL, PUBLISHER, Stack, carried, difference, has_item, left, shown, verdict,
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{deed, set_config};
 
-const AROUND: Around<'static> = Around {
+const AROUND: RenderOptions<'static> = RenderOptions {
     stack_origin: "--stack",
     definitions: "definitions",
     flags: "",
@@ -52,8 +52,8 @@ fn somebodys() -> Stack {
     stack
 }
 
-fn all() -> Request {
-    Request::Adopt { names: Vec::new() }
+fn all() -> StateCommand {
+    StateCommand::Adopt { names: Vec::new() }
 }
 
 fn some(names: &[&str]) -> Vec<String> {
@@ -61,7 +61,7 @@ fn some(names: &[&str]) -> Vec<String> {
 }
 
 fn adoption(report: &Report) -> &Adoption {
-    match report.asked.as_ref().map(|asked| &asked.answer) {
+    match report.command.as_ref().map(|asked| &asked.answer) {
         Some(Answer::Adopted(adoption)) => adoption,
         other => panic!("{other:?}"),
     }
@@ -70,7 +70,7 @@ fn adoption(report: &Report) -> &Adoption {
 #[test]
 fn what_drifts_after_it_was_adopted_unequal_was_never_edited() {
     let stack = somebodys();
-    stack.asked(&all());
+    stack.command(&all());
     stack.wait_minutes(10);
     set_config(&stack, "dev-a", json!({"retention_ms": 2000}));
     // Of a set too: what was lacking waits, what is taken away since is drift.
@@ -107,11 +107,11 @@ fn an_environment_of_somebody_else_is_adopted_without_a_write_and_waits_for_a_pe
     let world = stack.ports.sandbox.world();
     assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
     stack.assert_idle_unattended();
-    let (report, changed) = stack.asked(&all());
+    let (report, changed) = stack.command(&all());
     let found = adoption(&report);
     let counts = (found.equal.len(), found.pending.len(), found.left.len());
     assert_eq!(counts, (4, 2, 1), "{found:?}");
-    assert_eq!((changed.carried, changed.recorded), (vec![], 6));
+    assert_eq!((changed.results, changed.recorded), (vec![], 6));
     assert_eq!(stack.ports.writes(), 0);
     assert_eq!(stack.ports.sandbox.world(), world);
     // Pending, never drift, and nothing that the loosest policy does.
@@ -149,7 +149,7 @@ fn an_environment_of_somebody_else_is_adopted_without_a_write_and_waits_for_a_pe
 fn a_crash_while_adopting_changes_nothing() {
     let calm = somebodys();
     calm.crash_at(None);
-    calm.asked(&all());
+    calm.command(&all());
     let calls = calm.ports.calls.get();
     for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
         let stack = somebodys();
@@ -161,7 +161,7 @@ fn a_crash_while_adopting_changes_nothing() {
         // What is live as declared may be recorded; nothing is made or changed.
         stack.unattended();
         stack.assert_idle_unattended();
-        stack.asked(&all());
+        stack.command(&all());
         assert_eq!(stack.ports.sandbox.world(), world, "{point:?}");
         stack.assert_idle_unattended();
         stack.person(&[]);
@@ -173,21 +173,21 @@ fn a_crash_while_adopting_changes_nothing() {
 fn some_of_a_stack_are_adopted_and_the_rest_waits_too() {
     let stack = somebodys();
     let names = some(&["dev-a", "dev-mail-sub"]);
-    let (_, changed) = stack.asked(&Request::Adopt { names });
+    let (_, changed) = stack.command(&StateCommand::Adopt { names });
     assert_eq!((changed.recorded, stack.ports.writes()), (2, 0));
     let report = stack.check();
     assert_eq!(left(&report, "dev-b"), ["needs-person"]);
     assert_eq!(left(&report, "n1.clustera.io"), ["needs-person"]);
     // What is live as declared is recorded by the next run, which changes nothing for it.
     let (_, changed) = stack.unattended();
-    assert_eq!((changed.recorded, changed.carried), (3, vec![]));
+    assert_eq!((changed.recorded, changed.results), (3, vec![]));
     stack.assert_idle_unattended();
     let names = some(&["n1.clustera.io"]);
-    stack.asked(&Request::Adopt { names });
+    stack.command(&StateCommand::Adopt { names });
     assert_eq!(stack.ports.writes(), 0);
     stack.assert_idle_unattended();
     let names = some(&["dev-c"]);
-    let error = stack.foresee(&Request::Adopt { names }).unwrap_err();
+    let error = stack.dry_run(&StateCommand::Adopt { names }).unwrap_err();
     assert!(matches!(error, RunError::Name(_)), "{error:?}");
     stack.person(&[]);
     stack.assert_settled();
@@ -196,7 +196,7 @@ fn some_of_a_stack_are_adopted_and_the_rest_waits_too() {
 #[test]
 fn an_edit_takes_a_field_out_of_the_waiting() {
     let mut stack = somebodys();
-    stack.asked(&all());
+    stack.command(&all());
     // The definition follows what is live: there is nothing left to do but to record it.
     stack.topics(&[
         ("a", "retention_ms: 1000"),
@@ -226,7 +226,7 @@ fn an_address_that_was_there_before_us_never_becomes_ours_to_remove() {
         &stack,
         json!({"do": "add_address", "name": "n1.clustera.io", "address": "192.0.2.77"}),
     );
-    stack.asked(&all());
+    stack.command(&all());
     stack.person(&[]);
     let foreign = |stack: &Stack| {
         let world = stack.ports.sandbox.world().to_string();
@@ -243,7 +243,7 @@ fn an_address_that_was_there_before_us_never_becomes_ours_to_remove() {
     assert_eq!(*recorded, json!(["192.0.2.1", "192.0.2.2"]));
     for _ in 0..3 {
         let (_, changed) = stack.person(&[]);
-        assert_eq!(changed.carried, []);
+        assert_eq!(changed.results, []);
     }
     assert!(foreign(&stack));
     // Declared, it is.
@@ -272,7 +272,7 @@ fn with_others(policy: &str) -> Stack {
     };
     set_map.extend(binding.clone());
     deed(&stack, set);
-    stack.asked(&all());
+    stack.command(&all());
     stack
 }
 
@@ -298,13 +298,17 @@ fn what_others_put_there_outlives_withdrawal_and_retirement() {
     // Nothing of ours is in the role, so there is nothing to take away.
     assert_eq!(says(&report, "dev-mail/roles/pubsub.publisher"), None);
     let (_, changed) = stack.person(&["n1.clustera.io", "dev-mail-sub"]);
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     assert!(OTHERS.iter().all(|item| has_item(&stack, item)));
     assert!(!has_item(&stack, "192.0.2.1"));
     let retired = with_others(LOOSE);
-    retired.asked(&Request::Retire { seen: None });
+    retired.command(&StateCommand::Retire {
+        expected_digest: None,
+    });
     assert!(has_item(&retired, "192.0.2.77") && !has_item(&retired, "192.0.2.1"));
-    retired.assert_done(&Request::Retire { seen: None });
+    retired.assert_done(&StateCommand::Retire {
+        expected_digest: None,
+    });
 }
 
 #[test]
@@ -358,7 +362,7 @@ fn drift_in_a_waiting_set_is_drift_and_waits() {
 #[test]
 fn a_stack_that_is_not_there_is_not_adopted() {
     let stack = Stack::small();
-    let (report, changed) = stack.asked(&all());
+    let (report, changed) = stack.command(&all());
     assert_eq!(adoption(&report).equal, []);
     assert_eq!((changed.recorded, stack.state_text().as_str()), (0, ""));
     // A deploy may create it, as before.
@@ -376,8 +380,8 @@ fn what_is_forgotten_is_left_as_it_is() {
     let world = stack.ports.sandbox.world();
     stack.ports.clear_sent();
     let names = some(&["dev-b"]);
-    let (report, changed) = stack.asked(&Request::Forget { names });
-    let means = match report.asked.map(|asked| asked.answer) {
+    let (report, changed) = stack.command(&StateCommand::Forget { names });
+    let means = match report.command.map(|asked| asked.answer) {
         Some(Answer::Forgotten(means)) => means,
         other => panic!("{other:?}"),
     };
@@ -395,10 +399,10 @@ fn what_is_forgotten_is_left_as_it_is() {
         .collect();
     assert_eq!(unmanaged, ["dev-b"]);
     assert_eq!(stack.ports.sandbox.world(), world);
-    let again = Request::Forget {
+    let again = StateCommand::Forget {
         names: some(&["dev-b"]),
     };
-    assert!(matches!(stack.foresee(&again), Err(RunError::Name(_))));
+    assert!(matches!(stack.dry_run(&again), Err(RunError::Name(_))));
     stack.assert_settled();
 }
 
@@ -410,7 +414,7 @@ fn what_is_forgotten_and_declared_still_is_recorded_again_or_not_adopted() {
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
     stack.ports.clear_sent();
     let names = some(&["dev-a", "dev-b"]);
-    stack.asked(&Request::Forget { names });
+    stack.command(&StateCommand::Forget { names });
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-a"), Verdict::NotAdopted);
     assert_eq!(left(&report, "dev-a"), ["needs-person"]);
@@ -435,13 +439,13 @@ fn refresh_records_what_agrees_and_never_drift() {
         ("b", "partitions: 2, max_message_bytes: 5000000"),
     ]);
     stack.ports.clear_sent();
-    let (_, changed) = stack.asked(&Request::Refresh);
+    let (_, changed) = stack.command(&StateCommand::Refresh);
     assert_eq!((changed.recorded, changed.forgotten), (1, 1));
-    assert_eq!((changed.carried, stack.ports.writes()), (vec![], 0));
+    assert_eq!((changed.results, stack.ports.writes()), (vec![], 0));
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-a"), Verdict::Drifted);
     assert_eq!(verdict(&report, "dev-b"), Verdict::InSync);
-    stack.assert_done(&Request::Refresh);
+    stack.assert_done(&StateCommand::Refresh);
     assert_eq!(verdict(&stack.check(), "dev-a"), Verdict::Drifted);
     stack.unattended();
     stack.assert_settled();
@@ -457,18 +461,22 @@ fn a_lost_state_is_said_by_each_verb_and_nothing_is_changed() {
     let stored = stack.ports.store.writes.get();
     let requests = [
         all(),
-        Request::Forget {
+        StateCommand::Forget {
             names: some(&["dev-a"]),
         },
-        Request::Refresh,
-        Request::ConfirmAbsence { seen: None },
-        Request::Retire { seen: None },
+        StateCommand::Refresh,
+        StateCommand::ConfirmAbsence {
+            expected_digest: None,
+        },
+        StateCommand::Retire {
+            expected_digest: None,
+        },
     ];
     for request in requests {
         let done = stack.ask(&request).unwrap();
         let is_lost = matches!(
             &done,
-            Err(RunError::Memory(MemoryError::StateLost { stack, .. })) if stack.as_str() == "dev"
+            Err(RunError::Memory(StateStoreError::StateLost { stack, .. })) if stack.as_str() == "dev"
         );
         assert!(is_lost, "{request:?}: {done:?}");
     }

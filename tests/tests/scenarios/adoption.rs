@@ -1,6 +1,6 @@
 //! What was there before Kedge knew it.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{Stack, left, shown, verdict};
 use serde_json::json;
@@ -36,7 +36,7 @@ fn an_equal_live_topic_of_an_adopted_stack_is_recorded_without_a_write() {
     stack.topics(&[("a", ""), ("b", ""), ("c", "")]);
     stack.ports.clear_sent();
     let (report, changed) = stack.unattended();
-    assert_eq!((changed.recorded, changed.carried), (1, vec![]));
+    assert_eq!((changed.recorded, changed.results), (1, vec![]));
     assert_eq!(stack.ports.writes(), 0);
     assert!(stack.state_text().contains("dev-b"));
     // One that differs waits for a person, whatever the policy.
@@ -58,7 +58,7 @@ fn a_stack_of_which_something_is_live_waits_for_a_person() {
     stack.topics(&[("a", ""), ("b", "")]);
     assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     assert_eq!(left(&report, "dev-b"), ["not-adopted"]);
     assert_eq!(stack.state_text(), "");
     stack.assert_idle_unattended();

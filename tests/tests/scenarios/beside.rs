@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{Either, join, select};
-use kedge_core::diff::{Cause, Difference, Verdict};
+use kedge_core::compare::{Cause, Difference, Verdict};
 use kedge_core::open_run::{OpenRun, Stage};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::reconcile::{Authorisation, check};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::pause::{Paused, paused};
 use kedge_tests::ports::{CrashPoint, endpoints};
 use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, difference, person, shown};
@@ -105,10 +105,14 @@ fn worlds() -> Vec<World> {
     .into_iter()
     .map(|world| match world.name {
         "retire" => {
-            let report = world.stack.foresee(&Request::Retire { seen: None });
+            let report = world.stack.dry_run(&StateCommand::Retire {
+                expected_digest: None,
+            });
             let seen = Some(report.unwrap().plan.digest);
             World {
-                by: Authorisation::Asked(Request::Retire { seen }),
+                by: Authorisation::Command(StateCommand::Retire {
+                    expected_digest: seen,
+                }),
                 ..world
             }
         }
@@ -119,8 +123,8 @@ fn worlds() -> Vec<World> {
 
 /// One check of this runner, to be driven beside others.
 async fn look(stack: &Stack) -> Report {
-    let (set, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let job = stack.job(&set, &none, &endpoints);
+    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
+    let job = stack.job(&bundle, &none, &endpoints);
     check(&stack.ports, &stack.ports, job).await.unwrap()
 }
 
@@ -139,7 +143,7 @@ fn begun(stack: &Stack) -> Vec<String> {
 fn remembered(stack: &Stack) -> Vec<String> {
     let watch = stack.ports.store.text("stacks/dev/watch.json");
     let watch: Value = serde_json::from_str(&watch).unwrap_or_default();
-    let seen = watch["seen"].as_object().cloned().unwrap_or_default();
+    let seen = watch["first_seen"].as_object().cloned().unwrap_or_default();
     seen.into_iter().map(|(key, _)| key).collect()
 }
 
@@ -304,12 +308,16 @@ fn many_deletions_under_way_are_no_mass_absence() {
     stack.many_topics(40, "");
     stack.unattended();
     stack.wait_minutes(90);
-    let retire = Request::Retire { seen: None };
-    let report = stack.foresee(&retire).unwrap();
+    let retire = StateCommand::Retire {
+        expected_digest: None,
+    };
+    let report = stack.dry_run(&retire).unwrap();
     let seen = Some(report.plan.digest);
     let world = World {
         name: "many",
-        by: Authorisation::Asked(Request::Retire { seen }),
+        by: Authorisation::Command(StateCommand::Retire {
+            expected_digest: seen,
+        }),
         stack,
         has_drift: false,
     };

@@ -1,6 +1,6 @@
 //! Changes that belong together, and one that was left half done.
 
-use kedge_core::diff::Cause;
+use kedge_core::compare::Cause;
 use kedge_core::report::{Outcome, StackVerdict};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::CrashPoint;
@@ -40,7 +40,7 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
         .collect();
     assert_eq!(composites, [Some("dev-mail"); 3], "{}", shown(&report));
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-mail-sub"), ["needs-grant"]);
     assert_eq!(left(&report, "pubsub-topic/dev-mail"), ["waits-for"]);
     stack.assert_idle();
@@ -115,7 +115,7 @@ fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
         });
         set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
         let (_, changed) = stack.unattended();
-        assert_eq!(changed.done(), 1, "{:?}", changed.carried);
+        assert_eq!(changed.done(), 1, "{:?}", changed.results);
         stack.ports.sandbox.clear_faults();
         let whole = difference(&stack.check(), "dev-mail-sub").whole;
         assert_eq!(whole, Some(Cause::Interrupted));
@@ -123,7 +123,7 @@ fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
     }
     stack.trouble(Provider::Pubsub, ":getIamPolicy", status(403));
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     assert_eq!(left(&report, "dev-mail-sub"), ["scope-unread"]);
     stack.assert_idle_unattended();
     stack.ports.sandbox.clear_faults();
@@ -140,7 +140,7 @@ fn the_consent_to_a_replacement_ends_with_what_it_was_for_and_after_an_hour() {
             _ => stack.mail("filter: 'attributes.x = \"2\"'"),
         }
         let (report, changed) = stack.unattended();
-        assert_eq!(changed.carried, [], "{what}");
+        assert_eq!(changed.results, [], "{what}");
         let whole = difference(&report, "dev-mail-sub").whole;
         assert_eq!(whole, Some(Cause::Missing), "{what}");
         assert_eq!(
@@ -208,7 +208,7 @@ fn a_replacement_that_was_surely_refused_leaves_no_consent() {
             json!({"do": "delete_subscription", "subscription": "dev-mail-sub"}),
         );
         let (report, changed) = stack.unattended();
-        assert_eq!(changed.carried, [], "{code}");
+        assert_eq!(changed.results, [], "{code}");
         assert_eq!(left(&report, "dev-mail-sub"), ["on-missing-alert"]);
         stack.assert_idle_unattended();
         stack.person(&[]);
@@ -225,7 +225,7 @@ fn an_organisation_policy_blocks_its_binding_and_nothing_else() {
     stack.trouble(Provider::Pubsub, "", org);
     let (_, changed) = stack.unattended();
     let blocked: Vec<_> = changed
-        .carried
+        .results
         .iter()
         .filter_map(|carried| match &carried.outcome {
             Outcome::Blocked { fix, .. } => Some((carried.approved.change.key.name(), fix.clone())),
@@ -233,7 +233,7 @@ fn an_organisation_policy_blocks_its_binding_and_nothing_else() {
         })
         .collect();
     let [(name, Some(fix))] = blocked.as_slice() else {
-        panic!("{:?}", changed.carried);
+        panic!("{:?}", changed.results);
     };
     assert_eq!(*name, "dev-mail/roles/pubsub.publisher");
     assert!(fix.contains("iam.allowedPolicyMemberDomains"), "{fix}");

@@ -1,6 +1,6 @@
 //! Members that have a role under a condition: a narrowing by a person, that nothing here undoes.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::plan::{Finding, FindingKind};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, carried, difference, shown, verdict};
@@ -83,7 +83,7 @@ fn a_member_under_a_condition_is_left_to_a_person() {
     assert_eq!(report.exit_code_after(&changed), 2);
     // Not by a person's `up` either, named or not.
     stack.assert_idle();
-    assert_eq!(stack.person(&[]).1.carried, []);
+    assert_eq!(stack.person(&[]).1.results, []);
     // The one beside it is restored, and the condition stays.
     member(&stack, "remove_iam_member", GMAIL);
     let (_, changed) = stack.unattended();
@@ -208,10 +208,10 @@ fn on_an_authoritative_binding_others_under_a_condition_are_drift() {
     assert_eq!(report.verdict(), StackVerdict::Drifted);
     assert!(said(&report).contains("is not declared and has the role under the condition"));
     stack.assert_idle();
-    assert_eq!(stack.person(&[]).1.carried, []);
+    assert_eq!(stack.person(&[]).1.results, []);
     // One who has it without a condition as well loses that, with consent.
     member(&stack, "add_iam_member", STRANGER);
     let (_, changed) = stack.person(&[BINDING]);
-    assert_eq!(changed.carried.len(), 1);
+    assert_eq!(changed.results.len(), 1);
     assert_eq!(policy(&stack), [json!([GMAIL]), json!([STRANGER])]);
 }

@@ -13,7 +13,7 @@ use super::{deed, set_config};
 fn agreed(digest: &str, seen: Option<PlanSummary>) -> Authorisation {
     Authorisation::Person(Consent {
         digest: Some(digest.to_owned()),
-        seen,
+        expected: seen,
         ..Consent::default()
     })
 }
@@ -104,7 +104,7 @@ fn destructive_changes_are_named_one_by_one() {
         ("b-dlq", ""),
     ]);
     let (report, changed) = stack.person(&[]);
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     assert_eq!(left(&report, "dev-a"), ["needs-grant"]);
     assert_eq!(left(&report, "dev-b"), ["needs-grant"]);
     let (_, changed) = stack.person(&["dev-a"]);

@@ -1,6 +1,6 @@
 //! A crash before and after every port call of a run: the next `up` heals it.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, person, shown};
@@ -45,7 +45,7 @@ fn heal(stack: &Stack, allow: &[&str], point: CrashPoint) {
         })
         .collect();
     let (report, changed) = stack.person(&allow);
-    assert!(changed.is_complete(), "{point:?}: {:?}", changed.carried);
+    assert!(changed.is_complete(), "{point:?}: {:?}", changed.results);
     let blocked = report
         .comparison
         .differences

@@ -6,7 +6,7 @@ use kedge_core::stored::index::Index;
 use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
 use kedge_engine::push::{PushError, PushOutcome};
 use kedge_engine::reconcile::{Authorisation, RunError, StopError};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name};
 
@@ -66,7 +66,14 @@ fn a_lost_or_damaged_registry_is_made_anew_and_its_checks_hold() {
 #[test]
 fn the_names_of_a_retired_stack_stay_free_in_a_registry_made_anew() {
     let stack = two();
-    assert!(stack.asked(&Request::Retire { seen: None }).1.is_complete());
+    assert!(
+        stack
+            .command(&StateCommand::Retire {
+                expected_digest: None
+            })
+            .1
+            .is_complete()
+    );
     let whole = stack.ports.store.text(INDEX);
     damage(&stack, None);
     let other = another(&stack, "test", "n1.clustera.io");

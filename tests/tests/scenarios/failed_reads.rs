@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use kedge_core::diff::{Cause, Verdict};
+use kedge_core::compare::{Cause, Verdict};
 use kedge_core::live::FailureCode;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::reconcile::{Job, Progress, up};
-use kedge_engine::waits::Wait;
+use kedge_engine::retry::Wait;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::endpoints;
 use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
@@ -143,7 +143,7 @@ fn a_new_stack_in_a_powered_off_service_is_not_made() {
     assert_unknown(&report, "aiven", FailureCode::NotRunning, "power");
     // Nobody knows whether anything of it is live, so automation does not take it for new.
     let (_, changed) = stack.unattended();
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     stack.assert_idle_unattended();
     deed(
         &stack,
@@ -178,8 +178,8 @@ fn a_third_of_the_names_gone_at_once_is_not_believed() {
     stack.assert_idle();
     set_config(&stack, "dev-t001", json!({"retention_ms": 1000}));
     let (_, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "retention is not declared");
-    assert_eq!(stack.person(&[]).1.carried, []);
+    assert_eq!(changed.results, [], "retention is not declared");
+    assert_eq!(stack.person(&[]).1.results, []);
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn what_a_run_waits_for_is_told() {
             times: Some(1),
         });
     }
-    let (set, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
+    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
     let told: RefCell<Vec<(Wait, i64)>> = RefCell::default();
     let progress = |progress: Progress<'_>| {
         if let Progress::Waiting(wait) = progress {
@@ -338,7 +338,7 @@ fn what_a_run_waits_for_is_told() {
     };
     let job = Job {
         progress: &progress,
-        ..stack.job(&set, &none, &endpoints)
+        ..stack.job(&bundle, &none, &endpoints)
     };
     let by = kedge_tests::stack::person(&[]);
     let began_ms = stack.ports.executor.now_ms();

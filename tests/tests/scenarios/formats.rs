@@ -8,7 +8,7 @@ use std::error::Error;
 use kedge_core::report::{Outcome, StackVerdict};
 use kedge_core::stored::{COUNT_MAX, TIME_MS_MAX};
 use kedge_engine::history::{Query, history};
-use kedge_engine::lease::{Holder, LeaseTimes, holder_of, replace, unlock};
+use kedge_engine::lease::{Holder, LeaseTimes, lease_holder_of, replace, unlock};
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{Job, Progress, RunError, StopError, check};
 use kedge_tests::ports::endpoints;
@@ -65,7 +65,7 @@ fn drifted() -> Stack {
 
 /// A check, and what it told on its way.
 fn told_by_check(stack: &Stack) -> (StackVerdict, Vec<String>) {
-    let (set, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
+    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
     let told = RefCell::new(Vec::new());
     let progress = |progress: Progress<'_>| {
         if let Progress::NotRemembered(error) = progress {
@@ -74,7 +74,7 @@ fn told_by_check(stack: &Stack) -> (StackVerdict, Vec<String>) {
     };
     let job = Job {
         progress: &progress,
-        ..stack.job(&set, &none, &endpoints)
+        ..stack.job(&bundle, &none, &endpoints)
     };
     let report = drive(stack, check(&stack.ports, &stack.ports, job)).unwrap();
     (report.verdict(), told.into_inner())
@@ -136,7 +136,7 @@ fn newer_holds_hold_everything() {
         stack.ports.store.set(HOLD, text.clone());
         let report = stack.check();
         let unread = report.holds_unread.expect("unread holds");
-        assert_newer(&unread.says());
+        assert_newer(&unread.describe());
         let (_, changed) = stack.person(&[]);
         assert_eq!(changed.done(), 0);
         for replace in [true, false] {
@@ -238,7 +238,7 @@ fn use_everything(stack: &Stack) {
     let _ = stack.try_check();
     let _ = stack.check_stored();
     let _ = stack.up(&person(&["dev-b-dlq"]));
-    if let Ok(Some(holder)) = drive(stack, holder_of(ports, name, times)) {
+    if let Ok(Some(holder)) = drive(stack, lease_holder_of(ports, name, times)) {
         let _ = (holder.to_string(), holder.has_ended());
         let _ = drive(stack, unlock(ports, ports, &holder, &ben, times));
     }
@@ -311,8 +311,8 @@ fn a_counter_at_its_end_stops_a_run_before_it_writes() {
     assert_eq!(stack.ports.store.text(LEASE), full.to_string());
     stack.ports.store.set(LEASE, lease);
     let (_, changed) = stack.person(&[]);
-    let is_done = |carried: &kedge_core::report::Carried| carried.outcome == Outcome::Done;
-    assert!(changed.carried.iter().all(is_done) && changed.done() == 1);
+    let is_done = |carried: &kedge_core::report::ChangeResult| carried.outcome == Outcome::Done;
+    assert!(changed.results.iter().all(is_done) && changed.done() == 1);
     stack.wait_minutes(10);
     stack.assert_settled();
 }

@@ -20,7 +20,7 @@ fn a_new_stack_of_300_topics_deploys_under_default_guards() {
 fn assert_refused(stack: &Stack, guard: GuardName, changes: usize) {
     for (report, changed) in [stack.unattended(), stack.person(&[])] {
         let guards: Vec<_> = report.plan.tripped.iter().map(|trip| trip.guard).collect();
-        assert_eq!((guards, changed.carried), (vec![guard], vec![]));
+        assert_eq!((guards, changed.results), (vec![guard], vec![]));
         assert_eq!(report.decided.left.len(), changes);
     }
     stack.assert_idle();

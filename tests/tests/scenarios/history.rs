@@ -65,10 +65,10 @@ fn a_wait_ends_with_the_run_or_at_its_time() {
     let run = await_run(ports, ports, name, &revision, until(30_000));
     assert_eq!(ports.executor.run(run), Ok(Ok(None)));
     let wait = await_run(ports, ports, name, &revision, until(600_000));
-    let (none, endpoints, set) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
+    let (none, endpoints, bundle) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
     let deploy = async {
         ports.executor.sleep(20_000).await;
-        let job = stack.job(&set, &none, &endpoints);
+        let job = stack.job(&bundle, &none, &endpoints);
         up(ports, ports, job, &Authorisation::Unattended).await
     };
     let (waited, upped) = ports

@@ -2,13 +2,13 @@
 
 use std::error::Error as _;
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::hold::Hold;
 use kedge_engine::holds::{self, HoldError, under_way, wait_for};
 use kedge_engine::lease::LeaseTimes;
 use kedge_engine::reconcile::Authorisation;
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::stack::{Stack, carried, person, shown, topic, verdict};
 use serde_json::json;
 
@@ -66,7 +66,7 @@ fn a_held_stack_is_left_until_it_is_released() {
     stack.topics(&[("a", ""), ("b", "partitions: 2"), ("b-dlq", ""), ("c", "")]);
     stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
     let (report, changed) = stack.person(&[]);
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     stack.assert_idle();
     let released = stack.release(None);
     assert_eq!(released.len(), 1);
@@ -110,7 +110,7 @@ fn what_depends_on_a_held_resource_is_left_with_it() {
         kedge_core::model::ResourceKey::pubsub_topic(kedge_tests::stack::GCP_PROJECT, "dev-mail");
     stack.hold(Some(mail.clone()), 60);
     let (report, changed) = stack.person(&[]);
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(report.held(), 3);
     stack.assert_idle();
     stack.release(Some(mail));
@@ -225,7 +225,9 @@ fn a_hold_stops_a_row_of_deletions() {
     stack.wait_minutes(10);
     stack.ports.latency_ms.set(3_000);
     let runner = stack.beside();
-    let retire = Authorisation::Asked(Request::Retire { seen: None });
+    let retire = Authorisation::Command(StateCommand::Retire {
+        expected_digest: None,
+    });
     // Each deletion renews the lease for itself, so that it is never renewed beside.
     let upped = drive(&stack, async {
         let holding = async {
@@ -245,6 +247,10 @@ fn a_hold_stops_a_row_of_deletions() {
     stack.ports.latency_ms.set(1);
     stack.release(None);
     stack.wait_minutes(10);
-    stack.asked(&Request::Retire { seen: None });
-    stack.assert_done(&Request::Retire { seen: None });
+    stack.command(&StateCommand::Retire {
+        expected_digest: None,
+    });
+    stack.assert_done(&StateCommand::Retire {
+        expected_digest: None,
+    });
 }

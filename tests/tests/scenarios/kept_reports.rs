@@ -9,10 +9,10 @@ use kedge_core::live::FailureCode;
 use kedge_core::model::StackName;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::lease::Lease;
-use kedge_engine::MemoryError;
+use kedge_engine::StateStoreError;
 use kedge_engine::lease::LeaseError;
 use kedge_engine::reconcile::{RunError, StopError, Stopped};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::ports::WriteFault;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack, Upped, person, shown, verdict};
@@ -62,7 +62,7 @@ fn fault(stack: &Stack, key_end: &str, after: u64) {
 fn remembered(stack: &Stack) -> Vec<String> {
     let watch = stack.ports.store.text("stacks/dev/watch.json");
     let watch: Value = serde_json::from_str(&watch).unwrap();
-    let seen = watch["seen"].as_object().unwrap();
+    let seen = watch["first_seen"].as_object().unwrap();
     let name = |key: &String| key.rsplit('/').next().unwrap_or_default().to_owned();
     seen.keys().map(name).collect()
 }
@@ -181,16 +181,18 @@ fn where_the_registry_can_not_be_written() {
     stack.wait_minutes(10);
     stack.push(&commit(1));
     fault(&stack, "stacks/index.json", 0);
-    let retire = Request::Retire { seen: None };
+    let retire = StateCommand::Retire {
+        expected_digest: None,
+    };
     for is_first in [true, false] {
         let (seen, source, text) = stopped(stack.ask(&retire).unwrap());
         assert!(matches!(source, StopError::Registry(_)), "{source:?}");
         assert!(text.contains("run the command again"), "{text}");
         assert_eq!(seen.changed.done() > 0, is_first);
-        assert!(seen.report.asked.is_some());
+        assert!(seen.report.command.is_some());
     }
     stack.ports.store.write_faults.borrow_mut().clear();
-    stack.asked(&retire);
+    stack.command(&retire);
     stack.assert_done(&retire);
 }
 
@@ -241,12 +243,12 @@ fn a_third_look_under_which_state_moved_is_discarded() {
             stack.put_object(LEASE, &lease);
         }
         let watch = stack.ports.store.text("stacks/dev/watch.json");
-        let (set, none, endpoints) = (
+        let (bundle, none, endpoints) = (
             stack.set(),
             Default::default(),
             kedge_tests::ports::endpoints(),
         );
-        let job = stack.job(&set, &none, &endpoints);
+        let job = stack.job(&bundle, &none, &endpoints);
         let check = kedge_engine::reconcile::check(&stack.ports, &stack.ports, job);
         let report = beside_a_writer(&stack, check).unwrap();
         is_discarded(
@@ -259,7 +261,7 @@ fn a_third_look_under_which_state_moved_is_discarded() {
         assert_eq!(stack.ports.store.text("stacks/dev/watch.json"), watch);
         assert_eq!(
             verdict(&stack.check(), "dev-a"),
-            kedge_core::diff::Verdict::Drifted
+            kedge_core::compare::Verdict::Drifted
         );
     }
 }
@@ -273,7 +275,7 @@ fn a_run_under_which_state_moved_each_time_keeps_nothing() {
     assert_eq!(text, "nothing was changed");
     assert!(matches!(
         source,
-        StopError::Memory(MemoryError::Moved { .. })
+        StopError::Memory(StateStoreError::Moved { .. })
     ));
     is_discarded(&seen.report, "the stack is being changed");
     // It held the lease itself.

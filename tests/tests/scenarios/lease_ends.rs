@@ -1,7 +1,7 @@
 //! How a lease ends before its run does, and what is kept of each run: unlocking, holds, records.
 
-use kedge_core::report::{Carried, Outcome};
-use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, holder_of, replace, unlock};
+use kedge_core::report::{ChangeResult, Outcome};
+use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, lease_holder_of, replace, unlock};
 use kedge_engine::reconcile::{RunError, StopError};
 use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::ports::{CrashPoint, WriteFault};
@@ -29,7 +29,9 @@ fn unlocked_in_the_middle() {
             let second = async {
                 reaches(&holder, call).await;
                 let times = LeaseTimes::default();
-                let held = holder_of(&other.ports, &other.name, times).await.unwrap();
+                let held = lease_holder_of(&other.ports, &other.name, times)
+                    .await
+                    .unwrap();
                 let from = held.unwrap();
                 assert_eq!(from.actor, "ana@laptop");
                 unlock(&other.ports, &other.ports, &from, &ben(), times)
@@ -67,7 +69,7 @@ fn unlocked_in_the_middle() {
 fn nothing_is_unlocked_where_nothing_is_held() {
     let stack = Stack::small();
     let times = LeaseTimes::default();
-    let held = || drive(&stack, holder_of(&stack.ports, &stack.name, times)).unwrap();
+    let held = || drive(&stack, lease_holder_of(&stack.ports, &stack.name, times)).unwrap();
     assert_eq!(held(), None);
     stack.unattended();
     assert_eq!(held(), None);
@@ -109,7 +111,7 @@ fn unlocking_may_lose_its_answers() {
                 ports.store.set(LEASE, "{");
                 drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
             } else {
-                let held = drive(&stack, holder_of(ports, dev, times)).unwrap();
+                let held = drive(&stack, lease_holder_of(ports, dev, times)).unwrap();
                 drive(&stack, unlock(ports, ports, &held.unwrap(), &ben(), times)).unwrap();
             }
             // It was taken once, however often it was tried.
@@ -131,7 +133,7 @@ fn a_lease_that_another_took_since_is_not_unlocked() {
     assert!(stack.up(&person(&allow)).is_err());
     stack.crash_at(None);
     let (ports, dev) = (&stack.ports, &stack.name);
-    let held = drive(&stack, holder_of(ports, dev, times))
+    let held = drive(&stack, lease_holder_of(ports, dev, times))
         .unwrap()
         .unwrap();
     // The next run takes it over, and crashes too.
@@ -224,7 +226,7 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
         panic!("{told}");
     };
     let unbegun: Vec<_> = changed
-        .carried
+        .results
         .iter()
         .filter_map(|carried| carried.outcome.reason())
         .collect();
@@ -245,7 +247,7 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
     stack.ports.latency_ms.set(1);
     let state = stack.state_text();
     let (_, changed) = stack.person(&[]);
-    assert_eq!((changed.carried, stack.state_text()), (Vec::new(), state));
+    assert_eq!((changed.results, stack.state_text()), (Vec::new(), state));
     stack.ports.store.remove("stacks/dev/hold.json");
     heal(&stack);
 }
@@ -275,9 +277,9 @@ fn a_hold_between_the_plan_and_the_lease_counts() {
     let Ok((report, changed)) = upped else {
         panic!("{told}");
     };
-    let is_held = |carried: &Carried| matches!(carried.outcome, Outcome::Held { .. });
+    let is_held = |carried: &ChangeResult| matches!(carried.outcome, Outcome::Held { .. });
     assert_eq!(
-        changed.carried.iter().filter(|one| is_held(one)).count(),
+        changed.results.iter().filter(|one| is_held(one)).count(),
         5,
         "{told}"
     );

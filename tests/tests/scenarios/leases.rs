@@ -32,8 +32,8 @@ pub(super) fn busy(seed: u64) -> (Stack, Vec<&'static str>) {
 
 /// One `up` of this runner, to be driven beside others.
 pub(super) async fn run(stack: &Stack, by: &Authorisation) -> Upped {
-    let (set, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let job = stack.job(&set, &none, &endpoints);
+    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
+    let job = stack.job(&bundle, &none, &endpoints);
     up(&stack.ports, &stack.ports, job, by).await
 }
 
@@ -129,7 +129,7 @@ pub(super) fn heal(stack: &Stack) {
         .collect();
     let allow: Vec<&str> = allow.iter().map(String::as_str).collect();
     let (_, changed) = stack.person(&allow);
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     stack.assert_settled();
     // A run that found nothing to do took no lease, and left that of a run that crashed.
     assert!(changed.serial.is_none() || lease(stack).released);
@@ -178,7 +178,7 @@ fn of_two_runs_at_once_one_applies() {
                         source: StopError::Allow(_),
                         ..
                     }) => true,
-                    Ok((_, changed)) => changed.carried.is_empty() && changed.serial.is_none(),
+                    Ok((_, changed)) => changed.results.is_empty() && changed.serial.is_none(),
                     Err(_) => false,
                 };
                 let idle = [&a, &b].into_iter().filter(found_nothing);
@@ -403,7 +403,7 @@ fn every_write_of_the_lease_may_lose_its_answer() {
                 stack.ports.store.write_faults.borrow_mut().push(fault);
                 let (_, changed) = stack.person(&allow);
                 let name = format!("{made} {after} {times}");
-                assert!(changed.is_complete(), "{name}: {:?}", changed.carried);
+                assert!(changed.is_complete(), "{name}: {:?}", changed.results);
                 assert!(lease(&stack).released, "{name}");
                 stack.ports.store.write_faults.borrow_mut().clear();
                 stack.ports.latency_ms.set(1);
@@ -447,9 +447,9 @@ fn a_store_that_takes_no_renewal_ends_the_run_and_not_the_stack() {
     stack.ports.store.write_faults.borrow_mut().push(fault);
     let upped = drive(&stack, run(&stack, &person(&allow)));
     let unbegun = match &upped {
-        Ok((_, changed)) => changed.carried.len() - changed.done(),
+        Ok((_, changed)) => changed.results.len() - changed.done(),
         Err(RunError::Stopped { stopped, .. }) => {
-            stopped.changed.carried.len() - stopped.changed.done()
+            stopped.changed.results.len() - stopped.changed.done()
         }
         Err(error) => panic!("{error:?}"),
     };

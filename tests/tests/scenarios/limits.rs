@@ -5,15 +5,15 @@ use std::pin::pin;
 
 use futures_util::future::{Either, select};
 use kedge_core::change::Verb;
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::model::ResourceKey;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::state;
 use kedge_core::stored::grant::Grant;
-use kedge_engine::MemoryError;
-use kedge_engine::lease::{Holder, LeaseTimes, holder_of, replace, unlock};
+use kedge_engine::StateStoreError;
+use kedge_engine::lease::{Holder, LeaseTimes, lease_holder_of, replace, unlock};
 use kedge_engine::reconcile::{Authorisation, RunError, StopError, check};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::ports::{CrashPoint, Sent, endpoints};
 use kedge_tests::stack::{
     GCP_PROJECT, GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, person, shown, verdict,
@@ -79,8 +79,8 @@ async fn beside<T>(work: impl Future<Output = T>, others: impl Future<Output = (
 
 /// A check in each of whose looks, but for so many, state moves; with what comes of a first move.
 fn checked(stack: &Stack, moves: usize, then: impl Fn()) -> Result<Report, RunError> {
-    let (set, endpoints) = (stack.set(), endpoints());
-    let job = stack.job(&set, &stack.variables, &endpoints);
+    let (bundle, endpoints) = (stack.set(), endpoints());
+    let job = stack.job(&bundle, &stack.variables, &endpoints);
     let looking = check(&stack.ports, &stack.ports, job);
     drive(
         stack,
@@ -137,7 +137,7 @@ fn a_run_looks_again_under_its_lease_three_times_at_most() {
         let is_moved = matches!(
             upped,
             Err(RunError::Stopped {
-                source: StopError::Memory(MemoryError::Moved { .. }),
+                source: StopError::Memory(StateStoreError::Moved { .. }),
                 ..
             })
         );
@@ -235,7 +235,9 @@ fn what_can_not_be_taken_back_is_done_right_after_a_renewal() {
         stack.wait_minutes(10);
         stack.ports.latency_ms.set(latency_ms);
         let runner = stack.beside();
-        let retire = Authorisation::Asked(Request::Retire { seen: None });
+        let retire = Authorisation::Command(StateCommand::Retire {
+            expected_digest: None,
+        });
         let before = written(&stack, LEASE).len();
         let upped = drive(&stack, run(&runner, &retire));
         assert_eq!(count(&upped), 12, "{}", short(&upped));
@@ -252,7 +254,9 @@ fn what_can_not_be_taken_back_is_done_right_after_a_renewal() {
         stack.ports.latency_ms.set(1);
         stack.wait_minutes(10);
         let _ = stack.check();
-        stack.assert_done(&Request::Retire { seen: None });
+        stack.assert_done(&StateCommand::Retire {
+            expected_digest: None,
+        });
     }
 }
 
@@ -315,7 +319,7 @@ fn a_lease_that_is_unlocked_is_free_half_a_lease_after_its_last_renewal() {
             // When it was renewed last is not known: the taking counts.
             written(&stack, LEASE)[before]
         } else {
-            let held = drive(&stack, holder_of(ports, name, times)).unwrap();
+            let held = drive(&stack, lease_holder_of(ports, name, times)).unwrap();
             drive(&stack, unlock(ports, ports, &held.unwrap(), &ben, times)).unwrap();
             renewed
         };

@@ -1,6 +1,6 @@
 //! A write whose answer is lost, applied or not: nothing is done twice, nothing stays undone.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::NotSent;
@@ -116,7 +116,7 @@ fn each_write_survives_one_lost_answer() {
                 spoil(&stack, provider, nth, effect.clone(), None);
                 let (_, changed) = stack.person(&allow);
                 let name = format!("{provider:?} {effect:?} {nth}");
-                assert!(changed.is_complete(), "{name}: {:?}", changed.carried);
+                assert!(changed.is_complete(), "{name}: {:?}", changed.results);
                 stack.ports.sandbox.clear_faults();
                 stack.assert_settled();
             }
@@ -142,7 +142,7 @@ fn a_run_whose_every_answer_is_lost_is_healed_by_the_next() {
             };
             let allow: Vec<&str> = allow.into_iter().filter(is_planned).collect();
             let (_, changed) = stack.person(&allow);
-            assert!(changed.is_complete(), "{name}: {:?}", changed.carried);
+            assert!(changed.is_complete(), "{name}: {:?}", changed.results);
             stack.assert_settled();
         }
     }
@@ -181,7 +181,7 @@ fn a_create_that_exists_and_is_not_ours_is_blocked() {
     stack.trouble(Provider::Aiven, "", Effect::ListingLag { ms: 60_000 });
     let (_, changed) = stack.unattended();
     let outcomes: Vec<&str> = changed
-        .carried
+        .results
         .iter()
         .map(|one| one.outcome.as_str())
         .collect();
@@ -269,8 +269,8 @@ fn a_crashed_create_that_the_list_does_not_show_yet_is_not_blocked() {
     stack.ports.sandbox.clear_faults();
     stack.trouble(Provider::Aiven, "", Effect::ListingLag { ms: 60_000 });
     let (_, changed) = stack.unattended();
-    assert!(!changed.carried.is_empty(), "the list shows it already");
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(!changed.results.is_empty(), "the list shows it already");
+    assert!(changed.is_complete(), "{:?}", changed.results);
     stack.ports.sandbox.clear_faults();
     stack.wait_minutes(3);
     stack.unattended();

@@ -2,7 +2,7 @@
 
 use kedge_core::accept::accept;
 use kedge_core::change::Verb;
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::plan::FindingKind;
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{Stack, carried, difference, left, shown};
@@ -59,7 +59,7 @@ fn a_detached_subscription_is_drift_that_only_consent_ends() {
     );
     for _ in 0..3 {
         let (report, changed) = stack.unattended();
-        assert_eq!(changed.carried, [], "{}", shown(&report));
+        assert_eq!(changed.results, [], "{}", shown(&report));
         assert_eq!(report.exit_code_after(&changed), 2);
         assert_eq!(left(&report, SUB), ["needs-grant", "needs-grant"]);
         stack.wait_minutes(30);

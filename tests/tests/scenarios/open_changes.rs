@@ -1,7 +1,7 @@
 //! Changes of which nobody heard how they ended, while the definitions go on: nothing of ours becomes
 //! somebody else's (semantics 8.1, 8.2), and what the provider does not show yet is no drift (3.6).
 
-use kedge_core::diff::{Cause, Verdict};
+use kedge_core::compare::{Cause, Verdict};
 use kedge_core::open_run::Stage;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
@@ -32,7 +32,7 @@ fn lose_answers(stack: &Stack, provider: Provider) {
 fn up_unheard(stack: &Stack, provider: Provider, allow: &[&str]) {
     lose_answers(stack, provider);
     let (_, changed) = stack.person(allow);
-    assert!(changed.has_failed(), "{:?}", changed.carried);
+    assert!(changed.has_failed(), "{:?}", changed.results);
     stack.ports.sandbox.clear_faults();
 }
 
@@ -118,7 +118,7 @@ fn an_intent_stays_until_the_provider_must_show_it() {
     assert_eq!(verdict(&stack.check(), "dev-late"), Verdict::Pending);
     // The person's next run is not blocked by our own topic.
     let (_, changed) = stack.person(&[]);
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     stack.ports.sandbox.clear_faults();
     stack.assert_settled();
 }
@@ -166,7 +166,7 @@ fn an_edit_after_a_create_that_nobody_heard_of_is_an_edit() {
             // It is made once more, and exists.
             stack.trouble(Provider::Aiven, "", LAG);
             let (_, changed) = stack.person(&[]);
-            assert!(changed.is_complete(), "{:?}", changed.carried);
+            assert!(changed.is_complete(), "{:?}", changed.results);
             stack.ports.sandbox.clear_faults();
         }
         let report = stack.check();
@@ -226,7 +226,7 @@ fn a_correction_that_turned_out_to_be_made_counts_for_the_flap_breaker() {
         stack.unattended();
         stack.ports.sandbox.clear_faults();
         let (_, changed) = stack.unattended();
-        assert_eq!(changed.carried, [], "{round}");
+        assert_eq!(changed.results, [], "{round}");
         made += usize::from(stack.check().verdict() == StackVerdict::Clean);
     }
     assert_eq!(made, 2, "the third time is left");
@@ -374,7 +374,7 @@ fn an_item_that_was_added_counts_though_another_is_lacking() {
     stack.person(&[]);
     stack.ports.sandbox.clear_faults();
     let (_, changed) = stack.unattended();
-    assert!(changed.carried.is_empty() || changed.is_complete());
+    assert!(changed.results.is_empty() || changed.is_complete());
     assert!(!stack.state_text().contains("\"applying\""));
     stack.wait_minutes(10);
     stack.assert_settled();
@@ -457,7 +457,7 @@ fn a_run_that_changes_nothing_sees_that_a_write_took() {
     stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.3], domain: n1.clustera.io"]);
     stack.person(&[]);
     let (_, changed) = stack.unattended();
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     deed(
         &stack,
         json!({"do": "remove_record", "name": "n1.clustera.io"}),

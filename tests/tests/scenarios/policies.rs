@@ -1,6 +1,6 @@
 //! What a tick may do: by policy, after its announcement, so often a day and no oftener.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{NODE, Stack, carried, difference, has_item, left, shown, verdict};
 use serde_json::json;
@@ -223,13 +223,13 @@ fn a_drift_is_announced_before_it_is_corrected() {
     stack.wait_minutes(19);
     let (report, changed) = stack.unattended();
     assert_eq!(
-        (left(&report, "dev-safe"), changed.carried),
+        (left(&report, "dev-safe"), changed.results),
         (vec!["announced"], vec![])
     );
     // Another drift of the same resource is announced anew.
     set_config(&stack, "dev-safe", json!({"retention_ms": 2000}));
     stack.wait_minutes(1);
-    assert_eq!(stack.unattended().1.carried, []);
+    assert_eq!(stack.unattended().1.results, []);
     stack.wait_minutes(20);
     let (_, changed) = stack.unattended();
     assert_eq!(carried(&changed), ["update dev-safe done"]);
@@ -296,7 +296,7 @@ fn automation_stops_at_its_daily_limit() {
     shorten(2, 4);
     // Two more would be four in a day.
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     assert_eq!(left(&report, "dev-t002"), ["guard"]);
     stack.assert_idle_unattended();
     stack.wait_minutes(24 * 60);
@@ -376,7 +376,7 @@ fn an_ignored_difference_is_shown_and_left_until_its_end() {
     let (report, changed) = stack.unattended();
     assert_eq!(verdict(&report, "dev-safe"), Verdict::Drifted);
     assert_eq!(left(&report, "dev-safe"), ["rule-ended"]);
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     let (_, changed) = stack.unattended();
     assert_eq!(changed.done(), 1);
     stack.assert_settled();

@@ -4,7 +4,7 @@ use kedge_core::push::PushConsent;
 use kedge_core::report::StackVerdict;
 use kedge_engine::push::{PushError, PushOutcome};
 use kedge_engine::reconcile::{Authorisation, RunError};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name, verdict};
@@ -233,14 +233,16 @@ fn a_record_set_of_another_stack_is_refused() {
 
 #[test]
 fn a_retired_stack_leaves_its_names_and_a_push_takes_them_again() {
-    let retire = Request::Retire { seen: None };
+    let retire = StateCommand::Retire {
+        expected_digest: None,
+    };
     let begin = || {
         let stack = standing();
         stack.crash_at(None);
         stack
     };
     let calm = begin();
-    assert!(calm.asked(&retire).1.is_complete());
+    assert!(calm.command(&retire).1.is_complete());
     let calls = calm.ports.calls.get();
     assert!(calm.ports.store.text(INDEX).contains("\"retired\": true"));
     // Also where a run broke off right before the registry.
@@ -249,11 +251,11 @@ fn a_retired_stack_leaves_its_names_and_a_push_takes_them_again() {
         stack.crash_at(Some(point));
         assert!(stack.ask(&retire).is_err(), "{point:?}");
         stack.crash_at(None);
-        let _ = stack.asked(&retire);
+        let _ = stack.command(&retire);
         assert_eq!(stack.ports.store.text(INDEX), calm.ports.store.text(INDEX));
     }
     let writes = calm.ports.store.writes.get();
-    let _ = calm.asked(&retire);
+    let _ = calm.command(&retire);
     assert_eq!(calm.ports.store.writes.get(), writes);
     let mut other = calm.fork();
     other.name = stack_name("prod");
@@ -293,7 +295,7 @@ fn half_of_the_files_lost_is_refused() {
     assert!(report.plan.changes.is_empty());
     assert_eq!(
         verdict(&report, "dev-u0"),
-        kedge_core::diff::Verdict::Orphan
+        kedge_core::compare::Verdict::Orphan
     );
     stack.assert_pushed(&commit(6));
     // Moved to another file they were never away.
@@ -341,7 +343,7 @@ fn a_set_that_loosens_its_own_guards_waits_for_a_person() {
 fn nothing_pushed_is_not_nothing_declared() {
     let stack = declared();
     let refused = stack.check_stored().unwrap_err();
-    assert!(matches!(&refused, RunError::NoSet(why) if why.contains("nothing was pushed")));
+    assert!(matches!(&refused, RunError::NoBundle(why) if why.contains("nothing was pushed")));
     stack.push(&commit(1));
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.assert_pushed(&commit(1));

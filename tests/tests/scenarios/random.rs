@@ -2,7 +2,7 @@
 //! could be done, and a crash at any call changes nothing about that.
 
 use kedge_engine::reconcile::{Authorisation, Consent};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_sandbox::SplitMix64;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, PUBLISHER, Stack, has_item, shown};
@@ -89,7 +89,7 @@ fn adopt(stack: &Stack, random: &mut SplitMix64) {
     for _ in 0..1 + random.below(4) {
         meddle(stack, random);
     }
-    stack.asked(&Request::Adopt { names: Vec::new() });
+    stack.command(&StateCommand::Adopt { names: Vec::new() });
 }
 
 /// What others put there and nobody ever declared: an address, a member.
@@ -136,7 +136,7 @@ fn assert_done(stack: &Stack, seed: u64) {
     for by in [every_consent(), Authorisation::Unattended] {
         let (report, changed) = stack.up(&by).unwrap().unwrap();
         assert_eq!(report.plan.changes, [], "seed {seed}: {}", shown(&report));
-        assert_eq!(changed.carried, [], "seed {seed}");
+        assert_eq!(changed.results, [], "seed {seed}");
         // The first may remember a drift that nothing is done about: an address found there.
         if stored == 0 {
             stored = stack.ports.store.writes.get();
@@ -192,7 +192,7 @@ fn leaves_nothing_to_do(seed: u64) -> usize {
         }
         of_others += takes_nothing_of_others(&stack, || {
             let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
-            assert!(changed.is_complete(), "seed {seed}: {:?}", changed.carried);
+            assert!(changed.is_complete(), "seed {seed}: {:?}", changed.results);
         });
         assert_done(&stack, seed);
         // Long enough for our writes to be no excuse.

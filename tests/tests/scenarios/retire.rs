@@ -4,7 +4,7 @@
 use kedge_core::report::StackVerdict;
 use kedge_engine::push::PushOutcome;
 use kedge_engine::reconcile::{Authorisation, RunError};
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
@@ -13,7 +13,9 @@ use serde_json::json;
 
 use super::deed;
 
-const RETIRE: Request = Request::Retire { seen: None };
+const RETIRE: StateCommand = StateCommand::Retire {
+    expected_digest: None,
+};
 
 fn standing() -> Stack {
     let mut stack = Stack::new();
@@ -56,7 +58,7 @@ fn remains(stack: &Stack) -> Vec<&'static str> {
 #[test]
 fn what_is_recorded_is_deleted_and_the_rest_stays() {
     let stack = standing();
-    let (report, changed) = stack.asked(&RETIRE);
+    let (report, changed) = stack.command(&RETIRE);
     assert!(changed.is_complete(), "{}", shown(&report));
     let order = carried_in_order(&changed);
     assert_eq!(order.len(), 7);
@@ -86,7 +88,7 @@ fn what_is_recorded_is_deleted_and_the_rest_stays() {
 #[test]
 fn a_tick_records_nothing_in_a_retired_stack() {
     let mut stack = standing();
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     deed(
         &stack,
         json!({"do": "create_topic", "topic": "dev-b-dlq", "partitions": 1, "replication": 2}),
@@ -104,7 +106,7 @@ fn a_tick_records_nothing_in_a_retired_stack() {
     assert_eq!(stack.state_text(), state);
     stack.assert_idle_unattended();
     // So a second retirement has nothing to delete.
-    assert_eq!(stack.asked(&RETIRE).1.carried, []);
+    assert_eq!(stack.command(&RETIRE).1.results, []);
     assert_eq!(remains(&stack), ["\"dev-b-dlq\""]);
     stack.person(&[]);
     stack.assert_settled();
@@ -114,7 +116,7 @@ fn a_tick_records_nothing_in_a_retired_stack() {
 fn a_crash_anywhere_leaves_nothing_that_a_second_run_does_not_end() {
     let calm = standing();
     calm.crash_at(None);
-    calm.asked(&RETIRE);
+    calm.command(&RETIRE);
     let calls = calm.ports.calls.get();
     for point in (1..=calls).flat_map(|call| [CrashPoint::Before(call), CrashPoint::After(call)]) {
         let stack = standing();
@@ -126,7 +128,7 @@ fn a_crash_anywhere_leaves_nothing_that_a_second_run_does_not_end() {
         let before = remains(&stack);
         stack.unattended();
         assert_eq!(remains(&stack), before, "{point:?}");
-        let (report, changed) = stack.asked(&RETIRE);
+        let (report, changed) = stack.command(&RETIRE);
         assert!(changed.is_complete(), "{point:?}: {}", shown(&report));
         assert_eq!(remains(&stack), Vec::<&str>::new(), "{point:?}");
         assert!(
@@ -144,19 +146,19 @@ fn a_protected_stack_and_a_held_one_are_not_retired() {
     let all = remains(&stack);
     stack.hold(Some(topic("a")), 60);
     stack.hold(None, 30);
-    let (report, changed) = stack.asked(&RETIRE);
-    assert_eq!(changed.carried, []);
+    let (report, changed) = stack.command(&RETIRE);
+    assert_eq!(changed.results, []);
     assert_eq!(remains(&stack), all);
     // Nothing can be done, so nothing is asked and nothing is marked.
-    assert!(report.asked.unwrap().recording.is_empty());
+    assert!(report.command.unwrap().recording.is_empty());
     assert!(!stack.state_text().contains("retired_ms"));
     stack.release(None);
-    let (report, changed) = stack.asked(&RETIRE);
+    let (report, changed) = stack.command(&RETIRE);
     assert_eq!((changed.done(), report.held()), (6, 1));
     assert_eq!(remains(&stack), ["\"dev-a\""]);
     stack.assert_idle_unattended();
     stack.release(Some(topic("a")));
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     assert_eq!(remains(&stack), Vec::<&str>::new());
     stack.person(&[]);
     stack.wait_minutes(10);
@@ -175,12 +177,12 @@ fn a_protected_stack_and_a_held_one_are_not_retired() {
 fn what_could_not_be_read_is_left_and_deleted_later() {
     let stack = standing();
     stack.trouble(Provider::Pubsub, "subscriptions", super::status(403));
-    let (report, changed) = stack.asked(&RETIRE);
+    let (report, changed) = stack.command(&RETIRE);
     assert!(changed.is_complete(), "{}", shown(&report));
     assert_eq!(report.verdict(), StackVerdict::Incomplete);
     assert!(remains(&stack).contains(&"dev-mail-sub"));
     stack.ports.sandbox.clear_faults();
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     assert_eq!(remains(&stack), Vec::<&str>::new());
     stack.assert_done(&RETIRE);
 }
@@ -192,14 +194,14 @@ fn a_stack_of_which_nothing_could_be_read_is_not_marked() {
     for provider in [Provider::Aiven, Provider::Pubsub, Provider::Cloudflare] {
         stack.trouble(provider, "", super::status(503));
     }
-    let (report, changed) = stack.asked(&RETIRE);
+    let (report, changed) = stack.command(&RETIRE);
     assert_eq!(report.verdict(), StackVerdict::Incomplete);
-    assert_eq!((changed.carried.len(), changed.serial), (0, None));
+    assert_eq!((changed.results.len(), changed.serial), (0, None));
     assert!(!stack.state_text().contains("retired_ms"));
     stack.ports.sandbox.clear_faults();
     assert_eq!(remains(&stack), all);
     stack.assert_settled();
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     assert_eq!(remains(&stack), Vec::<&str>::new());
     stack.assert_done(&RETIRE);
 }
@@ -218,7 +220,7 @@ fn nothing_recorded_is_nothing_to_retire() {
 #[test]
 fn a_later_push_begins_a_retired_stack_anew_and_an_earlier_one_does_not() {
     let mut stack = standing();
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     stack.wait_minutes(10);
     let now = kedge_core::model::Timestamp(stack.ports.executor.now_ms());
     stack.pushed_at = Some(now.plus_ms(-60 * 60_000));
@@ -255,10 +257,10 @@ fn a_retired_stack_leaves_the_registry_and_the_same_content_pushed_again_begins_
         Some(1)
     );
     stack.hold(Some(topic("a")), 60);
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     assert_eq!(entry(&stack)["retired"], json!(null), "something is left");
     stack.release(Some(topic("a")));
-    stack.asked(&RETIRE);
+    stack.command(&RETIRE);
     let retired = entry(&stack);
     assert_eq!(
         (&retired["retired"], &retired["record_sets"]),
@@ -286,7 +288,7 @@ fn a_person_begins_a_stack_anew_of_which_nothing_could_be_deleted() {
         effect: super::status(403),
         times: None,
     });
-    let (_, changed) = stack.asked(&RETIRE);
+    let (_, changed) = stack.command(&RETIRE);
     assert_eq!((changed.done(), changed.began_anew), (0, false));
     assert!(stack.state_text().contains("retired_ms"));
     stack.ports.sandbox.clear_faults();
@@ -294,7 +296,7 @@ fn a_person_begins_a_stack_anew_of_which_nothing_could_be_deleted() {
     stack.assert_idle_unattended();
     assert!(stack.state_text().contains("retired_ms"));
     let (report, changed) = stack.up(&person(&[])).unwrap().unwrap();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert!(changed.began_anew);
     assert!(!stack.state_text().contains("retired_ms"));
     stack.assert_settled();
@@ -313,7 +315,7 @@ fn the_same_content_begins_a_half_retired_stack_anew() {
         let first = stack.push(&commit(1));
         stack.hold(Some(topic("a")), 60);
         stack.wait_minutes(1);
-        stack.asked(&RETIRE);
+        stack.command(&RETIRE);
         assert_eq!(remains(&stack), ["\"dev-a\""]);
         stack.release(Some(topic("a")));
         stack.wait_minutes(10);

@@ -52,13 +52,13 @@ fn a_write_that_comes_too_soon_is_waited_out() {
     // Everything within a second: lease, grant, release.
     let (mut stack, allow) = busy(1);
     let (_, changed) = stack.person(&allow);
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     let refused = stack.ports.store.refused.borrow().clone();
     assert!(!refused.is_empty());
     // A run right after it, and a check beside nothing.
     stack.topics(&[("a", "retention_ms: 3600000"), ("b", "partitions: 4")]);
     let (_, changed) = stack.person(&[]);
-    assert!(changed.is_complete(), "{:?}", changed.carried);
+    assert!(changed.is_complete(), "{:?}", changed.results);
     heal(&stack);
 }
 
@@ -101,7 +101,7 @@ fn a_run_whose_state_would_be_too_large_stops_before_its_first_change() {
                     told.contains("more than 16 MiB could not be read back"),
                     "{told}"
                 );
-                assert_eq!(stopped.changed.carried, []);
+                assert_eq!(stopped.changed.results, []);
                 assert_eq!(stack.ports.writes(), 0, "{left}");
                 assert!(stack.state_text() == text, "{left}: state was written");
             }

@@ -61,15 +61,15 @@ fn while_the_holds_can_not_be_read_nothing_is_begun_and_in_the_end_it_is_said() 
         let runner = stack.beside();
         let began = stack.ports.executor.now_ms();
         stack.ports.store.fail_reads(HOLD, after, u64::MAX);
-        let (set, by) = (stack.set(), person(&allow));
-        let _ = set;
+        let (bundle, by) = (stack.set(), person(&allow));
+        let _ = bundle;
         let upped = drive(&stack, run(&runner, &by));
         let told = format!("{after}: {}", short(&upped));
         let Ok((_, changed)) = &upped else {
             panic!("{told}");
         };
         let reasons: Vec<_> = changed
-            .carried
+            .results
             .iter()
             .filter(|carried| carried.outcome != Outcome::Done)
             .collect();
@@ -165,7 +165,7 @@ fn a_hold_damaged_in_the_middle_holds_everything_and_says_why() {
     });
     let told = short(&upped);
     let (_, changed) = upped.unwrap_or_else(|_| panic!("{told}"));
-    let outcomes = changed.carried.iter().map(|carried| &carried.outcome);
+    let outcomes = changed.results.iter().map(|carried| &carried.outcome);
     let left: Vec<_> = outcomes.filter_map(Outcome::reason).collect();
     assert!(!left.is_empty(), "{told}");
     let says = |reason: &&str| reason.contains("newer kedge") || reason.contains("was not made");

@@ -4,7 +4,7 @@
 use kedge_core::plan::MovedVariable;
 use kedge_core::recording::Answer;
 use kedge_core::report::StackVerdict;
-use kedge_engine::request::Request;
+use kedge_engine::state_command::StateCommand;
 use kedge_tests::pushed::{commit, notices};
 use kedge_tests::stack::{Stack, carried, left, shown, topic, verdict};
 use serde_json::json;
@@ -90,7 +90,7 @@ fn a_resource_that_is_gone_is_not_made_by_half_of_its_definition() {
     );
     stack.wait_minutes(10);
     let (report, changed) = other.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
     stack.person(&[]);
     stack.wait_minutes(10);
@@ -119,7 +119,7 @@ fn a_persons_up_decides_and_is_remembered() {
         [(HOOK.to_owned(), false), (KEEP.to_owned(), false)]
     );
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
     stack.person(&[]);
     stack.wait_minutes(10);
@@ -133,10 +133,10 @@ fn what_a_person_could_not_do_is_not_remembered_as_agreed_to() {
     let other = without(&stack, &[HOOK]);
     stack.hold(None, 60);
     let (_, changed) = other.person(&[]);
-    assert_eq!(changed.carried, []);
+    assert_eq!(changed.results, []);
     stack.release(None);
     let (report, changed) = other.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
     stack.assert_settled();
 }
@@ -182,15 +182,15 @@ fn an_edit_with_a_new_variable_waits_for_one_up() {
         .variables
         .insert("more".to_owned(), "7200001".to_owned());
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-b"), ["variable"]);
     assert_eq!(
         verdict(&report, "dev-b"),
-        kedge_core::diff::Verdict::Pending
+        kedge_core::compare::Verdict::Pending
     );
     let (_, changed) = stack.person(&[]);
     assert_eq!(carried(&changed), ["update dev-b done"]);
-    assert_eq!(changed.carried[0].approved.change.key, topic("b"));
+    assert_eq!(changed.results[0].approved.change.key, topic("b"));
     stack.wait_minutes(10);
     stack.assert_settled();
 }
@@ -272,7 +272,7 @@ fn who_does_not_know_what_is_declared_never_says_clean() {
         );
         assert_eq!(report.verdict().exit_code(false), 2);
         let (report, changed) = other.unattended();
-        assert_eq!(changed.carried, [], "{}", shown(&report));
+        assert_eq!(changed.results, [], "{}", shown(&report));
         assert_eq!(report.exit_code_after(&changed), 2);
         other.assert_idle_unattended();
         // A person's `up` decides: then all is declared that is known there, and that is clean.
@@ -297,7 +297,7 @@ fn what_waits_since_adoption_waits_on_after_a_tick_without_the_variable() {
         json!({"do": "create_topic", "topic": "dev-b", "partitions": 1, "replication": 2,
             "config": {"retention_ms": 3_600_000}}),
     );
-    stack.asked(&Request::Adopt { names: Vec::new() });
+    stack.command(&StateCommand::Adopt { names: Vec::new() });
     assert_eq!(left(&stack.unattended().0, A_OF_N1), ["needs-person"]);
     let adopted = stack.state_text();
     // The names are those of the adoption.
@@ -313,7 +313,7 @@ fn what_waits_since_adoption_waits_on_after_a_tick_without_the_variable() {
     );
     stack.wait_minutes(10);
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, A_OF_N1), ["needs-person"]);
     let (_, changed) = stack.person(&[]);
     assert_eq!(changed.done(), 1);
@@ -357,8 +357,8 @@ fn adopting_leaves_what_is_not_known_here() {
     ]);
     let other = without(&stack, &[KEEP]);
     for names in [vec!["dev-c".to_owned()], Vec::new()] {
-        let (report, _) = other.asked(&Request::Adopt { names });
-        let Some(Answer::Adopted(adoption)) = report.asked.map(|asked| asked.answer) else {
+        let (report, _) = other.command(&StateCommand::Adopt { names });
+        let Some(Answer::Adopted(adoption)) = report.command.map(|asked| asked.answer) else {
             panic!("it was asked to adopt")
         };
         assert_eq!((adoption.equal, adoption.pending), (vec![], vec![]));
@@ -369,11 +369,11 @@ fn adopting_leaves_what_is_not_known_here() {
         );
     }
     // Where it is known, what differs waits for a person.
-    stack.asked(&Request::Adopt {
+    stack.command(&StateCommand::Adopt {
         names: vec!["dev-c".to_owned()],
     });
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.carried, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-c"), ["needs-person"]);
     stack.person(&["dev-c"]);
     stack.wait_minutes(10);

@@ -1,6 +1,6 @@
 //! Each verb of each provider, from its cause to a second run that changes nothing.
 
-use kedge_core::diff::{Cause, Verdict};
+use kedge_core::compare::{Cause, Verdict};
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{
     GMAIL, PUBLISHER, Stack, carried, carried_in_order, difference, left, shown, verdict,
@@ -176,7 +176,7 @@ fn sets_gain_and_lose_items() {
     let binding = difference(&report, "pubsub-binding/dev-mail/roles/pubsub.publisher");
     assert_eq!(binding.verdict, Verdict::InSync);
     assert_eq!(binding.foreign, ["user:ana@example.com"]);
-    assert_eq!(stack.person(&[]).1.carried, []);
+    assert_eq!(stack.person(&[]).1.results, []);
     stack.assert_idle();
 
     stack

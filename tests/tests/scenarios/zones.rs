@@ -1,7 +1,7 @@
 //! A zone's own rules: names outside it, what stands in a record set's way, and whose a record is.
 
-use kedge_core::diff::Verdict;
-use kedge_core::render::{self, Around};
+use kedge_core::compare::Verdict;
+use kedge_core::render::{self, RenderOptions};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::stack::{Stack, ZONE, carried, difference, shown, verdict};
@@ -13,7 +13,7 @@ const SLIP: &str = "name: api, ips: [203.0.113.7], domain: api.clustera.oi";
 const MENDED: &str = "name: api, ips: [203.0.113.7], domain: api.clustera.io";
 const TWO: &str = "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io, exclusive: true";
 
-const AROUND: Around<'static> = Around {
+const AROUND: RenderOptions<'static> = RenderOptions {
     stack_origin: "select",
     definitions: "definitions (local files)",
     flags: "",
@@ -23,7 +23,7 @@ const AROUND: Around<'static> = Around {
 };
 
 /// A page with its lines joined.
-fn shown_by(page: fn(&Report, &Around<'_>) -> String, report: &Report) -> String {
+fn shown_by(page: fn(&Report, &RenderOptions<'_>) -> String, report: &Report) -> String {
     let text = page(report, &AROUND);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -108,7 +108,7 @@ fn a_name_outside_its_zone_is_refused_before_anything_is_written() {
         stack.unattended();
         let (report, changed) = stack.person(&[]);
         assert_eq!(
-            (changed.carried.len(), report.exit_code_after(&changed)),
+            (changed.results.len(), report.exit_code_after(&changed)),
             (0, 2)
         );
         assert_eq!((stack.ports.writes(), names(&stack)), (0, vec![]));
@@ -262,7 +262,7 @@ fn while_the_zone_can_not_be_read_nothing_is_made_in_it() {
         );
         assert_eq!(report.verdict(), StackVerdict::Incomplete, "{effect:?}");
         let (_, changed_by_person) = stack.person(&[]);
-        let made = changed.carried.len() + changed_by_person.carried.len();
+        let made = changed.results.len() + changed_by_person.results.len();
         assert_eq!((made, stack.ports.writes()), (0, 0), "{effect:?}");
         stack.ports.sandbox.clear_faults();
         stack.unattended();

@@ -10,9 +10,9 @@ mod story;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::Bundle;
 use kedge_core::model::StackName;
-use kedge_core::render::{Around, Traffic};
+use kedge_core::render::{RenderOptions, Traffic};
 use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::reconcile::{self, Authorisation, Job, Progress};
@@ -56,7 +56,7 @@ struct World {
     sandbox: Rc<Sandbox>,
     ports: NativePorts,
     store: FolderStore,
-    set: DefinitionSet,
+    bundle: Bundle,
     stack: StackName,
     endpoints: Endpoints,
     reads_before: RefCell<(u64, u64)>,
@@ -87,7 +87,7 @@ impl World {
             sandbox,
             ports: NativePorts::new(NativeHttp::new(HttpOptions::default())?, secrets),
             store: FolderStore::create(folder.path().join("store")).map_err(CliError::Store)?,
-            set: DefinitionSet::new(files::demo_files())?,
+            bundle: Bundle::new(files::demo_files())?,
             stack,
             endpoints: settings.endpoints()?,
             reads_before: RefCell::default(),
@@ -126,7 +126,7 @@ impl World {
             std::collections::BTreeMap::new();
         Job {
             stack: &self.stack,
-            set: &self.set,
+            bundle: &self.bundle,
             overrides: &NO_OVERRIDES,
             endpoints: &self.endpoints,
             deadline: self.ports.now().plus_ms(DEADLINE_MS),
@@ -152,9 +152,9 @@ impl World {
     }
 
     /// What surrounds a report: no times, since the text is to be the same on every run.
-    fn around(&self) -> Around<'static> {
+    fn around(&self) -> RenderOptions<'static> {
         let (before, now) = (*self.reads_before.borrow(), self.totals());
-        Around {
+        RenderOptions {
             flags: "",
             stack_origin: "demo",
             definitions: "definitions (built in)",

@@ -1,6 +1,6 @@
 //! The story: deployed, changed by hand, named, corrected, clean but for what can't be.
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::reconcile::{Authorisation, Consent};
@@ -66,7 +66,7 @@ async fn deploy(world: &World) -> Result<(), CliError> {
     let (report, changed) = world.up(&person(&[])).await?;
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
-        changed.is_complete() && !changed.carried.is_empty(),
+        changed.is_complete() && !changed.results.is_empty(),
         "everything is created",
     )?;
     world.an_hour_passes();

@@ -41,7 +41,10 @@ fn an_existing_environment_is_adopted() {
         1,
         &["`nothing-like-it` is not declared"],
     );
-    let adopted = fits("asked", &desk.kedge("adopt --yes --json --stack steve1"));
+    let adopted = fits(
+        "state-command",
+        &desk.kedge("adopt --yes --json --stack steve1"),
+    );
     assert_eq!(
         (&adopted["done"], &adopted["traffic"]["writes"]),
         (&true.into(), &0.into())
@@ -181,7 +184,7 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
         0,
         &["drift stays drift", "done: 0 recorded"],
     );
-    fits("asked", &kedge("refresh --json"));
+    fits("state-command", &kedge("refresh --json"));
     expect(
         &kedge("refresh --confirm-absence"),
         0,
@@ -203,7 +206,7 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
     expect(&kedge("retire --confirm prod"), 1, &["not the name"]);
     let world = desk.world();
     assert!(world.contains("steve1-cerebras") || world.contains("steve1-"));
-    let retired = fits("asked", &kedge("retire --confirm steve1 --json"));
+    let retired = fits("state-command", &kedge("retire --confirm steve1 --json"));
     assert_eq!(retired["complete"], true);
     expect(
         &kedge("retire --confirm steve1"),
@@ -256,7 +259,7 @@ fn a_retirement_that_stops_half_way_answers_as_retire_and_says_why() {
     fs::remove_file(&state).unwrap();
     let stopped = Answer::of(running.wait_with_output().unwrap());
     expect(&stopped, 1, &["error: the run stopped after"]);
-    let json = fits("asked", &stopped);
+    let json = fits("state-command", &stopped);
     assert_eq!(
         (&json["done"], &json["complete"]),
         (&true.into(), &false.into())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::{Origin, Salt, StackName};
 
 pub(super) use super::entries::Entry;
-use super::problem::{Place, Report};
+use super::problem::{Place, ProblemCollector};
 use super::scalar::Fault;
 use super::suggest::nearest;
 use super::yaml::{self, Content, Node, Pos};
@@ -49,8 +49,8 @@ pub(super) enum Filled<'n> {
 }
 
 /// What every reader needs.
-pub(super) struct Context<'a> {
-    pub(super) report: Report<'a>,
+pub(super) struct ParseContext<'a> {
+    pub(super) report: ProblemCollector<'a>,
     pub(super) stack: &'a StackName,
     pub(super) known_stacks: Vec<StackName>,
     pub(super) salt: &'a Salt,
@@ -74,7 +74,7 @@ pub(super) struct Context<'a> {
     pub(super) incomplete: bool,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ParseContext<'a> {
     /// The tree of a file; reports why it has none.
     pub(super) fn read(&mut self, file: &'a str) -> Option<Node<'a>> {
         let text = self.report.text(file)?;
@@ -116,8 +116,8 @@ impl<'a> Context<'a> {
                 self.fill(Place { file, pos }, text)
             }
             _ => {
-                let way_out = "leave the key out";
-                self.not_one_value(file, node, &format!("`{name}`"), way_out);
+                let hint = "leave the key out";
+                self.not_one_value(file, node, &format!("`{name}`"), hint);
                 Filled::Bad
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::context::{Context, first_key};
+use super::context::{ParseContext, first_key};
 use super::problem::Place;
 use super::suggest::nearest;
 use super::yaml::{Content, Node, Pos};
@@ -16,7 +16,7 @@ pub(super) struct Entry<'n, 't> {
     pub(super) value: &'n Node<'t>,
 }
 
-impl Context<'_> {
+impl ParseContext<'_> {
     /// The keys of a map, once each; reports what is not a map, not a key, or written twice.
     pub(super) fn entries<'n, 't>(
         &mut self,
@@ -155,7 +155,7 @@ impl Context<'_> {
     }
 
     /// Reports what stands in the place of one value.
-    pub(super) fn not_one_value(&mut self, file: &str, node: &Node, what: &str, way_out: &str) {
+    pub(super) fn not_one_value(&mut self, file: &str, node: &Node, what: &str, hint: &str) {
         let mut place = Place {
             file,
             pos: node.pos,
@@ -163,7 +163,7 @@ impl Context<'_> {
         let secure = |key: &Node| matches!(&key.content, Content::Scalar(key) if key == "secure");
         let (message, hint) = match &node.content {
             Content::Null => {
-                let hint = format!("write a value, or {way_out}");
+                let hint = format!("write a value, or {hint}");
                 self.report
                     .hinted(place, format!("{what} has no value"), hint);
                 return;

@@ -7,7 +7,7 @@ use crate::model::{
     SecretText, Shape, Value, field_specs,
 };
 
-use super::context::{Context, Entry, Filled};
+use super::context::{Entry, Filled, ParseContext};
 use super::problem::Place;
 use super::redact::{bare, quoted};
 use super::scalar::{choice, scalar, short_text};
@@ -47,7 +47,7 @@ pub(super) fn names(kind: Kind) -> impl Iterator<Item = &'static str> + Clone {
 
 /// Reads a map: keys in `own` are handed back, others are fields of the kind over `defaults`.
 pub(super) fn read<'a, 'n, 't>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &'n Node<'t>,
     kind: Kind,
@@ -78,7 +78,7 @@ pub(super) fn read<'a, 'n, 't>(
 
 /// Reads an area's defaults of one kind.
 pub(super) fn defaults<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
     kind: Kind,
@@ -94,7 +94,7 @@ pub(super) fn defaults<'a>(
 }
 
 fn field<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     spec: &'static FieldSpec,
     entry: Entry<'_, '_>,
@@ -137,7 +137,7 @@ fn plain(value: Value, place: Place<'_>) -> Field<'_> {
 }
 
 /// A list of texts as a set; reports what is empty or written twice.
-fn set(context: &mut Context<'_>, file: &str, spec: &FieldSpec, node: &Node) -> Option<Value> {
+fn set(context: &mut ParseContext<'_>, file: &str, spec: &FieldSpec, node: &Node) -> Option<Value> {
     let items = context.items(file, node, spec.name);
     if items.is_empty() && matches!(node.content, Content::List(_)) {
         let place = Place {
@@ -177,7 +177,7 @@ fn set(context: &mut Context<'_>, file: &str, spec: &FieldSpec, node: &Node) -> 
 
 /// A map of texts: each entry is a field of its own, so that an area's entries stay.
 fn text_map<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     spec: &'static FieldSpec,
     node: &Node,
@@ -291,7 +291,7 @@ fn is_label_char(c: char) -> bool {
 
 /// The resource's own `on_missing`.
 pub(super) fn on_missing(
-    context: &mut Context<'_>,
+    context: &mut ParseContext<'_>,
     file: &str,
     entry: Option<&Entry<'_, '_>>,
 ) -> Option<OnMissing> {
@@ -315,7 +315,7 @@ pub(super) const ON_MISSING: [&str; 2] = ["alert", "recreate"];
 
 /// A declared resource from what was read.
 pub(super) fn resource<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     key: ResourceKey,
     place: Place<'a>,
     fields: FieldMap<'a>,

@@ -1,12 +1,12 @@
 //! Roles and members, as Google's IAM writes them.
 
-use super::context::Context;
+use super::context::ParseContext;
 use super::naming::Name;
 use super::redact::quoted;
 use super::scalar::Fault;
 
 /// Whether a role is one; reports one that is not.
-pub(super) fn role(context: &mut Context<'_>, role: &Name<'_>) -> bool {
+pub(super) fn role(context: &mut ParseContext<'_>, role: &Name<'_>) -> bool {
     if is_role(&role.text) {
         return true;
     }

@@ -2,10 +2,10 @@
 
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
 
-use super::context::Context;
+use super::context::ParseContext;
 use super::entries::{is_left_out, is_map, is_written};
 use super::fields::{self, Field, FieldMap};
-use super::naming::{self, Taken};
+use super::naming::{self, UsedNames};
 use super::problem::Place;
 use super::redact::quoted;
 use super::units;
@@ -17,9 +17,9 @@ pub(super) const OWN: [&str; 2] = ["name", "on_missing"];
 /// Reads the topics of all files, one file after the other.
 #[derive(Default)]
 pub(super) struct KafkaReader<'a> {
-    taken: Taken<'a>,
+    used: UsedNames<'a>,
     /// Names with `.` as `_`: Kafka's metrics can't tell those two apart.
-    metric_names: Taken<'a>,
+    metric_names: UsedNames<'a>,
     /// Where the first topic is declared.
     pub(super) first: Option<Place<'a>>,
 }
@@ -28,7 +28,7 @@ impl<'a> KafkaReader<'a> {
     /// Reads one file.
     pub(super) fn file(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         root: &Node,
         defaults: &FieldMap<'a>,
@@ -63,7 +63,7 @@ impl<'a> KafkaReader<'a> {
 
     fn topic(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         node: &Node,
         defaults: &FieldMap<'a>,
@@ -93,7 +93,7 @@ impl<'a> KafkaReader<'a> {
             context.report.hinted(name.place, message, why);
             return None;
         }
-        if !naming::claim(context, &mut self.taken, &name, "topic") {
+        if !naming::claim(context, &mut self.used, &name, "topic") {
             return None;
         }
         // Two names can only meet where one of these is in them.
@@ -121,14 +121,14 @@ impl<'a> KafkaReader<'a> {
 
 /// Checks what fields say together. Of a topic only pairs with a value of its own count; those of
 /// two defaults are reported once, where the defaults are.
-pub(super) fn check(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) {
+pub(super) fn check(context: &mut ParseContext<'_>, fields: &FieldMap<'_>, is_topic: bool) {
     check_replicas(context, fields, is_topic);
     check_local(context, fields, is_topic);
 }
 
 /// Checks an area's defaults, and takes those away that contradict each other: a topic with a value
 /// of its own would be reported for what the defaults did.
-pub(super) fn check_defaults(context: &mut Context<'_>, fields: &mut FieldMap<'_>) {
+pub(super) fn check_defaults(context: &mut ParseContext<'_>, fields: &mut FieldMap<'_>) {
     if check_replicas(context, fields, false) {
         fields.remove(&FieldName::known("min_insync_replicas"));
     }
@@ -148,7 +148,7 @@ fn counts(a: &Field<'_>, b: &Field<'_>, is_topic: bool) -> bool {
 
 /// Where a pair is reported, and what to do there: at the first, unless only the second is the
 /// topic's own.
-fn way_out<'a>(
+fn hint<'a>(
     (low, a): (&str, &Field<'a>),
     (high, b): (&str, &Field<'a>),
     is_topic: bool,
@@ -164,7 +164,7 @@ fn way_out<'a>(
 }
 
 /// Whether more copies are asked for than there are.
-fn check_replicas(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) -> bool {
+fn check_replicas(context: &mut ParseContext<'_>, fields: &FieldMap<'_>, is_topic: bool) -> bool {
     let (low, high) = ("min_insync_replicas", "replication");
     let (Some((min, a)), Some((copies, b))) = (int(fields, low), int(fields, high)) else {
         return false;
@@ -172,14 +172,14 @@ fn check_replicas(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bo
     if min <= copies || !counts(a, b, is_topic) {
         return false;
     }
-    let (place, way_out) = way_out((low, a), (high, b), is_topic);
+    let (place, hint) = hint((low, a), (high, b), is_topic);
     let message = format!("`{low}` {min} is more than `{high}` {copies}");
-    let hint = format!("{way_out}: no write with acks=all would ever succeed");
+    let hint = format!("{hint}: no write with acks=all would ever succeed");
     context.report.hinted(place, message, hint);
     true
 }
 
-fn check_local(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool) {
+fn check_local(context: &mut ParseContext<'_>, fields: &FieldMap<'_>, is_topic: bool) {
     for (local, whole) in [
         ("local_retention_ms", "retention_ms"),
         ("local_retention_bytes", "retention_bytes"),
@@ -196,7 +196,7 @@ fn check_local(context: &mut Context<'_>, fields: &FieldMap<'_>, is_topic: bool)
             Some((limit, b))
                 if limit != -1 && (value == -1 || value > limit) && counts(a, b, is_topic) =>
             {
-                let (place, hint) = way_out((local, a), (whole, b), is_topic);
+                let (place, hint) = hint((local, a), (whole, b), is_topic);
                 let shown = |number: i64| match whole {
                     "retention_ms" => units::shown_ms(number),
                     _ => number.to_string(),

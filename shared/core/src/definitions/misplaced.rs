@@ -2,7 +2,7 @@
 
 use crate::model::Kind;
 
-use super::context::{Context, Entry};
+use super::context::{Entry, ParseContext};
 use super::fields;
 use super::problem::Place;
 use super::redact::bare;
@@ -122,7 +122,7 @@ fn wrapped<'w>(key: &str, value: &Node, known: &[&'w str]) -> Option<&'w str> {
 /// Characters that are copied along with text and that nobody sees.
 const INVISIBLE: [char; 4] = ['\u{A0}', '\u{200B}', '\u{2060}', '\u{FEFF}'];
 
-impl Context<'_> {
+impl ParseContext<'_> {
     /// Reports a key that nothing reads.
     pub(super) fn unknown_key<'w>(
         &mut self,

@@ -7,6 +7,7 @@
 //! that is none is in `entries`, of an unknown key in `misplaced`, of what is not YAML in `syntax`
 //! (by the text) and `yaml::words` (by the parser's error).
 
+mod bundle;
 mod context;
 mod entries;
 mod fields;
@@ -23,7 +24,6 @@ mod pubsub;
 pub(crate) mod redact;
 mod scalar;
 mod schema;
-mod set;
 mod stack;
 mod suggest;
 mod syntax;
@@ -40,25 +40,25 @@ use crate::model::{
     StackConfig, StackName,
 };
 
-use context::{Context, stack_file};
+use context::{ParseContext, stack_file};
 use kafka::KafkaReader;
-use problem::{Place, Report};
+use problem::{Place, ProblemCollector};
 use project::Project;
 use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
+pub use bundle::{Bundle, BundleError};
 pub use context::variable;
 pub use others::{declared_by_others, may_have_nodes_of_environment};
 pub use problem::{Problem, Problems};
 pub use schema::{json_schema_text, json_schemas};
-pub use set::{DefinitionSet, SetError};
 pub use suggest::nearest;
 
 /// What a parse needs.
 #[derive(Debug, Clone, Copy)]
 pub struct ParseInput<'a> {
     /// The files.
-    pub set: &'a DefinitionSet,
+    pub bundle: &'a Bundle,
     /// The stack to read them for.
     pub stack: &'a StackName,
     /// Config values that win over the stack's file, by key without namespace: those of the
@@ -75,11 +75,11 @@ pub struct ParseInput<'a> {
 /// Everything that is wrong, at once.
 pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
     let mut context = context(input);
-    context.known_stacks = stack::names(input.set);
+    context.known_stacks = stack::names(input.bundle);
     let own_file = stack_file(input.stack);
-    let layout = Layout::of(&mut context, input.set);
+    let layout = Layout::of(&mut context, input.bundle);
     let own_path = input
-        .set
+        .bundle
         .files()
         .get_key_value(&own_file)
         .map(|(path, _)| path.as_str());
@@ -109,7 +109,7 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
         Some(problems) => Err(problems),
         None => Ok(Declared {
             stack: input.stack.clone(),
-            revision: input.set.revision(),
+            revision: input.bundle.revision(),
             files_read,
             config,
             policy: project.policy,
@@ -125,8 +125,9 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
 /// The config keys whose values came from the environment and were used.
 fn variables(overrides: &BTreeMap<String, String>, used: &BTreeSet<String>) -> BTreeSet<String> {
     // An empty text is what is not set.
-    let set = overrides.iter().filter(|(_, text)| !text.is_empty());
-    set.map(|(key, _)| key.to_lowercase())
+    let bundle = overrides.iter().filter(|(_, text)| !text.is_empty());
+    bundle
+        .map(|(key, _)| key.to_lowercase())
         .filter(|key| used.contains(key))
         .collect()
 }
@@ -144,9 +145,9 @@ fn by_key(mut resources: Vec<DeclaredResource>) -> BTreeMap<ResourceKey, Declare
     resources.into_iter().map(with_key).collect()
 }
 
-fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
-    Context {
-        report: Report::new(input.set),
+fn context<'a>(input: &ParseInput<'a>) -> ParseContext<'a> {
+    ParseContext {
+        report: ProblemCollector::new(input.bundle),
         stack: input.stack,
         known_stacks: Vec::new(),
         salt: input.salt,
@@ -164,8 +165,8 @@ fn context<'a>(input: &ParseInput<'a>) -> Context<'a> {
 
 /// The stacks of a set: one per file `stacks/<stack>.yaml`.
 #[must_use]
-pub fn stack_names(set: &DefinitionSet) -> Vec<StackName> {
-    stack::names(set)
+pub fn stack_names(bundle: &Bundle) -> Vec<StackName> {
+    stack::names(bundle)
 }
 
 /// The GitHub Environment of a stack that `environments:` of `kedge.yaml` does not name: personal
@@ -174,8 +175,8 @@ pub const SHARED_ENVIRONMENT: &str = "development";
 
 /// The GitHub Environment that holds a stack's secrets.
 #[must_use]
-pub fn environment_of(set: &DefinitionSet, stack: &StackName) -> String {
-    let root = set
+pub fn environment_of(bundle: &Bundle, stack: &StackName) -> String {
+    let root = bundle
         .text(project::FILE)
         .and_then(|text| yaml::read(text).ok());
     let environments = root.as_ref().and_then(|root| child(root, "environments"));
@@ -191,9 +192,9 @@ pub fn environment_of(set: &DefinitionSet, stack: &StackName) -> String {
 /// Whether a stack is protected, as far as its definitions say: all that a workflow must know before
 /// it has the secrets that a whole reading may take.
 #[must_use]
-pub fn is_protected(set: &DefinitionSet, stack: &StackName) -> bool {
+pub fn is_protected(bundle: &Bundle, stack: &StackName) -> bool {
     let says = |path: &str, keys: &[&str]| -> Option<bool> {
-        let root = yaml::read(set.text(path)?).ok()?;
+        let root = yaml::read(bundle.text(path)?).ok()?;
         let found = keys.iter().try_fold(&root, |node, key| child(node, key))?;
         match &found.content {
             Content::Scalar(text) => Some(text == "true"),
@@ -209,10 +210,10 @@ pub fn is_protected(set: &DefinitionSet, stack: &StackName) -> bool {
 /// The stack that a branch deploys to: what `branches:` of `kedge.yaml` says, else the stack of the
 /// branch's own name, if there is one.
 #[must_use]
-pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
-    let known = stack::names(set);
+pub fn stack_of_branch(bundle: &Bundle, branch: &str) -> Option<StackName> {
+    let known = stack::names(bundle);
     let named = |name: &str| known.iter().find(|stack| stack.as_str() == name).cloned();
-    let root = set
+    let root = bundle
         .text(project::FILE)
         .and_then(|text| yaml::read(text).ok());
     let branches = root.as_ref().and_then(|root| child(root, "branches"));
@@ -231,8 +232,8 @@ pub fn stack_of_branch(set: &DefinitionSet, branch: &str) -> Option<StackName> {
 ///
 /// # Errors
 /// When what stands there is no bucket: another store must not be taken instead.
-pub fn bucket_of(set: &DefinitionSet) -> Result<Option<BucketAddress>, BucketAddressError> {
-    let root = set
+pub fn bucket_of(bundle: &Bundle) -> Result<Option<BucketAddress>, BucketAddressError> {
+    let root = bundle
         .text(project::FILE)
         .and_then(|text| yaml::read(text).ok());
     match root.as_ref().and_then(|root| child(root, "bucket")) {
@@ -263,14 +264,14 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    fn of(context: &mut Context<'a>, set: &'a DefinitionSet) -> Self {
+    fn of(context: &mut ParseContext<'a>, bundle: &'a Bundle) -> Self {
         let mut layout = Self {
             kafka: Vec::new(),
             pubsub: Vec::new(),
             areas: BTreeSet::new(),
             others: 0,
         };
-        for path in set.files().keys() {
+        for path in bundle.files().keys() {
             if path == project::FILE || *path == stack_file(context.stack) {
                 layout.others += 1;
                 continue;
@@ -314,7 +315,7 @@ fn start_of(file: &str) -> Place<'_> {
 }
 
 /// Reports a file that nothing reads, with the path that was probably meant.
-fn stray(context: &mut Context<'_>, path: &str) {
+fn stray(context: &mut ParseContext<'_>, path: &str) {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = name.trim_end_matches(".yml").trim_end_matches(".yaml");
     let outside = folder.is_empty() || folder.split('/').next() == Some("stacks");
@@ -338,7 +339,7 @@ fn stray(context: &mut Context<'_>, path: &str) {
     context.report.hinted(start_of(path), message, hint);
 }
 
-fn project_root<'a>(context: &mut Context<'a>) -> Option<Node<'a>> {
+fn project_root<'a>(context: &mut ParseContext<'a>) -> Option<Node<'a>> {
     if context.report.text(project::FILE).is_none() {
         let hint =
             "add it with `project: <name>`; the folder that holds it is the definitions' root";
@@ -353,7 +354,7 @@ fn project_root<'a>(context: &mut Context<'a>) -> Option<Node<'a>> {
 
 /// The tree of the stack's own file. Reports stack names whose namespaces overlap with this one's.
 fn stack_root<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     own_file: &str,
     own_path: Option<&'a str>,
 ) -> Option<Node<'a>> {
@@ -396,7 +397,7 @@ fn longer<'s>(one: &'s StackName, other: &'s StackName) -> &'s StackName {
 
 /// Reads the files of all areas.
 fn read_areas<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     layout: &Layout<'a>,
     project: &Project<'a>,
     own: &stack::StackFile,
@@ -442,7 +443,7 @@ fn area_of(path: &str) -> &str {
 
 /// A config value as it stands, unreported and not yet marked as used: whether it is needed is
 /// known once the files are read.
-fn silent(context: &Context<'_>, key: &str) -> String {
+fn silent(context: &ParseContext<'_>, key: &str) -> String {
     match context.config.get(key).map(|value| &value.content) {
         Some(context::ConfigContent::Text(text)) => text.clone(),
         _ => String::new(),
@@ -450,7 +451,7 @@ fn silent(context: &Context<'_>, key: &str) -> String {
 }
 
 /// The settings that something declared needs.
-fn stack_config(context: &Context<'_>, resources: &[DeclaredResource]) -> StackConfig {
+fn stack_config(context: &ParseContext<'_>, resources: &[DeclaredResource]) -> StackConfig {
     let mut config = StackConfig::default();
     let has = |wanted: &[Kind]| resources.iter().any(|one| wanted.contains(&one.key.kind()));
     let text = |key: &str| Some(silent(context, key)).filter(|text| !text.is_empty());

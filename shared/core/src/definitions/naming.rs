@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::context::{Context, Entry, Filled};
+use super::context::{Entry, Filled, ParseContext};
 use super::entries::{is_map, is_written};
 use super::problem::Place;
 use super::redact::quoted;
@@ -17,7 +17,7 @@ pub(super) struct Name<'a> {
 
 /// Reads a resource's `name` and checks that it is in the stack's namespace (semantics 2.1).
 pub(super) fn read<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
     entry: Option<&Entry<'_, '_>>,
@@ -94,7 +94,7 @@ fn behind_stack<'n>(stack: &str, name: &'n str, raw: &'n str) -> Option<&'n str>
 }
 
 /// Reports a name that is not in the stack's namespace.
-fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str, raw: &str) {
+fn outside(context: &mut ParseContext<'_>, place: Place<'_>, name: &str, raw: &str) {
     let stack = context.stack;
     let prefix = stack.prefix();
     let other = context
@@ -129,14 +129,14 @@ fn outside(context: &mut Context<'_>, place: Place<'_>, name: &str, raw: &str) {
 
 /// Who has each name, to name both places of a second one.
 #[derive(Debug, Default)]
-pub(super) struct Taken<'a> {
+pub(super) struct UsedNames<'a> {
     /// Names in rising order, as most lists have them, which spares searching and sorting.
     rising: Vec<(String, Place<'a>)>,
     /// Names that came below one before them.
     rest: BTreeMap<String, Place<'a>>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> UsedNames<'a> {
     /// Takes a name; says who has it already.
     pub(super) fn take(&mut self, name: &str, place: Place<'a>) -> Option<Place<'a>> {
         let earlier = self.get(name);
@@ -179,8 +179,8 @@ impl<'a> Taken<'a> {
 
 /// Takes a name or reports that something else has it.
 pub(super) fn claim<'a>(
-    context: &mut Context<'_>,
-    taken: &mut Taken<'a>,
+    context: &mut ParseContext<'_>,
+    taken: &mut UsedNames<'a>,
     name: &Name<'a>,
     what: &str,
 ) -> bool {
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_once_in_any_order() {
-        let mut taken = Taken::default();
+        let mut taken = UsedNames::default();
         let at = |line| Place {
             file: "f",
             pos: Pos { line, ..Pos::START },

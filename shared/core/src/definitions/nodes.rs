@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
 
-use super::context::{ConfigContent, Context, Entry, Filled};
+use super::context::{ConfigContent, Entry, Filled, ParseContext};
 use super::entries::is_written;
 use super::fields::{self, Field, FieldMap};
-use super::naming::Taken;
+use super::naming::UsedNames;
 use super::problem::Place;
 use super::redact::quoted;
 use super::scalar::{self, Fault};
@@ -32,12 +32,12 @@ const OVERRIDE: &str = "KEDGE_CONFIG_NODES";
 /// Who has a node's name and its domain.
 #[derive(Default)]
 struct Claims<'a> {
-    names: Taken<'a>,
-    domains: Taken<'a>,
+    names: UsedNames<'a>,
+    domains: UsedNames<'a>,
 }
 
 /// Reads all nodes.
-pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<DeclaredResource> {
+pub(super) fn read<'a>(context: &mut ParseContext<'a>, found: &StackFile) -> Vec<DeclaredResource> {
     context.used.insert("nodes".to_owned());
     let Some(value) = context.config.get("nodes").cloned() else {
         return Vec::new();
@@ -86,7 +86,7 @@ pub(super) fn read<'a>(context: &mut Context<'a>, found: &StackFile) -> Vec<Decl
 }
 
 fn one<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
     zone: &str,
@@ -157,7 +157,7 @@ fn one<'a>(
 
 /// A node's entries; reports what is unknown or missing.
 fn known_keys<'n, 't>(
-    context: &mut Context<'_>,
+    context: &mut ParseContext<'_>,
     file: &str,
     node: &'n Node<'t>,
 ) -> Vec<Entry<'n, 't>> {
@@ -205,8 +205,8 @@ fn own_or<'a>(written: Option<(Value, Place<'a>)>, default: Value, node: Place<'
 }
 
 fn claim<'a>(
-    context: &mut Context<'_>,
-    taken: &mut Taken<'a>,
+    context: &mut ParseContext<'_>,
+    taken: &mut UsedNames<'a>,
     text: &str,
     place: Place<'a>,
     what: &str,
@@ -215,20 +215,18 @@ fn claim<'a>(
         return true;
     };
     let message = format!("duplicate {what} {}", quoted(text));
-    let way_out = match what {
+    let hint = match what {
         "node name" => "rename one",
         _ => "put their ips together",
     };
-    context.report.hinted(
-        place,
-        message,
-        format!("the first is at {earlier}; {way_out}"),
-    );
+    context
+        .report
+        .hinted(place, message, format!("the first is at {earlier}; {hint}"));
     false
 }
 
 fn flag<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     entry: Option<&Entry<'_, '_>>,
 ) -> Option<(bool, Place<'a>)> {
@@ -245,7 +243,7 @@ fn flag<'a>(
 }
 
 fn ttl<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     entry: &Entry<'_, '_>,
 ) -> Option<(i64, Place<'a>)> {
@@ -271,7 +269,7 @@ fn ttl<'a>(
 }
 
 fn domain<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     entry: &Entry<'_, '_>,
 ) -> Option<(String, Place<'a>)> {
@@ -333,7 +331,7 @@ type Families = (BTreeSet<String>, BTreeSet<String>);
 
 /// The addresses by family, in canonical text.
 fn addresses(
-    context: &mut Context<'_>,
+    context: &mut ParseContext<'_>,
     file: &str,
     entry: &Entry<'_, '_>,
     proxied: bool,

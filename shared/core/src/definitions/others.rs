@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{ResourceKey, Salt, Scope, StackName};
 
 use super::context::stack_file;
-use super::{DefinitionSet, ParseInput, context, nodes, project, project_root, stack};
+use super::{Bundle, ParseInput, context, nodes, project, project_root, stack};
 
 /// Which of these record sets other stacks declare, and which stack that is; of several the first. Of
 /// each stack only its own file is read: a mistake in it is for its own check to tell, and what can't
@@ -14,15 +14,15 @@ use super::{DefinitionSet, ParseInput, context, nodes, project, project_root, st
 /// environment, may be any.
 #[must_use]
 pub fn declared_by_others(
-    set: &DefinitionSet,
+    bundle: &Bundle,
     others: &BTreeSet<StackName>,
     wanted: &BTreeSet<ResourceKey>,
 ) -> BTreeMap<ResourceKey, StackName> {
     let mut found = BTreeMap::new();
     let wanted: BTreeMap<&str, &ResourceKey> = wanted.iter().map(|key| (key.name(), key)).collect();
-    let project = others.first().and_then(|any| project_name(set, any));
+    let project = others.first().and_then(|any| project_name(bundle, any));
     for other in others {
-        for key in record_sets(set, other, project.clone()) {
+        for key in record_sets(bundle, other, project.clone()) {
             let is_any_zone =
                 matches!(key.scope(), Scope::DnsZone { zone_id } if zone_id.is_empty());
             let own = wanted.get(key.name());
@@ -40,14 +40,14 @@ pub fn declared_by_others(
 /// **Caveats.** A value of the environment that won over the file's is not seen, nor `nodes` and a zone
 /// that both came from there.
 #[must_use]
-pub fn may_have_nodes_of_environment(set: &DefinitionSet, stack: &StackName) -> bool {
+pub fn may_have_nodes_of_environment(bundle: &Bundle, stack: &StackName) -> bool {
     let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
-    let mut context = context(&input(set, stack, &overrides, &salt));
-    let own = set.files().get_key_value(&stack_file(stack));
+    let mut context = context(&input(bundle, stack, &overrides, &salt));
+    let own = bundle.files().get_key_value(&stack_file(stack));
     let Some((path, _)) = own else {
         return false;
     };
-    context.project = project_name(set, stack);
+    context.project = project_name(bundle, stack);
     let root = context.read(path);
     let found = stack::read_config(&mut context, path, root.as_ref(), &overrides);
     nodes::read(&mut context, &found);
@@ -57,26 +57,22 @@ pub fn may_have_nodes_of_environment(set: &DefinitionSet, stack: &StackName) -> 
     }
 }
 
-fn project_name(set: &DefinitionSet, stack: &StackName) -> Option<String> {
+fn project_name(bundle: &Bundle, stack: &StackName) -> Option<String> {
     let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
-    let mut context = context(&input(set, stack, &overrides, &salt));
+    let mut context = context(&input(bundle, stack, &overrides, &salt));
     let root = project_root(&mut context)?;
     project::name(&mut context, &root)
 }
 
 /// The record sets that a stack's own file declares.
-fn record_sets(
-    set: &DefinitionSet,
-    stack: &StackName,
-    project: Option<String>,
-) -> Vec<ResourceKey> {
-    let own = set.files().get_key_value(&stack_file(stack));
+fn record_sets(bundle: &Bundle, stack: &StackName, project: Option<String>) -> Vec<ResourceKey> {
+    let own = bundle.files().get_key_value(&stack_file(stack));
     // Most files of a large set have none, and need no parse to say so.
     let Some((path, _)) = own.filter(|(_, text)| text.contains("nodes")) else {
         return Vec::new();
     };
     let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));
-    let mut context = context(&input(set, stack, &overrides, &salt));
+    let mut context = context(&input(bundle, stack, &overrides, &salt));
     context.project = project;
     let root = context.read(path);
     let found = stack::read_config(&mut context, path, root.as_ref(), &overrides);
@@ -85,13 +81,13 @@ fn record_sets(
 }
 
 fn input<'a>(
-    set: &'a DefinitionSet,
+    bundle: &'a Bundle,
     stack: &'a StackName,
     overrides: &'a BTreeMap<String, String>,
     salt: &'a Salt,
 ) -> ParseInput<'a> {
     ParseInput {
-        set,
+        bundle,
         stack,
         overrides,
         salt,
@@ -143,9 +139,9 @@ mod tests {
                 ("stacks/prod.yaml", &text),
             ];
             let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-            let set = DefinitionSet::new(files.into()).unwrap();
+            let bundle = Bundle::new(files.into()).unwrap();
             let prod = BTreeSet::from([StackName::new("prod").unwrap()]);
-            let found = declared_by_others(&set, &prod, &wanted);
+            let found = declared_by_others(&bundle, &prod, &wanted);
             assert_eq!(!found.is_empty(), is_declared, "{text}");
             assert!(found.values().all(|stack| prod.contains(stack)));
         }
@@ -173,9 +169,9 @@ mod tests {
                 ("stacks/dev.yaml", &text),
             ];
             let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
-            let set = DefinitionSet::new(files.into()).unwrap();
+            let bundle = Bundle::new(files.into()).unwrap();
             assert_eq!(
-                may_have_nodes_of_environment(&set, &dev),
+                may_have_nodes_of_environment(&bundle, &dev),
                 may_have,
                 "{text}"
             );

@@ -2,7 +2,7 @@
 
 use crate::model::{Allowance, OnMissing, Policy, Unit};
 
-use super::context::{Context, Entry, Filled};
+use super::context::{Entry, Filled, ParseContext};
 use super::fields::ON_MISSING;
 use super::problem::Place;
 use super::scalar::{self, Fault};
@@ -30,7 +30,7 @@ pub(super) const ALLOWANCES: [&str; 3] = ["none", "safe", "disruptive"];
 
 /// Reads a policy over the one that counts so far. Hands back where `protected` is written.
 pub(super) fn read<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
     policy: &mut Policy,
@@ -97,7 +97,7 @@ fn delay(name: &str, text: &str) -> Result<i64, Fault> {
 }
 
 /// Reads the guards.
-pub(super) fn guards(context: &mut Context<'_>, file: &str, node: &Node, policy: &mut Policy) {
+pub(super) fn guards(context: &mut ParseContext<'_>, file: &str, node: &Node, policy: &mut Policy) {
     for entry in context.entries(file, node, "`guards`") {
         let (slot, max) = match entry.key {
             "changes_max" => (&mut policy.guards.changes_max, i64::from(u32::MAX)),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::bundle::Bundle;
 use super::redact;
-use super::set::DefinitionSet;
 use super::yaml::Pos;
 
 /// One thing that is wrong.
@@ -133,18 +133,18 @@ impl fmt::Display for Place<'_> {
 }
 
 /// Collects problems.
-pub(super) struct Report<'a> {
-    set: &'a DefinitionSet,
+pub(super) struct ProblemCollector<'a> {
+    bundle: &'a Bundle,
     list: Vec<Problem>,
     left_out: usize,
     /// Texts that no message may hold.
     hidden: Vec<String>,
 }
 
-impl<'a> Report<'a> {
-    pub(super) fn new(set: &'a DefinitionSet) -> Self {
+impl<'a> ProblemCollector<'a> {
+    pub(super) fn new(bundle: &'a Bundle) -> Self {
         Self {
-            set,
+            bundle,
             list: Vec::new(),
             left_out: 0,
             hidden: Vec::new(),
@@ -186,7 +186,7 @@ impl<'a> Report<'a> {
             self.left_out += 1;
             return;
         }
-        let (pos, source_line) = match self.set.text(place.file) {
+        let (pos, source_line) = match self.bundle.text(place.file) {
             Some(text) => {
                 let pos = within(text, place.pos);
                 (pos, redact::source_line(text, pos.line as usize - 1))
@@ -207,13 +207,14 @@ impl<'a> Report<'a> {
             message: shown,
             hint,
             // An empty file has no line, but its name and place still stand.
-            source_line: source_line.or_else(|| self.set.text(place.file).map(|_| String::new())),
+            source_line: source_line
+                .or_else(|| self.bundle.text(place.file).map(|_| String::new())),
         });
     }
 
     /// The text of a file.
     pub(super) fn text(&self, file: &str) -> Option<&'a str> {
-        self.set.text(file)
+        self.bundle.text(file)
     }
 
     /// The problems in order, if there are any.

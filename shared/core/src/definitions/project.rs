@@ -6,7 +6,7 @@ use crate::model::{
     BucketAddress, FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec,
 };
 
-use super::context::{Context, Entry, Filled};
+use super::context::{Entry, Filled, ParseContext};
 use super::entries::{is_map, is_written};
 use super::fields::{self, FieldMap};
 use super::kafka;
@@ -48,7 +48,7 @@ pub(super) struct Project<'a> {
 }
 
 /// The project's name alone: config keys need it before anything else can be read.
-pub(super) fn name(context: &mut Context<'_>, root: &Node) -> Option<String> {
+pub(super) fn name(context: &mut ParseContext<'_>, root: &Node) -> Option<String> {
     let Content::Map(pairs) = &root.content else {
         return None;
     };
@@ -90,7 +90,7 @@ pub(super) fn name(context: &mut Context<'_>, root: &Node) -> Option<String> {
 
 /// Reads the rest.
 pub(super) fn read<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     root: &Node,
     areas: &BTreeSet<&str>,
 ) -> Project<'a> {
@@ -121,7 +121,7 @@ pub(super) fn read<'a>(
 }
 
 fn read_areas<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     node: &Node,
     areas: &BTreeSet<&str>,
     project: &mut Project<'a>,
@@ -162,7 +162,7 @@ fn read_areas<'a>(
 }
 
 /// Policies per stack. All are checked; the one of the stack in hand counts.
-fn stacks(context: &mut Context<'_>, node: &Node, policy: &mut Policy) {
+fn stacks(context: &mut ParseContext<'_>, node: &Node, policy: &mut Policy) {
     let base = policy.clone();
     for entry in context.entries(FILE, node, "`stacks`") {
         known_stack(
@@ -184,7 +184,7 @@ fn stacks(context: &mut Context<'_>, node: &Node, policy: &mut Policy) {
 }
 
 /// Checks the bucket, which whoever opens the store has taken by then (`bucket_of`).
-fn bucket(context: &mut Context<'_>, node: &Node) {
+fn bucket(context: &mut ParseContext<'_>, node: &Node) {
     if let Filled::Text(text) = context.text(FILE, "bucket", node)
         && let Err(error) = text.parse::<BucketAddress>()
     {
@@ -197,7 +197,7 @@ fn bucket(context: &mut Context<'_>, node: &Node) {
     }
 }
 
-fn branches(context: &mut Context<'_>, node: &Node) {
+fn branches(context: &mut ParseContext<'_>, node: &Node) {
     for entry in context.entries(FILE, node, "`branches`") {
         if let Filled::Text(text) = context.text(FILE, entry.key, entry.value) {
             known_stack(
@@ -213,7 +213,7 @@ fn branches(context: &mut Context<'_>, node: &Node) {
 }
 
 /// Which GitHub Environment holds a stack's secrets; the workflow asks for it.
-fn environments(context: &mut Context<'_>, node: &Node) {
+fn environments(context: &mut ParseContext<'_>, node: &Node) {
     for entry in context.entries(FILE, node, "`environments`") {
         let pos = entry.key_pos;
         known_stack(context, entry.key, Place { file: FILE, pos });
@@ -222,7 +222,7 @@ fn environments(context: &mut Context<'_>, node: &Node) {
 }
 
 /// Reports a stack without a file: a policy under a misspelt name would protect nothing.
-fn known_stack(context: &mut Context<'_>, name: &str, place: Place<'_>) {
+fn known_stack(context: &mut ParseContext<'_>, name: &str, place: Place<'_>) {
     let known: Vec<&str> = context.known_stacks.iter().map(StackName::as_str).collect();
     if known.contains(&name) {
         return;
@@ -234,7 +234,7 @@ fn known_stack(context: &mut Context<'_>, name: &str, place: Place<'_>) {
         .hinted(place, message, stack::known(&known, name));
 }
 
-fn ignore_rule(context: &mut Context<'_>, node: &Node) -> Option<IgnoreRule> {
+fn ignore_rule(context: &mut ParseContext<'_>, node: &Node) -> Option<IgnoreRule> {
     let place = Place {
         file: FILE,
         pos: node.pos,
@@ -299,7 +299,7 @@ fn example(key: &str) -> &'static str {
     }
 }
 
-fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
+fn filled(context: &mut ParseContext<'_>, entry: &Entry<'_, '_>) -> Option<String> {
     let place = Place {
         file: FILE,
         pos: entry.value.pos,
@@ -318,7 +318,7 @@ fn filled(context: &mut Context<'_>, entry: &Entry<'_, '_>) -> Option<String> {
 }
 
 /// A field that some kind has; an entry of a map counts.
-fn field_name(context: &mut Context<'_>, name: String, place: Place<'_>) -> Option<FieldName> {
+fn field_name(context: &mut ParseContext<'_>, name: String, place: Place<'_>) -> Option<FieldName> {
     let field = FieldName::new(name.clone());
     if Kind::ALL
         .iter()

@@ -2,11 +2,11 @@
 
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey, Value};
 
-use super::context::{Context, Entry, Filled};
+use super::context::{Entry, Filled, ParseContext};
 use super::entries::{is_left_out, is_map, is_written};
 use super::fields::{self, Field, FieldMap};
 use super::iam;
-use super::naming::{self, Name, Taken};
+use super::naming::{self, Name, UsedNames};
 use super::problem::Place;
 use super::redact::quoted;
 use super::scalar::{PULL, boolean};
@@ -37,9 +37,9 @@ struct Reference<'a> {
 /// other, since a subscription may stand in another file than its topic.
 #[derive(Default)]
 pub(super) struct PubsubReader<'a> {
-    topics: Taken<'a>,
-    subscriptions: Taken<'a>,
-    bindings: Taken<'a>,
+    topics: UsedNames<'a>,
+    subscriptions: UsedNames<'a>,
+    bindings: UsedNames<'a>,
     references: Vec<Reference<'a>>,
     /// Where the first resource is declared.
     pub(super) first: Option<Place<'a>>,
@@ -49,7 +49,7 @@ impl<'a> PubsubReader<'a> {
     /// Reads one file.
     pub(super) fn file(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         root: &Node,
         defaults: &Defaults<'a>,
@@ -81,7 +81,7 @@ impl<'a> PubsubReader<'a> {
 
     fn topic(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         node: &Node,
         defaults: &FieldMap<'a>,
@@ -101,7 +101,7 @@ impl<'a> PubsubReader<'a> {
 
     fn subscription(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         node: &Node,
         defaults: &FieldMap<'a>,
@@ -155,7 +155,7 @@ impl<'a> PubsubReader<'a> {
 
     fn binding(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         node: &Node,
         project: &str,
@@ -225,7 +225,7 @@ impl<'a> PubsubReader<'a> {
 
     fn binding_word(
         &self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         file: &'a str,
         node: &Node,
         entry: Option<&Entry<'_, '_>>,
@@ -263,7 +263,7 @@ impl<'a> PubsubReader<'a> {
     /// check that a short one is declared.
     fn refer(
         &mut self,
-        context: &mut Context<'a>,
+        context: &mut ParseContext<'a>,
         fields: &mut FieldMap<'a>,
         name: &'static str,
         project: &str,
@@ -288,7 +288,7 @@ impl<'a> PubsubReader<'a> {
     }
 
     /// Reports references to topics that no file declares.
-    pub(super) fn finish(self, context: &mut Context<'a>) {
+    pub(super) fn finish(self, context: &mut ParseContext<'a>) {
         // With a file unread, what it declares is not known.
         if context.incomplete {
             return;
@@ -309,7 +309,7 @@ impl<'a> PubsubReader<'a> {
 
 /// Reads a name and checks it as a Pub/Sub id.
 fn id<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
     entry: Option<&Entry<'_, '_>>,
@@ -328,7 +328,7 @@ fn id<'a>(
 const DEFAULT_MINIMUM_BACKOFF: i64 = 10_000_000_000;
 
 /// Checks what a subscription's fields say together.
-fn check_subscription(context: &mut Context<'_>, fields: &FieldMap<'_>) {
+fn check_subscription(context: &mut ParseContext<'_>, fields: &FieldMap<'_>) {
     let get = |name: &'static str| fields.get(&FieldName::known(name));
     let nanos = |field: &Field<'_>| match field.value {
         Value::Duration(nanos) => Some(nanos),

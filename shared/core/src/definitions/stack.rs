@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use crate::model::{Policy, StackName};
 
-use super::context::{ConfigContent, ConfigValue, Context, Entry, Filled, stack_file, variable};
+use super::bundle::Bundle;
+use super::context::{
+    ConfigContent, ConfigValue, Entry, Filled, ParseContext, stack_file, variable,
+};
 use super::policy;
 use super::problem::Place;
 use super::redact::{bare, is_secret_name, quoted};
-use super::set::DefinitionSet;
 use super::suggest::nearest;
 use super::yaml::{Content, Node, Pos};
 
@@ -33,8 +35,9 @@ pub(super) const CONFIG_KEYS: [&str; 6] = [
 ];
 
 /// The stacks of a set: its files `stacks/<stack>.yaml`.
-pub(super) fn names(set: &DefinitionSet) -> Vec<StackName> {
-    set.files()
+pub(super) fn names(bundle: &Bundle) -> Vec<StackName> {
+    bundle
+        .files()
         .keys()
         .filter_map(|path| StackName::new(file_stem(path)?).ok())
         .collect()
@@ -73,7 +76,7 @@ pub(super) struct StackFile {
 
 /// Reads the stack's config into the context, overrides first.
 pub(super) fn read_config<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     root: Option<&Node<'a>>,
     overrides: &BTreeMap<String, String>,
@@ -133,7 +136,7 @@ pub(super) fn read_config<'a>(
 }
 
 fn config<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node<'a>,
     google: &mut Option<ConfigValue<'a>>,
@@ -150,7 +153,7 @@ fn config<'a>(
 }
 
 /// Takes a value whose key was reported, so that nothing else is said of it.
-fn take<'a>(context: &mut Context<'a>, file: &'a str, entry: &Entry<'_, 'a>, key: &str) {
+fn take<'a>(context: &mut ParseContext<'a>, file: &'a str, entry: &Entry<'_, 'a>, key: &str) {
     if matches!(entry.value.content, Content::Null) {
         context.config_unknown = true;
         return;
@@ -178,7 +181,7 @@ fn value<'a>(file: &'a str, entry: &Entry<'_, 'a>) -> ConfigValue<'a> {
 }
 
 fn config_key<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     entry: &Entry<'_, 'a>,
     google: &mut Option<ConfigValue<'a>>,
@@ -247,7 +250,7 @@ fn content<'a>(node: &Node<'a>) -> ConfigContent<'a> {
 
 /// Reads the stack's own policy over the project's.
 pub(super) fn read_policy<'a>(
-    context: &mut Context<'a>,
+    context: &mut ParseContext<'a>,
     file: &'a str,
     root: &Node,
     policy: &mut Policy,
@@ -274,7 +277,7 @@ pub(super) fn read_policy<'a>(
 /// One of our config values that something needs: its text, checked; an empty text when there is
 /// none, since the set is refused then anyway.
 pub(super) fn needed(
-    context: &mut Context<'_>,
+    context: &mut ParseContext<'_>,
     found: &StackFile,
     key: &'static str,
     need: &str,
@@ -305,7 +308,7 @@ pub(super) fn needed(
 
 /// Reports a config value that is needed and not there: where it stands without a text, or under
 /// another name, if it does.
-fn absent(context: &mut Context<'_>, found: &StackFile, key: &'static str, need: &str) {
+fn absent(context: &mut ParseContext<'_>, found: &StackFile, key: &'static str, need: &str) {
     let file = stack_file(context.stack);
     let whole = context.config_key(key);
     if let Some(place) = context.config.get(key).and_then(|value| value.place) {
@@ -346,7 +349,7 @@ fn absent(context: &mut Context<'_>, found: &StackFile, key: &'static str, need:
 }
 
 /// A config key that nothing has used so far and that is nearly the one that is needed.
-fn misspelt<'a>(context: &Context<'a>, key: &'static str) -> Option<(String, Place<'a>)> {
+fn misspelt<'a>(context: &ParseContext<'a>, key: &'static str) -> Option<(String, Place<'a>)> {
     let unused =
         |name: &String| !CONFIG_KEYS.contains(&name.as_str()) && !context.used.contains(name);
     context.config.iter().find_map(|(name, value)| {
@@ -378,7 +381,7 @@ fn fault(key: &str, text: &str) -> Option<&'static str> {
 }
 
 /// Reports config keys of ours that nothing uses, and lists those that are known but not needed.
-pub(super) fn finish(context: &mut Context<'_>, found: &mut StackFile) {
+pub(super) fn finish(context: &mut ParseContext<'_>, found: &mut StackFile) {
     let mut words: Vec<String> = context.used.iter().cloned().collect();
     words.extend(CONFIG_KEYS.map(str::to_owned));
     let unused: Vec<(String, ConfigValue<'_>)> = context

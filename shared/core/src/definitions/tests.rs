@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Declared, Salt, StackName};
 
-use super::{DefinitionSet, ParseInput, Problems, parse};
+use super::{Bundle, ParseInput, Problems, parse};
 
 const SALT: Salt = Salt([7; 16]);
 
@@ -21,9 +21,9 @@ const STACK: &str = "config:
   acme:gcp_project: acme-google
 ";
 
-fn set(files: &[(&str, &str)]) -> DefinitionSet {
+fn set(files: &[(&str, &str)]) -> Bundle {
     let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-    DefinitionSet::new(files.iter().map(owned).collect()).unwrap()
+    Bundle::new(files.iter().map(owned).collect()).unwrap()
 }
 
 fn stack(name: &str) -> StackName {
@@ -31,7 +31,7 @@ fn stack(name: &str) -> StackName {
 }
 
 fn parse_with(
-    set: &DefinitionSet,
+    bundle: &Bundle,
     name: &str,
     overrides: &[(&str, &str)],
 ) -> Result<Declared, Problems> {
@@ -40,7 +40,7 @@ fn parse_with(
         .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
         .collect();
     parse(&ParseInput {
-        set,
+        bundle,
         stack: &stack(name),
         overrides: &overrides,
         salt: &SALT,

@@ -25,7 +25,7 @@ const ALIASES_MAX: usize = 1_000;
 /// Nodes that all aliases of a file together may copy.
 const ALIAS_NODES_MAX: usize = 50_000;
 /// Bytes of scalars that they may copy: as many as a file may have.
-const ALIAS_BYTES_MAX: usize = super::DefinitionSet::FILE_BYTES_MAX;
+const ALIAS_BYTES_MAX: usize = super::Bundle::FILE_BYTES_MAX;
 
 /// Bytes of scalars that anchors may keep.
 const ANCHOR_BYTES_MAX: usize = 2 * ALIAS_BYTES_MAX;

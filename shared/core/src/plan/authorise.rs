@@ -7,7 +7,7 @@ use super::flap::{MadeBefore, flapping};
 use super::left::LeftReason;
 use super::{Finding, FindingKind, GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Change, Edit, Verb};
-use crate::diff::Cause;
+use crate::compare::Cause;
 use crate::model::{Allowance, FieldName, Kind, OnMissing, Policy, ResourceKey, Timestamp};
 use crate::risk::Risk;
 use crate::state::AutomaticChange;
@@ -18,7 +18,7 @@ pub enum Authority<'a> {
     /// Nobody is at hand: the policy alone.
     Policy {
         /// When each drift was first seen: key to fingerprint and time.
-        seen: &'a BTreeMap<ResourceKey, (String, Timestamp)>,
+        first_seen: &'a BTreeMap<ResourceKey, (String, Timestamp)>,
         /// What automation did in the last day.
         automatic: &'a [AutomaticChange],
         /// The time now.
@@ -241,11 +241,13 @@ fn objection(
             Risk::Destructive if allowed.contains(&planned.change.key) => None,
             Risk::Destructive => Some(LeftReason::NeedsGrant),
         },
-        Authority::Policy { seen, now, .. } => {
+        Authority::Policy {
+            first_seen, now, ..
+        } => {
             let policy = clamped(&plan.policy);
             policy_objection(plan, &policy, planned, step)
-                .or_else(|| untold(planned, step, seen))
-                .or_else(|| announcement(&policy, planned, step, seen, now))
+                .or_else(|| untold(planned, step, first_seen))
+                .or_else(|| announcement(&policy, planned, step, first_seen, now))
                 .or_else(|| flapping(planned, step, made))
         }
     }

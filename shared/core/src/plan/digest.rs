@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{PlanInput, PlannedChange, PolicyChange, needs};
 use crate::change::Edit;
-use crate::diff::{Cause, Difference};
+use crate::compare::{Cause, Difference};
 use crate::live::Reading;
 use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value};
 

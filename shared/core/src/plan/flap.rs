@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::digest::correction_fingerprint;
 use super::{Authority, LeftReason, PlannedChange, Step};
 use crate::change::Edit;
-use crate::diff::Cause;
+use crate::compare::Cause;
 use crate::model::{Guards, ResourceKey};
 use crate::state::AutomaticChange;
 

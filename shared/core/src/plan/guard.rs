@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PlannedChange;
-use crate::diff::Comparison;
+use crate::compare::Comparison;
 use crate::model::{Guards, Kind, Policy};
 
 /// The guards by name, as `up --override` takes them.

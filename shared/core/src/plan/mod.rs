@@ -9,7 +9,7 @@ mod authorise;
 mod digest;
 mod flap;
 mod guard;
-mod held;
+mod hold;
 mod in_force;
 mod left;
 mod lost;
@@ -27,7 +27,7 @@ pub use left::LeftReason;
 pub use variables::MovedVariable;
 
 use crate::change::{Change, Edit, Verb};
-use crate::diff::{Cause, Comparison, Difference, Verdict};
+use crate::compare::{Cause, Comparison, Difference, Verdict};
 use crate::live::{Live, LiveWorld, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
@@ -55,7 +55,7 @@ pub struct PlanInput<'a> {
     pub holds_unread: Option<&'a UnreadHolds>,
 }
 
-/// One step of a change, with what it risks. A create or delete has one step without an edit.
+/// Planned step of a change, with what it risks. A create or delete has one step without an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// What exactly; none when the whole resource is made or deleted.
@@ -72,7 +72,7 @@ pub struct Step {
     pub one_way: bool,
 }
 
-/// One change of the plan.
+/// Planned change of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedChange {
     /// The change with all its steps.
@@ -236,9 +236,9 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     let mut findings = Vec::new();
     for difference in input.comparison.differences.values() {
         match one(input, &policy, difference) {
-            One::Nothing => {}
-            One::Said(said) => findings.extend(said),
-            One::Planned(mut change, said) => {
+            Planned::Nothing => {}
+            Planned::Findings(said) => findings.extend(said),
+            Planned::Change(mut change, said) => {
                 let variable = variables::of_resource(&variables, input.declared, &difference.key);
                 change.variable = variable.cloned();
                 changes.push(*change);
@@ -249,8 +249,8 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     join_composites(input, &mut changes);
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     findings.extend(match input.holds_unread {
-        Some(unread) => held::set_all_aside(unread, &mut changes),
-        None => held::set_aside(input.holds, &mut changes),
+        Some(unread) => hold::set_all_aside(unread, &mut changes),
+        None => hold::set_aside(input.holds, &mut changes),
     });
     let (overridden, tripped) = guard::tripped(&changes, &policy, input.comparison)
         .into_iter()
@@ -290,16 +290,16 @@ fn order(planned: &PlannedChange) -> (bool, std::cmp::Reverse<u8>, &ResourceKey)
     (is_delete, std::cmp::Reverse(backwards), &planned.change.key)
 }
 
-enum One {
+enum Planned {
     Nothing,
-    Said(Vec<Finding>),
-    Planned(Box<PlannedChange>, Vec<Finding>),
+    Findings(Vec<Finding>),
+    Change(Box<PlannedChange>, Vec<Finding>),
 }
 
 /// What could be done about one difference.
-fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
+fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> Planned {
     let say = |kind, message: String| {
-        One::Said(vec![Finding {
+        Planned::Findings(vec![Finding {
             key: difference.key.clone(),
             field: None,
             kind,
@@ -311,7 +311,7 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
     }
     match (difference.verdict, difference.whole) {
         (Verdict::InSync | Verdict::Settling | Verdict::Ignored | Verdict::Unknown, _) => {
-            return One::Nothing;
+            return Planned::Nothing;
         }
         (Verdict::Orphan, _) if !policy.prune => {
             let message = "no longer declared; left as it is, since `prune` is off".to_owned();
@@ -342,14 +342,14 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> One {
         message: why.clone(),
     }));
     if steps.is_empty() {
-        return One::Said(findings);
+        return Planned::Findings(findings);
     }
     let recorded = input.comparison.recorded(input.state, &difference.key);
     if let Some(recorded) = recorded {
         steps::leave_to_a_person(&mut steps, recorded, declared);
     }
     let planned = planned(input, policy, difference, steps, live.cloned());
-    One::Planned(Box::new(planned), findings)
+    Planned::Change(Box::new(planned), findings)
 }
 
 fn planned(

@@ -2,7 +2,7 @@
 
 use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
-use crate::diff::{Cause, Difference, FieldDifference, ItemDifference};
+use crate::compare::{Cause, Difference, FieldDifference, ItemDifference};
 use crate::live::{Detail, Live, Reading};
 use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey, Value, field_spec};
 use crate::risk::{Effect, OtherFields, Risk, effect_of_setting};

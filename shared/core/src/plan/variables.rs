@@ -89,7 +89,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::definitions::{DefinitionSet, ParseInput, parse};
+    use crate::definitions::{Bundle, ParseInput, parse};
     use crate::model::{Salt, StackName};
 
     /// What moved since these were set, and the names of the resources that depend on it, where these
@@ -124,7 +124,7 @@ mod tests {
         };
         let overrides = now.iter().map(|name| ((*name).to_owned(), value(name)));
         let declared = parse(&ParseInput {
-            set: &DefinitionSet::new(files.into()).unwrap(),
+            bundle: &Bundle::new(files.into()).unwrap(),
             stack: &StackName::new("dev").unwrap(),
             overrides: &overrides.collect(),
             salt: &Salt([0; 16]),
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_state_from_before_holds_nothing_back() {
-        let set = DefinitionSet::new(
+        let bundle = Bundle::new(
             [
                 ("kedge.yaml".to_owned(), "project: t\n".to_owned()),
                 ("stacks/dev.yaml".to_owned(), "config: {}\n".to_owned()),
@@ -189,7 +189,7 @@ mod tests {
             .into(),
         );
         let declared = parse(&ParseInput {
-            set: &set.unwrap(),
+            bundle: &bundle.unwrap(),
             stack: &StackName::new("dev").unwrap(),
             overrides: &BTreeMap::new(),
             salt: &Salt([0; 16]),

@@ -1,8 +1,8 @@
 use super::*;
-use crate::definitions::{DefinitionSet, ParseInput, parse};
+use crate::definitions::{Bundle, ParseInput, parse};
 use crate::model::{Allowance, Salt, Timestamp};
+use crate::stored::bundle::{Commit, Pushed};
 use crate::stored::index::Entry;
-use crate::stored::set::{Commit, Pushed};
 
 const STACK: &str = "config:\n  t:aiven_project: p\n  t:kafka_service: s\n  \
                      t:cloudflare_zone_id: 0123456789abcdef0123456789abcdef\n  t:nodes:\n    \
@@ -13,7 +13,7 @@ fn name(text: &str) -> StackName {
 }
 
 /// Topics by file: `("area/kafka-topics.yaml", 0..3)` declares t0, t1, t2.
-fn set(files: &[(&str, &[usize])]) -> DefinitionSet {
+fn set(files: &[(&str, &[usize])]) -> Bundle {
     let mut texts = BTreeMap::from([
         ("kedge.yaml".to_owned(), "project: t\n".to_owned()),
         ("stacks/dev.yaml".to_owned(), STACK.to_owned()),
@@ -25,12 +25,12 @@ fn set(files: &[(&str, &[usize])]) -> DefinitionSet {
         let text = format!("topics:\n{}", lines.collect::<String>());
         texts.insert(format!("{file}/kafka-topics.yaml"), text);
     }
-    DefinitionSet::new(texts).unwrap()
+    Bundle::new(texts).unwrap()
 }
 
-fn declared(set: &DefinitionSet) -> Declared {
+fn declared(bundle: &Bundle) -> Declared {
     parse(&ParseInput {
-        set,
+        bundle,
         stack: &name("dev"),
         overrides: &BTreeMap::new(),
         salt: &Salt([0; 16]),
@@ -38,10 +38,10 @@ fn declared(set: &DefinitionSet) -> Declared {
     .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn stored(set: DefinitionSet, rollback_of: Option<&str>) -> StoredSet {
-    StoredSet {
+fn stored(bundle: Bundle, rollback_of: Option<&str>) -> StoredBundle {
+    StoredBundle {
         stack: name("dev"),
-        set,
+        bundle,
         follows: None,
         pushed: Pushed {
             actor: "ana@laptop".to_owned(),
@@ -57,8 +57,8 @@ fn stored(set: DefinitionSet, rollback_of: Option<&str>) -> StoredSet {
 }
 
 struct Case {
-    before: DefinitionSet,
-    after: DefinitionSet,
+    before: Bundle,
+    after: Bundle,
     rollback_of: Option<&'static str>,
     index: Index,
     in_force: Option<Policy>,
@@ -67,7 +67,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(before: DefinitionSet, after: DefinitionSet) -> Self {
+    fn new(before: Bundle, after: Bundle) -> Self {
         Self {
             before,
             after,
@@ -113,7 +113,7 @@ impl Case {
 fn withdrawals_count_by_share_and_by_file() {
     let ten: Vec<usize> = (0..9).collect();
     let twenty: Vec<usize> = (0..19).collect();
-    let cases: Vec<(DefinitionSet, DefinitionSet, bool)> = vec![
+    let cases: Vec<(Bundle, Bundle, bool)> = vec![
         // With the record set, 10 and 20 resources.
         (set(&[("a", &ten)]), set(&[("a", &ten[1..])]), false),
         (set(&[("a", &ten)]), set(&[("a", &ten[2..])]), true),
@@ -213,8 +213,8 @@ fn a_rollback_holds_until_it_is_named() {
 #[test]
 fn names_of_other_stacks() {
     let mut case = Case::plain();
-    let set = declared(&case.after);
-    let key = set
+    let bundle = declared(&case.after);
+    let key = bundle
         .resources
         .keys()
         .find(|key| key.kind() == Kind::DnsRecordSet);
@@ -248,7 +248,7 @@ fn a_looser_policy_is_said_and_not_refused() {
         "kedge.yaml".to_owned(),
         "project: t\npolicy: {deploy: disruptive}\n".to_owned(),
     );
-    case.after = DefinitionSet::new(texts).unwrap();
+    case.after = Bundle::new(texts).unwrap();
     assert_eq!(case.codes(), (vec![], vec!["policy-waits"]));
     case.in_force = Some(Policy {
         deploy: Allowance::Disruptive,

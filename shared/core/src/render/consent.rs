@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::view::Fates;
+use super::view::Decisions;
 use crate::model::ResourceKey;
 use crate::plan::{Authority, Decided, LeftReason, Plan, PlannedChange, Step, authorise};
 use crate::report::Report;
@@ -52,9 +52,9 @@ pub(super) fn person(plan: &Plan) -> Decided {
 }
 
 /// Who does each step of a change.
-pub(super) fn whos<'s>(
+pub(super) fn actors<'s>(
     report: &Report,
-    person: &Fates<'_>,
+    person: &Decisions<'_>,
     tick: &[(&'s Step, Option<&LeftReason>)],
     planned: &'s PlannedChange,
 ) -> Vec<Who> {
@@ -89,7 +89,7 @@ pub(super) struct Commands {
     pub(super) overriding: Option<String>,
 }
 
-/// The commands that carry out this plan, with the flags of [`super::Around`].
+/// The commands that carry out this plan, with the flags of [`super::RenderOptions`].
 pub(super) fn commands(report: &Report, flags: &str) -> Commands {
     if report.invalid.is_some() || report.push_first.is_some() {
         // Each of them would be refused.

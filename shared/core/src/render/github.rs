@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use super::said::{advice, field_text, summary};
 use super::view::{View, outside, printable};
+use crate::compare::{Difference, Verdict};
 use crate::definitions::{Problem, Problems};
-use crate::diff::{Difference, Verdict};
 use crate::model::{Origin, ResourceKey};
 use crate::report::Report;
 use crate::stored::hold::Hold;
@@ -38,7 +38,7 @@ struct Annotation {
 pub fn github_annotations(report: &Report, root: &str) -> String {
     let view = View::new(report);
     let stack = report.declared.stack.as_str();
-    let invalid = report.invalid.iter().map(|set| &set.reason);
+    let invalid = report.invalid.iter().map(|bundle| &bundle.reason);
     let mut annotations: Vec<Annotation> = invalid
         .chain(&report.unverified)
         .map(|why| Annotation {
@@ -59,9 +59,9 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
         .then(|| "no state yet: nothing is adopted, and nothing counts as drift".to_owned());
     let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(report.read_at);
     let holds = report.holds.iter().filter(of_stack);
-    let holds = holds.map(|hold| outside(&hold.says()));
+    let holds = holds.map(|hold| outside(&hold.describe()));
     let unread = report.holds_unread.iter();
-    let unread = unread.map(|unread| outside(&unread.says()));
+    let unread = unread.map(|unread| outside(&unread.describe()));
     let variables = report.plan.variables.iter();
     let variables = variables.map(|variable| outside(&variable.to_string()));
     let open_run = report.open_run.iter().map(|run| outside(&run.to_string()));

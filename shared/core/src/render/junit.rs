@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 
 use super::said::{advice, field_text, summary};
 use super::view::{View, outside};
+use crate::compare::{Difference, Verdict};
 use crate::definitions::Problems;
-use crate::diff::{Difference, Verdict};
 use crate::report::Report;
 
 /// How a case ended.
-enum Ended {
+enum CaseEnd {
     Passed,
     Failed(String),
     Error(String),
@@ -24,7 +24,7 @@ struct Case {
     /// Sorts cases in what shows them.
     class: String,
     name: String,
-    ended: Ended,
+    ended: CaseEnd,
     /// A word for the sort of failure.
     kind: String,
     details: Vec<String>,
@@ -51,7 +51,7 @@ pub fn problems_junit(problems: &Problems) -> String {
     let case = |problem: &crate::definitions::Problem| Case {
         class: problem.file.clone(),
         name: format!("{}:{}:{}", problem.file, problem.line, problem.column),
-        ended: Ended::Error(problem.message.clone()),
+        ended: CaseEnd::Error(problem.message.clone()),
         kind: "invalid".to_owned(),
         details: vec![problem.to_string()],
     };
@@ -61,7 +61,7 @@ pub fn problems_junit(problems: &Problems) -> String {
         cases.push(Case {
             class: "definitions".to_owned(),
             name: more.clone(),
-            ended: Ended::Error(more),
+            ended: CaseEnd::Error(more),
             kind: "invalid".to_owned(),
             details: Vec::new(),
         });
@@ -76,7 +76,7 @@ fn stack_case(report: &Report) -> Case {
         return Case {
             class: "stack".to_owned(),
             name: report.declared.stack.to_string(),
-            ended: Ended::Error(set.reason.clone()),
+            ended: CaseEnd::Error(set.reason.clone()),
             kind: "invalid".to_owned(),
             details: problems.map(ToString::to_string).collect(),
         };
@@ -85,7 +85,7 @@ fn stack_case(report: &Report) -> Case {
         return Case {
             class: "stack".to_owned(),
             name: report.declared.stack.to_string(),
-            ended: Ended::Error(outside(why)),
+            ended: CaseEnd::Error(outside(why)),
             kind: "incomplete".to_owned(),
             details: Vec::new(),
         };
@@ -111,16 +111,16 @@ fn stack_case(report: &Report) -> Case {
         .filter(|hold| hold.stands(report.read_at));
     let standing = standing
         .filter(|hold| hold.key.is_none())
-        .map(|hold| outside(&hold.says()));
+        .map(|hold| outside(&hold.describe()));
     let unread = report.holds_unread.iter();
-    let doubts = unread.map(|unread| outside(&unread.says()));
+    let doubts = unread.map(|unread| outside(&unread.describe()));
     let open_run = report.open_run.iter().map(|run| outside(&run.to_string()));
     Case {
         class: "stack".to_owned(),
         name: report.declared.stack.to_string(),
         ended: match wrong.is_empty() {
-            true => Ended::Passed,
-            false => Ended::Failed(wrong.join("; ")),
+            true => CaseEnd::Passed,
+            false => CaseEnd::Failed(wrong.join("; ")),
         },
         kind: report.verdict().as_str().to_owned(),
         details: refused
@@ -136,15 +136,15 @@ fn case(view: &View<'_>, difference: &Difference) -> Case {
     let said = summary(difference);
     let is_pruned = view.report.plan.policy.prune;
     let ended = match difference.verdict {
-        Verdict::InSync | Verdict::Settling => Ended::Passed,
-        Verdict::Ignored => Ended::Skipped(said),
-        Verdict::Orphan if !is_pruned => Ended::Skipped(said),
-        Verdict::Unknown => Ended::Error(said),
+        Verdict::InSync | Verdict::Settling => CaseEnd::Passed,
+        Verdict::Ignored => CaseEnd::Skipped(said),
+        Verdict::Orphan if !is_pruned => CaseEnd::Skipped(said),
+        Verdict::Unknown => CaseEnd::Error(said),
         Verdict::Drifted
         | Verdict::DriftedAndPending
         | Verdict::Pending
         | Verdict::NotAdopted
-        | Verdict::Orphan => Ended::Failed(said),
+        | Verdict::Orphan => CaseEnd::Failed(said),
     };
     let resource = view.report.declared.resources.get(key);
     let origin = resource.map(|resource| format!("declared in {}", resource.origin));
@@ -163,14 +163,14 @@ fn case(view: &View<'_>, difference: &Difference) -> Case {
 }
 
 fn suite(name: &str, timestamp: &str, cases: &[Case]) -> String {
-    let count = |of: fn(&Ended) -> bool| cases.iter().filter(|case| of(&case.ended)).count();
+    let count = |of: fn(&CaseEnd) -> bool| cases.iter().filter(|case| of(&case.ended)).count();
     let counts = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
         cases.len(),
-        count(|ended| matches!(ended, Ended::Failed(_))),
-        count(|ended| matches!(ended, Ended::Error(_))),
+        count(|ended| matches!(ended, CaseEnd::Failed(_))),
+        count(|ended| matches!(ended, CaseEnd::Error(_))),
     );
-    let skipped = count(|ended| matches!(ended, Ended::Skipped(_)));
+    let skipped = count(|ended| matches!(ended, CaseEnd::Skipped(_)));
     let timestamp = match timestamp {
         "" => String::new(),
         at => format!(" timestamp=\"{}\"", escaped(at)),
@@ -189,11 +189,11 @@ fn write_case(xml: &mut String, case: &Case) {
     let (class, name) = (escaped(&case.class), escaped(&case.name));
     let head = format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"0\"");
     let (tag, message) = match &case.ended {
-        Ended::Passed => {
+        CaseEnd::Passed => {
             let _ = writeln!(xml, "{head}/>");
             return;
         }
-        Ended::Skipped(message) => {
+        CaseEnd::Skipped(message) => {
             let message = escaped(message);
             let _ = writeln!(
                 xml,
@@ -201,8 +201,8 @@ fn write_case(xml: &mut String, case: &Case) {
             );
             return;
         }
-        Ended::Failed(message) => ("failure", message),
-        Ended::Error(message) => ("error", message),
+        CaseEnd::Failed(message) => ("failure", message),
+        CaseEnd::Error(message) => ("error", message),
     };
     let details = escaped(&case.details.join("\n"));
     let _ = writeln!(

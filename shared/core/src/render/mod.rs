@@ -23,13 +23,13 @@ mod tests;
 pub use consent::quoted;
 pub use github::{error_github, github_annotations, problems_github};
 pub use json::{
-    UnderWay, accept_json, asked_json, changed_json, check_json, holds_json, preview_json,
-    problems_json,
+    UnderWay, accept_json, changed_json, check_json, holds_json, preview_json, problems_json,
+    state_command_json,
 };
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
-    accept_text, asked_text, audit_text, changed_text, check_text, holds_text, preview_text,
-    problems_text, stored_text, value_text,
+    accept_text, audit_text, changed_text, check_text, holds_text, preview_text, problems_text,
+    state_command_text, stored_text, value_text,
 };
 
 /// A text from outside (an actor, a branch, a file's name) as one line that is fit to be shown.
@@ -40,7 +40,7 @@ pub fn plain_text(text: &str) -> String {
 
 /// What surrounds a report on the screen.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
+pub struct RenderOptions<'a> {
     /// Where the stack's name comes from: `--stack`, `KEDGE_STACK`, `select`, `branch`.
     pub stack_origin: &'a str,
     /// What the definitions were read from: `definitions (local files)`. Of stored ones it names the
@@ -59,9 +59,9 @@ pub struct Around<'a> {
 /// How much was asked of the providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests that read.
+    /// RequestCounts that read.
     pub reads: u64,
-    /// Requests that write.
+    /// RequestCounts that write.
     pub writes: u64,
     /// How long it took, in milliseconds, where it is to be told.
     pub wall_ms: Option<u64>,

@@ -2,7 +2,7 @@
 
 use super::text::value_text;
 use super::view::{View, outside};
-use crate::diff::{Cause, Difference, FieldDifference};
+use crate::compare::{Cause, Difference, FieldDifference};
 use crate::model::{Kind, Value};
 
 /// `drifted: retention_ms declared 604800000 (7d), recorded 604800000 (7d), live 3600000 (1h)`.

@@ -12,7 +12,7 @@ pub(super) struct View<'a> {
     pub(super) report: &'a Report,
     planned: BTreeMap<&'a ResourceKey, &'a PlannedChange>,
     findings: BTreeMap<&'a ResourceKey, Vec<&'a Finding>>,
-    fates: Fates<'a>,
+    fates: Decisions<'a>,
 }
 
 impl<'a> View<'a> {
@@ -28,7 +28,7 @@ impl<'a> View<'a> {
                 .map(|planned| (&planned.change.key, planned))
                 .collect(),
             findings,
-            fates: Fates::new(&report.decided),
+            fates: Decisions::new(&report.decided),
         }
     }
 
@@ -50,12 +50,12 @@ impl<'a> View<'a> {
 }
 
 /// What an authority says of each step.
-pub(super) struct Fates<'a> {
+pub(super) struct Decisions<'a> {
     approved: BTreeMap<&'a ResourceKey, &'a Approved>,
     left: BTreeMap<&'a ResourceKey, Vec<&'a Left>>,
 }
 
-impl<'a> Fates<'a> {
+impl<'a> Decisions<'a> {
     pub(super) fn new(decided: &'a Decided) -> Self {
         let mut left: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for one in &decided.left {

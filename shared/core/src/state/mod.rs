@@ -204,9 +204,9 @@ impl State {
     /// and a new absence counts as any other. Less the confirmed absences, too, of what a check saw
     /// there again.
     #[must_use]
-    pub fn without_taken(&self, watch: &Watch) -> Cow<'_, Self> {
+    pub fn without_confirmed_writes(&self, watch: &Watch) -> Cow<'_, Self> {
         let mut state = Cow::Borrowed(self);
-        for (key, until) in &watch.taken {
+        for (key, until) in &watch.confirmed_writes {
             let settling = self
                 .resources
                 .get(key)

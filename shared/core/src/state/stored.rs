@@ -259,17 +259,17 @@ pub fn decode(bytes: &[u8], stack: &StackName) -> Result<State, DecodeError> {
     Ok(state)
 }
 
-fn senseless(what: &str, text: &str) -> DecodeError {
+fn invalid_value(what: &str, text: &str) -> DecodeError {
     no_sense(&format!("{what} `{text}`"))
 }
 
 fn no_sense(why: &str) -> DecodeError {
     let (object, why) = (OBJECT, why.to_owned());
-    StoredError::Senseless { object, why }.into()
+    StoredError::InvalidValue { object, why }.into()
 }
 
 fn load_key(text: &str) -> Result<ResourceKey, DecodeError> {
-    ResourceKey::parse(text).map_err(|_| senseless("resource key", text))
+    ResourceKey::parse(text).map_err(|_| invalid_value("resource key", text))
 }
 
 fn load_salt(text: &str) -> Result<Salt, DecodeError> {
@@ -320,13 +320,13 @@ fn load_policy(stored: StoredPolicy) -> Result<Policy, DecodeError> {
         "none" => Ok(Allowance::None),
         "safe" => Ok(Allowance::Safe),
         "disruptive" => Ok(Allowance::Disruptive),
-        other => Err(senseless("policy", other)),
+        other => Err(invalid_value("policy", other)),
     };
     let on_missing = match stored.on_missing.as_deref() {
         None => None,
         Some("alert") => Some(OnMissing::Alert),
         Some("recreate") => Some(OnMissing::Recreate),
-        Some(other) => return Err(senseless("policy", other)),
+        Some(other) => return Err(invalid_value("policy", other)),
     };
     Ok(Policy {
         correct: allowance(&stored.correct)?,
@@ -504,7 +504,7 @@ fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
 }
 
 fn load_intent(stored: StoredIntent) -> Result<Intent, DecodeError> {
-    let verb = Verb::parse(&stored.verb).ok_or_else(|| senseless("verb", &stored.verb))?;
+    let verb = Verb::parse(&stored.verb).ok_or_else(|| invalid_value("verb", &stored.verb))?;
     let earlier = stored
         .earlier
         .map(|earlier| load_intent(*earlier))

@@ -18,13 +18,13 @@ use crate::stored::{EncodeError, StoredError};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Watch {
     /// Each drift that stands: what it was and when it was first seen.
-    pub seen: BTreeMap<ResourceKey, (String, Timestamp)>,
+    pub first_seen: BTreeMap<ResourceKey, (String, Timestamp)>,
     /// When each of them came about.
     pub windows: BTreeMap<ResourceKey, Window>,
     /// When everything was last read without a failure.
     pub last_good_read_at: Option<Timestamp>,
     /// Writes of ours that a check saw take, by the end of their time to settle.
-    pub taken: BTreeMap<ResourceKey, Timestamp>,
+    pub confirmed_writes: BTreeMap<ResourceKey, Timestamp>,
     /// Resources seen there again after a person confirmed their absence, by when that was.
     pub returned: BTreeMap<ResourceKey, Timestamp>,
     /// Holds that stand, as far as known, by their end: what is held (none: the stack). While there
@@ -36,12 +36,12 @@ pub struct Watch {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoredWatch {
     format: u32,
-    seen: BTreeMap<String, StoredSeen>,
+    first_seen: BTreeMap<String, StoredFirstSeen>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     windows: BTreeMap<String, StoredWindow>,
     last_good_read_ms: Option<Time>,
     #[serde(default)]
-    taken_ms: BTreeMap<String, Time>,
+    confirmed_writes_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     returned_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +57,7 @@ struct StoredKnownHold {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredSeen {
+struct StoredFirstSeen {
     fingerprint: String,
     at_ms: Time,
 }
@@ -85,16 +85,16 @@ impl Watch {
     /// When it is damaged or newer.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
         let stored: StoredWatch = read(bytes)?;
-        let seen = |seen: StoredSeen| (seen.fingerprint, seen.at_ms.into());
+        let seen = |seen: StoredFirstSeen| (seen.fingerprint, seen.at_ms.into());
         let hold = |hold: StoredKnownHold| {
             let key = hold.key.as_deref().map(load_key).transpose()?;
             Ok((key, hold.until_ms.into()))
         };
         Ok(Self {
-            seen: load_keyed(stored.seen, seen)?,
+            first_seen: load_keyed(stored.first_seen, seen)?,
             windows: load_keyed(stored.windows, window::load)?,
             last_good_read_at: stored.last_good_read_ms.map(Timestamp::from),
-            taken: load_keyed(stored.taken_ms, Timestamp::from)?,
+            confirmed_writes: load_keyed(stored.confirmed_writes_ms, Timestamp::from)?,
             returned: load_keyed(stored.returned_ms, Timestamp::from)?,
             holds: stored
                 .holds
@@ -109,10 +109,10 @@ impl Watch {
     /// # Errors
     /// When it could not be read back.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let seen = self.seen.iter().map(|(key, (fingerprint, at))| {
+        let seen = self.first_seen.iter().map(|(key, (fingerprint, at))| {
             (
                 key.to_string(),
-                StoredSeen {
+                StoredFirstSeen {
                     fingerprint: fingerprint.clone(),
                     at_ms: (*at).into(),
                 },
@@ -121,10 +121,10 @@ impl Watch {
         let last_good_read_ms = self.last_good_read_at.map(Time::from);
         let stored = StoredWatch {
             format: StoredWatch::FORMAT.written,
-            seen: seen.collect(),
+            first_seen: seen.collect(),
             windows: window::store(&self.windows),
             last_good_read_ms,
-            taken_ms: store_times(&self.taken),
+            confirmed_writes_ms: store_times(&self.confirmed_writes),
             returned_ms: store_times(&self.returned),
             holds: self
                 .holds
@@ -149,12 +149,12 @@ impl Watch {
         complete: bool,
         now: Timestamp,
     ) -> Self {
-        let (mut seen, mut windows) = (self.seen.clone(), self.windows.clone());
+        let (mut seen, mut windows) = (self.first_seen.clone(), self.windows.clone());
         seen.retain(|key, _| unread(key));
         windows.retain(|key, _| unread(key));
         for (key, (fingerprint, window)) in drifts {
             let known = self
-                .seen
+                .first_seen
                 .get(&key)
                 .filter(|(known, _)| *known == fingerprint);
             let at = known.map_or(now, |(_, at)| *at);
@@ -167,10 +167,10 @@ impl Watch {
             self.last_good_read_at
         };
         Self {
-            seen,
+            first_seen: seen,
             windows,
             last_good_read_at,
-            taken: self.taken.clone(),
+            confirmed_writes: self.confirmed_writes.clone(),
             returned: self.returned.clone(),
             holds: self.holds.clone(),
         }
@@ -204,13 +204,17 @@ impl Watch {
 
     /// This memory once a check saw which of the settling writes in `state` took.
     #[must_use]
-    pub fn with_taken(mut self, state: &State, is_in_sync: impl Fn(&ResourceKey) -> bool) -> Self {
+    pub fn with_confirmed_writes(
+        mut self,
+        state: &State,
+        is_in_sync: impl Fn(&ResourceKey) -> bool,
+    ) -> Self {
         let settling = state.resources.iter().filter_map(|(key, record)| {
             let until = record.settling.as_ref()?.until;
-            let taken = is_in_sync(key) || self.taken.get(key) == Some(&until);
+            let taken = is_in_sync(key) || self.confirmed_writes.get(key) == Some(&until);
             taken.then(|| (key.clone(), until))
         });
-        self.taken = settling.collect();
+        self.confirmed_writes = settling.collect();
         self
     }
 
@@ -233,9 +237,9 @@ impl Watch {
             (Some(now), Some(then)) => now.ms_since(then) >= Self::HEARTBEAT_MS,
             (now, then) => now != then,
         };
-        let same = self.seen == before.seen
+        let same = self.first_seen == before.first_seen
             && self.windows == before.windows
-            && self.taken == before.taken
+            && self.confirmed_writes == before.confirmed_writes
             && self.returned == before.returned
             && self.holds == before.holds;
         !same || due
@@ -251,7 +255,7 @@ fn store_times(times: &BTreeMap<ResourceKey, Timestamp>) -> BTreeMap<String, Tim
 
 fn load_key(text: &str) -> Result<ResourceKey, StoredError> {
     let (object, why) = (OBJECT, format!("resource key `{text}`"));
-    ResourceKey::parse(text).map_err(|_| StoredError::Senseless { object, why })
+    ResourceKey::parse(text).map_err(|_| StoredError::InvalidValue { object, why })
 }
 
 fn load_keyed<A, B>(
@@ -265,7 +269,7 @@ fn load_keyed<A, B>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::{Cause, Difference, Verdict};
+    use crate::compare::{Cause, Difference, Verdict};
 
     #[test]
     fn a_drift_keeps_the_time_it_was_first_seen() {
@@ -281,16 +285,16 @@ mod tests {
         };
         let first = after(&Watch::default(), "a", 10);
         let same = after(&first, "a", 20);
-        assert_eq!(same.seen[&key].1, Timestamp(10));
+        assert_eq!(same.first_seen[&key].1, Timestamp(10));
         assert!(!same.is_news_after(&first));
         let other = after(&same, "b", 30);
-        assert_eq!(other.seen[&key].1, Timestamp(30));
+        assert_eq!(other.first_seen[&key].1, Timestamp(30));
         assert!(other.is_news_after(&same));
         let unread = other.after(BTreeMap::new(), |_| true, false, Timestamp(40));
         assert_eq!(unread.windows, other.windows);
         assert_eq!(
-            (unread.seen, unread.last_good_read_at),
-            (other.seen.clone(), Some(Timestamp(30)))
+            (unread.first_seen, unread.last_good_read_at),
+            (other.first_seen.clone(), Some(Timestamp(30)))
         );
         assert_eq!(Watch::decode(&other.encode().unwrap()).unwrap(), other);
         assert!(Watch::decode(b"{").is_err_and(|error| !error.is_newer()));

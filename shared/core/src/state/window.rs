@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Watch;
-use crate::diff::Difference;
+use crate::compare::Difference;
 use crate::model::{ResourceKey, Timestamp};
 use crate::plan::{drift_fingerprint, drift_shows};
 use crate::stored::bounded::Time;
@@ -45,7 +45,7 @@ impl Watch {
                 ..known.clone()
             };
         }
-        let seen = self.seen.get(key);
+        let seen = self.first_seen.get(key);
         let (after, before) = match seen.filter(|_| known.is_none()) {
             Some((fingerprint, at)) if *fingerprint == drift_fingerprint(difference) => (None, *at),
             _ => (self.last_good_read_at, now),
@@ -90,7 +90,7 @@ pub(super) fn load(stored: StoredWindow) -> Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::{Cause, FieldDifference, Verdict};
+    use crate::compare::{Cause, FieldDifference, Verdict};
     use crate::model::{FieldName, Value};
 
     #[test]

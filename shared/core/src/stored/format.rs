@@ -84,7 +84,7 @@ pub enum StoredError {
     },
     /// A part of it makes no sense.
     #[error("the stored {object} is damaged: {why}")]
-    Senseless {
+    InvalidValue {
         /// What it is called.
         object: &'static str,
         /// What, in a few words.
@@ -178,7 +178,7 @@ pub(crate) fn read<T: Stored>(bytes: &[u8]) -> Result<T, StoredError> {
     }
     if found == 0 {
         let why = "no format has the number 0".to_owned();
-        return Err(StoredError::Senseless { object, why });
+        return Err(StoredError::InvalidValue { object, why });
     }
     if bytes.len() > max {
         let bytes = bytes.len();

@@ -141,20 +141,20 @@ impl Grant {
     /// When it is damaged, newer than this program, or for another stack.
     pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, StoredError> {
         let stored: StoredGrant = read(bytes)?;
-        let senseless = |why: String| StoredError::Senseless {
+        let invalid_value = |why: String| StoredError::InvalidValue {
             object: OBJECT,
             why,
         };
         if stored.stack != stack.as_str() {
             let found = stored.stack;
-            return Err(senseless(format!("it is for stack `{found}`")));
+            return Err(invalid_value(format!("it is for stack `{found}`")));
         }
         let load = |consent: StoredConsent| {
             let key = ResourceKey::parse(&consent.key);
             let verb = Verb::parse(&consent.verb);
             match (key, verb) {
                 (Ok(key), Some(verb)) => Ok((key, verb)),
-                _ => Err(senseless(format!("{} {}", consent.verb, consent.key))),
+                _ => Err(invalid_value(format!("{} {}", consent.verb, consent.key))),
             }
         };
         Ok(Self {

@@ -43,7 +43,7 @@ impl Hold {
 
     /// `held by ana@laptop until 2026-11-23T02:00:00Z: reason`.
     #[must_use]
-    pub fn says(&self) -> String {
+    pub fn describe(&self) -> String {
         let what = match self.key {
             Some(_) => "held",
             None => "the stack is held",
@@ -78,7 +78,7 @@ impl UnreadHolds {
 
     /// `everything is held: the stored hold.json is damaged: …`.
     #[must_use]
-    pub fn says(&self) -> String {
+    pub fn describe(&self) -> String {
         format!("everything is held: {}", self.why)
     }
 }
@@ -165,7 +165,7 @@ impl Holds {
         let mut holds = Self::default();
         for hold in stored.holds {
             let key = hold.key.as_deref().map(ResourceKey::parse).transpose();
-            let key = key.map_err(|error| StoredError::Senseless {
+            let key = key.map_err(|error| StoredError::InvalidValue {
                 object: OBJECT,
                 why: error.to_string(),
             })?;

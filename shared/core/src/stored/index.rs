@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle::is_revision;
 use super::format::{Format, Stored, read, write};
-use super::set::is_revision;
 use super::{EncodeError, StoredError};
 use crate::model::{Kind, ResourceKey, StackName};
 
@@ -97,7 +97,7 @@ impl Index {
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
         let stored: StoredIndex = read(bytes)?;
         let stacks = stored.stacks.into_iter().map(|(stack, entry)| {
-            let stack = StackName::new(&stack).map_err(senseless)?;
+            let stack = StackName::new(&stack).map_err(invalid_value)?;
             Ok((stack, load(entry)?))
         });
         Ok(Self {
@@ -130,13 +130,16 @@ impl Index {
 
 fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
     if !is_revision(&stored.revision) {
-        return Err(senseless(format!("`{}` as a revision", stored.revision)));
+        return Err(invalid_value(format!(
+            "`{}` as a revision",
+            stored.revision
+        )));
     }
     let key = |text: &String| {
-        let key = ResourceKey::parse(text).map_err(senseless)?;
+        let key = ResourceKey::parse(text).map_err(invalid_value)?;
         match key.kind() {
             Kind::DnsRecordSet => Ok(key),
-            _ => Err(senseless(format!("`{text}` as a record set"))),
+            _ => Err(invalid_value(format!("`{text}` as a record set"))),
         }
     };
     Ok(Entry {
@@ -150,8 +153,8 @@ fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
     })
 }
 
-fn senseless(why: impl ToString) -> StoredError {
-    StoredError::Senseless {
+fn invalid_value(why: impl ToString) -> StoredError {
+    StoredError::InvalidValue {
         object: OBJECT,
         why: why.to_string(),
     }

@@ -76,17 +76,17 @@ impl Lease {
     /// When it is damaged, newer than this program, or another stack's.
     pub fn decode(bytes: &[u8], stack: &StackName) -> Result<Self, StoredError> {
         let stored: StoredLease = read(bytes)?;
-        let senseless = |why: String| StoredError::Senseless {
+        let invalid_value = |why: String| StoredError::InvalidValue {
             object: OBJECT,
             why,
         };
         if stored.stack != stack.as_str() {
             let found = stored.stack;
-            return Err(senseless(format!("it belongs to stack `{found}`")));
+            return Err(invalid_value(format!("it belongs to stack `{found}`")));
         }
         let lease_ms = stored.lease_ms.0;
         if !(1..=Self::LASTS_MS_MAX).contains(&lease_ms) {
-            return Err(senseless(format!("it lasts {lease_ms} ms")));
+            return Err(invalid_value(format!("it lasts {lease_ms} ms")));
         }
         Ok(Self {
             stack: stack.clone(),

@@ -5,13 +5,13 @@
 //! (semantics 8.7). State and the memory of checks are in [`crate::state`].
 
 pub(crate) mod bounded;
+pub mod bundle;
 pub(crate) mod format;
 pub mod grant;
 pub mod hold;
 pub mod index;
 pub mod lease;
 pub mod run;
-pub mod set;
 
 pub use bounded::{COUNT_MAX, TIME_MS_MAX};
 pub use format::{EncodeError, OBJECT_BYTES_MAX, StoredError};

@@ -11,10 +11,10 @@ use super::bounded;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
 use crate::change::{Change, Edit, Verb};
-use crate::diff::{Fate, Resolved};
+use crate::compare::{Fate, Resolved};
 use crate::model::{Fields, ResourceKey, Value};
 use crate::plan::Approved;
-use crate::report::{Carried, Changed, Outcome, Report};
+use crate::report::{ChangeResult, Changed, Outcome, Report};
 
 const OBJECT: &str = "record of a run";
 
@@ -58,8 +58,8 @@ pub struct RunRecord {
     /// Records dropped without a provider write.
     #[serde(with = "bounded::count")]
     pub forgotten: u64,
-    /// Requests to providers.
-    pub requests: Requests,
+    /// RequestCounts to providers.
+    pub requests: RequestCounts,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<String>,
     /// The run before it that never said how some of its changes ended, if there was one.
@@ -96,10 +96,10 @@ pub struct RunField {
     pub to: Option<String>,
 }
 
-/// Requests to providers.
+/// RequestCounts to providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Requests {
+pub struct RequestCounts {
     /// That read.
     #[serde(with = "bounded::count")]
     pub reads: u64,
@@ -145,8 +145,8 @@ pub struct About<'a> {
     pub trigger: &'a str,
     /// The epoch of its lease.
     pub epoch: u64,
-    /// Requests to providers.
-    pub requests: Requests,
+    /// RequestCounts to providers.
+    pub requests: RequestCounts,
 }
 
 impl RunRecord {
@@ -167,7 +167,7 @@ impl RunRecord {
             plan: Some(report.plan.digest.clone()),
             serial: changed.serial,
             epoch: about.epoch,
-            outcomes: changed.carried.iter().map(outcome).collect(),
+            outcomes: changed.results.iter().map(outcome).collect(),
             recorded: count(changed.recorded),
             forgotten: count(changed.forgotten),
             requests: about.requests,
@@ -180,7 +180,7 @@ impl RunRecord {
     #[must_use]
     pub fn begun(report: &Report, changed: &Changed, about: About<'_>) -> Self {
         let begun = |approved: &Approved| {
-            outcome(&Carried {
+            outcome(&ChangeResult {
                 approved: approved.clone(),
                 outcome: Outcome::Unknown {
                     reason: "the run stopped in the middle".to_owned(),
@@ -194,7 +194,7 @@ impl RunRecord {
     }
 
     /// Notes how a change ended.
-    pub fn note(&mut self, carried: &Carried) {
+    pub fn note(&mut self, carried: &ChangeResult) {
         let ended = outcome(carried);
         match self.outcomes.iter_mut().find(|one| one.key == ended.key) {
             Some(one) => *one = ended,
@@ -268,7 +268,7 @@ impl Stored for StoredRun {
     };
 }
 
-fn outcome(carried: &Carried) -> RunOutcome {
+fn outcome(carried: &ChangeResult) -> RunOutcome {
     let change = &carried.approved.change;
     RunOutcome {
         key: change.key.to_string(),
@@ -352,7 +352,7 @@ mod tests {
             }],
             recorded: 1,
             forgotten: 0,
-            requests: Requests {
+            requests: RequestCounts {
                 reads: 5,
                 writes: 2,
             },

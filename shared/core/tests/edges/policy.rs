@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kedge_core::diff::Verdict;
+use kedge_core::compare::Verdict;
 use kedge_core::model::{Allowance, Guards, Policy};
 use kedge_core::plan::{GuardName, LeftReason, policy_in_force};
 use kedge_core::state::{AutomaticChange, Watch};
@@ -210,11 +210,11 @@ fn each_kind_of_memory_is_news() {
     let key = || key(0);
     for after in [
         Watch {
-            seen: [(key(), (String::new(), NOW))].into(),
+            first_seen: [(key(), (String::new(), NOW))].into(),
             ..before.clone()
         },
         Watch {
-            taken: [(key(), NOW)].into(),
+            confirmed_writes: [(key(), NOW)].into(),
             ..before.clone()
         },
         Watch {

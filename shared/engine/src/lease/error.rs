@@ -15,7 +15,7 @@ use crate::ports::{StoreError, StoredObject};
 pub enum LeaseError {
     /// Another run has it.
     #[error("{0}; see `kedge unlock`")]
-    Held(Box<HeldBy>),
+    Held(Box<LeaseHolder>),
     /// Another run took it over, or a person did.
     #[error("the lease of stack `{stack}` was taken over by {by}; nothing more was begun")]
     Lost {
@@ -52,7 +52,7 @@ pub enum LeaseError {
 
 /// Who holds a lease, since when, and for how long. Times are the store's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldBy {
+pub struct LeaseHolder {
     /// Of which stack.
     pub stack: StackName,
     /// Who, and where: `ana@laptop`.
@@ -74,7 +74,7 @@ pub struct HeldBy {
     pub(super) nonce: String,
 }
 
-impl HeldBy {
+impl LeaseHolder {
     pub(super) fn of(lease: &stored::Lease, object: &StoredObject, times: LeaseTimes) -> Self {
         let ends = object.written_at.plus_ms(lease.lease_ms);
         Self {
@@ -135,7 +135,7 @@ impl Pulse {
     }
 }
 
-impl fmt::Display for HeldBy {
+impl fmt::Display for LeaseHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             stack,
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn one_clear_sentence() {
         let since = Timestamp::parse("2026-11-22T03:12:07.123Z").unwrap();
-        let held = HeldBy {
+        let held = LeaseHolder {
             stack: StackName::new("prod").unwrap(),
             actor: "ana@laptop".to_owned(),
             run: "1-2".to_owned(),
@@ -203,7 +203,7 @@ mod tests {
             nonce: String::new(),
         };
         assert_eq!(
-            LeaseError::Held(Box::new(HeldBy {
+            LeaseError::Held(Box::new(LeaseHolder {
                 read_at: Some(since.plus_ms(12_000)),
                 renewed_at: since.plus_ms(8_000),
                 ..held.clone()
@@ -212,7 +212,7 @@ mod tests {
             "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago; its \
              lease was renewed 4 s ago, so it is still working; see `kedge unlock`"
         );
-        let at = |ms: i64| HeldBy {
+        let at = |ms: i64| LeaseHolder {
             read_at: Some(since.plus_ms(ms)),
             ..held.clone()
         };
@@ -237,7 +237,7 @@ mod tests {
              its lease was last renewed 1 min ago, so it stopped; another run may take over from \
              03:13:37 UTC, in 30 s"
         );
-        let unknown = HeldBy {
+        let unknown = LeaseHolder {
             read_at: None,
             ..held
         };

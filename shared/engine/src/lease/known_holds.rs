@@ -3,8 +3,8 @@
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
-use crate::memory::{self, MemoryError};
 use crate::ports::Store;
+use crate::state_store::{self, StateStoreError};
 
 /// Why nothing is begun while the store does not say what is held.
 pub(super) const HOLDS_UNREAD: &str = "whether it is held could not be read";
@@ -24,23 +24,23 @@ pub(super) enum KnownHolds {
 impl KnownHolds {
     /// Reads them; none where the store could not say.
     pub(super) async fn read<S: Store>(store: &S, stack: &StackName) -> Option<Self> {
-        match memory::read_holds(store, stack).await {
+        match state_store::read_holds(store, stack).await {
             Ok(holds) => Some(Self::Read(holds)),
-            Err(MemoryError::Stored { source, .. }) => {
-                Some(Self::Unusable(UnreadHolds::of(&source).says()))
+            Err(StateStoreError::Stored { source, .. }) => {
+                Some(Self::Unusable(UnreadHolds::of(&source).describe()))
             }
             Err(_) => None,
         }
     }
 
     /// Why nothing may be begun about a resource at this time.
-    pub(super) fn hold_back(&self, key: &ResourceKey, now: Timestamp) -> Option<HeldBack> {
+    pub(super) fn hold_back(&self, key: &ResourceKey, now: Timestamp) -> Option<HoldStop> {
         match self {
-            Self::Unread => Some(HeldBack::Unread(HOLDS_UNREAD.to_owned())),
-            Self::Unusable(why) => Some(HeldBack::Unread(why.clone())),
+            Self::Unread => Some(HoldStop::Unread(HOLDS_UNREAD.to_owned())),
+            Self::Unusable(why) => Some(HoldStop::Unread(why.clone())),
             Self::Read(holds) => {
                 let hold = holds.blocks(key, now);
-                hold.map(|hold| HeldBack::By(hold.says()))
+                hold.map(|hold| HoldStop::By(hold.describe()))
             }
         }
     }
@@ -48,7 +48,7 @@ impl KnownHolds {
 
 /// Why nothing may be begun about a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum HeldBack {
+pub(crate) enum HoldStop {
     /// A person holds it: who, until when, and why.
     By(String),
     /// Whether anybody holds it could not be read. Why.

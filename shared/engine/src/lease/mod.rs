@@ -79,18 +79,18 @@ use futures_util::lock::Mutex;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::lease as stored;
 
-pub use self::error::{HeldBy, LeaseError, Pulse};
-pub(crate) use self::known_holds::HeldBack;
+pub use self::error::{LeaseError, LeaseHolder, Pulse};
+pub(crate) use self::known_holds::HoldStop;
 pub(crate) use self::open_run::open_run;
 pub(crate) use self::permit::Permit;
-pub use self::unlock::{holder_of, replace, unlock};
+pub use self::unlock::{lease_holder_of, replace, unlock};
 
 use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;
-use self::standing::{Standing, read_lease, standing};
-use crate::apply::told;
-use crate::memory::Keys;
+use self::standing::{LeaseState, read_lease, standing};
+use crate::execute::error_chain;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
+use crate::state_store::Keys;
 
 /// How often a write of the lease is tried again after its answer was lost or it was outrun.
 const TRIES: usize = 3;
@@ -214,8 +214,8 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         for _ in 0..=TRIES {
             let standing = standing(ports, store, stack, times, &lease.nonce).await?;
             let (version, began) = match standing {
-                Standing::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
-                Standing::Free { epoch, condition } => {
+                LeaseState::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
+                LeaseState::Free { epoch, condition } => {
                     lease.epoch = epoch.max(epoch_floor).saturating_add(1);
                     let began = Moment::now(ports);
                     first.get_or_insert(began);
@@ -333,7 +333,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             match self.renew().await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(error_chain(&error)),
             }
             if self.permit.has_run_out(self.ports) {
                 return Err(HOLDS_UNREAD.to_owned());
@@ -453,7 +453,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     }
 
     /// Why nothing may be begun about a resource, if it is held. What can't be read holds everything.
-    pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<HeldBack> {
+    pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<HoldStop> {
         self.holds.borrow().hold_back(key, self.store_now())
     }
 

@@ -8,7 +8,7 @@ use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::lease as stored;
 
 use super::standing::read_lease;
-use crate::apply::told;
+use crate::execute::error_chain;
 use crate::ports::{Store, StoredObject};
 
 /// The run that began changes of which this state does not know the end. Reads the lease only where
@@ -51,7 +51,7 @@ pub(crate) async fn open_run<S: Store>(
         }
         // Nothing of a look depends on it.
         Err(error) => {
-            let why = told(&error);
+            let why = error_chain(&error);
             open(Stage::Unread { why }, clock)
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Permit {
 
 /// Whether something may be begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Standing {
+enum PermitState {
     Fresh,
     /// Not now: the lease was not renewed in time. It may be still.
     Stale(String),
@@ -88,25 +88,25 @@ impl Permit {
         self.ended.borrow().is_some()
     }
 
-    fn standing(&self, clock: &impl Clock) -> Standing {
+    fn state(&self, clock: &impl Clock) -> PermitState {
         if let Some(reason) = &*self.ended.borrow() {
-            return Standing::Ended(reason.clone());
+            return PermitState::Ended(reason.clone());
         }
         let age_ms = self.age_ms(clock);
         if age_ms < self.times.fresh_ms {
-            return Standing::Fresh;
+            return PermitState::Fresh;
         }
         let seconds = age_ms / 1000;
-        Standing::Stale(format!(
+        PermitState::Stale(format!(
             "the lease was last renewed {seconds} s ago, and nothing is begun without it"
         ))
     }
 
     /// Whether an attempt may be sent at this moment; else why not.
     pub(crate) fn check(&self, clock: &impl Clock) -> Result<(), String> {
-        match self.standing(clock) {
-            Standing::Fresh => Ok(()),
-            Standing::Stale(reason) | Standing::Ended(reason) => Err(reason),
+        match self.state(clock) {
+            PermitState::Fresh => Ok(()),
+            PermitState::Stale(reason) | PermitState::Ended(reason) => Err(reason),
         }
     }
 
@@ -114,10 +114,10 @@ impl Permit {
     /// it can be. Gives up when the lease must have run out.
     pub(crate) async fn wait(&self, clock: &impl Clock) -> Result<(), String> {
         loop {
-            let reason = match self.standing(clock) {
-                Standing::Fresh => return Ok(()),
-                Standing::Ended(reason) => return Err(reason),
-                Standing::Stale(reason) => reason,
+            let reason = match self.state(clock) {
+                PermitState::Fresh => return Ok(()),
+                PermitState::Ended(reason) => return Err(reason),
+                PermitState::Stale(reason) => reason,
             };
             if self.renewed.get().monotonic_age_ms(clock) >= self.times.lease_ms {
                 return Err(reason);

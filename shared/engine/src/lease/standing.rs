@@ -3,13 +3,13 @@
 use kedge_core::model::StackName;
 use kedge_core::stored::lease as stored;
 
-use super::{HeldBy, LeaseError, LeaseTimes, Moment};
-use crate::memory::Keys;
+use super::{LeaseError, LeaseHolder, LeaseTimes, Moment};
 use crate::ports::{Clock, Condition, ETag, Store, StoredObject, Version};
+use crate::state_store::Keys;
 
 /// Whose the lease is before it is taken.
 #[derive(Debug)]
-pub(super) enum Standing {
+pub(super) enum LeaseState {
     /// This taker's: an earlier attempt was written, and its answer lost.
     Ours(Version),
     /// Nobody's. The highest epoch there was, and the condition of taking it.
@@ -23,19 +23,19 @@ pub(super) async fn standing<P: Clock, S: Store>(
     stack: &StackName,
     times: LeaseTimes,
     nonce: &str,
-) -> Result<Standing, LeaseError> {
+) -> Result<LeaseState, LeaseError> {
     let mut watched: Option<(ETag, Moment)> = None;
     loop {
         let Some((lease, object)) = read_lease(store, stack).await? else {
             let condition = Condition::Absent;
-            return Ok(Standing::Free {
+            return Ok(LeaseState::Free {
                 epoch: 0,
                 condition,
             });
         };
         if lease.nonce == nonce {
             let (etag, written_at) = (object.etag, object.written_at);
-            return Ok(Standing::Ours(Version { etag, written_at }));
+            return Ok(LeaseState::Ours(Version { etag, written_at }));
         }
         let over_ms = lease.lease_ms.saturating_add(times.grace_ms);
         let is_free = lease.released
@@ -47,7 +47,7 @@ pub(super) async fn standing<P: Clock, S: Store>(
                 (None, None) => false,
             };
         if is_free {
-            return Ok(Standing::Free {
+            return Ok(LeaseState::Free {
                 epoch: lease.epoch,
                 condition: Condition::Is(object.etag),
             });
@@ -56,7 +56,7 @@ pub(super) async fn standing<P: Clock, S: Store>(
             .as_ref()
             .is_some_and(|(etag, _)| *etag != object.etag);
         if object.read_at.is_some() || is_renewed {
-            let held = HeldBy::of(&lease, &object, times);
+            let held = LeaseHolder::of(&lease, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         watched.get_or_insert_with(|| (object.etag, Moment::now(ports)));

@@ -5,9 +5,9 @@ use kedge_core::state;
 use kedge_core::stored::lease as stored;
 use kedge_core::stored::run::RunRecord;
 
-use super::{HeldBy, Holder, Lease, LeaseError, LeaseTimes, TRIES, outrun, read_lease};
-use crate::memory::Keys;
+use super::{Holder, Lease, LeaseError, LeaseHolder, LeaseTimes, TRIES, outrun, read_lease};
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject};
+use crate::state_store::Keys;
 
 /// S3 says times in whole seconds, cut off.
 const CUT_MS: i64 = 1_000;
@@ -17,15 +17,15 @@ const CUT_MS: i64 = 1_000;
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn holder_of<S: Store>(
+pub async fn lease_holder_of<S: Store>(
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
-) -> Result<Option<HeldBy>, LeaseError> {
+) -> Result<Option<LeaseHolder>, LeaseError> {
     let found = read_lease(store, stack).await?;
     Ok(found
         .filter(|(lease, _)| !lease.released)
-        .map(|(lease, object)| HeldBy::of(&lease, &object, times)))
+        .map(|(lease, object)| LeaseHolder::of(&lease, &object, times)))
 }
 
 /// Takes the lease from this holder and gives it free. Its renewals fail from then on, and it
@@ -37,7 +37,7 @@ pub async fn holder_of<S: Store>(
 pub async fn unlock<P: Clock + Random, S: Store>(
     ports: &P,
     store: &S,
-    from: &HeldBy,
+    from: &LeaseHolder,
     by: &Holder,
     times: LeaseTimes,
 ) -> Result<(), LeaseError> {
@@ -52,7 +52,7 @@ pub async fn unlock<P: Clock + Random, S: Store>(
             return Ok(());
         }
         if standing.nonce != from.nonce && standing.nonce != taking.nonce {
-            let held = HeldBy::of(&standing, &object, times);
+            let held = LeaseHolder::of(&standing, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         // Ours already: an attempt was written and its answer lost. Its epoch stays.
@@ -101,7 +101,7 @@ pub async fn replace<P: Clock + Random, S: Store>(
                 (lease.epoch, lease.renewed.saturating_add(1))
             }
             Ok(lease) => {
-                let held = HeldBy::of(&lease, &object, times);
+                let held = LeaseHolder::of(&lease, &object, times);
                 return Err(LeaseError::Held(Box::new(held)));
             }
             Err(source) if source.is_newer() => {

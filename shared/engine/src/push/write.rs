@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use kedge_core::definitions::DefinitionSet;
+use kedge_core::definitions::Bundle;
 use kedge_core::model::Declared;
 use kedge_core::push::{Ancestry, Notice, names, record_sets};
+use kedge_core::stored::bundle::{Pushed, StoredBundle};
 use kedge_core::stored::index::{Entry, Index};
-use kedge_core::stored::set::{Pushed, StoredSet};
 
-use super::{PushError, PushOutcome, PushReport, Standing};
-use crate::memory::Keys;
+use super::{PushError, PushOutcome, PushReport, PushedBefore};
+use crate::bundles::read_revision;
 use crate::ports::{Condition, PutOutcome, Store};
 use crate::registry::{self, RegistryError};
-use crate::sets::read_revision;
+use crate::state_store::Keys;
 
 /// The writes of one push.
 pub(super) struct Write<'a, S> {
     pub(super) store: &'a S,
-    pub(super) standing: &'a Standing,
+    pub(super) standing: &'a PushedBefore,
     pub(super) declared: &'a Declared,
 }
 
@@ -26,22 +26,22 @@ impl<S: Store> Write<'_, S> {
     /// Writes a new revision and makes it the one that counts.
     pub(super) async fn revision(
         &self,
-        set: &DefinitionSet,
+        bundle: &Bundle,
         pushed: Pushed,
         rollback_of: Option<String>,
-    ) -> Result<StoredSet, PushError> {
+    ) -> Result<StoredBundle, PushError> {
         let follows = self.standing.read.last.clone();
-        let plain = set.revision_after(None);
-        let later = set.revision_after(follows.as_deref());
+        let plain = bundle.revision_after(None);
+        let later = bundle.revision_after(follows.as_deref());
         // A rollback is never the revision that it brings back.
         let names = match rollback_of {
             None => vec![plain, later],
             Some(_) => vec![later],
         };
         for revision in names {
-            let stored = StoredSet {
+            let stored = StoredBundle {
                 stack: self.declared.stack.clone(),
-                set: set.clone().stored_as(revision.clone()),
+                bundle: bundle.clone().stored_as(revision.clone()),
                 follows: follows.clone(),
                 pushed: pushed.clone(),
                 rollback_of: rollback_of.clone(),
@@ -58,7 +58,7 @@ impl<S: Store> Write<'_, S> {
     }
 
     /// Whether the registry has room for what it is to say of this stack, before anything is written.
-    fn check_index(&self, stored: &StoredSet) -> Result<(), PushError> {
+    fn check_index(&self, stored: &StoredBundle) -> Result<(), PushError> {
         let mut index = self.standing.index.index.clone();
         let entry = self.entry(stored, &index);
         index.stacks.insert(stored.stack.clone(), entry);
@@ -68,7 +68,7 @@ impl<S: Store> Write<'_, S> {
 
     /// Writes a revision; false if another has its name. The same that an interrupted push wrote
     /// before is as good.
-    async fn write_revision(&self, stored: &StoredSet) -> Result<bool, PushError> {
+    async fn write_revision(&self, stored: &StoredBundle) -> Result<bool, PushError> {
         let revision = stored.revision();
         let key = Keys::of(&stored.stack).revision(&revision);
         let bytes = Bytes::from(stored.encode()?);
@@ -79,11 +79,11 @@ impl<S: Store> Write<'_, S> {
         Ok(there.is_some_and(|there| {
             there.follows == stored.follows
                 && there.rollback_of == stored.rollback_of
-                && there.set.files() == stored.set.files()
+                && there.bundle.files() == stored.bundle.files()
         }))
     }
 
-    async fn write_definitions(&self, stored: &StoredSet) -> Result<(), PushError> {
+    async fn write_definitions(&self, stored: &StoredBundle) -> Result<(), PushError> {
         let condition = match &self.standing.read.etag {
             Some(etag) => Condition::Is(etag.clone()),
             None => Condition::Absent,
@@ -101,20 +101,20 @@ impl<S: Store> Write<'_, S> {
     /// The content is stored already: what else of it is to be written.
     pub(super) async fn same(
         &self,
-        stored: &StoredSet,
+        stored: &StoredBundle,
         pushed: Pushed,
         ancestry: &Ancestry,
-    ) -> Result<(StoredSet, PushOutcome), PushError> {
+    ) -> Result<(StoredBundle, PushOutcome), PushError> {
         if self.standing.read.fault.is_some() {
             if self.standing.read.last.as_ref() == Some(&stored.revision()) {
                 self.write_definitions(stored).await?;
                 return Ok((stored.clone(), PushOutcome::Healed));
             }
-            let again = self.revision(&stored.set, pushed, None).await?;
+            let again = self.revision(&stored.bundle, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
         if self.is_retired(stored) {
-            let again = self.revision(&stored.set, pushed, None).await?;
+            let again = self.revision(&stored.bundle, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
         // A later commit with the same content counts too: what was between the two is older.
@@ -124,7 +124,7 @@ impl<S: Store> Write<'_, S> {
         if !is_later {
             return Ok((stored.clone(), PushOutcome::Unchanged));
         }
-        let noted = StoredSet {
+        let noted = StoredBundle {
             pushed: Pushed {
                 commit: pushed.commit,
                 branch: pushed.branch,
@@ -138,7 +138,7 @@ impl<S: Store> Write<'_, S> {
 
     /// Whether this set is that of a retired stack, which the same content begins anew as of now. State
     /// says so from the first deletion on, the registry once nothing is left.
-    fn is_retired(&self, stored: &StoredSet) -> bool {
+    fn is_retired(&self, stored: &StoredBundle) -> bool {
         let state = self.standing.state();
         let retired = state.and_then(|state| state.retired);
         let entry = self.standing.index.index.stacks.get(&stored.stack);
@@ -150,7 +150,7 @@ impl<S: Store> Write<'_, S> {
     /// Brings the registry up.
     pub(super) async fn finish(
         &self,
-        stored: StoredSet,
+        stored: StoredBundle,
         outcome: PushOutcome,
         notices: Vec<Notice>,
     ) -> Result<PushReport, PushError> {
@@ -168,7 +168,7 @@ impl<S: Store> Write<'_, S> {
     }
 
     /// What the registry is to say of this stack.
-    fn entry(&self, stored: &StoredSet, index: &Index) -> Entry {
+    fn entry(&self, stored: &StoredBundle, index: &Index) -> Entry {
         let listed = index.stacks.get(&stored.stack);
         let listed = listed.map(|entry| &entry.record_sets);
         let state = match &self.standing.state {
@@ -184,7 +184,7 @@ impl<S: Store> Write<'_, S> {
     }
 
     /// Writes the registry if it says something else of this stack; whether it was written.
-    async fn write_index(&self, stored: &StoredSet) -> Result<bool, PushError> {
+    async fn write_index(&self, stored: &StoredBundle) -> Result<bool, PushError> {
         let stack = &stored.stack;
         let mut index = self.standing.index.index.clone();
         let mut etag = self.standing.index.etag.clone();

@@ -1,6 +1,6 @@
 //! Lists of zones and records: filters, order, pages.
 
-use super::{Cloudflare, Problem, Record, Zone, success};
+use super::{Cloudflare, ErrorEntry, Record, Zone, success};
 use crate::call::{Answer, Call};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -30,7 +30,7 @@ pub(super) fn zone(id: &str, zone: &Zone) -> Value {
     })
 }
 
-pub(super) fn zones(cloudflare: &Cloudflare, call: &Call) -> Result<Answer, Problem> {
+pub(super) fn zones(cloudflare: &Cloudflare, call: &Call) -> Result<Answer, ErrorEntry> {
     let wanted = call.query("name").map(str::to_lowercase);
     let status = call.query("status").is_none_or(|status| status == "active");
     let zones: Vec<Value> = cloudflare
@@ -48,7 +48,7 @@ fn page_of(
     usual: usize,
     least: usize,
     most: usize,
-) -> Result<(usize, usize), Problem> {
+) -> Result<(usize, usize), ErrorEntry> {
     let read = |name: &str, usual: usize| match call.query(name) {
         None => Some(usual),
         Some(text) => text.parse::<usize>().ok(),
@@ -56,11 +56,11 @@ fn page_of(
     let page = read("page", 1).filter(|page| *page >= 1);
     let size = read("per_page", usual).filter(|size| (least..=most).contains(size));
     page.zip(size)
-        .ok_or_else(|| Problem::invalid(9207, "page or per_page is out of bounds."))
+        .ok_or_else(|| ErrorEntry::invalid(9207, "page or per_page is out of bounds."))
 }
 
 /// A page beyond the end is empty: the Python client counts up until it sees one.
-fn paged(all: &[Value], (page, size): (usize, usize)) -> Result<Answer, Problem> {
+fn paged(all: &[Value], (page, size): (usize, usize)) -> Result<Answer, ErrorEntry> {
     let items: Vec<&Value> = all
         .iter()
         .skip((page - 1).saturating_mul(size))
@@ -80,12 +80,12 @@ fn paged(all: &[Value], (page, size): (usize, usize)) -> Result<Answer, Problem>
     Ok(answer)
 }
 
-pub(super) fn records(zone: &Zone, call: &Call) -> Result<Answer, Problem> {
+pub(super) fn records(zone: &Zone, call: &Call) -> Result<Answer, ErrorEntry> {
     let page = page_of(call, 100, 1, LARGEST_PAGE)?;
     let any = match call.query("match").unwrap_or("all") {
         "all" => false,
         "any" => true,
-        _ => return Err(Problem::invalid(9207, "match must be any or all.")),
+        _ => return Err(ErrorEntry::invalid(9207, "match must be any or all.")),
     };
     let mut found: Vec<(&String, &Record)> = Vec::new();
     for (id, record) in &zone.records {
@@ -118,7 +118,7 @@ fn compare(order: &str, a: &Record, b: &Record) -> Ordering {
 }
 
 /// All filters, or any with `match=any`. A filter nobody knows is left alone, as the API does.
-fn fits(record: &Record, call: &Call, any: bool) -> Result<bool, Problem> {
+fn fits(record: &Record, call: &Call, any: bool) -> Result<bool, ErrorEntry> {
     let mut verdicts = Vec::new();
     for (key, value) in &call.query {
         let (field, how) = key.split_once('.').unwrap_or((key, "exact"));
@@ -127,7 +127,7 @@ fn fits(record: &Record, call: &Call, any: bool) -> Result<bool, Problem> {
             "proxied" => match value.as_str() {
                 "true" => record.proxied,
                 "false" => !record.proxied,
-                _ => return Err(Problem::invalid(9207, "proxied must be true or false.")),
+                _ => return Err(ErrorEntry::invalid(9207, "proxied must be true or false.")),
             },
             "name" => text_fits(&record.name, how, value.trim_end_matches('.')),
             "content" => text_fits(&record.content, how, value),

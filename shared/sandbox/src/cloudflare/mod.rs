@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Requests per account in one window (Cloudflare docs: API limits, 2026).
+/// RequestCounts per account in one window (Cloudflare docs: API limits, 2026).
 const WINDOW_REQUESTS: u32 = 1200;
 const WINDOW_MS: i64 = 300_000;
 
@@ -44,7 +44,7 @@ struct Window {
 
 /// Why a write is refused.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Problem {
+pub(crate) struct ErrorEntry {
     status: u16,
     code: u32,
     message: String,
@@ -52,7 +52,7 @@ pub(crate) struct Problem {
     chain: Option<(u32, String)>,
 }
 
-impl Problem {
+impl ErrorEntry {
     fn new(status: u16, code: u32, message: &str) -> Self {
         Self {
             status,
@@ -86,7 +86,7 @@ impl Problem {
     }
 }
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for ErrorEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.code, self.message)?;
         match &self.chain {
@@ -114,7 +114,7 @@ pub(crate) fn failure(status: u16, message: Option<&str>, code: Option<&str>) ->
         _ => (10_001, "Internal error"),
     };
     let code = code.and_then(|code| code.parse().ok()).unwrap_or(usual);
-    Problem::new(status, code, message.unwrap_or(text)).answer()
+    ErrorEntry::new(status, code, message.unwrap_or(text)).answer()
 }
 
 fn success(result: Value) -> Answer {
@@ -177,9 +177,9 @@ pub(crate) fn answer(cloudflare: &mut Cloudflare, call: &Call, now_ms: i64) -> A
         )
 }
 
-fn authenticate(call: &Call) -> Result<(), Problem> {
+fn authenticate(call: &Call) -> Result<(), ErrorEntry> {
     let Some(header) = call.authorization.as_deref() else {
-        return Err(Problem::new(401, 10_000, "Authentication error"));
+        return Err(ErrorEntry::new(401, 10_000, "Authentication error"));
     };
     let token = header
         .strip_prefix("Bearer ")
@@ -188,7 +188,7 @@ fn authenticate(call: &Call) -> Result<(), Problem> {
     let legal = |c: char| c.is_ascii_graphic();
     if token.is_empty() || !token.chars().all(legal) {
         // favonia/cloudflare-ddns: live probe of 2026-06-30.
-        return Err(Problem::chained(
+        return Err(ErrorEntry::chained(
             400,
             6003,
             "Invalid request headers",
@@ -199,7 +199,7 @@ fn authenticate(call: &Call) -> Result<(), Problem> {
     Ok(())
 }
 
-fn route(cloudflare: &mut Cloudflare, call: &Call, now_ms: i64) -> Result<Answer, Problem> {
+fn route(cloudflare: &mut Cloudflare, call: &Call, now_ms: i64) -> Result<Answer, ErrorEntry> {
     authenticate(call)?;
     let segments = call.segments();
     let rest = segments.get(2..).unwrap_or_default();
@@ -250,17 +250,17 @@ fn route(cloudflare: &mut Cloudflare, call: &Call, now_ms: i64) -> Result<Answer
 }
 
 /// Also for a zone id that is none of ours.
-fn no_route(call: &Call) -> Problem {
+fn no_route(call: &Call) -> ErrorEntry {
     let message = format!(
         "Could not route to {}, perhaps your object identifier is invalid?",
         call.path
     );
-    Problem::new(404, 7003, &message)
+    ErrorEntry::new(404, 7003, &message)
 }
 
-fn body(call: &Call) -> Result<crate::call::Object, Problem> {
+fn body(call: &Call) -> Result<crate::call::Object, ErrorEntry> {
     call.object()
-        .map_err(|reason| Problem::new(400, 9207, &format!("Request body is invalid: {reason}")))
+        .map_err(|reason| ErrorEntry::new(400, 9207, &format!("Request body is invalid: {reason}")))
 }
 
 pub(crate) use write::{create, delete, patch};

@@ -1,6 +1,6 @@
 //! A DNS record: how its fields are read, completed and shown.
 
-use super::{Problem, Zone};
+use super::{ErrorEntry, Zone};
 use crate::call::Object;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -115,22 +115,22 @@ impl Record {
         body: &Object,
         before: Option<&Self>,
         now_ms: i64,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, ErrorEntry> {
         let kind = match given(body, "type") {
             Some(value) => value
                 .as_str()
                 .filter(|kind| TYPES.contains(kind))
-                .ok_or_else(|| Problem::invalid(9004, "DNS record type is invalid."))?
+                .ok_or_else(|| ErrorEntry::invalid(9004, "DNS record type is invalid."))?
                 .to_owned(),
             None => before
                 .map(|record| record.kind.clone())
-                .ok_or_else(|| Problem::invalid(9004, "DNS record type is required."))?,
+                .ok_or_else(|| ErrorEntry::invalid(9004, "DNS record type is required."))?,
         };
         let name = match given(body, "name") {
             Some(value) => read_name(zone, value)?,
             None => before
                 .map(|record| record.name.clone())
-                .ok_or_else(|| Problem::invalid(9000, "DNS name is required."))?,
+                .ok_or_else(|| ErrorEntry::invalid(9000, "DNS name is required."))?,
         };
         let data = given(body, "data")
             .cloned()
@@ -139,12 +139,12 @@ impl Record {
             (Some(value), _, _) => read_content(zone, &kind, &name, value)?,
             (None, Some(record), _) => read_content(zone, &kind, &name, &json!(record.content))?,
             (None, None, Some(data)) => content_of(data),
-            _ => return Err(Problem::invalid(9005, "Content is required.")),
+            _ => return Err(ErrorEntry::invalid(9005, "Content is required.")),
         };
         let proxied = match given(body, "proxied") {
             Some(value) => value
                 .as_bool()
-                .ok_or_else(|| Problem::invalid(9041, "Invalid value for proxied."))?,
+                .ok_or_else(|| ErrorEntry::invalid(9041, "Invalid value for proxied."))?,
             None => before.is_some_and(|record| record.proxied),
         };
         let (comment, comment_modified_ms) = read_comment(body, before, now_ms)?;
@@ -171,13 +171,13 @@ impl Record {
             comment_modified_ms,
         };
         if record.kind == "MX" && record.priority.is_none() {
-            return Err(Problem::invalid(
+            return Err(ErrorEntry::invalid(
                 9100,
                 "DNS record is missing its priority.",
             ));
         }
         if record.proxied && !record.is_proxiable() {
-            return Err(Problem::invalid(
+            return Err(ErrorEntry::invalid(
                 9004,
                 "This record type or address cannot be proxied.",
             ));
@@ -207,12 +207,12 @@ pub(super) fn complete_name(zone: &str, name: &str) -> String {
     }
 }
 
-fn read_name(zone: &Zone, value: &Value) -> Result<String, Problem> {
+fn read_name(zone: &Zone, value: &Value) -> Result<String, ErrorEntry> {
     let name = value
         .as_str()
         .filter(|name| !name.is_empty())
         .map(|name| complete_name(&zone.name, name))
-        .ok_or_else(|| Problem::invalid(9000, "DNS name is invalid."))?;
+        .ok_or_else(|| ErrorEntry::invalid(9000, "DNS name is invalid."))?;
     let good = |label: &str| {
         (1..=63).contains(&label.len())
             && (label == "*"
@@ -221,29 +221,29 @@ fn read_name(zone: &Zone, value: &Value) -> Result<String, Problem> {
                     .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'))
     };
     if name.len() > 255 || !name.split('.').all(good) {
-        return Err(Problem::invalid(9000, "DNS name is invalid."));
+        return Err(ErrorEntry::invalid(9000, "DNS name is invalid."));
     }
     Ok(name)
 }
 
-fn read_content(zone: &Zone, kind: &str, name: &str, value: &Value) -> Result<String, Problem> {
+fn read_content(zone: &Zone, kind: &str, name: &str, value: &Value) -> Result<String, ErrorEntry> {
     let text = value
         .as_str()
         .filter(|text| !text.is_empty() && text.len() <= 4096)
-        .ok_or_else(|| Problem::invalid(9005, "Content for this record is invalid."))?;
+        .ok_or_else(|| ErrorEntry::invalid(9005, "Content for this record is invalid."))?;
     match kind {
         "A" => text
             .parse::<Ipv4Addr>()
             .map(|address| address.to_string())
             .map_err(|_| {
-                Problem::invalid(9005, "Content for A record must be a valid IPv4 address.")
+                ErrorEntry::invalid(9005, "Content for A record must be a valid IPv4 address.")
             }),
         // Comes back in compressed form (a belief, as is the lower case of names).
         "AAAA" => text
             .parse::<Ipv6Addr>()
             .map(|address| address.to_string())
             .map_err(|_| {
-                Problem::invalid(
+                ErrorEntry::invalid(
                     9005,
                     "Content for AAAA record must be a valid IPv6 address.",
                 )
@@ -254,7 +254,7 @@ fn read_content(zone: &Zone, kind: &str, name: &str, value: &Value) -> Result<St
                 _ => text.trim_end_matches('.').to_lowercase(),
             };
             if target == name {
-                return Err(Problem::invalid(
+                return Err(ErrorEntry::invalid(
                     9039,
                     "A CNAME record cannot reference itself.",
                 ));
@@ -282,7 +282,7 @@ fn content_of(data: &Value) -> String {
 }
 
 /// 1 is automatic; else a minute to a day. Clients in typed languages send it as a float.
-fn read_ttl(body: &Object, before: Option<&Record>) -> Result<u32, Problem> {
+fn read_ttl(body: &Object, before: Option<&Record>) -> Result<u32, ErrorEntry> {
     let Some(value) = given(body, "ttl") else {
         return Ok(before.map_or(1, |record| record.ttl));
     };
@@ -294,7 +294,7 @@ fn read_ttl(body: &Object, before: Option<&Record>) -> Result<u32, Problem> {
         .and_then(|ttl| u32::try_from(ttl).ok())
         .filter(|ttl| *ttl == 1 || (60..=86_400).contains(ttl))
         .ok_or_else(|| {
-            Problem::invalid(
+            ErrorEntry::invalid(
                 9021,
                 "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic.",
             )
@@ -303,7 +303,11 @@ fn read_ttl(body: &Object, before: Option<&Record>) -> Result<u32, Problem> {
 
 type Comment = (Option<String>, Option<i64>);
 
-fn read_comment(body: &Object, before: Option<&Record>, now_ms: i64) -> Result<Comment, Problem> {
+fn read_comment(
+    body: &Object,
+    before: Option<&Record>,
+    now_ms: i64,
+) -> Result<Comment, ErrorEntry> {
     let kept = before.map(|record| (record.comment.clone(), record.comment_modified_ms));
     let Some(value) = body.get("comment") else {
         return Ok(kept.unwrap_or_default());
@@ -311,10 +315,10 @@ fn read_comment(body: &Object, before: Option<&Record>, now_ms: i64) -> Result<C
     let text = match value {
         Value::Null => "",
         Value::String(text) => text.as_str(),
-        _ => return Err(Problem::invalid(9313, "The comment is invalid.")),
+        _ => return Err(ErrorEntry::invalid(9313, "The comment is invalid.")),
     };
     if text.chars().count() > LONGEST_COMMENT || text.contains(['\n', '\r']) {
-        return Err(Problem::invalid(
+        return Err(ErrorEntry::invalid(
             9313,
             "The comment exceeds 100 characters or holds a line break.",
         ));
@@ -327,11 +331,11 @@ fn read_comment(body: &Object, before: Option<&Record>, now_ms: i64) -> Result<C
 }
 
 /// Free zones have no tags.
-fn check_tags(body: &Object) -> Result<(), Problem> {
+fn check_tags(body: &Object) -> Result<(), ErrorEntry> {
     match given(body, "tags") {
         None => Ok(()),
         Some(Value::Array(tags)) if tags.is_empty() => Ok(()),
-        Some(_) => Err(Problem::invalid(
+        Some(_) => Err(ErrorEntry::invalid(
             9300,
             "DNS record tags exceed the quota of 0.",
         )),

@@ -1,6 +1,6 @@
 //! Writing records, one at a time or as a batch that happens whole or not at all.
 
-use super::{Problem, Record, Zone};
+use super::{ErrorEntry, Record, Zone};
 use crate::call::Object;
 use crate::random::SplitMix64;
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 const LARGEST_BATCH: usize = 200;
 
 /// The record is not there: drift to a reader, done to one who deletes (terraform-provider-cloudflare#1621).
-pub(super) fn gone() -> Problem {
-    Problem::new(404, 81_044, "Record does not exist.")
+pub(super) fn gone() -> ErrorEntry {
+    ErrorEntry::new(404, 81_044, "Record does not exist.")
 }
 
 /// What may not stand beside what. `own` is the id of the record being changed.
-fn check_neighbours(zone: &Zone, record: &Record, own: Option<&str>) -> Result<(), Problem> {
-    let refuse = |code: u32, message: &str| Err(Problem::new(400, code, message));
+fn check_neighbours(zone: &Zone, record: &Record, own: Option<&str>) -> Result<(), ErrorEntry> {
+    let refuse = |code: u32, message: &str| Err(ErrorEntry::new(400, code, message));
     for (id, other) in &zone.records {
         if other.name != record.name || own == Some(id) {
             continue;
@@ -51,7 +51,7 @@ pub(crate) fn create(
     body: &Object,
     random: &mut SplitMix64,
     now_ms: i64,
-) -> Result<Value, Problem> {
+) -> Result<Value, ErrorEntry> {
     let record = Record::read(zone, body, None, now_ms)?;
     check_neighbours(zone, &record, None)?;
     let id = random.hex_32();
@@ -65,7 +65,7 @@ pub(crate) fn patch(
     id: &str,
     body: &Object,
     now_ms: i64,
-) -> Result<Value, Problem> {
+) -> Result<Value, ErrorEntry> {
     let before = zone.records.get(id).ok_or_else(gone)?;
     let record = Record::read(zone, body, Some(before), now_ms)?;
     replace(zone, id, record)
@@ -77,21 +77,21 @@ pub(super) fn overwrite(
     id: &str,
     body: &Object,
     now_ms: i64,
-) -> Result<Value, Problem> {
+) -> Result<Value, ErrorEntry> {
     let created_ms = zone.records.get(id).ok_or_else(gone)?.created_ms;
     let mut record = Record::read(zone, body, None, now_ms)?;
     record.created_ms = created_ms;
     replace(zone, id, record)
 }
 
-fn replace(zone: &mut Zone, id: &str, record: Record) -> Result<Value, Problem> {
+fn replace(zone: &mut Zone, id: &str, record: Record) -> Result<Value, ErrorEntry> {
     check_neighbours(zone, &record, Some(id))?;
     let shown = record.show(id);
     zone.records.insert(id.to_owned(), record);
     Ok(shown)
 }
 
-pub(crate) fn delete(zone: &mut Zone, id: &str) -> Result<Value, Problem> {
+pub(crate) fn delete(zone: &mut Zone, id: &str) -> Result<Value, ErrorEntry> {
     let record = zone.records.remove(id).ok_or_else(gone)?;
     Ok(record.show(id))
 }
@@ -103,9 +103,9 @@ pub(super) fn batch(
     body: &Object,
     random: &mut SplitMix64,
     now_ms: i64,
-) -> Result<Value, Problem> {
-    let list = |key: &str| -> Result<Vec<Object>, Problem> {
-        let wrong = || Problem::invalid(9207, &format!("{key} must be a list of objects."));
+) -> Result<Value, ErrorEntry> {
+    let list = |key: &str| -> Result<Vec<Object>, ErrorEntry> {
+        let wrong = || ErrorEntry::invalid(9207, &format!("{key} must be a list of objects."));
         match body.get(key) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(items)) => items
@@ -123,23 +123,24 @@ pub(super) fn batch(
     );
     let size = deletes.len() + patches.len() + puts.len() + posts.len();
     if size == 0 || size > LARGEST_BATCH {
-        return Err(Problem::invalid(
+        return Err(ErrorEntry::invalid(
             9207,
             &format!("A batch holds between 1 and {LARGEST_BATCH} operations, not {size}."),
         ));
     }
-    let id_of = |item: &Object| -> Result<String, Problem> {
+    let id_of = |item: &Object| -> Result<String, ErrorEntry> {
         let id = item.get("id").and_then(Value::as_str);
         id.map(str::to_owned)
-            .ok_or_else(|| Problem::invalid(9207, "id is required."))
+            .ok_or_else(|| ErrorEntry::invalid(9207, "id is required."))
     };
     let mut trial = zone.clone();
     let mut each =
-        |items: Vec<Object>, work: &mut dyn FnMut(&mut Zone, &Object) -> Result<Value, Problem>| {
+        |items: Vec<Object>,
+         work: &mut dyn FnMut(&mut Zone, &Object) -> Result<Value, ErrorEntry>| {
             items
                 .iter()
                 .map(|item| work(&mut trial, item))
-                .collect::<Result<Vec<Value>, Problem>>()
+                .collect::<Result<Vec<Value>, ErrorEntry>>()
         };
     let deleted = each(deletes, &mut |zone, item| delete(zone, &id_of(item)?))?;
     let patched = each(patches, &mut |zone, item| {

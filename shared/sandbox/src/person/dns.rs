@@ -1,6 +1,6 @@
 //! Deeds on DNS records.
 
-use super::{Deed, Done};
+use super::{Deed, PersonResult};
 use crate::call::Object;
 use crate::cloudflare::{self, Zone};
 use crate::random::SplitMix64;
@@ -8,7 +8,7 @@ use crate::world::World;
 use serde_json::json;
 use std::net::Ipv6Addr;
 
-pub(super) fn act(world: &mut World, deed: &Deed, now_ms: i64) -> Done {
+pub(super) fn act(world: &mut World, deed: &Deed, now_ms: i64) -> PersonResult {
     let wanted = match deed {
         Deed::AddRecord { zone, .. }
         | Deed::AddAddress { zone, .. }

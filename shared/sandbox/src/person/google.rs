@@ -1,6 +1,6 @@
 //! Deeds on Pub/Sub. They go through the API itself: a console has no other way either.
 
-use super::{Deed, Done};
+use super::{Deed, PersonResult};
 use crate::Options;
 use crate::call::{Call, Content, Object};
 use crate::faults::Quirks;
@@ -9,7 +9,7 @@ use crate::world::World;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64) -> Done {
+pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64) -> PersonResult {
     let project = &options.gcp_project;
     let topic_path = |name: &str| full(project, "topics", name);
     let sub_path = |name: &str| full(project, "subscriptions", name);

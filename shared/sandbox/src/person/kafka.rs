@@ -1,13 +1,13 @@
 //! Deeds on Kafka topics and their service.
 
-use super::{Deed, Done};
+use super::{Deed, PersonResult};
 use crate::Options;
 use crate::aiven::{Service, Tag, Topic, check_of_kafka};
 use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64) -> Done {
+pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64) -> PersonResult {
     let name = service_name(deed)?;
     let name = name.unwrap_or(&options.kafka_service);
     let Some(service) = world.aiven.service_mut(&options.aiven_project, name) else {
@@ -79,7 +79,7 @@ fn apply(config: &BTreeMap<String, Value>, to: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn act_on_topic(service: &mut Service, deed: &Deed, now_ms: i64) -> Done {
+fn act_on_topic(service: &mut Service, deed: &Deed, now_ms: i64) -> PersonResult {
     Some(match deed {
         Deed::CreateTopic {
             topic: name,

@@ -14,7 +14,7 @@ const UNSET: &str = "ACAB";
 pub(super) const CONCURRENT: &str = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.";
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Policy {
+pub(super) struct IamPolicy {
     etag: String,
     version: u8,
     bindings: Vec<Binding>,
@@ -31,7 +31,7 @@ pub(crate) struct Binding {
     pub(crate) condition: Option<Value>,
 }
 
-fn show(policy: Option<&Policy>) -> Answer {
+fn show(policy: Option<&IamPolicy>) -> Answer {
     let body = match policy {
         None => json!({"etag": UNSET}),
         Some(policy) if policy.bindings.is_empty() => {
@@ -210,7 +210,7 @@ pub(super) fn set(
         check_org_policy(name, known, &bindings, allowed)?;
     }
     // Etags look like eight bytes in base64, different after every set.
-    let policy = Policy {
+    let policy = IamPolicy {
         etag: STANDARD.encode(pubsub.random.next_u64().to_be_bytes()),
         version: if conditional { 3 } else { 1 },
         bindings,

@@ -14,7 +14,7 @@ use crate::call::{Answer, Call, Content, html_page};
 use crate::faults::Quirks;
 use crate::random::SplitMix64;
 use fields::{Kind, SUBSCRIPTION, TOPIC};
-use iam::Policy;
+use iam::IamPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ pub(crate) struct Pubsub {
 pub(crate) struct Resource {
     pub(crate) fields: BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<Policy>,
+    policy: Option<IamPolicy>,
 }
 
 impl Pubsub {

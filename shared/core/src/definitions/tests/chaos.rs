@@ -7,16 +7,16 @@ use proptest::prelude::*;
 use super::shipped::shipped;
 use super::*;
 
-static SHIPPED: LazyLock<DefinitionSet> = LazyLock::new(shipped);
+static SHIPPED: LazyLock<Bundle> = LazyLock::new(shipped);
 
-fn check(set: &DefinitionSet, name: &str) -> Result<(), TestCaseError> {
-    let Err(problems) = parse_with(set, name, &[]) else {
+fn check(bundle: &Bundle, name: &str) -> Result<(), TestCaseError> {
+    let Err(problems) = parse_with(bundle, name, &[]) else {
         return Ok(());
     };
     prop_assert!(!problems.list.is_empty());
     for problem in &problems.list {
         prop_assert!(problem.line >= 1 && problem.column >= 1 && problem.width >= 1);
-        let Some(text) = set.text(&problem.file) else {
+        let Some(text) = bundle.text(&problem.file) else {
             prop_assert_eq!((problem.line, problem.column), (1, 1));
             continue;
         };
@@ -76,8 +76,8 @@ proptest! {
         let end = (at + cut).min(chars.len());
         let text: String = chars[..at].iter().chain(piece.chars().collect::<Vec<_>>().iter()).chain(&chars[end..]).collect();
         files.insert(path, text);
-        let set = DefinitionSet::new(files).unwrap();
-        check(&set, "prod")?;
-        check(&set, "steve1")?;
+        let bundle = Bundle::new(files).unwrap();
+        check(&bundle, "prod")?;
+        check(&bundle, "steve1")?;
     }
 }

@@ -247,9 +247,9 @@ fn nodes_may_come_from_the_environment() {
     let nodes = "[{name: 1, ips: [10.0.0.1], domain: 1.acme.example, proxied: false, ttl: 1}]";
     let zone = ("cloudflare_zone_id", "c1a57e4a000000000000000000000001");
     let declared = parse_with(&files, "dev", &[("nodes", nodes), zone]).unwrap();
-    let set = values(&declared, Kind::DnsRecordSet, "1.acme.example/A");
+    let bundle = values(&declared, Kind::DnsRecordSet, "1.acme.example/A");
     assert_eq!(
-        (set["addresses"].as_str(), set["ttl"].as_str()),
+        (bundle["addresses"].as_str(), bundle["ttl"].as_str()),
         ("{10.0.0.1}", "1")
     );
     let problems = parse_with(&files, "dev", &[("nodes", "x")]).unwrap_err();
@@ -266,9 +266,9 @@ fn a_proxied_node_declares_no_ttl() {
     - {{name: a, ips: [203.0.113.1], domain: a.acme.example, proxied: true, ttl: 300, exclusive: true}}
 ");
     let declared = good(&[("stacks/dev.yaml", &config)]);
-    let set = values(&declared, Kind::DnsRecordSet, "a.acme.example/A");
-    assert!(!set.contains_key("ttl"));
-    assert_eq!(set["proxied"], "true");
+    let bundle = values(&declared, Kind::DnsRecordSet, "a.acme.example/A");
+    assert!(!bundle.contains_key("ttl"));
+    assert_eq!(bundle["proxied"], "true");
     assert!(declared.resources.values().all(|one| one.exclusive));
 }
 
@@ -323,7 +323,7 @@ fn another_stacks_mistake_stops_that_stack_only() {
 fn the_bucket_is_found_or_refused() {
     let of = |line: &str| {
         let files = [("kedge.yaml".to_owned(), format!("project: acme\n{line}\n"))];
-        bucket_of(&DefinitionSet::new(files.into()).unwrap())
+        bucket_of(&Bundle::new(files.into()).unwrap())
     };
     assert_eq!(of(""), Ok(None));
     let found = of("bucket: clustera-kedge/prod").unwrap().unwrap();

@@ -28,10 +28,10 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
     }
 }
 
-pub(super) fn shipped() -> DefinitionSet {
+pub(super) fn shipped() -> Bundle {
     let mut files = BTreeMap::new();
     collect(&folder(), "", &mut files);
-    DefinitionSet::new(files).unwrap()
+    Bundle::new(files).unwrap()
 }
 
 fn declared(name: &str) -> Declared {
@@ -40,9 +40,9 @@ fn declared(name: &str) -> Declared {
 
 #[test]
 fn every_stack_parses() {
-    let set = shipped();
+    let bundle = shipped();
     let mut lines = Vec::new();
-    for name in stack_names(&set) {
+    for name in stack_names(&bundle) {
         let declared = declared(name.as_str());
         let counts: Vec<String> = Kind::ALL
             .iter()
@@ -89,8 +89,8 @@ fn defaults_and_own_values_know_where_they_stand() {
     assert_eq!(field("compression_type").value, Value::text("snappy"));
     let origin = &field("replication").origin;
     assert!(origin.is_default);
-    let set = shipped();
-    let line = set
+    let bundle = shipped();
+    let line = bundle
         .text(&origin.file)
         .unwrap()
         .lines()
@@ -122,13 +122,13 @@ fn gmail_is_pushed_where_an_endpoint_is_configured() {
 #[test]
 fn nodes_are_record_sets_by_family() {
     let declared = declared("prod");
-    let set = |kind| {
+    let record_set = |kind| {
         let key =
             ResourceKey::dns_record_set("c1a57e4a000000000000000000000001", "1.clustera.io", kind);
         declared.resources[&key].values()
     };
     let addresses = |kind| {
-        set(kind)
+        record_set(kind)
             .get(&FieldName::known("addresses"))
             .unwrap()
             .to_string()
@@ -136,11 +136,11 @@ fn nodes_are_record_sets_by_family() {
     assert_eq!(addresses("A"), "{203.0.113.1, 203.0.113.2}");
     assert_eq!(addresses("AAAA"), "{2001:db8::1}");
     assert_eq!(
-        set("A").get(&FieldName::known("ttl")),
+        record_set("A").get(&FieldName::known("ttl")),
         Some(&Value::Int(300))
     );
     assert_eq!(
-        set("A").get(&FieldName::known("proxied")),
+        record_set("A").get(&FieldName::known("proxied")),
         Some(&Value::Bool(false))
     );
 }
@@ -157,8 +157,8 @@ fn a_new_personal_stack_is_one_new_file() {
   gcp:region: us-central1
 ";
     files.insert("stacks/juan1.yaml".to_owned(), config.to_owned());
-    let set = DefinitionSet::new(files).unwrap();
-    let declared = parse_with(&set, "juan1", &[]).unwrap();
+    let bundle = Bundle::new(files).unwrap();
+    let declared = parse_with(&bundle, "juan1", &[]).unwrap();
     assert_eq!(declared.policy.deploy, Allowance::Disruptive);
     assert!(
         declared
@@ -166,19 +166,19 @@ fn a_new_personal_stack_is_one_new_file() {
             .keys()
             .all(|key| key.name().starts_with("juan1-"))
     );
-    assert_eq!(stack_of_branch(&set, "juan1"), Some(stack("juan1")));
+    assert_eq!(stack_of_branch(&bundle, "juan1"), Some(stack("juan1")));
 }
 
 #[test]
 fn environments() {
-    let set = shipped();
+    let bundle = shipped();
     for (name, environment) in [
         ("prod", "prod"),
         ("staging", "staging"),
         ("steve1", "development"),
         ("development", "development"),
     ] {
-        let said = crate::definitions::environment_of(&set, &stack(name));
+        let said = crate::definitions::environment_of(&bundle, &stack(name));
         assert_eq!(said, environment, "{name}");
     }
 }
@@ -202,12 +202,12 @@ fn protection_is_read_alike_with_and_without_the_rest() {
                     "config: {{}}\n{}",
                     some(file, format!("policy: {{{}}}\n", said(file)))
                 );
-                let set = set(&[("kedge.yaml", &kedge), ("stacks/prod.yaml", &stack_file)]);
+                let bundle = set(&[("kedge.yaml", &kedge), ("stacks/prod.yaml", &stack_file)]);
                 // A stack's own file can't take the project's protection away.
-                let Ok(declared) = parse_with(&set, "prod", &[]) else {
+                let Ok(declared) = parse_with(&bundle, "prod", &[]) else {
                     continue;
                 };
-                let protected = crate::definitions::is_protected(&set, &stack("prod"));
+                let protected = crate::definitions::is_protected(&bundle, &stack("prod"));
                 assert_eq!(protected, declared.policy.protected, "{kedge}{stack_file}");
             }
         }
@@ -221,7 +221,7 @@ fn protection_is_read_alike_with_and_without_the_rest() {
 
 #[test]
 fn branches() {
-    let set = shipped();
+    let bundle = shipped();
     for (branch, want) in [
         ("main", Some("prod")),
         ("development", Some("development")),
@@ -229,7 +229,11 @@ fn branches() {
         ("prod", Some("prod")),
         ("feature/x", None),
     ] {
-        assert_eq!(stack_of_branch(&set, branch), want.map(stack), "{branch}");
+        assert_eq!(
+            stack_of_branch(&bundle, branch),
+            want.map(stack),
+            "{branch}"
+        );
     }
 }
 

@@ -2,26 +2,26 @@
 //!
 //! Keys are only ever added within one number of a format.
 
-mod asked;
 mod hold;
 mod open_run;
 mod policy;
 mod resource;
+mod state_command;
 
-pub use asked::{accept_json, asked_json};
 pub use hold::{UnderWay, holds_json};
+pub use state_command::{accept_json, state_command_json};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::Traffic;
-use super::consent::{Commands, ShortKeys, commands, person, whos};
-use super::view::{Fates, View, outside};
+use super::consent::{Commands, ShortKeys, actors, commands, person};
+use super::view::{Decisions, View, outside};
 use crate::change::Edit;
+use crate::compare::{Difference, Verdict};
 use crate::definitions::Problems;
-use crate::diff::{Difference, Verdict};
 use crate::model::{FieldName, ResourceKey, Value};
 use crate::plan::{Finding, LeftReason, PlannedChange, Step};
-use crate::report::{Carried, Changed, InvalidSet, Outcome, Report};
+use crate::report::{ChangeResult, Changed, InvalidBundle, Outcome, Report};
 use crate::risk::Risk;
 
 /// What is wrong with a stack: `kedge.report/1`.
@@ -36,7 +36,7 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
     let mut map = report_map("kedge.plan/1", report, traffic);
     let view = View::new(report);
     let decided = person(&report.plan);
-    let fates = Fates::new(&decided);
+    let fates = Decisions::new(&decided);
     let short = ShortKeys::new(&report.plan);
     let changes = report.plan.changes.iter();
     let changes: Vec<Json> = changes
@@ -78,7 +78,7 @@ pub fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic
         "complete": changed.is_complete(),
         "stopped": stopped(changed),
         "run_again": changed.run_again,
-        "changes": changed.carried.iter().map(carried).collect::<Vec<_>>(),
+        "changes": changed.results.iter().map(carried).collect::<Vec<_>>(),
         "left": left(report),
         "findings": findings(report),
         "guards": guards(report),
@@ -179,7 +179,7 @@ fn report_map(format: &str, report: &Report, traffic: Option<&Traffic>) -> Map<S
     }
 }
 
-fn invalid(set: &InvalidSet) -> Json {
+fn invalid(set: &InvalidBundle) -> Json {
     let problems = set.problems.iter().flat_map(|problems| &problems.list);
     json!({
         "reason": outside(&set.reason),
@@ -282,9 +282,14 @@ fn records(report: &Report) -> Json {
     json!({ "recorded": records.len() - forgotten, "forgotten": forgotten })
 }
 
-fn change(view: &View<'_>, person: &Fates<'_>, short: &ShortKeys, planned: &PlannedChange) -> Json {
+fn change(
+    view: &View<'_>,
+    person: &Decisions<'_>,
+    short: &ShortKeys,
+    planned: &PlannedChange,
+) -> Json {
     let steps = view.steps(planned);
-    let whos = whos(view.report, person, &steps, planned);
+    let actors = actors(view.report, person, &steps, planned);
     let plan = &view.report.plan;
     let needs_key = planned.risk() == Risk::Destructive && !plan.policy.protected;
     let of = |((one, left), who): ((&Step, Option<&LeftReason>), super::consent::Who)| {
@@ -324,7 +329,7 @@ fn change(view: &View<'_>, person: &Fates<'_>, short: &ShortKeys, planned: &Plan
             "steps",
             steps
                 .into_iter()
-                .zip(whos)
+                .zip(actors)
                 .map(of)
                 .collect::<Vec<_>>()
                 .into(),
@@ -354,8 +359,8 @@ fn edit(edit: Option<&Edit>) -> Map<String, Json> {
         .collect()
 }
 
-fn carried(carried: &Carried) -> Json {
-    let Carried { approved, outcome } = carried;
+fn carried(carried: &ChangeResult) -> Json {
+    let ChangeResult { approved, outcome } = carried;
     let fix = match outcome {
         Outcome::Blocked { fix, .. } => fix.as_ref().map(|fix| outside(fix)),
         _ => None,

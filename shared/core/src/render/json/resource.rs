@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::{named, value_json};
-use crate::diff::{Difference, FieldDifference, ItemDifference};
+use crate::compare::{Difference, FieldDifference, ItemDifference};
 use crate::model::{FieldName, Kind, Timestamp, Unit, Value, field_spec};
 use crate::render::view::outside;
 use crate::report::Report;
@@ -48,7 +48,7 @@ pub(super) fn resource(report: &Report, difference: &Difference) -> Json {
             time(window.map(|window| window.before)).into(),
         ),
         ("verdict", verdict.as_str().into()),
-        ("cause", whole.map(crate::diff::Cause::as_str).into()),
+        ("cause", whole.map(crate::compare::Cause::as_str).into()),
         ("missing", difference.is_missing().into()),
         ("fields", fields_json(fields).into()),
         ("ignored", fields_json(ignored).into()),

@@ -361,7 +361,7 @@ fn invalid() {
         "max_message_bytes",
         "max_mesage_bytes",
     );
-    report.invalid = Some(crate::report::InvalidSet {
+    report.invalid = Some(crate::report::InvalidBundle {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),
     });

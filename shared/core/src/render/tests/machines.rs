@@ -7,7 +7,7 @@ use crate::render::{
     changed_json, check_json, github_annotations, junit_xml, preview_json, problems_github,
     problems_json, problems_junit,
 };
-use crate::report::{Carried, Changed, Outcome, StackVerdict};
+use crate::report::{ChangeResult, Changed, Outcome, StackVerdict};
 
 const ROOT: &str = "definitions";
 
@@ -135,7 +135,7 @@ fn bad_set() -> Problems {
 #[test]
 fn an_invalid_set_is_told_in_every_form() {
     let mut report = World::in_sync().report();
-    report.invalid = Some(crate::report::InvalidSet {
+    report.invalid = Some(crate::report::InvalidBundle {
         reason: "it was deleted".to_owned(),
         problems: Some(bad_set()),
     });
@@ -169,9 +169,9 @@ fn every_json_is_as_its_schema_says() {
             let approved = report.decided.approved.iter().cloned();
             let carried = approved
                 .zip(outcomes)
-                .map(|(approved, outcome)| Carried { approved, outcome });
+                .map(|(approved, outcome)| ChangeResult { approved, outcome });
             let changed = Changed {
-                carried: carried.collect(),
+                results: carried.collect(),
                 ..Changed::default()
             };
             fits("changed", &changed_json(&report, &changed, None));

@@ -1,18 +1,18 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
-mod asked;
 mod blocks;
 mod json_schema;
 mod machines;
 mod pages;
 mod secrets;
+mod state_command;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Around, Traffic};
+use super::{RenderOptions, Traffic};
 use crate::change::Verb;
-use crate::definitions::{DefinitionSet, ParseInput, Problems, parse};
-use crate::diff::{DiffInput, diff};
+use crate::compare::{CompareInput, diff};
+use crate::definitions::{Bundle, ParseInput, Problems, parse};
 use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
@@ -27,7 +27,7 @@ use crate::stored::run::RunRecord;
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
-const AROUND: Around<'static> = Around {
+const AROUND: RenderOptions<'static> = RenderOptions {
     flags: "",
     stack_origin: "branch",
     definitions: "definitions (local files)",
@@ -124,9 +124,9 @@ impl World {
     }
 
     fn declared(&self) -> Result<Declared, Problems> {
-        let set = DefinitionSet::new(self.files.clone()).unwrap();
+        let bundle = Bundle::new(self.files.clone()).unwrap();
         parse(&ParseInput {
-            set: &set,
+            bundle: &bundle,
             stack: &StackName::new("dev").unwrap(),
             overrides: &BTreeMap::new(),
             salt: &SALT,
@@ -196,7 +196,7 @@ impl World {
     fn judge(&self, allow: Option<&[&str]>) -> Report {
         let declared = self.declared().unwrap();
         let (state, live, none) = (self.state.as_ref(), &self.live, BTreeSet::new());
-        let mut comparison = diff(DiffInput {
+        let mut comparison = diff(CompareInput {
             declared: &declared,
             state,
             live,
@@ -227,7 +227,7 @@ impl World {
         let (allowed, policy_allowed) = resolve_allowed(&plan, &names.collect::<Vec<_>>()).unwrap();
         let authority = match allow {
             None => Authority::Policy {
-                seen: &seen,
+                first_seen: &seen,
                 automatic: &[],
                 now: NOW,
             },
@@ -256,7 +256,7 @@ impl World {
             last_good_read_at: watch.last_good_read_at,
             holds: self.holds.list().to_vec(),
             holds_unread: self.holds_unread.clone(),
-            asked: None,
+            command: None,
             open_run: self.open_run.clone(),
             unverified: self.unverified.clone(),
         }

@@ -5,7 +5,7 @@ use crate::render::{
     audit_text, changed_json, changed_text, check_json, check_text, preview_json, preview_text,
     problems_json, problems_text,
 };
-use crate::report::{Carried, Changed, Outcome};
+use crate::report::{ChangeResult, Changed, Outcome};
 
 #[test]
 fn preview() {
@@ -72,10 +72,10 @@ fn run(report: &Report) -> Changed {
     let approved = report.decided.approved.iter().cloned();
     let carried = approved
         .zip(outcomes)
-        .map(|(approved, outcome)| Carried { approved, outcome });
+        .map(|(approved, outcome)| ChangeResult { approved, outcome });
     Changed {
         run: "1-2".to_owned(),
-        carried: carried.collect(),
+        results: carried.collect(),
         recorded: 2,
         forgotten: 1,
         ..Changed::default()
@@ -87,7 +87,7 @@ fn a_hold_that_stops_a_run_is_said() {
     let report = eight_changes().report_for(&[]);
     let reason = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?t=1";
     let mut changed = run(&report);
-    for (number, carried) in changed.carried.iter_mut().enumerate() {
+    for (number, carried) in changed.results.iter_mut().enumerate() {
         carried.outcome = match number {
             0 => Outcome::Done,
             _ => Outcome::Held {
@@ -95,7 +95,7 @@ fn a_hold_that_stops_a_run_is_said() {
             },
         };
     }
-    let held = changed.carried.len() - 1;
+    let held = changed.results.len() - 1;
     let text = changed_text(&report, &changed, &AROUND);
     let hidden = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?[hidden]";
     for part in [
@@ -116,7 +116,7 @@ fn a_hold_that_stops_a_run_is_said() {
 #[test]
 fn changed() {
     let report = eight_changes().report_for(&[]);
-    let around = Around {
+    let around = RenderOptions {
         stack_origin: "--stack",
         ..AROUND
     };
@@ -127,12 +127,12 @@ fn changed() {
 fn changed_by_a_tick() {
     let report = eight_changes().report();
     let approved = report.decided.approved.iter().cloned();
-    let carried = approved.map(|approved| Carried {
+    let carried = approved.map(|approved| ChangeResult {
         approved,
         outcome: Outcome::Done,
     });
     let changed = Changed {
-        carried: carried.collect(),
+        results: carried.collect(),
         ..Changed::default()
     };
     insta::assert_snapshot!(changed_text(&report, &changed, &AROUND));
@@ -197,7 +197,7 @@ fn problems() {
 
 #[test]
 fn verbose_and_coloured() {
-    let around = Around {
+    let around = RenderOptions {
         colour: true,
         verbose: true,
         traffic: Some(Traffic {
@@ -216,7 +216,7 @@ fn verbose_and_coloured() {
     );
     let plain = check_text(
         &report,
-        &Around {
+        &RenderOptions {
             colour: false,
             ..around
         },

@@ -9,7 +9,7 @@ use crate::render::{
     audit_text, changed_json, changed_text, check_json, check_text, github_annotations, junit_xml,
     preview_json, preview_text, problems_github, problems_json, problems_junit, problems_text,
 };
-use crate::report::{Carried, Changed, Outcome};
+use crate::report::{ChangeResult, Changed, Outcome};
 
 /// Where the secret stands in a URL.
 fn url(place: u8, secret: &str) -> String {
@@ -136,15 +136,15 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
         },
     };
     let approved = report.decided.approved.iter().cloned().enumerate();
-    let carried = approved.map(|(n, approved)| Carried {
+    let carried = approved.map(|(n, approved)| ChangeResult {
         approved,
         outcome: outcome(n),
     });
     let changed = Changed {
-        carried: carried.collect(),
+        results: carried.collect(),
         ..Changed::default()
     };
-    let around = Around {
+    let around = RenderOptions {
         verbose: true,
         colour: true,
         ..AROUND

@@ -6,15 +6,15 @@ use super::blocks::{self, Block, Label};
 use super::check::{STRAY, STRAY_HINT, resources};
 use super::frame;
 use super::page::{Page, count};
-use crate::diff::Verdict;
+use crate::compare::Verdict;
 use crate::model::Kind;
-use crate::render::Around;
+use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
 use crate::report::Report;
 
 /// Everything that is known of a stack, as text.
 #[must_use]
-pub fn audit_text(report: &Report, around: &Around<'_>) -> String {
+pub fn audit_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
@@ -38,7 +38,7 @@ fn ignored_beside(view: &View<'_>) -> Vec<Block> {
         .map(|one| {
             let tail = format!("{} {}", one.key.kind().label(), outside(one.key.name()));
             let rows = super::rows::rows(one.key.kind(), &one.ignored, blocks::INDENT);
-            Block::said(Label::Ignored, tail, rows)
+            Block::of(Label::Ignored, tail, rows)
         })
         .collect()
 }
@@ -59,7 +59,7 @@ fn unmanaged(report: &Report) -> Vec<Block> {
             false => ("neither declared nor recorded; never touched", Vec::new()),
         };
         let tail = format!("{number} · {says}");
-        Block::said(Label::Unmanaged, tail, blocks::listed(&names)).with_lines(lines)
+        Block::of(Label::Unmanaged, tail, blocks::listed(&names)).with_lines(lines)
     };
     kinds.into_iter().map(block).collect()
 }
@@ -78,7 +78,7 @@ fn foreign(report: &Report) -> Vec<Block> {
                 Some(condition) => outside(&format!("{member} (under the condition {condition})")),
             };
             let names: Vec<String> = one.foreign.iter().map(name).collect();
-            Block::said(Label::Foreign, tail, blocks::listed(&names))
+            Block::of(Label::Foreign, tail, blocks::listed(&names))
         })
         .collect()
 }
@@ -94,5 +94,5 @@ fn unused(report: &Report) -> Option<Block> {
         "{} of the definitions · accepted, and mean nothing here",
         count(names.len(), "key")
     );
-    (!names.is_empty()).then(|| Block::said(Label::Unused, tail, blocks::listed(&names)))
+    (!names.is_empty()).then(|| Block::of(Label::Unused, tail, blocks::listed(&names)))
 }

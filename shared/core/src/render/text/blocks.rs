@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::rows::rows;
 use super::sentences::sentences;
-use crate::diff::{Cause, Difference, FieldDifference, Verdict};
+use crate::compare::{Cause, Difference, FieldDifference, Verdict};
 use crate::live::{FailureCode, ReadFailure};
 use crate::model::{Declared, Kind, Origin, ResourceKey};
-use crate::render::Around;
+use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
 
 /// Lines below a label stand this much further in than the names beside it.
@@ -97,7 +97,7 @@ pub(super) struct Block {
 
 impl Block {
     /// A block that is not about a resource.
-    pub(super) fn said(label: Label, tail: String, rows: Vec<String>) -> Self {
+    pub(super) fn of(label: Label, tail: String, rows: Vec<String>) -> Self {
         Self {
             label,
             class: None,
@@ -276,7 +276,7 @@ fn origins_on(origins: &BTreeSet<String>, room: usize) -> Vec<String> {
 }
 
 /// The blocks of every declared or recorded resource that has something to say.
-pub(super) fn of_resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
+pub(super) fn of_resources(view: &View<'_>, around: &RenderOptions<'_>) -> Vec<Block> {
     let differences = view.report.comparison.differences.values();
     differences
         .filter_map(|difference| of_resource(view, around, difference))
@@ -286,7 +286,7 @@ pub(super) fn of_resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
 /// The block of one resource; none if there is nothing to say.
 pub(super) fn of_resource(
     view: &View<'_>,
-    around: &Around<'_>,
+    around: &RenderOptions<'_>,
     difference: &Difference,
 ) -> Option<Block> {
     if let Some(failure) = &difference.failure {
@@ -313,7 +313,7 @@ pub(super) fn of_resource(
         rows: rows(key.kind(), fields, INDENT),
         origins: origins(&view.report.declared, key, fields, label),
         lines: sentences(view, difference),
-        ..Block::said(label, tail(view, around, difference), Vec::new())
+        ..Block::of(label, tail(view, around, difference), Vec::new())
     };
     if label == Label::Settling && !view.report.is_changing(key) {
         let text = "changed by us a moment ago; the provider may still show the old value";
@@ -324,7 +324,7 @@ pub(super) fn of_resource(
     Some(block)
 }
 
-fn tail(view: &View<'_>, around: &Around<'_>, difference: &Difference) -> String {
+fn tail(view: &View<'_>, around: &RenderOptions<'_>, difference: &Difference) -> String {
     let mut parts = Vec::new();
     match difference.whole {
         Some(Cause::Missing) => parts.push("missing: recorded and gone".to_owned()),
@@ -404,6 +404,6 @@ fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
         class: Some(Class::Provider(key.scope().provider())),
         names: vec![(key.kind(), outside(key.name()))],
         lines,
-        ..Block::said(Label::Unknown, String::new(), Vec::new())
+        ..Block::of(Label::Unknown, String::new(), Vec::new())
     }
 }

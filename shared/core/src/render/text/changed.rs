@@ -10,19 +10,19 @@ use super::values::value_text;
 use crate::change::{Edit, Verb};
 use crate::model::{FieldName, Kind, ResourceKey};
 use crate::plan::{Approved, Left};
-use crate::render::Around;
+use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
-use crate::report::{Carried, Changed, Outcome, Report, StackVerdict};
+use crate::report::{ChangeResult, Changed, Outcome, Report, StackVerdict};
 
 /// Where the text behind a label begins.
 const INDENT: usize = 11;
 
 /// What a run did, as text.
 #[must_use]
-pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> String {
+pub fn changed_text(report: &Report, changed: &Changed, around: &RenderOptions<'_>) -> String {
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
-    let groups = carried_groups(changed);
+    let groups = result_groups(changed);
     groups
         .iter()
         .for_each(|group| write_group(&mut page, group));
@@ -39,7 +39,7 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &Around<'_>) -> 
     if report.decided.policy_granted {
         rest.retain(|block| block.label != blocks::Label::Policy);
         let tail = report.plan.policy_change.loosened.join(", ");
-        rest.push(blocks::Block::said(
+        rest.push(blocks::Block::of(
             blocks::Label::Policy,
             format!("now: {tail}"),
             Vec::new(),
@@ -69,12 +69,12 @@ struct Group<'a> {
     what: Vec<String>,
 }
 
-fn carried_groups(changed: &Changed) -> Vec<Group<'_>> {
+fn result_groups(changed: &Changed) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut carried: Vec<&Carried> = changed.carried.iter().collect();
+    let mut results: Vec<&ChangeResult> = changed.results.iter().collect();
     // What was done comes first; the order among the done depends on who answered first.
-    carried.sort_by_key(|one| (rank(&one.outcome), one.approved.change.key.clone()));
-    for one in carried {
+    results.sort_by_key(|one| (rank(&one.outcome), one.approved.change.key.clone()));
+    for one in results {
         let change = &one.approved.change;
         let (verb, kind, what) = (change.verb, change.key.kind(), edits(&one.approved));
         let name = outside(change.key.name());
@@ -219,7 +219,7 @@ fn findings(page: &mut Page, report: &Report) {
 
 /// `3 of 5 changes made · 1 blocked · 2 left · 4 recorded`.
 fn counts(page: &mut Page, report: &Report, changed: &Changed) {
-    let all = changed.carried.len();
+    let all = changed.results.len();
     let mut parts = vec![match all {
         0 => "nothing to change".to_owned(),
         _ => format!("{} of {all} changes made", changed.done()),
@@ -231,7 +231,7 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     };
     let ended = |word: &str| {
         let alike = changed
-            .carried
+            .results
             .iter()
             .filter(|one| one.outcome.as_str() == word);
         alike.count()
@@ -256,7 +256,7 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
 }
 
 /// The verdict of the report is older than the changes, so it is not repeated here.
-fn last(page: &mut Page, report: &Report, changed: &Changed, around: &Around<'_>) {
+fn last(page: &mut Page, report: &Report, changed: &Changed, around: &RenderOptions<'_>) {
     let mut parts: Vec<String> = around
         .traffic
         .map(frame::traffic_text)
@@ -268,7 +268,7 @@ fn last(page: &mut Page, report: &Report, changed: &Changed, around: &Around<'_>
             "next: {}",
             frame::command(report, around, "preview")
         ));
-    } else if !changed.carried.is_empty() || report.verdict() != StackVerdict::Clean {
+    } else if !changed.results.is_empty() || report.verdict() != StackVerdict::Clean {
         parts.push(format!("next: {}", frame::command(report, around, "check")));
     }
     let text = parts.join(" · ");

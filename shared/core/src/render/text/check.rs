@@ -3,9 +3,9 @@
 use super::blocks::{self, Block, Label};
 use super::frame;
 use super::page::Page;
-use crate::diff::{Difference, Verdict};
+use crate::compare::{Difference, Verdict};
 use crate::model::{Kind, ResourceKey};
-use crate::render::Around;
+use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
 use crate::report::{Report, StackVerdict};
 
@@ -16,7 +16,7 @@ const UNMANAGED_MAX: usize = 10;
 
 /// What is wrong with a stack, as text.
 #[must_use]
-pub fn check_text(report: &Report, around: &Around<'_>) -> String {
+pub fn check_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
     let mut page = Page::new(around.colour);
     frame::head(&mut page, report, around);
@@ -35,7 +35,7 @@ pub fn check_text(report: &Report, around: &Around<'_>) -> String {
 }
 
 /// The blocks of the resources; of a stack without state only what could not be read and what is blocked.
-pub(super) fn resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
+pub(super) fn resources(view: &View<'_>, around: &RenderOptions<'_>) -> Vec<Block> {
     if !view.report.is_not_adopted() {
         return blocks::of_resources(view, around);
     }
@@ -47,7 +47,7 @@ pub(super) fn resources(view: &View<'_>, around: &Around<'_>) -> Vec<Block> {
 }
 
 /// What is live and nobody's, and apart from it what bears our mark.
-fn unmanaged(report: &Report, around: &Around<'_>) -> Vec<Block> {
+fn unmanaged(report: &Report, around: &RenderOptions<'_>) -> Vec<Block> {
     let comparison = &report.comparison;
     let is_stray = |key: &&ResourceKey| comparison.strays.contains(*key);
     let (strays, others): (Vec<_>, Vec<_>) = comparison.unmanaged.iter().partition(is_stray);
@@ -68,7 +68,7 @@ pub(super) const STRAY: &str =
 pub(super) const STRAY_HINT: &str =
     "kedge made it, as far as its comment tells: declare it, or delete it by hand";
 
-fn listed(keys: &[&ResourceKey], tail: &str, around: &Around<'_>) -> Option<Block> {
+fn listed(keys: &[&ResourceKey], tail: &str, around: &RenderOptions<'_>) -> Option<Block> {
     let most = if around.verbose {
         usize::MAX
     } else {
@@ -80,18 +80,18 @@ fn listed(keys: &[&ResourceKey], tail: &str, around: &Around<'_>) -> Option<Bloc
         [] => None,
         [one] => {
             let tail = format!("{} · {tail}", name(one.kind(), one.name()));
-            Some(Block::said(Label::Unmanaged, tail, Vec::new()))
+            Some(Block::of(Label::Unmanaged, tail, Vec::new()))
         }
         _ => {
             let tail = format!("{} resources · {tail}", keys.len());
             let list = blocks::cut(names, keys.len(), most, "kedge audit");
-            Some(Block::said(Label::Unmanaged, tail, blocks::listed(&list)))
+            Some(Block::of(Label::Unmanaged, tail, blocks::listed(&list)))
         }
     }
 }
 
 /// What to do next, if anything.
-fn next(report: &Report, around: &Around<'_>) -> Option<String> {
+fn next(report: &Report, around: &RenderOptions<'_>) -> Option<String> {
     if report.verdict() == StackVerdict::Clean {
         return None;
     }

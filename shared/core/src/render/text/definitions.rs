@@ -2,14 +2,14 @@
 
 use crate::model::{Timestamp, ago};
 use crate::render::view::outside;
-use crate::stored::set::{Pushed, StoredSet};
+use crate::stored::bundle::{Pushed, StoredBundle};
 
 /// The most characters of a branch or an actor: the line has to hold more.
 const NAME_CHARS_MAX: usize = 40;
 
 /// `revision 3f9a1c2b7d10 main, ana@laptop, 2 h ago`; of a rollback, what it brought back.
 #[must_use]
-pub fn stored_text(stored: &StoredSet, now: Timestamp) -> String {
+pub fn stored_text(stored: &StoredBundle, now: Timestamp) -> String {
     let Pushed {
         actor, at, branch, ..
     } = &stored.pushed;
@@ -33,14 +33,14 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definitions::DefinitionSet;
+    use crate::definitions::Bundle;
     use crate::model::StackName;
 
     #[test]
     fn where_a_set_comes_from() {
-        let mut stored = StoredSet {
+        let mut stored = StoredBundle {
             stack: StackName::new("dev").unwrap(),
-            set: DefinitionSet::default(),
+            bundle: Bundle::default(),
             follows: None,
             pushed: Pushed {
                 actor: "ana@laptop".to_owned(),
@@ -50,7 +50,7 @@ mod tests {
             },
             rollback_of: None,
         };
-        let text = |stored: &StoredSet, ms| stored_text(stored, Timestamp(ms));
+        let text = |stored: &StoredBundle, ms| stored_text(stored, Timestamp(ms));
         assert_eq!(
             text(&stored, -5),
             "revision e3b0c44298fc, ana@laptop, 0 s ago"

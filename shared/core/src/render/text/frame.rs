@@ -3,12 +3,12 @@
 use super::blocks::{Block, Label};
 use super::page::{Page, Tone, WIDTH, count, flow};
 use super::values::span_text;
-use crate::diff::{Cause, Verdict};
+use crate::compare::{Cause, Verdict};
 use crate::model::{Allowance, Policy};
 use crate::plan::GuardName;
 use crate::render::view::{View, outside};
-use crate::render::{Around, Traffic};
-use crate::report::{InvalidSet, Report, StackVerdict};
+use crate::render::{RenderOptions, Traffic};
+use crate::report::{InvalidBundle, Report, StackVerdict};
 use crate::stored::hold::Hold;
 
 /// The most problems of a set that a page lists; the push that stored it told them all.
@@ -16,7 +16,7 @@ const PROBLEMS_MAX: usize = 10;
 
 /// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · unattended: …`, or, of
 /// stored definitions, `… · revision 3f9a1c2b7d10 main, ana, 2 h ago · unattended: …`.
-pub(super) fn head(page: &mut Page, report: &Report, around: &Around<'_>) {
+pub(super) fn head(page: &mut Page, report: &Report, around: &RenderOptions<'_>) {
     let declared = &report.declared;
     let revision = &declared.revision;
     let definitions = match &report.invalid {
@@ -68,7 +68,7 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
             }
         };
         let tail = format!("{trip} · {what}");
-        blocks.push(Block::said(Label::Guard, tail, Vec::new()));
+        blocks.push(Block::of(Label::Guard, tail, Vec::new()));
     }
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
@@ -76,13 +76,13 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         let line =
             "nothing is done by itself; a person's `kedge up` or a push begins the stack anew";
         let lines = vec![vec![line.to_owned()]];
-        blocks.push(Block::said(Label::Retired, tail, Vec::new()).with_lines(lines));
+        blocks.push(Block::of(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
     blocks.extend(report.plan.variables.iter().map(|variable| {
         let line =
             "what depends on it waits for a person's `kedge up`, and a tick changes nothing of it";
         let lines = vec![vec![line.to_owned()]];
-        Block::said(Label::Variable, outside(&variable.to_string()), Vec::new()).with_lines(lines)
+        Block::of(Label::Variable, outside(&variable.to_string()), Vec::new()).with_lines(lines)
     }));
     let change = &report.plan.policy_change;
     if !change.loosened.is_empty() {
@@ -93,11 +93,11 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
         };
         let lines = vec![vec![needs.to_owned()]];
         let tail = format!("would become looser: {}", change.loosened.join(", "));
-        blocks.push(Block::said(Label::Policy, tail, Vec::new()).with_lines(lines));
+        blocks.push(Block::of(Label::Policy, tail, Vec::new()).with_lines(lines));
     }
     if !change.tightened.is_empty() {
         let tail = format!("stricter from now on: {}", change.tightened.join(", "));
-        blocks.push(Block::said(Label::Policy, tail, Vec::new()));
+        blocks.push(Block::of(Label::Policy, tail, Vec::new()));
     }
     blocks
 }
@@ -105,24 +105,24 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
 /// The run that is changing the stack, or stopped in the middle.
 fn open_run(report: &Report) -> Option<Block> {
     if let Some(why) = &report.unverified {
-        return Some(Block::said(Label::BeingChanged, outside(why), Vec::new()));
+        return Some(Block::of(Label::BeingChanged, outside(why), Vec::new()));
     }
     let run = report.open_run.as_ref()?;
     let label = match run.is_working() {
         true => Label::BeingChanged,
         false => Label::BrokeOff,
     };
-    Some(Block::said(label, outside(&run.to_string()), Vec::new()))
+    Some(Block::of(label, outside(&run.to_string()), Vec::new()))
 }
 
 /// Definitions that can't be used: why, what is wrong with them, and what that means.
-fn invalid(set: &InvalidSet) -> Block {
-    let problems = set.problems.iter().flat_map(|problems| &problems.list);
+fn invalid(bundle: &InvalidBundle) -> Block {
+    let problems = bundle.problems.iter().flat_map(|problems| &problems.list);
     let rows: Vec<String> = problems
         .take(PROBLEMS_MAX)
         .map(|one| format!("{}:{}:{} {}", one.file, one.line, one.column, one.message))
         .collect();
-    let all = set.problems.as_ref();
+    let all = bundle.problems.as_ref();
     let all = all.map_or(0, |problems| problems.list.len() + problems.left_out);
     let more = match all.saturating_sub(rows.len()) {
         0 => Vec::new(),
@@ -134,7 +134,7 @@ fn invalid(set: &InvalidSet) -> Block {
         .map(|row| outside(&row))
         .collect();
     let line = "drift is looked for by the last good revision; nothing is withdrawn or changed";
-    Block::said(Label::Invalid, outside(&set.reason), rows).with_lines(vec![vec![line.to_owned()]])
+    Block::of(Label::Invalid, outside(&bundle.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// Holds that stand, those that ended since the last check, and holds that can't be read.
@@ -142,7 +142,7 @@ pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
     let unread = report.holds_unread.iter().map(|unread| {
         let line = "nothing is corrected or deployed, whoever asks; still checked";
         let lines = vec![vec![line.to_owned()]];
-        Block::said(Label::Held, outside(&unread.says()), Vec::new()).with_lines(lines)
+        Block::of(Label::Held, outside(&unread.describe()), Vec::new()).with_lines(lines)
     });
     let holds = report.holds.iter().map(|hold| held(hold, report));
     unread.chain(holds).collect()
@@ -170,7 +170,7 @@ fn held(hold: &Hold, report: &Report) -> Block {
             "corrections and deploys go on",
         ),
     };
-    Block::said(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
+    Block::of(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// A stack without state: one line with counts, never a list of drift (semantics 7.1).
@@ -216,7 +216,7 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
         false if absent == 0 => "none of it is live, and what is blocked nobody creates",
         false => "none of it is live: a deploy may create it",
     };
-    Block::said(Label::NotAdoptedStack, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
+    Block::of(Label::NotAdoptedStack, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// `41 of 44 checked · 1 drifted · 1 pending · …`.
@@ -263,7 +263,12 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
 }
 
 /// `9 reads, 0 writes · DRIFTED · next: kedge preview`.
-pub(super) fn last(page: &mut Page, report: &Report, around: &Around<'_>, next: Option<&str>) {
+pub(super) fn last(
+    page: &mut Page,
+    report: &Report,
+    around: &RenderOptions<'_>,
+    next: Option<&str>,
+) {
     let verdict = report.verdict();
     let tone = match verdict {
         StackVerdict::Clean => Tone::Good,
@@ -296,13 +301,13 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
 }
 
 /// The push that must come before anything else, if one must.
-pub(super) fn push_first(report: &Report, around: &Around<'_>) -> Option<String> {
+pub(super) fn push_first(report: &Report, around: &RenderOptions<'_>) -> Option<String> {
     let flags = report.push_first.as_ref()?;
     Some(command(report, around, &format!("push{flags}")))
 }
 
 /// A command for this stack; the stack is named where the shell does not remember it.
-pub(super) fn command(report: &Report, around: &Around<'_>, verb: &str) -> String {
+pub(super) fn command(report: &Report, around: &RenderOptions<'_>, verb: &str) -> String {
     let flags = around.flags;
     match around.stack_origin {
         "--stack" => format!("kedge {verb} --stack {}{flags}", report.declared.stack),

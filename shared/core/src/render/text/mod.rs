@@ -1,7 +1,6 @@
 //! Pages for people: one per command.
 
 mod accept;
-mod asked;
 mod audit;
 mod blocks;
 mod changed;
@@ -12,15 +11,16 @@ mod page;
 mod preview;
 mod rows;
 mod sentences;
+mod state_command;
 mod values;
 
 pub use accept::accept_text;
-pub use asked::{asked_text, holds_text};
 pub use audit::audit_text;
 pub use changed::changed_text;
 pub use check::check_text;
 pub use definitions::stored_text;
 pub use preview::preview_text;
+pub use state_command::{holds_text, state_command_text};
 pub use values::value_text;
 
 use crate::definitions::Problems;

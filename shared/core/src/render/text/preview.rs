@@ -8,12 +8,12 @@ use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
 use super::sentences::{cause_text, finding_text, left_text, risk_and_says};
 use super::values::{plain_text, value_text};
 use crate::change::{Edit, Verb};
-use crate::diff::Cause;
+use crate::compare::Cause;
 use crate::model::{FieldName, Kind};
 use crate::plan::{LeftReason, PlannedChange, Step};
-use crate::render::Around;
-use crate::render::consent::{Commands, Who, commands, person, whos};
-use crate::render::view::{Fates, View, outside};
+use crate::render::RenderOptions;
+use crate::render::consent::{Commands, Who, actors, commands, person};
+use crate::render::view::{Decisions, View, outside};
 use crate::report::{Report, StackVerdict};
 
 /// Where the lines of a change begin.
@@ -21,7 +21,7 @@ const INDENT: usize = 11;
 
 /// The plan of a stack, as text.
 #[must_use]
-pub fn preview_text(report: &Report, around: &Around<'_>) -> String {
+pub fn preview_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
     let commands = commands(report, around.flags);
     let mut page = Page::new(around.colour);
@@ -100,13 +100,13 @@ struct Entry {
 
 fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
     let decided = person(&view.report.plan);
-    let fates = Fates::new(&decided);
+    let fates = Decisions::new(&decided);
     let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
     for planned in &view.report.plan.changes {
         let steps = view.steps(planned);
-        let whos = whos(view.report, &fates, &steps, planned);
+        let actors = actors(view.report, &fates, &steps, planned);
         let mut by_who: BTreeMap<Who, Vec<(&Step, Option<&LeftReason>)>> = BTreeMap::new();
-        for (who, step) in whos.into_iter().zip(steps) {
+        for (who, step) in actors.into_iter().zip(steps) {
             by_who.entry(who).or_default().push(step);
         }
         for (who, steps) in by_who {

@@ -2,7 +2,7 @@
 
 use super::page::{WIDTH, columns, flow};
 use super::values::{plain_text, value_text};
-use crate::diff::{Cause, FieldDifference, ItemDifference};
+use crate::compare::{Cause, FieldDifference, ItemDifference};
 use crate::model::{FieldName, Kind, Value};
 use crate::render::view::outside;
 

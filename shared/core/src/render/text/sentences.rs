@@ -1,7 +1,7 @@
 //! What a difference means: what correcting it risks, who does it, why it is left.
 
 use crate::change::{Edit, Verb};
-use crate::diff::{Cause, Difference, Verdict};
+use crate::compare::{Cause, Difference, Verdict};
 use crate::plan::{Finding, FindingKind, LeftReason, Step};
 use crate::render::view::{View, outside};
 use crate::risk::Risk;

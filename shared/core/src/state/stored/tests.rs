@@ -117,7 +117,7 @@ fn a_url_that_shows_what_it_must_hide_is_damage() {
     assert_ne!(bad, text);
     assert!(matches!(
         decode(bad.as_bytes(), &stack),
-        Err(DecodeError::Stored(StoredError::Senseless { .. }))
+        Err(DecodeError::Stored(StoredError::InvalidValue { .. }))
     ));
     let fine = bad.replace("?token=x", "");
     assert!(decode(fine.as_bytes(), &stack).is_ok());

@@ -7,13 +7,13 @@ use std::error::Error;
 use serde_json::{Value, json};
 
 use super::bounded::{COUNT_MAX, TIME_MS_MAX};
+use super::bundle::{StoredBundle, StoredFiles};
 use super::format::{self, EncodeError, Format, OBJECT_BYTES_MAX, Stored, StoredError};
 use super::grant::{Grant, StoredGrant};
 use super::hold::{Holds, StoredHolds};
 use super::index::{Index, StoredIndex};
 use super::lease::{Lease, StoredLease};
 use super::run::{RunRecord, StoredRun};
-use super::set::{StoredFiles, StoredSet};
 use crate::model::{Kind, StackName, Timestamp};
 use crate::state::Watch;
 use crate::state::stored::{self, StoredState};
@@ -82,9 +82,9 @@ fn objects() -> [Object; 8] {
             Ok(Watch::decode(bytes).map_err(refused)?.encode().unwrap())
         }),
         object::<StoredFiles>("set", include_str!("../samples/set.json"), |bytes| {
-            let read = StoredSet::decode(bytes, &dev());
-            let set = read.map_err(|error| Refused::of(&error, error.is_newer()))?;
-            Ok(set.encode().unwrap())
+            let read = StoredBundle::decode(bytes, &dev());
+            let bundle = read.map_err(|error| Refused::of(&error, error.is_newer()))?;
+            Ok(bundle.encode().unwrap())
         }),
         object::<StoredIndex>("index", include_str!("../samples/index.json"), |bytes| {
             Ok(Index::decode(bytes).map_err(refused)?.encode().unwrap())

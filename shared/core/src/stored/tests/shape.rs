@@ -52,54 +52,54 @@ impl Trace<'_> {
 }
 
 #[derive(Debug)]
-struct Problem(String);
+struct ShapeFault(String);
 
-impl fmt::Display for Problem {
+impl fmt::Display for ShapeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for ShapeFault {}
 
-impl de::Error for Problem {
+impl de::Error for ShapeFault {
     fn custom<T: fmt::Display>(text: T) -> Self {
         Self(text.to_string())
     }
 }
 
 impl<'de> Deserializer<'de> for Trace<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
-        Err(Problem("a form that this test can't follow".to_owned()))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ShapeFault> {
+        Err(ShapeFault("a form that this test can't follow".to_owned()))
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_bool(true)
     }
 
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_i64(1)
     }
 
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_u32(1)
     }
 
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_u64(1)
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_str("x")
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_str("x")
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         // A form may hold itself: what is deeper has no keys that were not met.
         const DEPTH_MAX: usize = 10;
         match self.depth < DEPTH_MAX {
@@ -108,7 +108,7 @@ impl<'de> Deserializer<'de> for Trace<'_> {
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_seq(Once(Some(self)))
     }
 
@@ -116,14 +116,14 @@ impl<'de> Deserializer<'de> for Trace<'_> {
         self,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, Problem> {
+    ) -> Result<V::Value, ShapeFault> {
         visitor.visit_seq(Many {
             trace: self,
             left: len,
         })
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeFault> {
         visitor.visit_map(Keys {
             trace: self,
             keys: ["x"].iter(),
@@ -135,7 +135,7 @@ impl<'de> Deserializer<'de> for Trace<'_> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Problem> {
+    ) -> Result<V::Value, ShapeFault> {
         self.note(name, fields);
         visitor.visit_map(Keys {
             trace: self,
@@ -148,7 +148,7 @@ impl<'de> Deserializer<'de> for Trace<'_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Problem> {
+    ) -> Result<V::Value, ShapeFault> {
         self.note(name, variants);
         let word = variants[self.word % variants.len()];
         let trace = Self { word: 0, ..self };
@@ -165,12 +165,12 @@ impl<'de> Deserializer<'de> for Trace<'_> {
 struct Once<'a>(Option<Trace<'a>>);
 
 impl<'de> SeqAccess<'de> for Once<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Problem> {
+    ) -> Result<Option<S::Value>, ShapeFault> {
         let next = self.0.take().map(|trace| seed.deserialize(trace));
         next.transpose()
     }
@@ -182,12 +182,12 @@ struct Many<'a> {
 }
 
 impl<'de> SeqAccess<'de> for Many<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Problem> {
+    ) -> Result<Option<S::Value>, ShapeFault> {
         match self.left {
             0 => Ok(None),
             left => {
@@ -204,21 +204,24 @@ struct Keys<'a> {
 }
 
 impl<'de> MapAccess<'de> for Keys<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Problem> {
+    ) -> Result<Option<S::Value>, ShapeFault> {
         let next = self.keys.next();
         let key = next.map(|key| {
-            let key: StrDeserializer<'_, Problem> = (*key).into_deserializer();
+            let key: StrDeserializer<'_, ShapeFault> = (*key).into_deserializer();
             seed.deserialize(key)
         });
         key.transpose()
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Problem> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, ShapeFault> {
         seed.deserialize(self.trace)
     }
 }
@@ -230,27 +233,37 @@ struct Word<'a> {
 }
 
 impl<'de> EnumAccess<'de> for Word<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Problem> {
-        let word: StrDeserializer<'_, Problem> = self.word.into_deserializer();
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self), ShapeFault> {
+        let word: StrDeserializer<'_, ShapeFault> = self.word.into_deserializer();
         Ok((seed.deserialize(word)?, self))
     }
 }
 
 impl<'de> VariantAccess<'de> for Word<'_> {
-    type Error = Problem;
+    type Error = ShapeFault;
 
-    fn unit_variant(self) -> Result<(), Problem> {
+    fn unit_variant(self) -> Result<(), ShapeFault> {
         Ok(())
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Problem> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, ShapeFault> {
         seed.deserialize(self.trace)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Problem> {
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, ShapeFault> {
         self.trace.deserialize_tuple(len, visitor)
     }
 
@@ -258,7 +271,7 @@ impl<'de> VariantAccess<'de> for Word<'_> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Problem> {
+    ) -> Result<V::Value, ShapeFault> {
         self.trace.note(&self.name, fields);
         visitor.visit_map(Keys {
             trace: self.trace,

@@ -11,7 +11,7 @@ use kedge_core::live::{FailureCode, ReadFailure};
 
 use super::normalize::UnsendableError;
 use super::requests::RequestError;
-use super::wire::{self, Done, ErrorItem, Problem, WireError};
+use super::wire::{self, Acknowledged, AivenProblem, ErrorItem, WireError};
 use crate::ports::HttpError;
 use crate::transport::{CallError, Retry, WriteAnswer, WriteFailure};
 
@@ -35,7 +35,7 @@ pub(super) enum NotFound {
 
 /// Sorts a 404.
 pub(super) fn not_found(response: &Response<Bytes>) -> NotFound {
-    let problem = Problem::read(response.body());
+    let problem = AivenProblem::read(response.body());
     let message = problem.message.to_ascii_lowercase();
     if problem.code == "kafka_topic_not_found" {
         NotFound::Topic
@@ -97,7 +97,9 @@ fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
     let seconds = header
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .or_else(|| {
-            let message = Problem::read(response.body()).message.to_ascii_lowercase();
+            let message = AivenProblem::read(response.body())
+                .message
+                .to_ascii_lowercase();
             let (_, rest) = message.split_once("try again in ")?;
             let digits = rest
                 .find(|c: char| !c.is_ascii_digit())
@@ -112,24 +114,24 @@ fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
 }
 
 /// Whether a 2xx really says that it was done; what it complains of, if it does.
-fn done(response: &Response<Bytes>) -> Result<Option<Problem>, WireError> {
+fn done(response: &Response<Bytes>) -> Result<Option<AivenProblem>, WireError> {
     if response.status().as_u16() == 204 {
         return Ok(None);
     }
-    let done: Done = wire::read(response.body())?;
+    let done: Acknowledged = wire::read(response.body())?;
     Ok(complaint(done.errors.as_deref()))
 }
 
 /// The errors of an answer that calls itself a success, which Aiven's own client takes for a
 /// failure (aiven-go-client: client.go).
-fn complaint(errors: Option<&[ErrorItem]>) -> Option<Problem> {
+fn complaint(errors: Option<&[ErrorItem]>) -> Option<AivenProblem> {
     errors
         .filter(|items| !items.is_empty())
-        .map(Problem::of_items)
+        .map(AivenProblem::of_items)
 }
 
 /// The status, and what was said with it, in Aiven's own words if it has any.
-fn told(status: u16, problem: &Problem) -> String {
+fn told(status: u16, problem: &AivenProblem) -> String {
     let said = [&problem.message, &problem.beside, &problem.code]
         .into_iter()
         .find(|words| !words.is_empty());
@@ -141,12 +143,12 @@ fn told(status: u16, problem: &Problem) -> String {
 
 /// Whether a 501 is about a topic that is being made, and not about the call.
 pub(super) fn is_about_a_topic(response: &Response<Bytes>) -> bool {
-    Problem::read(response.body()).says("kafka topic")
+    AivenProblem::read(response.body()).says("kafka topic")
 }
 
 /// What an answer says, for a sentence of ours about it.
 pub(super) fn said(response: &Response<Bytes>) -> String {
-    let problem = Problem::read(response.body());
+    let problem = AivenProblem::read(response.body());
     told(response.status().as_u16(), &problem)
 }
 
@@ -161,7 +163,7 @@ fn failure(code: FailureCode, reason: String) -> ReadFailure {
 /// What an answer that is not a 200 means for a read that needs `permission`.
 pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> ReadFailure {
     let status = response.status().as_u16();
-    let problem = Problem::read(response.body());
+    let problem = AivenProblem::read(response.body());
     let reason = told(status, &problem);
     match status {
         _ if is_bad_token(status, &problem) => failure(
@@ -203,19 +205,19 @@ pub(super) fn topic_failure(response: &Response<Bytes>) -> ReadFailure {
 }
 
 /// Whether the token was refused: 401, and 403 with a code of its own (Aiven OpenAPI).
-fn is_bad_token(status: u16, problem: &Problem) -> bool {
+fn is_bad_token(status: u16, problem: &AivenProblem) -> bool {
     status == 401 || (status == 403 && problem.code == "authentication_failed")
 }
 
 /// Whether a 403 may be about a permission, and not about the caller's address or anything else that
 /// has a code of its own (Aiven OpenAPI).
-fn lacks(problem: &Problem) -> bool {
+fn lacks(problem: &AivenProblem) -> bool {
     matches!(problem.code.as_str(), "" | "permission_denied")
 }
 
 /// Why a call that needs `permission` is forbidden. Without a code nobody knows that it is this
 /// permission; that the call needs it is true all the same.
-fn forbidden(permission: &str, problem: &Problem) -> String {
+fn forbidden(permission: &str, problem: &AivenProblem) -> String {
     let words = [&problem.message, &problem.beside]
         .into_iter()
         .find(|words| !words.is_empty());
@@ -324,7 +326,7 @@ fn write_silence(error: &CallError, ambiguous: bool) -> ChangeError {
 fn write_error(verb: Verb, begun_before: bool, answer: &WriteAnswer) -> Option<ChangeError> {
     let response = &answer.response;
     let status = response.status().as_u16();
-    let problem = Problem::read(response.body());
+    let problem = AivenProblem::read(response.body());
     let reason = told(status, &problem);
     let failed = |reason| ChangeError::Failed { reason };
     Some(match status {
@@ -373,7 +375,7 @@ fn conflict(
     verb: Verb,
     maybe_ours: bool,
     reason: String,
-    problem: &Problem,
+    problem: &AivenProblem,
 ) -> Option<ChangeError> {
     let fix = match problem.code.as_str() {
         "kafka_topic_queued_for_deletion" if verb == Verb::Delete => return None,

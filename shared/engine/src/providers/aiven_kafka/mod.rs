@@ -18,7 +18,7 @@ use kedge_core::live::{FailureCode, ReadFailure, ScopeReading, Wanted};
 use kedge_core::model::Kind;
 
 use self::error::{NotFound, SERVICE_PERMISSION, TOPIC_PERMISSION};
-use self::requests::{RequestError, Requests, TOKEN_VARIABLE};
+use self::requests::{AivenRequests, RequestError, TOKEN_VARIABLE};
 use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
 use crate::ports::{ReadPorts, ReadRequest, Secrets, WritePorts};
@@ -92,9 +92,9 @@ fn requests<P: Secrets>(
     cx: Context<'_, P>,
     project: &str,
     service: &str,
-) -> Result<Requests, RequestError> {
+) -> Result<AivenRequests, RequestError> {
     let token = cx.ports.secret(TOKEN_VARIABLE);
-    Requests::new(
+    AivenRequests::new(
         &cx.session.endpoints.aiven,
         token.as_ref(),
         project,
@@ -105,7 +105,7 @@ fn requests<P: Secrets>(
 /// Asks everything at once, within the cap; answers come in the order of the questions.
 async fn ask_all<P: ReadPorts>(
     cx: Context<'_, P>,
-    requests: &Requests,
+    requests: &AivenRequests,
     asks: Vec<Ask>,
 ) -> Vec<Answer> {
     // Collected first: a lazy map would keep the outer future from being Send.
@@ -122,7 +122,7 @@ async fn ask_all<P: ReadPorts>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-async fn answer<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, ask: Ask) -> Answer {
+async fn answer<P: ReadPorts>(cx: Context<'_, P>, requests: &AivenRequests, ask: Ask) -> Answer {
     match ask {
         Ask::Bulk(names) => bulk(cx, requests, names).await,
         Ask::Single(name) => single(cx, requests, name).await,
@@ -132,7 +132,7 @@ async fn answer<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, ask: Ask)
 
 async fn list<P: ReadPorts>(
     cx: Context<'_, P>,
-    requests: &Requests,
+    requests: &AivenRequests,
 ) -> Result<Vec<TopicSummary>, ReadFailure> {
     let response = send(cx, requests.list()).await?;
     if response.status() != 200 {
@@ -146,7 +146,11 @@ async fn list<P: ReadPorts>(
     }
 }
 
-async fn bulk<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, names: Vec<String>) -> Answer {
+async fn bulk<P: ReadPorts>(
+    cx: Context<'_, P>,
+    requests: &AivenRequests,
+    names: Vec<String>,
+) -> Answer {
     let response = match send(cx, requests.bulk(&names)).await {
         Ok(response) => response,
         Err(failure) => return Answer::Failed(names, failure),
@@ -179,7 +183,11 @@ async fn bulk<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, names: Vec<
     }
 }
 
-async fn single<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, name: String) -> Answer {
+async fn single<P: ReadPorts>(
+    cx: Context<'_, P>,
+    requests: &AivenRequests,
+    name: String,
+) -> Answer {
     let response = match send(cx, requests.topic(&name)).await {
         Ok(response) => response,
         Err(failure) => return Answer::Topic(name, Err(failure)),
@@ -203,7 +211,10 @@ async fn single<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests, name: Str
 }
 
 /// Whether the service is running.
-async fn running<P: ReadPorts>(cx: Context<'_, P>, requests: &Requests) -> Result<(), ReadFailure> {
+async fn running<P: ReadPorts>(
+    cx: Context<'_, P>,
+    requests: &AivenRequests,
+) -> Result<(), ReadFailure> {
     let response = send(cx, requests.service()).await?;
     if response.status() != 200 {
         return Err(error::read_failure(&response, SERVICE_PERMISSION));

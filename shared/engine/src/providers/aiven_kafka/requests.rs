@@ -25,7 +25,7 @@ pub(super) enum RequestError {
 
 /// The requests about one service.
 #[derive(Debug, Clone)]
-pub(super) struct Requests {
+pub(super) struct AivenRequests {
     /// Without a final slash.
     endpoint: String,
     /// `project/{project}/service/{service}`, encoded.
@@ -33,7 +33,7 @@ pub(super) struct Requests {
     authorization: HeaderValue,
 }
 
-impl Requests {
+impl AivenRequests {
     /// Takes the token and the names; asks nothing yet.
     pub(super) fn new(
         endpoint: &str,
@@ -168,9 +168,9 @@ mod tests {
     use super::*;
     use crate::ports::is_known_read;
 
-    fn requests() -> Requests {
+    fn requests() -> AivenRequests {
         let token = SecretText::new("t0ken\n");
-        Requests::new("https://api.aiven.io/", Some(&token), "my proj", "kafka/1").unwrap()
+        AivenRequests::new("https://api.aiven.io/", Some(&token), "my proj", "kafka/1").unwrap()
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
         let token = SecretText::new("t");
         let new = |endpoint: &str, token: Option<&str>, project: &str| {
             let token = token.map(SecretText::new);
-            Requests::new(endpoint, token.as_ref(), project, "s").map(|_| ())
+            AivenRequests::new(endpoint, token.as_ref(), project, "s").map(|_| ())
         };
         for missing in [None, Some(""), Some(" \n"), Some("a\nb")] {
             assert!(matches!(
@@ -236,7 +236,7 @@ mod tests {
                 Err(RequestError::Address(_))
             ));
         }
-        let broken = Requests::new("no address", Some(&token), "p", "s").unwrap();
+        let broken = AivenRequests::new("no address", Some(&token), "p", "s").unwrap();
         assert!(matches!(broken.list(), Err(RequestError::Address(_))));
     }
 }

@@ -177,7 +177,7 @@ pub(super) enum ConfigValue {
 /// What an error body tells that is fit to be shown: bodies may carry credentials
 /// (aiven-go-client: client.go), so only messages and the code are taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct AivenProblem {
     pub(super) code: String,
     /// Aiven's own words; empty if it says nothing.
     pub(super) message: String,
@@ -202,7 +202,7 @@ pub(super) struct ErrorItem {
     error_code: Scalar,
 }
 
-impl Problem {
+impl AivenProblem {
     /// Reads an error body; empty if it is none.
     pub(super) fn read(body: &[u8]) -> Self {
         let Ok(twin) = read::<ErrorBody>(body) else {
@@ -249,7 +249,7 @@ impl Problem {
 
 /// What a successful write answers: an object, with no errors in it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Done {
+pub(super) struct Acknowledged {
     #[serde(default)]
     pub(super) errors: Option<Vec<ErrorItem>>,
 }
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn error_bodies() {
         let body = br#"{"errors":[{"error_code":"kafka_topic_already_exists","message":"Topic 'orders' already exists.","status":409}],"message":"Topic 'orders' already exists."}"#;
-        let problem = Problem::read(body);
+        let problem = AivenProblem::read(body);
         assert_eq!(problem.code, "kafka_topic_already_exists");
         assert_eq!(problem.message, "Topic 'orders' already exists");
         assert!(problem.says("already exists"));
@@ -303,20 +303,20 @@ mod tests {
             br#"{"message":5,"errors":[{"message":7}]}"#,
             br#"{"errors":"no"}"#,
         ] {
-            assert_eq!(Problem::read(odd), Problem::default());
+            assert_eq!(AivenProblem::read(odd), AivenProblem::default());
         }
         let several = br#"{"message":"Bad request.","errors":[{"message":"bad \u001b[31mkey","error_code":"c"},{"message":"Bad request"},{"message":"see https://u:pa55@h/?t=s3cret"}]}"#;
-        let problem = Problem::read(several);
+        let problem = AivenProblem::read(several);
         assert_eq!(
             problem.message,
             "Bad request; bad [31mkey; see https://[hidden]@h/?[hidden]"
         );
         assert!(!problem.is_silent());
-        let gateway = Problem::read(b"upstream is down\n");
+        let gateway = AivenProblem::read(b"upstream is down\n");
         assert_eq!(gateway.beside, "upstream is down");
         assert!(gateway.is_silent());
         let long = format!(r#"{{"message":"a\nb{}"}}"#, "x".repeat(900));
-        let message = Problem::read(long.as_bytes()).message;
+        let message = AivenProblem::read(long.as_bytes()).message;
         assert!(message.chars().count() < 310, "{message}");
         assert!(message.starts_with("a bx"));
     }

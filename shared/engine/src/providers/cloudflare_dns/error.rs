@@ -12,7 +12,7 @@ use kedge_core::live::{FailureCode, ReadFailure};
 use super::super::words::words;
 use super::batch::Batch;
 use super::requests::TOKEN_NAME;
-use super::wire::{Problem, problems};
+use super::wire::{CloudflareProblem, problems};
 use crate::ports::HttpError;
 use crate::transport::{CallError, Retry};
 
@@ -146,7 +146,7 @@ enum Meaning {
 
 /// Sorts an answer, by code before status: 6003 and 9106 come as 400 though they are about
 /// credentials, 7003 as 404 or 400.
-fn meaning(status: StatusCode, problems: &[Problem]) -> Meaning {
+fn meaning(status: StatusCode, problems: &[CloudflareProblem]) -> Meaning {
     // A body of 429 has any code or none, so the status decides (octodns-cloudflare tests).
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Meaning::RateLimited;
@@ -171,7 +171,7 @@ fn meaning(status: StatusCode, problems: &[Problem]) -> Meaning {
 
 /// Whether a refusal of credentials is surely about the token or its permissions: it says so, or it says
 /// nothing. Others are about what is read-only, an address that a token is bound to, a firewall.
-fn is_about_the_token(problems: &[Problem]) -> bool {
+fn is_about_the_token(problems: &[CloudflareProblem]) -> bool {
     problems.iter().all(|problem| match problem.code {
         6003 | 6111 | 9103 | 9106 | 10000 => true,
         9109 => !problem.message.contains("location"),
@@ -190,7 +190,7 @@ pub(super) fn no_success(response: &Response<Bytes>) -> String {
 }
 
 /// `403: Authentication error`, with what Cloudflare says, or `else_text` if it says nothing.
-fn said(status: StatusCode, problems: &[Problem], else_text: &str) -> String {
+fn said(status: StatusCode, problems: &[CloudflareProblem], else_text: &str) -> String {
     let mut texts: Vec<&str> = Vec::new();
     for problem in problems {
         let text = problem.message.as_str();

@@ -216,7 +216,7 @@ fn shape_problem(error: &serde_json::Error) -> &'static str {
 
 /// One entry of `errors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(super) struct CloudflareProblem {
     pub(super) code: i64,
     /// Cloudflare's own [`words`]; may be empty.
     pub(super) message: String,
@@ -241,11 +241,11 @@ struct ProblemTwin {
 /// The problems an answer names, a problem's chain after it; none when the body is something else
 /// (429 comes with `{}` (octodns-cloudflare tests), a gateway's 5xx with HTML). A plain text of the
 /// edge's is a problem without a code.
-pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
+pub(super) fn problems(body: &[u8]) -> Vec<CloudflareProblem> {
     let mut found = Vec::new();
     match object::read::<OutcomeTwin>(body) {
         Ok(twin) => collect(twin.errors.unwrap_or_default(), &mut found),
-        Err(_) => found.push(Problem {
+        Err(_) => found.push(CloudflareProblem {
             code: 0,
             message: of_other_body(body),
         }),
@@ -254,9 +254,9 @@ pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
     found
 }
 
-fn collect(twins: Vec<ProblemTwin>, found: &mut Vec<Problem>) {
+fn collect(twins: Vec<ProblemTwin>, found: &mut Vec<CloudflareProblem>) {
     for twin in twins {
-        found.push(Problem {
+        found.push(CloudflareProblem {
             code: twin.code.number().unwrap_or(0),
             message: words(twin.message.text().unwrap_or_default()),
         });

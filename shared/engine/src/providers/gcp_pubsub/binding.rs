@@ -84,7 +84,7 @@ async fn policy_to_change<P: WritePorts>(
     caller: Caller<'_, P>,
     change: &Change,
     members: &Members,
-) -> Result<Option<wire::Policy>, ChangeError> {
+) -> Result<Option<wire::IamPolicy>, ChangeError> {
     let topic = change.key.name_head();
     let op = if members.add.is_empty() {
         Op::GetPolicy

@@ -8,7 +8,7 @@ use kedge_core::live::{FailureCode, ReadFailure};
 
 use super::auth::{self, Token};
 use super::error::{self, Op};
-use super::requests::{Built, RequestError, Requests};
+use super::requests::{Built, PubSubRequests, RequestError};
 use crate::ports::{ReadPorts, ReadRequest, WritePorts, WriteRequest};
 use crate::session::Context;
 use crate::transport::{self, Retry, WriteAnswer};
@@ -48,7 +48,7 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
         self,
         token: &Token,
         op: Op,
-        build: impl Fn(Requests<'_>) -> Built<ReadRequest>,
+        build: impl Fn(PubSubRequests<'_>) -> Built<ReadRequest>,
     ) -> Result<Response<Bytes>, ReadFailure> {
         let mut token = token.clone();
         loop {
@@ -65,8 +65,8 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
         }
     }
 
-    fn requests<'t>(&'t self, token: &'t Token) -> Requests<'t> {
-        Requests {
+    fn requests<'t>(&'t self, token: &'t Token) -> PubSubRequests<'t> {
+        PubSubRequests {
             base: &self.cx.session.endpoints.pubsub,
             project: self.project,
             token: token.text(),
@@ -84,7 +84,7 @@ impl<P: WritePorts> Caller<'_, P> {
     pub(super) async fn write(
         self,
         op: Op,
-        build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
+        build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
     ) -> Result<WriteAnswer, ChangeError> {
         let mut token = auth::token(self.cx).await.map_err(error::not_begun)?;
         let mut ambiguous = false;

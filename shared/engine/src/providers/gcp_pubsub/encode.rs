@@ -291,7 +291,11 @@ pub(super) struct Members {
 impl Members {
     /// A member to be added who holds the role already, under a condition only, and that condition: a
     /// person narrowed it since the plan was made (semantics 2.4).
-    pub(super) fn narrowed(&self, policy: &wire::Policy, role: &str) -> Option<(String, String)> {
+    pub(super) fn narrowed(
+        &self,
+        policy: &wire::IamPolicy,
+        role: &str,
+    ) -> Option<(String, String)> {
         let live = normalize::members(policy, role, Some(&self.add))?;
         let members = live.fields.get(&FieldName::known("members"))?.as_set()?;
         let is_narrowed =
@@ -300,7 +304,7 @@ impl Members {
     }
 
     /// Carries them out on a policy and touches nothing else in it; whether anything changed.
-    pub(super) fn apply(&self, policy: &mut wire::Policy, role: &str) -> bool {
+    pub(super) fn apply(&self, policy: &mut wire::IamPolicy, role: &str) -> bool {
         let bindings = policy.bindings.get_or_insert_default();
         let mut missing: BTreeSet<&String> = self.add.iter().collect();
         let mut changed = false;
@@ -333,13 +337,13 @@ impl Members {
             }
         }
         if changed {
-            // A binding needs at least one member (v1 discovery, `Policy`).
+            // A binding needs at least one member (v1 discovery, `IamPolicy`).
             bindings.retain(|one| {
                 !normalize::is_ours(one, role)
                     || one.members.as_ref().is_some_and(|m| !m.is_empty())
             });
             if bindings.iter().any(|one| one.condition.is_some()) {
-                // A policy with conditions must be written as version 3 (v1 discovery, `Policy`).
+                // A policy with conditions must be written as version 3 (v1 discovery, `IamPolicy`).
                 policy.version = Some(3);
             }
         }

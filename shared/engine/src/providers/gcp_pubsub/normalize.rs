@@ -226,7 +226,7 @@ fn lifetimes(fields: &mut Fields, sub: &wire::Subscription) -> Result<(), Odd> {
 /// it, or only others than `ours` do, under conditions. Those of deleted accounts keep their mark
 /// `deleted:`, so that they stand for nobody alive.
 pub(super) fn members(
-    policy: &wire::Policy,
+    policy: &wire::IamPolicy,
     role: &str,
     ours: Option<&BTreeSet<String>>,
 ) -> Option<Live> {
@@ -251,7 +251,7 @@ pub(super) fn members(
 }
 
 /// Who holds a role under a condition, and under which.
-pub(super) fn conditions(policy: &wire::Policy, role: &str) -> BTreeMap<String, String> {
+pub(super) fn conditions(policy: &wire::IamPolicy, role: &str) -> BTreeMap<String, String> {
     let mut conditions: BTreeMap<String, String> = BTreeMap::new();
     for binding in policy.bindings.iter().flatten() {
         let Some(condition) = binding.condition.as_ref().filter(|_| binding.role == role) else {

@@ -12,7 +12,7 @@ use super::auth::{self, Token};
 use super::call::Caller;
 use super::error::{self, Op};
 use super::normalize::{self, Odd};
-use super::requests::{Built, Requests};
+use super::requests::{Built, PubSubRequests};
 use super::wire;
 use crate::ports::{ReadPorts, ReadRequest};
 
@@ -34,7 +34,7 @@ pub(super) async fn topics<P: ReadPorts>(
     caller: Caller<'_, P>,
     token: &Token,
 ) -> Listed<wire::Topic> {
-    let request = |requests: Requests<'_>, page: Option<&str>| requests.topics(page);
+    let request = |requests: PubSubRequests<'_>, page: Option<&str>| requests.topics(page);
     let items = list(caller, token, Op::ListTopics, "topics", request).await?;
     by_id(&items, "topics")
 }
@@ -44,7 +44,7 @@ pub(super) async fn subscriptions<P: ReadPorts>(
     caller: Caller<'_, P>,
     token: &Token,
 ) -> Listed<wire::Subscription> {
-    let request = |requests: Requests<'_>, page: Option<&str>| requests.subscriptions(page);
+    let request = |requests: PubSubRequests<'_>, page: Option<&str>| requests.subscriptions(page);
     let items = list(
         caller,
         token,
@@ -61,7 +61,7 @@ async fn list<P: ReadPorts>(
     token: &Token,
     op: Op,
     name: &str,
-    request: impl Fn(Requests<'_>, Option<&str>) -> Built<ReadRequest>,
+    request: impl Fn(PubSubRequests<'_>, Option<&str>) -> Built<ReadRequest>,
 ) -> Result<Vec<Value>, ReadFailure> {
     let mut items = Vec::new();
     let mut next: Option<String> = None;
@@ -156,7 +156,7 @@ pub(super) async fn bindings<P: ReadPorts>(
 async fn policy_of<'t, P: ReadPorts>(
     caller: Caller<'_, P>,
     topic: &'t str,
-) -> (&'t str, Result<wire::Policy, ReadFailure>) {
+) -> (&'t str, Result<wire::IamPolicy, ReadFailure>) {
     let read = async {
         let token = auth::token(caller.context()).await?;
         policy(caller, &token, Op::GetPolicy, topic).await
@@ -170,7 +170,7 @@ async fn policy<P: ReadPorts>(
     token: &Token,
     op: Op,
     topic: &str,
-) -> Result<wire::Policy, ReadFailure> {
+) -> Result<wire::IamPolicy, ReadFailure> {
     let response = caller
         .read(token, op, |requests| requests.policy(topic))
         .await?;

@@ -24,7 +24,7 @@ pub(super) type Built<R> = Result<R, RequestError>;
 
 /// Makes requests about one project.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Requests<'a> {
+pub(super) struct PubSubRequests<'a> {
     /// The API's address, without a final slash.
     pub(super) base: &'a str,
     /// The project id.
@@ -33,7 +33,7 @@ pub(super) struct Requests<'a> {
     pub(super) token: Option<&'a SecretText>,
 }
 
-impl Requests<'_> {
+impl PubSubRequests<'_> {
     /// topics.list.
     pub(super) fn topics(&self, page: Option<&str>) -> Built<ReadRequest> {
         self.list("topics", page)
@@ -104,7 +104,7 @@ impl Requests<'_> {
     }
 
     /// topics.setIamPolicy.
-    pub(super) fn set_policy(&self, topic: &str, policy: &wire::Policy) -> Built<WriteRequest> {
+    pub(super) fn set_policy(&self, topic: &str, policy: &wire::IamPolicy) -> Built<WriteRequest> {
         let path = format!("{}:setIamPolicy", self.topic_path(topic));
         self.write(Method::POST, &path, Some(&wire::SetPolicy { policy }))
     }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn segments_are_encoded_and_the_token_is_sensitive() {
         let token = SecretText::new("t0ken");
-        let requests = Requests {
+        let requests = PubSubRequests {
             base: "https://pubsub.googleapis.com",
             project: "example.com:p",
             token: Some(&token),
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_an_error_and_an_emulator_gets_no_token() {
-        let mut requests = Requests {
+        let mut requests = PubSubRequests {
             base: "http://local host",
             project: "p",
             token: None,

@@ -159,7 +159,7 @@ pub(super) struct RetryPolicy {
 /// An IAM policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Policy {
+pub(super) struct IamPolicy {
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "whole_number"
@@ -205,7 +205,7 @@ pub(super) struct SubscriptionPatch {
 /// The body of topics.setIamPolicy.
 #[derive(Debug, Serialize)]
 pub(super) struct SetPolicy<'a> {
-    pub(super) policy: &'a Policy,
+    pub(super) policy: &'a IamPolicy,
 }
 
 /// A number, or a text that holds one.
@@ -327,8 +327,8 @@ pub(super) fn resource<T: DeserializeOwned>(body: &[u8]) -> Result<T, Strange> {
 
 /// Reads a policy. Even a topic without one has an etag (`{"etag":"ACAB"}`:
 /// googleapis/google-cloud-python#1654); without it a write would overwrite blindly.
-pub(super) fn policy(body: &[u8]) -> Result<Policy, Strange> {
-    let policy: Policy = serde_json::from_slice(body)?;
+pub(super) fn policy(body: &[u8]) -> Result<IamPolicy, Strange> {
+    let policy: IamPolicy = serde_json::from_slice(body)?;
     // A binding that names no role could be any, and one whose condition is none could be without; no
     // binding may be taken for lacking.
     let is_strange = |one: &Binding| {

@@ -5,15 +5,15 @@ use serde::de::DeserializeOwned;
 
 use super::call::Caller;
 use super::error::{self, Op};
-use super::requests::{Built, Requests};
+use super::requests::{Built, PubSubRequests};
 use super::{SETTLE_MS, auth, encode, wire};
 use crate::ports::{ReadRequest, WritePorts, WriteRequest};
 
 /// What a change came to.
-pub(super) type Outcome = Result<Applied, ChangeError>;
+pub(super) type WriteResult = Result<Applied, ChangeError>;
 
 /// Changes a topic.
-pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> Outcome {
+pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> WriteResult {
     let id = change.key.name();
     match change.verb {
         Verb::Create => {
@@ -47,7 +47,10 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
 }
 
 /// Changes a subscription.
-pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &Change) -> Outcome {
+pub(super) async fn subscription<P: WritePorts>(
+    caller: Caller<'_, P>,
+    change: &Change,
+) -> WriteResult {
     let id = change.key.name();
     let drop_it = || {
         delete(caller, Op::DeleteSubscription, change, |r| {
@@ -70,7 +73,7 @@ pub(super) async fn subscription<P: WritePorts>(caller: Caller<'_, P>, change: &
             put().await.map_err(half_replaced)
         }
         Verb::Update => {
-            let get = |requests: Requests<'_>| requests.subscription(id);
+            let get = |requests: PubSubRequests<'_>| requests.subscription(id);
             let live = live(caller, change, Op::GetSubscription, get).await?;
             let patch =
                 encode::subscription_patch(caller.project(), change, live).map_err(unfit)?;
@@ -109,8 +112,8 @@ async fn create<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
-    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
-) -> Outcome {
+    build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
+) -> WriteResult {
     let answer = caller.write(op, build).await?;
     let ok = error::is_done(&answer.response);
     let maybe_ours = answer.after_ambiguous || change.begun_before;
@@ -126,8 +129,8 @@ async fn patch_it<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
-    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
-) -> Outcome {
+    build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
+) -> WriteResult {
     let answer = caller.write(op, build).await?;
     if error::is_done(&answer.response) {
         return Ok(applied());
@@ -139,8 +142,8 @@ async fn delete<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
-    build: impl Fn(Requests<'_>) -> Built<WriteRequest>,
-) -> Outcome {
+    build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
+) -> WriteResult {
     let answer = caller.write(op, build).await?;
     if error::is_done(&answer.response) || error::is_not_found(&answer.response) {
         return Ok(applied());
@@ -168,7 +171,7 @@ async fn live<P: WritePorts, T: DeserializeOwned + Default>(
     caller: Caller<'_, P>,
     change: &Change,
     op: Op,
-    build: impl Fn(Requests<'_>) -> Built<ReadRequest>,
+    build: impl Fn(PubSubRequests<'_>) -> Built<ReadRequest>,
 ) -> Result<T, ChangeError> {
     if !encode::needs_live(&change.edits) {
         return Ok(T::default());

@@ -1,0 +1,103 @@
+//! Too much gone at once is not believed (semantics 3.2).
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::{CompareInput, Known};
+use crate::live::{FailureCode, ReadFailure, Reading};
+use crate::model::{ResourceKey, Scope};
+
+/// More missing than this is doubted, however many are recorded.
+const MISSING_MAX: usize = 20;
+/// A larger share missing than this, in percent, is doubted ...
+const MISSING_PERCENT_MAX: usize = 30;
+/// ... once this many are recorded; below, one is already a lot.
+const SHARE_FROM: usize = 10;
+
+/// The scopes in which absences are not believed, with what to say.
+pub(super) fn mass_absences(
+    input: CompareInput<'_>,
+    known: &[Known<'_>],
+) -> BTreeMap<Scope, ReadFailure> {
+    let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
+    for known in known {
+        let key = known.key;
+        // What we deleted ourselves is no longer recorded.
+        let Some(record) = known.recorded() else {
+            continue;
+        };
+        // What we created a moment ago may not be listed yet; that is no sign of a disaster.
+        let fresh = record
+            .settling
+            .as_ref()
+            .is_some_and(|settling| settling.made && settling.lasts(input.now));
+        let is_absent = match known.reading {
+            Some(Reading::Absent) => true,
+            Some(reading) => is_unproven(reading),
+            None => false,
+        };
+        // What a person confirmed is no longer recorded in a sense, and says nothing of the rest.
+        if is_absent
+            && input
+                .state
+                .is_some_and(|state| state.is_confirmed_absent(key, input.now))
+        {
+            continue;
+        }
+        let count = counts.entry(key.scope()).or_default();
+        count.0 += 1;
+        if !fresh && is_absent {
+            count.1 += 1;
+        }
+    }
+    let doubted =
+        |(scope, (all, missing)): (&Scope, (usize, usize))| {
+            let too_many = missing > MISSING_MAX
+                || (all >= SHARE_FROM && missing * 100 > all * MISSING_PERCENT_MAX);
+            too_many.then(|| {
+            let reason = format!(
+                "mass absence: {missing} of {all} recorded resources of {scope} are gone at once; \
+                 not believed until a person confirms it"
+            );
+            let failure =
+                ReadFailure { reason, permission: None, code: FailureCode::MassAbsence };
+            (scope.clone(), failure)
+        })
+        };
+    counts.into_iter().filter_map(doubted).collect()
+}
+
+/// Whether it is one of more than are proven to be gone.
+fn is_unproven(reading: Reading<'_>) -> bool {
+    matches!(reading, Reading::Unknown(failure) if failure.code == FailureCode::MassAbsence)
+}
+
+/// What is known of a resource once mass absences are doubted.
+pub(super) fn believed<'a>(
+    reading: Option<Reading<'a>>,
+    key: &ResourceKey,
+    is_recorded: bool,
+    is_confirmed: bool,
+    doubts: &'a BTreeMap<Scope, ReadFailure>,
+) -> Reading<'a> {
+    match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
+        Reading::Absent if is_recorded && !is_confirmed => match doubts.get(key.scope()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => Reading::Absent,
+        },
+        // Its list does not have it, and a person says that it is gone.
+        reading if is_unproven(reading) && is_confirmed => Reading::Absent,
+        reading if is_unproven(reading) => match doubts.get(key.scope()) {
+            Some(failure) => Reading::Unknown(failure),
+            None => reading,
+        },
+        reading => reading,
+    }
+}
+
+/// A scope that the run never asked for: a fault of ours, and still not an absence.
+static NOT_ASKED: LazyLock<ReadFailure> = LazyLock::new(|| ReadFailure {
+    reason: "its scope was not read".to_owned(),
+    permission: None,
+    code: FailureCode::Inconsistent,
+});

@@ -1,0 +1,256 @@
+//! A set of definition files: what an upload carries and a check reads, as one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// Why files are not a set of definitions.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BundleError {
+    /// A file is larger than [`Bundle::FILE_BYTES_MAX`].
+    #[error("{path} has {bytes} bytes; a definition file may have {max}", max = Bundle::FILE_BYTES_MAX)]
+    FileTooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// There are more than [`Bundle::FILES_MAX`] files.
+    #[error("{files} definition files; a set may have {max}", max = Bundle::FILES_MAX)]
+    TooManyFiles {
+        /// How many there are.
+        files: usize,
+    },
+    /// All files together are larger than [`Bundle::TOTAL_BYTES_MAX`].
+    #[error("the definition files have {bytes} bytes together; a set may have {max}", max = Bundle::TOTAL_BYTES_MAX)]
+    TooLarge {
+        /// Their size.
+        bytes: usize,
+    },
+    /// A path is not a plain relative path with forward slashes.
+    #[error("`{path}` is not a relative path with forward slashes")]
+    BadPath {
+        /// The path, control characters replaced.
+        path: String,
+    },
+}
+
+/// Paths and texts of the definition files, in order of their paths.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bundle {
+    files: BTreeMap<String, String>,
+    /// The revision under which a store keeps it, where that is not its content alone.
+    stored_as: Option<String>,
+}
+
+impl Bundle {
+    /// The most bytes of one file: 10,000 topics of some 200 bytes.
+    pub const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// The most files.
+    pub const FILES_MAX: usize = 2_000;
+    /// The most bytes of all files: several times this is needed in memory, of a Worker's 128 MB.
+    pub const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+    /// The most characters of a path.
+    pub const PATH_CHARS_MAX: usize = 512;
+    /// The characters of a revision: 48 bits tell more pushes apart than a stack ever sees.
+    pub const REVISION_CHARS: usize = 12;
+
+    /// Takes files by their paths, relative to the definitions' folder. Files for which
+    /// [`Self::wants`] says no are left out, so that they don't move the revision.
+    ///
+    /// # Errors
+    /// When a limit is broken or a path is not a plain relative one.
+    pub fn new(files: BTreeMap<String, String>) -> Result<Self, BundleError> {
+        let files: BTreeMap<_, _> = files
+            .into_iter()
+            .filter(|(path, _)| Self::wants(path))
+            .collect();
+        if files.len() > Self::FILES_MAX {
+            return Err(BundleError::TooManyFiles { files: files.len() });
+        }
+        let mut total = 0;
+        for (path, text) in &files {
+            if !is_plain(path) {
+                let path = path.chars().map(shown).take(80).collect();
+                return Err(BundleError::BadPath { path });
+            }
+            if text.len() > Self::FILE_BYTES_MAX {
+                return Err(BundleError::FileTooLarge {
+                    path: path.clone(),
+                    bytes: text.len(),
+                });
+            }
+            total += text.len();
+        }
+        if total > Self::TOTAL_BYTES_MAX {
+            return Err(BundleError::TooLarge { bytes: total });
+        }
+        Ok(Self {
+            files,
+            stored_as: None,
+        })
+    }
+
+    /// Whether a path belongs to a set: YAML, and not hidden.
+    #[must_use]
+    pub fn wants(path: &str) -> bool {
+        let hidden = path
+            .split('/')
+            .any(|part| part.starts_with('.') && part != "." && part != "..");
+        !hidden && (path.ends_with(".yaml") || path.ends_with(".yml"))
+    }
+
+    /// The files, by path.
+    #[must_use]
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+
+    /// The text of one file.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path).map(String::as_str)
+    }
+
+    /// Its revision: the first [`Self::REVISION_CHARS`] hexadecimal digits of SHA-256 over all paths
+    /// and texts, each preceded by its length so that no two sets run into the same bytes. A set that
+    /// was read from a store has the revision that it is stored under.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        match &self.stored_as {
+            Some(revision) => revision.clone(),
+            None => digits(self.hash()),
+        }
+    }
+
+    /// The revision of this content where it was stored before and is stored again after another: the
+    /// hash goes on over the revision that it follows.
+    #[must_use]
+    pub fn revision_after(&self, follows: Option<&str>) -> String {
+        let mut hash = self.hash();
+        if let Some(follows) = follows {
+            add(&mut hash, follows);
+        }
+        digits(hash)
+    }
+
+    /// The same files under the revision that a store keeps them under.
+    #[must_use]
+    pub fn stored_as(self, revision: String) -> Self {
+        Self {
+            stored_as: Some(revision),
+            ..self
+        }
+    }
+
+    fn hash(&self) -> Sha256 {
+        let mut hash = Sha256::new();
+        for part in self.files.iter().flat_map(|(path, text)| [path, text]) {
+            add(&mut hash, part);
+        }
+        hash
+    }
+}
+
+fn add(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part.as_bytes());
+}
+
+fn digits(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    let shown = bytes.iter().take(Bundle::REVISION_CHARS / 2);
+    shown.fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn is_plain(path: &str) -> bool {
+    path.chars().count() <= Bundle::PATH_CHARS_MAX
+        && !path.contains('\\')
+        && !path.chars().any(char::is_control)
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+fn shown(c: char) -> char {
+    if c.is_control() { '?' } else { c }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(files: &[(&str, &str)]) -> Result<Bundle, BundleError> {
+        let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+        Bundle::new(files.iter().map(owned).collect())
+    }
+
+    #[test]
+    fn revision_follows_paths_and_texts_only() {
+        let revision = |files: &[(&str, &str)]| set(files).unwrap().revision();
+        let one = revision(&[("a.yaml", "x"), ("b.yaml", "y")]);
+        assert_eq!(one.len(), 12);
+        assert_eq!(
+            one,
+            revision(&[("b.yaml", "y"), ("a.yaml", "x"), ("schema/a.json", "z")])
+        );
+        assert_ne!(one, revision(&[("a.yaml", "xb.yaml"), ("b.yaml", "")]));
+        assert_ne!(one, revision(&[("a.yaml", "x"), ("c.yaml", "y")]));
+        assert_eq!(revision(&[]), "e3b0c44298fc");
+        let again = set(&[("a.yaml", "x"), ("b.yaml", "y")]).unwrap();
+        assert_eq!(again.revision_after(None), one);
+        let later = again.revision_after(Some(&one));
+        assert_ne!(later, one);
+        assert_eq!(again.stored_as(later.clone()).revision(), later);
+    }
+
+    #[test]
+    fn limits() {
+        let big = "x".repeat(Bundle::FILE_BYTES_MAX);
+        assert!(set(&[("a.yaml", &big)]).is_ok());
+        let bigger = format!("{big}x");
+        assert!(matches!(
+            set(&[("a.yaml", &bigger)]),
+            Err(BundleError::FileTooLarge { .. })
+        ));
+        let names = ["a.yaml", "b.yaml", "c.yaml", "d.yaml", "e.yaml"];
+        let many: Vec<_> = names.iter().map(|name| (*name, big.as_str())).collect();
+        assert!(matches!(set(&many), Err(BundleError::TooLarge { .. })));
+        let files = (0..=Bundle::FILES_MAX).map(|n| (format!("{n}.yaml"), String::new()));
+        let error = Bundle::new(files.collect()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2001 definition files; a set may have 2000"
+        );
+    }
+
+    #[test]
+    fn paths() {
+        for bad in [
+            "/a.yaml",
+            "../a.yaml",
+            "a//b.yaml",
+            "a\\b.yaml",
+            "a/./b.yaml",
+            "a\n.yaml",
+        ] {
+            assert!(
+                matches!(set(&[(bad, "")]), Err(BundleError::BadPath { .. })),
+                "{bad:?}"
+            );
+        }
+        for (path, wanted) in [
+            ("a/b.yaml", true),
+            ("b.yml", true),
+            (".github/b.yaml", false),
+            ("a/.b.yaml", false),
+            ("README.md", false),
+        ] {
+            assert_eq!(Bundle::wants(path), wanted, "{path}");
+        }
+    }
+}

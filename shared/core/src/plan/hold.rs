@@ -1,0 +1,94 @@
+//! What a person holds leaves the plan, and with it what depends on it (semantics 6.6, 6.8).
+
+use std::collections::BTreeSet;
+
+use super::{Finding, FindingKind, PlannedChange};
+use crate::change::Verb;
+use crate::model::{FieldName, Kind, ResourceKey, Scope};
+use crate::stored::hold::{Hold, UnreadHolds};
+
+/// Takes what is held out of the ordered changes, and says so.
+pub(super) fn set_aside(holds: &[Hold], changes: &mut Vec<PlannedChange>) -> Vec<Finding> {
+    let held = changes.iter().filter_map(|planned| {
+        let hold = hold_of(holds, &planned.change.key)?;
+        Some((planned, hold))
+    });
+    let mut leaving: Vec<(&PlannedChange, &Hold)> = held.collect();
+    let says =
+        |(planned, hold): &(&PlannedChange, &Hold)| finding(&planned.change.key, hold.describe());
+    let mut findings: Vec<Finding> = leaving.iter().map(says).collect();
+    let keys = leaving
+        .iter()
+        .map(|(planned, _)| planned.change.key.clone());
+    let mut left: BTreeSet<ResourceKey> = keys.collect();
+    // What leaves takes others with it, and those take others again.
+    let mut next = 0;
+    while let Some((other, hold)) = leaving.get(next).copied() {
+        next += 1;
+        for planned in changes.iter().filter(|planned| is_tied(planned, other)) {
+            let key = &planned.change.key;
+            if left.insert(key.clone()) {
+                findings.push(finding(key, goes_with(&other.change.key, hold)));
+                leaving.push((planned, hold));
+            }
+        }
+    }
+    changes.retain(|planned| !left.contains(&planned.change.key));
+    findings
+}
+
+/// Takes everything out of the changes: nobody knows what is held.
+pub(super) fn set_all_aside(
+    unread: &UnreadHolds,
+    changes: &mut Vec<PlannedChange>,
+) -> Vec<Finding> {
+    let all = changes.drain(..);
+    all.map(|planned| finding(&planned.change.key, unread.describe()))
+        .collect()
+}
+
+/// The hold of a resource; one of the whole stack comes first.
+fn hold_of<'a>(holds: &'a [Hold], key: &ResourceKey) -> Option<&'a Hold> {
+    let is_of = |hold: &&Hold| hold.key.as_ref().is_none_or(|held| held == key);
+    holds.iter().find(is_of)
+}
+
+/// Whether a change can't be made without another: it needs it, belongs with it, or is in its way.
+fn is_tied(planned: &PlannedChange, other: &PlannedChange) -> bool {
+    let belongs = planned.composite.is_some() && planned.composite == other.composite;
+    // An update of what is needed leaves it there.
+    let needs = other.change.verb != Verb::Update && planned.needs.contains(&other.change.key);
+    belongs || needs || carries(planned, other)
+}
+
+/// Whether deleting a Pub/Sub topic would leave what stands on it, and is held, dead.
+fn carries(topic: &PlannedChange, other: &PlannedChange) -> bool {
+    let key = &topic.change.key;
+    let Scope::GcpProject { project } = key.scope() else {
+        return false;
+    };
+    if key.kind() != Kind::PubsubTopic || topic.change.verb != Verb::Delete {
+        return false;
+    }
+    let named = ["topic", "dead_letter_topic"].into_iter().any(|name| {
+        let value = other.change.recorded.get(&FieldName::known(name));
+        let topic = value.and_then(|value| value.as_text());
+        topic.is_some_and(|topic| ResourceKey::pubsub_topic(project, topic) == *key)
+    });
+    other.change.key.scope() == key.scope()
+        && (named || other.change.key.binding_topic().as_ref() == Some(key))
+}
+
+fn goes_with(other: &ResourceKey, hold: &Hold) -> String {
+    let (label, name) = (other.kind().label(), other.name());
+    format!("it goes with {label} {name}, {}", hold.describe())
+}
+
+fn finding(key: &ResourceKey, message: String) -> Finding {
+    Finding {
+        key: key.clone(),
+        field: None,
+        kind: FindingKind::Held,
+        message,
+    }
+}

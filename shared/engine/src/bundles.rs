@@ -1,0 +1,337 @@
+//! Reading what is stored as declared.
+//!
+//! A set that can't be used is never read as "nothing is declared": a check goes by the last good
+//! revision instead and says so, and nothing is changed (semantics 4.1).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use kedge_core::definitions::{self, ParseInput, Problems};
+use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::plan::GuardName;
+use kedge_core::report::{InvalidBundle, Report};
+use kedge_core::stored::bundle::{BundleDecodeError, StoredBundle};
+use kedge_core::stored::index::Index;
+use thiserror::Error;
+
+use crate::ports::{ETag, ReadPorts, Store, StoreError, StoredObject};
+use crate::reconcile::{self, Job, RunError};
+use crate::session::Session;
+use crate::state_store::{INDEX, Keys};
+
+/// How many revisions are tried before none counts as good: whoever pushed that many sets in a row
+/// that nothing can read needs a person.
+const REVISIONS_TRIED_MAX: usize = 50;
+
+/// Why the stored set can't be used.
+#[derive(Debug, Error)]
+pub enum BundleFault {
+    /// There never was one.
+    #[error("nothing was pushed for stack `{stack}` yet (`kedge push` does it)")]
+    NeverPushed {
+        /// The stack.
+        stack: StackName,
+    },
+    /// The object is gone, though revisions show that it was there.
+    #[error(
+        "stacks/{stack}/definitions.json was deleted: revisions of it are still there, so that this \
+         is no beginning; push again, or `kedge rollback` to one of them"
+    )]
+    Lost {
+        /// The stack.
+        stack: StackName,
+    },
+    /// It can't be read.
+    #[error("stacks/{stack}/definitions.json can't be used: {source}")]
+    Damaged {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        source: BundleDecodeError,
+    },
+    /// It is read, and what it says makes no sense.
+    #[error("the definitions of revision {revision} can't be used")]
+    Unparsable {
+        /// The revision.
+        revision: String,
+        /// What is wrong.
+        problems: Problems,
+    },
+}
+
+/// What the store holds as declared.
+#[derive(Debug)]
+pub struct ReadBundle {
+    /// The set to go by: the stored one, or the last good revision where that can't be used.
+    pub stored: Option<StoredBundle>,
+    /// Why the stored one can't be used.
+    pub fault: Option<BundleFault>,
+    /// The version of `definitions.json`, if it is there.
+    pub etag: Option<ETag>,
+    /// The revision that was stored last, as far as anything says.
+    pub last: Option<String>,
+}
+
+/// Reads the stored set of a stack: one read where all is well. Whether what it says makes sense is
+/// found out by whoever uses it.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn read_bundle<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+) -> Result<ReadBundle, StoreError> {
+    let keys = Keys::of(stack);
+    let object = store.get(&keys.definitions).await?;
+    let fault = match &object {
+        Some(object) => match StoredBundle::decode(&object.bytes, stack) {
+            Ok(stored) => {
+                return Ok(ReadBundle {
+                    last: Some(stored.revision()),
+                    stored: Some(stored),
+                    fault: None,
+                    etag: Some(object.etag.clone()),
+                });
+            }
+            Err(source) => BundleFault::Damaged {
+                stack: stack.clone(),
+                source,
+            },
+        },
+        None if store.list(&keys.revisions).await?.is_empty() => BundleFault::NeverPushed {
+            stack: stack.clone(),
+        },
+        None => BundleFault::Lost {
+            stack: stack.clone(),
+        },
+    };
+    let etag = object.map(|StoredObject { etag, .. }| etag);
+    let last = match fault {
+        BundleFault::NeverPushed { .. } => None,
+        _ => last_known(store, stack).await?,
+    };
+    let stored = match &last {
+        Some(last) => last_good(store, stack, overrides, last).await?,
+        None => None,
+    };
+    Ok(ReadBundle {
+        stored,
+        fault: Some(fault),
+        etag,
+        last,
+    })
+}
+
+/// The same, with what the set says read too.
+pub(crate) async fn read_parsed<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+) -> Result<(ReadBundle, Option<Declared>), StoreError> {
+    let mut read = read_bundle(store, stack, overrides).await?;
+    let Some(stored) = &read.stored else {
+        return Ok((read, None));
+    };
+    match parsed(stored, overrides) {
+        Ok(declared) => Ok((read, Some(declared))),
+        Err(problems) => {
+            let mut good = match &stored.follows {
+                Some(before) => last_good(store, stack, overrides, before).await?,
+                None => None,
+            };
+            if let Some(good) = &mut good {
+                // What is older than the newest commit is old, whether that one can be read or not.
+                good.pushed.commit.clone_from(&stored.pushed.commit);
+            }
+            let declared = good.as_ref().and_then(|good| parsed(good, overrides).ok());
+            read.fault = Some(BundleFault::Unparsable {
+                revision: stored.revision(),
+                problems,
+            });
+            read.stored = good;
+            Ok((read, declared))
+        }
+    }
+}
+
+/// [`reconcile::preview`] of what is stored. A set that can't be used makes the verdict *invalid*,
+/// and drift is looked for by the last good revision (semantics 4.1).
+///
+/// # Errors
+/// As there; and where no revision can be used.
+pub async fn preview_stored<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+    read: &ReadBundle,
+    overrides: &BTreeSet<GuardName>,
+) -> Result<Report, RunError> {
+    let Some(stored) = &read.stored else {
+        return Err(RunError::NoBundle(describe_fault(read.fault.as_ref())));
+    };
+    let with = |bundle| Job { bundle, ..job };
+    if let Some(fault) = &read.fault {
+        let report = reconcile::preview(ports, store, with(&stored.bundle), overrides).await?;
+        return Ok(invalid(report, fault, stored));
+    }
+    let problems = match reconcile::preview(ports, store, with(&stored.bundle), overrides).await {
+        Err(RunError::Definitions(problems)) => problems,
+        other => return other,
+    };
+    let good = match &stored.follows {
+        Some(before) => last_good(store, job.stack, job.overrides, before).await?,
+        None => None,
+    };
+    let Some(good) = good else {
+        return Err(RunError::Definitions(problems));
+    };
+    let report = reconcile::preview(ports, store, with(&good.bundle), overrides).await?;
+    let revision = stored.revision();
+    let fault = BundleFault::Unparsable { revision, problems };
+    Ok(invalid(report, &fault, &good))
+}
+
+/// Why nothing may be changed by what is stored, if so: for `up`, which goes by no older revision.
+///
+/// # Errors
+/// The fault.
+pub fn usable(read: &ReadBundle) -> Result<&StoredBundle, RunError> {
+    match (&read.stored, &read.fault) {
+        (Some(stored), None) => Ok(stored),
+        (_, fault) => Err(RunError::NoBundle(describe_fault(fault.as_ref()))),
+    }
+}
+
+fn describe_fault(fault: Option<&BundleFault>) -> String {
+    fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
+}
+
+/// A report by the last good revision, since the stored set has this fault.
+fn invalid(report: Report, fault: &BundleFault, good: &StoredBundle) -> Report {
+    let reason = fault.to_string();
+    let is_newer = matches!(fault, BundleFault::Damaged { source, .. } if source.is_newer());
+    let problems = match fault {
+        BundleFault::Unparsable { problems, .. } => Some(problems.clone()),
+        _ => None,
+    };
+    Report {
+        invalid: Some(InvalidBundle { reason, problems }),
+        // What a newer program stored is not replaced.
+        push_first: (!is_newer).then(|| push_flags(good)),
+        ..report
+    }
+}
+
+/// The flags that the next push needs, given what it is judged by (semantics 7.4).
+#[must_use]
+pub fn push_flags(stored: &StoredBundle) -> String {
+    match stored.rollback_of {
+        Some(_) => format!(" --after-rollback {}", stored.revision()),
+        None => String::new(),
+    }
+}
+
+/// Whether anything is stored of a stack.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, StoreError> {
+    let keys = store.list(&Keys::all_of(stack)).await?;
+    Ok(!keys.is_empty())
+}
+
+/// The stacks that were pushed, as far as the registry can be read.
+///
+/// # Errors
+/// When the store can't say.
+pub async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>, StoreError> {
+    let object = store.get(INDEX).await?;
+    let index = object.and_then(|object| Index::decode(&object.bytes).ok());
+    Ok(index.unwrap_or_default().stacks.into_keys().collect())
+}
+
+/// Reads what a stored set says. Its URLs are hashed with no key and must not be stored or shown.
+pub(crate) fn parsed(
+    stored: &StoredBundle,
+    overrides: &BTreeMap<String, String>,
+) -> Result<Declared, Problems> {
+    definitions::parse(&ParseInput {
+        bundle: &stored.bundle,
+        stack: &stored.stack,
+        overrides,
+        salt: &Salt([0; 16]),
+    })
+}
+
+/// Reads one revision; none if it is not there or can't be used.
+pub(crate) async fn read_revision<S: Store>(
+    store: &S,
+    stack: &StackName,
+    revision: &str,
+) -> Result<Option<StoredBundle>, StoreError> {
+    let object = store.get(&Keys::of(stack).revision(revision)).await?;
+    Ok(object.and_then(|object| StoredBundle::decode(&object.bytes, stack).ok()))
+}
+
+/// The newest revision that can be used, from this one back.
+async fn last_good<S: Store>(
+    store: &S,
+    stack: &StackName,
+    overrides: &BTreeMap<String, String>,
+    from: &str,
+) -> Result<Option<StoredBundle>, StoreError> {
+    let mut next = Some(from.to_owned());
+    for _ in 0..REVISIONS_TRIED_MAX {
+        let Some(revision) = next else {
+            return Ok(None);
+        };
+        let Some(stored) = read_revision(store, stack, &revision).await? else {
+            break;
+        };
+        if parsed(&stored, overrides).is_ok() {
+            return Ok(Some(stored));
+        }
+        next = stored.follows;
+    }
+    // The chain is broken: whatever is left, newest first.
+    let left = newest_first(store, stack).await?;
+    for revision in left.iter().take(REVISIONS_TRIED_MAX) {
+        let stored = read_revision(store, stack, revision).await?;
+        if let Some(stored) = stored.filter(|one| parsed(one, overrides).is_ok()) {
+            return Ok(Some(stored));
+        }
+    }
+    Ok(None)
+}
+
+/// The revision that was stored last: what the registry says, else the newest that is left.
+async fn last_known<S: Store>(store: &S, stack: &StackName) -> Result<Option<String>, StoreError> {
+    if let Some(object) = store.get(INDEX).await?
+        && let Ok(index) = Index::decode(&object.bytes)
+        && let Some(entry) = index.stacks.get(stack)
+    {
+        return Ok(Some(entry.revision.clone()));
+    }
+    Ok(newest_first(store, stack).await?.into_iter().next())
+}
+
+/// Revisions that can be read, newest first. A key says nothing of when, so each is read: this is for
+/// a stack of which nothing else says what was stored last. Only names are kept, since a set is large.
+async fn newest_first<S: Store>(store: &S, stack: &StackName) -> Result<Vec<String>, StoreError> {
+    let keys = store.list(&Keys::of(stack).revisions).await?;
+    let reads: Vec<_> = keys
+        .iter()
+        .map(|key| async move {
+            let object = store.get(key).await?;
+            let stored = object.and_then(|object| StoredBundle::decode(&object.bytes, stack).ok());
+            Ok(stored.map(|stored| (Reverse(stored.pushed.at), stored.revision())))
+        })
+        .collect();
+    let reads = stream::iter(reads).buffered(Session::CONCURRENCY);
+    let found: Vec<Option<_>> = reads.try_collect().await?;
+    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    found.sort();
+    Ok(found.into_iter().map(|(_, revision)| revision).collect())
+}

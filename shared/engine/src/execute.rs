@@ -1,0 +1,608 @@
+//! Carries out what was approved, in order, and records as it goes. The only place that writes to a
+//! provider.
+//!
+//! # Protocol (semantics 8.1 to 8.3)
+//!
+//! 1. The state the run begins from is copied to `state/<serial>.json`.
+//! 2. State gets the epoch of the lease and `applying`: every change with what was live and what
+//!    will be recorded.
+//! 3. Changes are made: what can't be taken back alone, right after a renewal of the lease; the rest
+//!    of one kind side by side. Each that is done leaves `applying` and is recorded; state is written
+//!    at most once a second meanwhile.
+//! 4. The record of the run is kept, then state is written a last time. What stays in `applying` has an
+//!    unknown outcome.
+//!
+//! What can't go on stops beginning changes, lets those under way end, and says each: the lease was
+//! lost or could not be renewed, state was written by another, or a hold was set.
+//!
+//! **Guarantees.** A crash at any point loses nothing: what was not recorded is in `applying`, and
+//! the next run resolves it by what is live, and keeps the record of the run that broke off, which is
+//! in `applying` too. Each write of state is conditional on the one before and
+//! made under a lease that stands, so a run whose lease was taken over writes no more.
+//! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
+//! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+
+use futures_util::stream::{self, StreamExt as _};
+use kedge_core::change::{Applied, ChangeError};
+use kedge_core::compare::{Cause, Fate};
+use kedge_core::model::{ResourceKey, Salt};
+use kedge_core::plan::Approved;
+use kedge_core::record;
+use kedge_core::recording::{self, Recording};
+use kedge_core::report::{ChangeResult, Changed, Outcome, Report};
+use kedge_core::risk::Risk;
+use kedge_core::state::{Applying, Intent, State, Watch};
+use kedge_core::stored::run::{About, FoundOut, Interrupted, RequestCounts, RunRecord};
+
+use crate::job::{Progress, StopError};
+use crate::lease::{HoldStop, Lease};
+use crate::ports::{Store, WritePorts};
+use crate::providers;
+use crate::room;
+use crate::session::Context;
+use crate::state_store::{self, ReadState, StateStoreError, StateWriter};
+
+/// What a run begins from.
+pub(crate) struct Execution<'a> {
+    /// State as it was read.
+    pub(crate) recorded: ReadState,
+    /// What checks saw since.
+    pub(crate) watch: &'a Watch,
+    /// The salt the definitions were read with; a first state keeps it.
+    pub(crate) salt: Salt,
+    /// What its record says of it.
+    pub(crate) about: About<'a>,
+    /// Is called with each change.
+    pub(crate) progress: &'a dyn Fn(Progress<'_>),
+}
+
+/// How an apply ended.
+pub(crate) struct Executed {
+    /// Why it stopped before its end, if it did.
+    pub(crate) stopped: Option<StopError>,
+}
+
+/// Carries out what the report approves, says in `changed` what was done, and keeps the record of it.
+/// Call it only if it [`has_work`].
+pub(crate) async fn apply<P: WritePorts, S: Store>(
+    cx: Context<'_, P>,
+    store: &S,
+    lease: &Lease<'_, P, S>,
+    begun: Execution<'_>,
+    report: &Report,
+    is_unattended: bool,
+    changed: &mut Changed,
+) -> Executed {
+    let Execution {
+        recorded,
+        watch,
+        salt,
+        about,
+        progress,
+    } = begun;
+    let mut state = recorded.state.unwrap_or_else(|| {
+        let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
+        let mut first = State::first(stack, salt, policy);
+        first.variables = Some(report.declared.variables.clone());
+        if let Some(command) = &report.command {
+            command.recording.begin(&mut first);
+        }
+        first
+    });
+    state.epoch = lease.epoch();
+    let telling = Telling {
+        store,
+        report,
+        about,
+        progress,
+    };
+    let has_room = room::check(&state, report, is_unattended, changed, cx, about);
+    let writer = match has_room {
+        Ok(()) => StateWriter::begin(store, &mut state, recorded.etag, cx.ports).await,
+        Err(error) => Err(error.into()),
+    };
+    let writer = match writer {
+        Ok(writer) => writer,
+        Err(error) => {
+            let stopped = StopError::from(error);
+            changed.stopped = Some(error_chain(&stopped));
+            telling.keep(cx, changed).await;
+            let stopped = Some(stopped);
+            return Executed { stopped };
+        }
+    };
+    telling
+        .found_out(state.applying.as_ref(), &changed.run)
+        .await;
+    state = state.without_confirmed_writes(watch).into_owned();
+    if follows_variables(&state, report) {
+        state.variables = Some(report.declared.variables.clone());
+    }
+    prepare(&mut state, report, is_unattended, changed, cx, about);
+    progress(Progress::Applying(report.decided.approved.len()));
+    let mut work = Work {
+        cx,
+        lease,
+        writer,
+        state,
+        changed,
+        stopped: None,
+        is_written: false,
+        report,
+        is_unattended,
+        progress,
+    };
+    work.carry_out_all().await;
+    work.end_run(&telling).await;
+    let stopped = work.stopped;
+    Executed { stopped }
+}
+
+/// Whether the run would change anything: the world, the records, or the policy in force.
+pub(crate) fn has_work(recorded: &ReadState, report: &Report, is_unattended: bool) -> bool {
+    let decided = &report.decided;
+    if !decided.approved.is_empty() {
+        return true;
+    }
+    let Some(state) = &recorded.state else {
+        // Nothing of a stack that is not adopted is recorded behind a person's back.
+        return !is_unattended && !report.records().is_empty();
+    };
+    if is_unattended && report.plan.retired.is_some() {
+        // Automation leaves a retired stack alone (semantics 7.5).
+        return false;
+    }
+    let asks = report.command.as_ref();
+    !report.records().is_empty()
+        || begins_anew(state, report, is_unattended)
+        || asks.is_some_and(|command| !command.recording.is_empty())
+        || decided.policy_granted
+        || state.policy != report.plan.policy
+        || follows_variables(state, report)
+        || state.applying.as_ref().is_some_and(|applying| {
+            let is_over = |key: &ResourceKey| !stays_open(state, report, key);
+            applying.intents.is_empty() || applying.intents.keys().any(is_over)
+        })
+}
+
+/// Whether the run begins a retired stack anew (semantics 7.5): a deploy that changes something, or a
+/// person's `up` that leaves nothing to somebody's consent.
+fn begins_anew(state: &State, report: &Report, is_unattended: bool) -> bool {
+    let decided = &report.decided;
+    let leaves = !decided.left.is_empty() || !decided.refused.is_empty();
+    state.retired.is_some()
+        && report.command.is_none()
+        && (!decided.approved.is_empty() || !(is_unattended || leaves))
+}
+
+/// Whether the record of variables is to be another one after this run.
+fn follows_variables(state: &State, report: &Report) -> bool {
+    let none = BTreeSet::new();
+    let recorded = state.variables.as_ref().unwrap_or(&none);
+    *recorded != report.declared.variables && report.follows_variables()
+}
+
+/// Whether a change that was begun stays in state: nobody can tell yet how it ended, what it came to
+/// is not recorded now, the second half of a replacement is still to do, under the consent to the
+/// first, or it is not there and whether it is to be is not known here.
+fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
+    let comparison = &report.comparison;
+    let Some(resolved) = comparison.resolved.get(key) else {
+        return true;
+    };
+    let is_recorded = || match &resolved.record {
+        Some(record) => {
+            report.records().contains_key(key) || state.resources.get(key) == record.as_ref()
+        }
+        None => true,
+    };
+    let whole = comparison.differences.get(key).map(|one| one.whole);
+    let mut approved = report.decided.approved.iter();
+    resolved.fate == Fate::Open
+        || !is_recorded()
+        || whole == Some(Some(Cause::Interrupted))
+        || (report.doubts()(key)
+            && resolved.record.is_none()
+            && whole.is_none_or(|whole| whole.is_some())
+            && approved.all(|one| one.change.key != *key))
+}
+
+/// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
+pub(crate) fn prepare<P: WritePorts>(
+    state: &mut State,
+    report: &Report,
+    is_unattended: bool,
+    changed: &mut Changed,
+    cx: Context<'_, P>,
+    about: About<'_>,
+) {
+    let now = cx.ports.now();
+    state.serial = state.serial.saturating_add(1);
+    state.step = 0;
+    changed.serial = Some(state.serial);
+    changed.interrupted = state
+        .applying
+        .as_ref()
+        .and_then(|one| interrupted(one, report));
+    let mut intents = open_intents(state, report);
+    let own;
+    let recording = match &report.command {
+        Some(command) => &command.recording,
+        None => {
+            own = Recording::of(&report.comparison);
+            &own
+        }
+    };
+    let decided = &report.decided;
+    changed.began_anew = begins_anew(state, report, is_unattended);
+    if changed.began_anew {
+        state.retired = None;
+    }
+    recording.write_into(state);
+    // What is forgotten is forgotten with what was begun of it.
+    intents.retain(|key, _| recording.records.get(key) != Some(&None));
+    recording::trim_marks(state, report, now);
+    changed.recorded += recording.recorded();
+    changed.forgotten += recording.forgotten();
+    state.policy = match decided.policy_granted {
+        true => report.declared.policy.clone(),
+        false => report.plan.policy.clone(),
+    };
+    state.trim_automatic(now);
+    record::drop_settled(state, |key| report.differs(key), now);
+    let sent_by = cx.session.deadline.max(now);
+    for approved in &decided.approved {
+        let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
+        let intent = record::intent(approved, is_unattended, now, shown_by);
+        record::begin(&mut intents, approved, intent);
+    }
+    state.applying = Some(Applying {
+        run: RunRecord::begun(report, changed, about),
+        is_told: false,
+        intents,
+    });
+}
+
+/// Takes out of state what earlier runs began. What is resolved ends here, and counts for automation if
+/// it turned out to be made; the rest is given back.
+fn open_intents(state: &mut State, report: &Report) -> BTreeMap<ResourceKey, Intent> {
+    let before = state.applying.take().map(|applying| applying.intents);
+    let (open, over): (BTreeMap<_, _>, BTreeMap<_, _>) = before
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|(key, _)| stays_open(state, report, key));
+    let is_made = |key: &ResourceKey| {
+        let resolved = report.comparison.resolved.get(key);
+        resolved.is_some_and(|resolved| resolved.fate == Fate::Made)
+    };
+    let made = over.into_iter().filter(|(key, _)| is_made(key));
+    state
+        .automatic
+        .extend(made.filter_map(|(_, intent)| intent.automatic));
+    open
+}
+
+/// What a run before this one had begun and never said the end of.
+fn interrupted(applying: &Applying, report: &Report) -> Option<Interrupted> {
+    let found_out = |(key, intent): (&ResourceKey, &Intent)| {
+        let resolved = report.comparison.resolved.get(key);
+        let fate = resolved.map_or(Fate::Open, |resolved| resolved.fate);
+        FoundOut {
+            key: key.to_string(),
+            verb: intent.verb.as_str().to_owned(),
+            outcome: fate.as_str().to_owned(),
+        }
+    };
+    let interrupted = Interrupted {
+        run: applying.run.id.clone(),
+        changes: applying.intents.iter().map(found_out).collect(),
+    };
+    (!applying.is_told || !interrupted.changes.is_empty()).then_some(interrupted)
+}
+
+/// Keeps records of runs. They are kept on a best effort: a run that changes something is not worth
+/// less for failing to tell it.
+struct Telling<'a, S> {
+    store: &'a S,
+    report: &'a Report,
+    about: About<'a>,
+    progress: &'a dyn Fn(Progress<'_>),
+}
+
+impl<S: Store> Telling<'_, S> {
+    /// Keeps the record of this run as it is now; whether it could be kept.
+    async fn keep<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> bool {
+        let record = self.record(cx, changed);
+        let kept = state_store::write_run(self.store, &self.report.declared.stack, &record).await;
+        self.is_kept(kept)
+    }
+
+    /// Keeps it once more: the run stopped after it was kept.
+    async fn keep_again<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) {
+        let record = self.record(cx, changed);
+        let stack = &self.report.declared.stack;
+        self.is_kept(state_store::write_run_again(self.store, stack, &record).await);
+    }
+
+    /// Keeps the record of a run that broke off before it kept its own.
+    async fn found_out(&self, applying: Option<&Applying>, by: &str) {
+        if let Some(applying) = applying.filter(|applying| !applying.is_told) {
+            let record = applying.run.found_out(&self.report.comparison.resolved, by);
+            let stack = &self.report.declared.stack;
+            self.is_kept(state_store::write_run(self.store, stack, &record).await);
+        }
+    }
+
+    fn record<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> RunRecord {
+        let sent = cx.session.requests();
+        let about = About {
+            ended_ms: cx.ports.now().0,
+            requests: RequestCounts {
+                reads: self.about.requests.reads + sent.reads,
+                writes: self.about.requests.writes + sent.writes,
+            },
+            ..self.about
+        };
+        RunRecord::of(self.report, changed, about)
+    }
+
+    fn is_kept(&self, kept: Result<(), StateStoreError>) -> bool {
+        if let Err(error) = &kept {
+            (self.progress)(Progress::NotRecorded(error));
+        }
+        kept.is_ok()
+    }
+}
+
+struct Work<'a, P, S> {
+    cx: Context<'a, P>,
+    lease: &'a Lease<'a, P, S>,
+    writer: StateWriter<'a, S>,
+    state: State,
+    changed: &'a mut Changed,
+    /// Why nothing more is begun or written.
+    stopped: Option<StopError>,
+    /// Whether what was to be recorded without a change is in state.
+    is_written: bool,
+    report: &'a Report,
+    is_unattended: bool,
+    progress: &'a dyn Fn(Progress<'_>),
+}
+
+impl<P: WritePorts, S: Store> Work<'_, P, S> {
+    /// Makes the changes in order. When state can't be written or the lease is lost, nothing more is
+    /// begun: whatever is not recorded is in `applying` already.
+    async fn carry_out_all(&mut self) {
+        if !self.report.decided.approved.is_empty() {
+            self.write().await;
+        }
+        for batch in batches(&self.report.decided.approved) {
+            let mut ready = Vec::new();
+            for approved in batch {
+                match self.kept_from(approved) {
+                    Some(outcome) => self.end(approved, outcome),
+                    None => ready.push(approved),
+                }
+            }
+            match self.renew_before(&ready).await {
+                Ok(()) => self.carry_out_batch(ready).await,
+                Err(reason) => {
+                    for approved in ready {
+                        let reason = reason.clone();
+                        self.end(approved, Outcome::NotBegun { reason });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps the record of the run, then writes state a last time. In this order, so that a run that
+    /// breaks off in between is known whole.
+    async fn end_run(&mut self, telling: &Telling<'_, S>) {
+        self.changed.stopped = self.stopped.as_ref().map(|error| error_chain(error));
+        if self.stopped.is_some() {
+            self.recorded_nothing_unless_written();
+            telling.keep(self.cx, self.changed).await;
+            return;
+        }
+        let is_told = telling.keep(self.cx, self.changed).await;
+        if let Some(applying) = &mut self.state.applying {
+            applying.is_told = is_told;
+        }
+        self.state
+            .applying
+            .take_if(|one| is_told && one.intents.is_empty());
+        self.write().await;
+        if let Some(error) = &self.stopped {
+            self.changed.stopped = Some(error_chain(error));
+            self.recorded_nothing_unless_written();
+            telling.keep_again(self.cx, self.changed).await;
+        }
+    }
+
+    fn recorded_nothing_unless_written(&mut self) {
+        if !self.is_written {
+            (self.changed.recorded, self.changed.forgotten) = (0, 0);
+            self.changed.began_anew = false;
+        }
+    }
+
+    async fn carry_out_batch(&mut self, batch: Vec<&Approved>) {
+        let (cx, lease) = (self.cx, self.lease);
+        let attempts: Vec<_> = batch
+            .into_iter()
+            .map(|approved| async move { (approved, attempt(cx, lease, approved).await) })
+            .collect();
+        let mut outcomes = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
+        while let Some((approved, attempted)) = outcomes.next().await {
+            let outcome = match attempted {
+                Attempt::KeptFrom(outcome) => outcome,
+                Attempt::Made(result) => self.settle(approved, result),
+            };
+            self.end(approved, outcome);
+            if self.stopped.is_none() && self.writer.is_ready(self.cx.ports) {
+                self.write().await;
+            }
+        }
+    }
+
+    fn settle(&mut self, approved: &Approved, result: Result<Applied, ChangeError>) -> Outcome {
+        match result {
+            Ok(applied) => {
+                let now = self.cx.ports.now();
+                record::done(&mut self.state, approved, &applied, now);
+                if self.is_unattended {
+                    record::count_automatic(&mut self.state, approved, now);
+                }
+                Outcome::Done
+            }
+            Err(ChangeError::Blocked { reason, fix }) => Outcome::Blocked { reason, fix },
+            Err(ChangeError::Failed { reason }) => Outcome::Failed { reason },
+            Err(ChangeError::OutcomeUnknown { reason }) => Outcome::Unknown { reason },
+        }
+    }
+
+    /// Notes how a change ended. Only an unknown outcome stays in `applying`, which that of a
+    /// replacement is once its deletion is done, and the second half of a replacement that is not done.
+    fn end(&mut self, approved: &Approved, outcome: Outcome) {
+        let stays = match outcome {
+            Outcome::Done | Outcome::Unknown { .. } => true,
+            _ => approved.cause == Cause::Interrupted,
+        };
+        if !stays {
+            record::not_made(&mut self.state, &approved.change.key);
+        }
+        let carried = ChangeResult {
+            approved: approved.clone(),
+            outcome,
+        };
+        if let Some(applying) = &mut self.state.applying {
+            applying.run.note(&carried);
+        }
+        (self.progress)(Progress::ChangeResult(&carried));
+        self.changed.results.push(carried);
+    }
+
+    /// Why a change is not begun though its turn has come: what it needs was not made, or it is held.
+    fn kept_from(&self, approved: &Approved) -> Option<Outcome> {
+        let Some(need) = self.broken_need(approved) else {
+            let back = self.lease.held_back(&approved.change.key);
+            return back.map(HoldStop::into_outcome);
+        };
+        let (label, name) = (need.key().kind().label(), need.key().name());
+        Some(match &need.outcome {
+            Outcome::Held { reason } => Outcome::Held {
+                reason: format!("it goes with {label} {name}, {reason}"),
+            },
+            _ => Outcome::NotBegun {
+                reason: format!("{name} was not made"),
+            },
+        })
+    }
+
+    /// Something this change needs, or belongs with, that was to be made and was not.
+    fn broken_need(&self, approved: &Approved) -> Option<&ChangeResult> {
+        let broken = |carried: &&ChangeResult| carried.outcome != Outcome::Done;
+        self.changed.results.iter().filter(broken).find(|carried| {
+            let belongs =
+                approved.composite.is_some() && approved.composite == carried.approved.composite;
+            approved.needs.contains(carried.key()) || belongs
+        })
+    }
+
+    /// Renews the lease before a destructive change, unless it was renewed this moment (semantics
+    /// 8.3). Else why the change is not begun.
+    async fn renew_before(&self, batch: &[&Approved]) -> Result<(), String> {
+        let is_destructive = |approved: &&Approved| approved.risk == Risk::Destructive;
+        if self.stopped.is_some() || !batch.iter().any(is_destructive) {
+            return Ok(());
+        }
+        let moment_ms = self.lease.times().moment_ms;
+        self.lease.counts_within(moment_ms).await
+    }
+
+    /// Writes state, under a lease that stands. A run that can't stops beginning changes.
+    async fn write(&mut self) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let ports = self.cx.ports;
+        // First, since the lease must stand when it is written.
+        self.writer.ready(ports).await;
+        let fresh_ms = self.lease.times().fresh_ms;
+        let written = match self.lease.renewed_within(fresh_ms).await {
+            Ok(()) => {
+                let (writer, state) = (&mut self.writer, &mut self.state);
+                let written = writer.write(state, ports).await;
+                written.map_err(StopError::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match written {
+            Ok(()) => self.is_written = true,
+            Err(error) => {
+                self.lease.permit().end(&error_chain(&error));
+                self.stopped = Some(error);
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+impl HoldStop {
+    /// How a change ends that is held back.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::By(reason) => Outcome::Held { reason },
+            Self::Unread(reason) => Outcome::NotBegun { reason },
+        }
+    }
+}
+
+/// What became of the attempt to make one change.
+enum Attempt {
+    /// It may not be begun now.
+    KeptFrom(Outcome),
+    /// It was begun.
+    Made(Result<Applied, ChangeError>),
+}
+
+/// Makes one change, if it may be begun.
+async fn attempt<P: WritePorts, S: Store>(
+    cx: Context<'_, P>,
+    lease: &Lease<'_, P, S>,
+    approved: &Approved,
+) -> Attempt {
+    if let Err(reason) = lease.permit().wait(cx.ports).await {
+        let reason = lease.why_not_renewed(reason);
+        return Attempt::KeptFrom(Outcome::NotBegun { reason });
+    }
+    // A hold that was set since the batch began stops what has not begun.
+    if let Some(back) = lease.held_back(&approved.change.key) {
+        return Attempt::KeptFrom(back.into_outcome());
+    }
+    Attempt::Made(providers::carry_out(cx, &approved.change).await)
+}
+
+/// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb
+/// that can be taken back. What can't be, or belongs to a composite, runs alone.
+fn batches(approved: &[Approved]) -> Vec<&[Approved]> {
+    let together = |a: &Approved, b: &Approved| {
+        let alone = |one: &Approved| one.risk == Risk::Destructive || one.composite.is_some();
+        a.change.key.kind() == b.change.key.kind() && !alone(a) && !alone(b)
+    };
+    approved.chunk_by(together).collect()
+}

@@ -1,0 +1,270 @@
+//! The part of a run that changes something: all of it happens under the lease.
+
+use kedge_core::open_run::OpenRun;
+use kedge_core::report::{ChangeResult, Changed, Report};
+use kedge_core::state::State;
+use kedge_core::stored::run::{About, RequestCounts};
+
+use crate::execute::{self, Execution};
+use crate::grants;
+use crate::job::{Authorisation, Job, StopError};
+use crate::lease::Lease;
+use crate::ports::{Store, WritePorts};
+use crate::reconcile::{self, Assessed, OBSERVATIONS_MAX};
+use crate::retry::telling;
+use crate::session::Context;
+use crate::state_store::{self, Keys, ReadWatch, StateStoreError};
+
+/// A run as it ended.
+pub(crate) struct RunEnd {
+    /// What was seen last.
+    pub(crate) report: Report,
+    /// What was done.
+    pub(crate) changed: Changed,
+    /// What checks remembered before.
+    pub(crate) watch: ReadWatch,
+    /// State as it was seen and left; none where it was written.
+    pub(crate) state: Option<State>,
+    /// Why it went no further, if so.
+    pub(crate) stopped: Option<StopError>,
+    /// Whether what was seen counts, so that it may be remembered (semantics 3.4).
+    pub(crate) is_verified: bool,
+}
+
+impl RunEnd {
+    /// A run that looked and changed nothing.
+    pub(crate) fn of(assessed: Assessed, run: &RunStart, stopped: Option<StopError>) -> Self {
+        let Assessed {
+            observed, report, ..
+        } = assessed;
+        let changed = Changed {
+            run: run.id.clone(),
+            ..Changed::default()
+        };
+        Self {
+            is_verified: report.unverified.is_none(),
+            report,
+            changed,
+            watch: observed.watch,
+            state: observed.recorded.state,
+            stopped,
+        }
+    }
+}
+
+/// A run under way.
+#[derive(Debug, Clone)]
+pub(crate) struct RunStart {
+    /// What it is called; sorts by time.
+    pub(crate) id: String,
+    /// When it began.
+    pub(crate) at_ms: i64,
+}
+
+/// What a run that holds the lease works with.
+pub(crate) struct LeasedRun<'a, P, S> {
+    pub(crate) ports: &'a P,
+    pub(crate) store: &'a S,
+    pub(crate) lease: &'a Lease<'a, P, S>,
+    pub(crate) job: Job<'a>,
+    pub(crate) authorisation: &'a Authorisation,
+    pub(crate) run: &'a RunStart,
+}
+
+impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
+    /// Changes what `judged` says, if that still counts under the lease.
+    pub(crate) async fn change(&self, assessed: Assessed) -> RunEnd {
+        let mut requests = RequestCounts::default();
+        let assessed = match self.still_so(assessed, &mut requests).await {
+            Ok(assessed) => assessed,
+            Err(ended) => return *ended,
+        };
+        let is_unattended = matches!(self.authorisation, Authorisation::Unattended);
+        let has_work =
+            execute::has_work(&assessed.observed.recorded, &assessed.report, is_unattended);
+        if !has_work {
+            return RunEnd::of(assessed, self.run, None);
+        }
+        if let Some(held) = self.all_held(&assessed.report).await {
+            let mut ended = RunEnd::of(assessed, self.run, None);
+            ended.changed.results = held;
+            return ended;
+        }
+        // What a tick may do needs no grant.
+        if !is_unattended {
+            let (report, now) = (&assessed.report, self.lease.store_now());
+            let (store, actor) = (self.store, self.job.actor);
+            let used = grants::give_and_use(store, report, actor, &self.run.id, now).await;
+            if let Err(error) = used {
+                return RunEnd::of(assessed, self.run, Some(error.into()));
+            }
+        }
+        self.apply(assessed, requests).await
+    }
+
+    /// Makes the changes, and keeps the record of the run.
+    async fn apply(&self, assessed: Assessed, requests: RequestCounts) -> RunEnd {
+        let Self {
+            ports,
+            store,
+            lease,
+            job,
+            authorisation,
+            run,
+        } = *self;
+        let Assessed {
+            mut observed,
+            report,
+            ..
+        } = assessed;
+        let mut changed = Changed {
+            run: run.id.clone(),
+            ..Changed::default()
+        };
+        observed.session.work_under(lease.permit());
+        let cx = Context {
+            ports,
+            session: &observed.session,
+        };
+        let begun = Execution {
+            recorded: observed.recorded,
+            watch: &observed.watch.watch,
+            salt: observed.session.salt.clone(),
+            about: About {
+                at_ms: run.at_ms,
+                ended_ms: ports.now().0,
+                actor: job.actor,
+                verb: authorisation.verb(),
+                trigger: job.trigger,
+                epoch: lease.epoch(),
+                requests,
+            },
+            progress: job.progress,
+        };
+        let is_unattended = matches!(authorisation, Authorisation::Unattended);
+        let applied = execute::apply(
+            cx,
+            store,
+            lease,
+            begun,
+            &report,
+            is_unattended,
+            &mut changed,
+        );
+        let execute::Executed { stopped } = telling(job.progress, &observed.session, applied).await;
+        if stopped.is_none() {
+            changed.run_again = self.moved_meanwhile().await;
+        }
+        RunEnd {
+            report,
+            changed,
+            watch: observed.watch,
+            state: None,
+            stopped,
+            is_verified: true,
+        }
+    }
+
+    /// Reads state again: what was planned before the lease was held counts only if state did not move
+    /// since, and no other run had the stack then. Else looks again, still holding it.
+    async fn still_so(
+        &self,
+        mut assessed: Assessed,
+        requests: &mut RequestCounts,
+    ) -> Result<Assessed, Box<RunEnd>> {
+        let Self {
+            ports,
+            store,
+            lease,
+            job,
+            authorisation,
+            run,
+        } = *self;
+        let ended = |assessed, stopped| RunEnd {
+            is_verified: false,
+            ..RunEnd::of(assessed, run, Some(stopped))
+        };
+        for _ in 0..OBSERVATIONS_MAX {
+            let recorded = match state_store::read_state(store, job.stack).await {
+                Ok(recorded) => recorded,
+                Err(error) => return Err(Box::new(ended(assessed, error.into()))),
+            };
+            let was_anothers = assessed
+                .observed
+                .open_run
+                .as_ref()
+                .is_some_and(OpenRun::is_working);
+            let is_same = recorded.etag == assessed.observed.recorded.etag && !was_anothers;
+            if is_same && recorded.epoch() < lease.epoch() {
+                return match assessed.refused.take() {
+                    None => Ok(assessed),
+                    refused => Err(Box::new(RunEnd::of(assessed, run, refused))),
+                };
+            }
+            *requests = sum(*requests, assessed.observed.session.requests());
+            assessed = match reconcile::assess_again(ports, store, job, authorisation).await {
+                Ok(assessed) => assessed,
+                Err(error) => {
+                    let error = StopError::Look(Box::new(error));
+                    return Err(Box::new(ended(assessed, error)));
+                }
+            };
+        }
+        let stack = job.stack.clone();
+        let assessed = assessed.discarded(None);
+        let error = StateStoreError::Moved { stack }.into();
+        Err(Box::new(ended(assessed, error)))
+    }
+
+    /// Reads the holds. A run of which every change is held begins nothing (semantics 6.8): it leaves
+    /// state, and the consent to it, as they are.
+    async fn all_held(&self, report: &Report) -> Option<Vec<ChangeResult>> {
+        let lease = self.lease;
+        if report.decided.approved.is_empty() {
+            return None;
+        }
+        lease.first_holds().await;
+        let approved = report.decided.approved.iter();
+        let held: Option<Vec<ChangeResult>> = approved
+            .map(|approved| {
+                let back = lease.held_back(&approved.change.key)?;
+                Some(ChangeResult {
+                    approved: approved.clone(),
+                    outcome: back.into_outcome(),
+                })
+            })
+            .collect();
+        held.filter(|held| !held.is_empty())
+    }
+
+    /// Looks once more at what may have come in while others found the stack held (semantics 8.6). What
+    /// can't be read now is found by the next run.
+    async fn moved_meanwhile(&self) -> Vec<&'static str> {
+        let Self {
+            store,
+            lease,
+            job,
+            run,
+            ..
+        } = *self;
+        let mut moved = Vec::new();
+        if let Some(known) = job.definitions {
+            let stored = store.get(&Keys::of(job.stack).definitions).await;
+            if stored.is_ok_and(|now| now.is_none_or(|object| object.etag != *known)) {
+                moved.push("the definitions were pushed anew meanwhile");
+            }
+        }
+        let given = grants::given_since(store, job.stack, &run.id, lease.store_now()).await;
+        if given.unwrap_or_default() {
+            moved.push("somebody consented to more meanwhile");
+        }
+        moved
+    }
+}
+
+fn sum(a: RequestCounts, b: RequestCounts) -> RequestCounts {
+    RequestCounts {
+        reads: a.reads + b.reads,
+        writes: a.writes + b.writes,
+    }
+}

@@ -1,0 +1,108 @@
+//! Record sets that other stacks declare or record (semantics 2.3).
+//!
+//! What this stack records is its own. Whether another has what it declares beside that is asked
+//! when it is new here: of the other files of the same set, of the registry, which knows what each
+//! stack declared and recorded when it was pushed, and of the states of the set's stacks that were
+//! never pushed (where nothing was ever pushed to the store: of all that it has). So a check of a stack with nothing new reads nothing for this.
+//!
+//! **Caveats.** Another set with a store of its own is not seen, nor, where there is a registry, a stack
+//! of another set that was never pushed, nor what a stack recorded from local files after it was last
+//! pushed. Two runs that begin at the same moment see nothing of each other
+//! where neither's file is in the other's set. The mark on the records decides then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use kedge_core::definitions::{declared_by_others, stack_names};
+use kedge_core::model::{Declared, Kind, ResourceKey, StackName};
+use kedge_core::state::{self, State};
+
+use crate::execute::error_chain;
+use crate::job::Job;
+use crate::ports::Store;
+use crate::registry;
+use crate::session::Session;
+use crate::state_store::Keys;
+
+/// What another stack has of what this one declares and does not record, with the reason for a
+/// finding. What can't be found out counts as another's.
+pub(crate) async fn by_others<S: Store>(
+    store: &S,
+    job: Job<'_>,
+    declared: &Declared,
+    own: Option<&State>,
+) -> BTreeMap<ResourceKey, String> {
+    let is_new = |key: &&ResourceKey| {
+        key.kind() == Kind::DnsRecordSet && !own.is_some_and(|own| has(own, key))
+    };
+    let new: BTreeSet<ResourceKey> = declared.resources.keys().filter(is_new).cloned().collect();
+    if new.is_empty() {
+        return BTreeMap::new();
+    }
+    let all = |why: String| new.iter().map(move |key| (key.clone(), why.clone()));
+    let (index, made) = match registry::read(store).await {
+        Ok(read) => (read.index, read.made),
+        Err(error) => {
+            let why = format!("nobody can say whose name this is: {}", error_chain(&error));
+            return all(why).collect();
+        }
+    };
+    let stored = made.iter().flat_map(|made| &made.never_pushed).cloned();
+    let names = stack_names(job.bundle).into_iter().chain(stored);
+    let mut in_use: BTreeSet<StackName> = names
+        .filter(|stack| stack != job.stack)
+        .filter(|stack| index.stacks.get(stack).is_none_or(|entry| !entry.retired))
+        .collect();
+    let listed = |stack: &StackName| index.stacks.contains_key(stack);
+    let unlisted = in_use.iter().filter(|stack| !listed(stack)).cloned();
+    let states = stream::iter(unlisted.collect::<Vec<_>>())
+        .map(|stack| async move { (read(store, &stack).await, stack) })
+        .buffered(Session::CONCURRENCY);
+    let mut taken = BTreeMap::new();
+    for (state, stack) in states.collect::<Vec<_>>().await {
+        match state {
+            Ok(None) => {}
+            Ok(Some(state)) if state.is_gone() => {
+                in_use.remove(&stack);
+            }
+            Ok(Some(state)) => {
+                let why = format!("stack `{stack}` records this name");
+                taken.extend(all(why).filter(|(key, _)| has(&state, key)));
+            }
+            Err(error) => taken.extend(all(format!(
+                "nobody can say whether stack `{stack}` records this name: {error}"
+            ))),
+        }
+    }
+    for stack in made.into_iter().flat_map(|made| made.unread) {
+        let why = format!("nobody can say whether stack `{stack}` has this name: it can't be read");
+        taken.extend(all(why).filter(|_| stack != *job.stack));
+    }
+    for key in &new {
+        if let Some(owner) = index.owner(job.stack, key) {
+            let why = format!("stack `{owner}` has this name in stacks/index.json");
+            taken.insert(key.clone(), why);
+        }
+    }
+    for (key, stack) in declared_by_others(job.bundle, &in_use, &new) {
+        let why = || format!("stack `{stack}` declares this name too");
+        taken.entry(key).or_insert_with(why);
+    }
+    taken
+}
+
+/// Whether a stack records a resource, or began to make it.
+fn has(state: &State, key: &ResourceKey) -> bool {
+    let mut applying = state.applying.iter();
+    state.resources.contains_key(key) || applying.any(|one| one.intents.contains_key(key))
+}
+
+/// Another stack's state; none if it has none.
+async fn read<S: Store>(store: &S, stack: &StackName) -> Result<Option<State>, String> {
+    let object = store.get(&Keys::of(stack).state).await;
+    let Some(object) = object.map_err(|error| error_chain(&error))? else {
+        return Ok(None);
+    };
+    let state = state::decode(&object.bytes, stack);
+    state.map(Some).map_err(|error| error_chain(&error))
+}

@@ -1,0 +1,139 @@
+//! What a person asks of a stack besides `up`: adopt, forget, refresh, retire, hold, release.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a scenario that can't go on has failed"
+)]
+
+use kedge_core::model::{ResourceKey, Timestamp};
+use kedge_core::recording::{Answer, MassAbsence};
+use kedge_core::report::{Changed, Report};
+use kedge_core::stored::hold::{Hold, Holds};
+use kedge_engine::holds::{self, HoldError};
+use kedge_engine::reconcile::{Authorisation, RunError, dry_run};
+use kedge_engine::state_command::StateCommand;
+
+use crate::executor::Crashed;
+use crate::ports::endpoints;
+use crate::stack::{Stack, Upped};
+
+impl Stack {
+    /// Asks for something, and has it done.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub fn command(&self, request: &StateCommand) -> (Report, Changed) {
+        match self.ask(request) {
+            Ok(Ok(done)) => done,
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+
+    /// The same with its error.
+    ///
+    /// # Errors
+    /// When it crashed; within, those of the engine.
+    pub fn ask(&self, request: &StateCommand) -> Result<Upped, Crashed> {
+        self.up(&Authorisation::Command(request.clone()))
+    }
+
+    /// What a request would come to.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn dry_run(&self, request: &StateCommand) -> Result<Report, RunError> {
+        let (bundle, endpoints) = (self.set(), endpoints());
+        let job = self.job(&bundle, &self.variables, &endpoints);
+        let run = dry_run(&self.ports, &self.ports, job, request);
+        self.ports.executor.run(run).expect("no crash point is set")
+    }
+
+    /// What is gone all at once.
+    ///
+    /// # Panics
+    /// When that can't be found out.
+    #[must_use]
+    pub fn mass_absence(&self) -> MassAbsence {
+        let report = self.dry_run(&StateCommand::ConfirmAbsence {
+            expected_digest: None,
+        });
+        match report
+            .expect("a report")
+            .command
+            .map(|command| command.answer)
+        {
+            Some(Answer::Absent(absence)) => absence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A person says that what is gone all at once is gone.
+    pub fn confirm_absence(&self) -> (Report, Changed) {
+        let seen = Some(self.mass_absence().digest);
+        self.command(&StateCommand::ConfirmAbsence {
+            expected_digest: seen,
+        })
+    }
+
+    /// Holds a resource, or without one the stack, for so many minutes.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub fn hold(&self, key: Option<ResourceKey>, minutes: i64) -> Holds {
+        let now = Timestamp(self.ports.executor.now_ms());
+        let hold = Hold {
+            key,
+            reason: "broker upgrade".to_owned(),
+            who: "ana@laptop".to_owned(),
+            until: now.plus_ms(minutes * 60_000),
+            set_at: now,
+        };
+        let run = holds::hold(&self.ports, &self.name, &hold, false);
+        let held = self.ports.executor.run(run);
+        held.expect("no crash point is set").expect("a hold")
+    }
+
+    /// Takes a hold away.
+    ///
+    /// # Panics
+    /// When it can't.
+    pub fn release(&self, key: Option<ResourceKey>) -> Vec<Hold> {
+        self.try_release(&[key], false).expect("released")
+    }
+
+    /// The same with its error; with `replace` over holds that can't be read.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn try_release(
+        &self,
+        keys: &[Option<ResourceKey>],
+        replace: bool,
+    ) -> Result<Vec<Hold>, HoldError> {
+        let now = Timestamp(self.ports.executor.now_ms());
+        let run = holds::release(&self.ports, &self.name, keys, now, replace);
+        let released = self.ports.executor.run(run);
+        let released = released.expect("no crash point is set");
+        released.map(|(_, released)| released)
+    }
+
+    /// Again, and it changes nothing: neither the world nor the store.
+    ///
+    /// # Panics
+    /// When it does.
+    pub fn assert_done(&self, request: &StateCommand) {
+        let world = self.ports.sandbox.world();
+        let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
+        let (_, changed) = self.command(request);
+        assert_eq!(changed.results, []);
+        assert_eq!(self.ports.writes(), writes);
+        assert_eq!(self.ports.store.writes.get(), stored);
+        assert_eq!(self.ports.sandbox.world(), world);
+    }
+}
