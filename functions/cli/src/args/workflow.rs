@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::Parser as _;
-use serde_json::Value;
+use granit_parser::{Event, Parser};
+use serde_json::{Map, Value};
 
 use super::Args;
 
@@ -11,7 +12,33 @@ const WORKFLOW: &str = include_str!("../../../../docs/github/kedge.yml");
 const PAGE: &str = include_str!("../../../../docs/github.md");
 
 fn workflow() -> Value {
-    serde_saphyr::from_str(WORKFLOW).unwrap()
+    let mut events = Parser::new_from_str(WORKFLOW).map(|event| event.unwrap().0);
+    let root = events.find(|event| matches!(event, Event::MappingStart(..)));
+    node(root.unwrap(), &mut events)
+}
+
+/// A node of the workflow, which has neither anchors nor tags; each scalar is a text.
+fn node<'t>(first: Event<'t>, rest: &mut impl Iterator<Item = Event<'t>>) -> Value {
+    match first {
+        Event::Scalar(text, ..) => Value::String(text.into_owned()),
+        Event::SequenceStart(..) => {
+            let mut items = Vec::new();
+            while let Some(event) = rest.next().filter(|event| *event != Event::SequenceEnd) {
+                items.push(node(event, rest));
+            }
+            Value::Array(items)
+        }
+        Event::MappingStart(..) => {
+            let mut map = Map::new();
+            while let Some(Event::Scalar(key, ..)) = rest.next() {
+                let value = rest.next().unwrap();
+                let value = node(value, rest);
+                assert!(map.insert(key.into_owned(), value).is_none());
+            }
+            Value::Object(map)
+        }
+        other => panic!("the workflow has a {other:?}"),
+    }
 }
 
 /// Every script of every step, by job.

@@ -8,9 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_saphyr::granit_parser::{
-    ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options,
-};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
 use super::syntax::{Slip, slip};
 

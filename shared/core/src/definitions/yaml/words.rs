@@ -1,7 +1,7 @@
 //! The parser's errors in our words. Its own name what it looked for (`did not find expected key`),
 //! ours what was forgotten and what to write. None repeats the text: it may be a secret.
 
-use serde_saphyr::granit_parser::ErrorKind;
+use granit_parser::ErrorKind;
 
 /// Whether an error says itself what was forgotten, and where: no likelier slip needs to be looked
 /// for.
