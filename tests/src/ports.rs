@@ -78,13 +78,13 @@ pub struct SimPorts {
     pub wall_ahead_ms: Rc<Cell<i64>>,
     /// How far its monotonic clock is behind: as long as its machine slept.
     pub monotonic_behind_ms: Rc<Cell<i64>>,
-    /// RequestCounts to providers that never leave this runner.
+    /// Requests to providers that never leave this runner.
     pub not_sent: Rc<RefCell<Vec<NotSent>>>,
     /// How many requests to providers are under way.
     pub under_way: Rc<UnderWay>,
 }
 
-/// RequestCounts that never leave: no address, no connection, no TLS. The provider hears nothing of them.
+/// Requests that never leave: no address, no connection, no TLS. The provider hears nothing of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
     /// Only those that the engine sends as writes, or only reads; none: both.
@@ -187,7 +187,7 @@ pub fn endpoints() -> Endpoints {
 }
 
 impl SimPorts {
-    /// RequestCounts sent so far to one provider: reads and writes.
+    /// Requests sent so far to one provider: reads and writes.
     #[must_use]
     pub fn counts(&self, provider: ProviderName) -> (usize, usize) {
         let sent = self.sent.borrow();

@@ -50,7 +50,7 @@ pub struct Session {
     /// What each attempt to change something asks first. None: a provider on its own, as its tests
     /// have it; `apply` never is.
     permit: Option<Rc<Permit>>,
-    /// RequestCounts sent so far.
+    /// Requests sent so far.
     requests: Cell<RequestCounts>,
     /// Pauses that nobody was told of yet.
     waits: RefCell<Vec<Wait>>,

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use world::World;
 
-/// RequestCounts remembered; the oldest go first.
+/// Requests remembered; the oldest go first.
 const LOG_KEPT: usize = 100_000;
 
 /// What the world is called and how it behaves from the start. The default is Clustera's.

@@ -165,7 +165,7 @@ const PUBSUB: &str = "/v1/projects/clustera-control-plane";
 /// A request: method, path and query, body; null is none.
 type Route = (&'static str, String, Value);
 
-/// RequestCounts past the engine, each good in itself, in an order in which they succeed.
+/// Requests past the engine, each good in itself, in an order in which they succeed.
 fn routes() -> Vec<Route> {
     let mut routes = aiven_routes();
     routes.extend(pubsub_routes());

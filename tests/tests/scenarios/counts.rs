@@ -29,7 +29,7 @@ fn shipped() -> BTreeMap<String, String> {
 
 const ANSWER_MS: u64 = 50;
 
-/// RequestCounts of one check to each provider, and how many answers deep it is.
+/// Requests of one check to each provider, and how many answers deep it is.
 fn measure(stack: &Stack) -> ([usize; 3], i64) {
     // The first check after a run remembers that its writes took; what counts is the usual one.
     let _ = stack.check();

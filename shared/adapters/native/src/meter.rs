@@ -12,9 +12,9 @@ use kedge_engine::ports::{
 /// What went to and came from one provider. Attempts count, not calls; bodies count, not headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
-    /// RequestCounts that read.
+    /// Requests that read.
     pub reads: u64,
-    /// RequestCounts that write.
+    /// Requests that write.
     pub writes: u64,
     /// Bytes of request bodies.
     pub bytes_out: u64,

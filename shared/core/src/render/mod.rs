@@ -59,9 +59,9 @@ pub struct RenderOptions<'a> {
 /// How much was asked of the providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traffic {
-    /// RequestCounts that read.
+    /// Requests that read.
     pub reads: u64,
-    /// RequestCounts that write.
+    /// Requests that write.
     pub writes: u64,
     /// How long it took, in milliseconds, where it is to be told.
     pub wall_ms: Option<u64>,

@@ -58,7 +58,7 @@ pub struct RunRecord {
     /// Records dropped without a provider write.
     #[serde(with = "bounded::count")]
     pub forgotten: u64,
-    /// RequestCounts to providers.
+    /// Requests to providers.
     pub requests: RequestCounts,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<String>,
@@ -96,7 +96,7 @@ pub struct RunField {
     pub to: Option<String>,
 }
 
-/// RequestCounts to providers.
+/// Requests to providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestCounts {
@@ -145,7 +145,7 @@ pub struct About<'a> {
     pub trigger: &'a str,
     /// The epoch of its lease.
     pub epoch: u64,
-    /// RequestCounts to providers.
+    /// Requests to providers.
     pub requests: RequestCounts,
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// RequestCounts per account in one window (Cloudflare docs: API limits, 2026).
+/// Requests per account in one window (Cloudflare docs: API limits, 2026).
 const WINDOW_REQUESTS: u32 = 1200;
 const WINDOW_MS: i64 = 300_000;
 
