@@ -71,7 +71,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     if !asking.can_ask() {
         asking.show(&report, None)?;
         return Err(CliError::Usage(format!(
-            "nobody can be command here: name what you saw with --confirm-absence {}",
+            "nobody can be asked here: name what you saw with --confirm-absence {}",
             digest.digest
         )));
     }
@@ -124,7 +124,7 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
     if options.confirm.is_none() {
         if !asking.can_ask() {
             return Err(CliError::Usage(format!(
-                "nobody can be command here: type the stack's name with --confirm {stack}"
+                "nobody can be asked here: type the stack's name with --confirm {stack}"
             )));
         }
         asking.show(&report, None)?;
@@ -186,7 +186,7 @@ impl<'a> Asking<'a> {
         }
         if !self.can_ask() {
             return Err(CliError::Usage(
-                "nobody can be command here: agree with --yes".to_owned(),
+                "nobody can be asked here: agree with --yes".to_owned(),
             ));
         }
         self.show(report, None)?;
@@ -197,7 +197,7 @@ impl<'a> Asking<'a> {
         Ok(false)
     }
 
-    /// Does what was command, and says nothing of it.
+    /// Does what was asked, and says nothing of it.
     async fn bring_up(&self, request: StateCommand) -> Result<(Report, Changed), RunError> {
         let run = &self.run;
         let see = |progress: Progress<'_>| run.watcher.see(progress);

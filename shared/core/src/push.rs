@@ -333,7 +333,7 @@ impl fmt::Display for Notice {
             }
             Self::VariablesUsed { names } => write!(
                 f,
-                "{} is bundle here, and its value is not stored: every machine that runs this stack \
+                "{} is set here, and its value is not stored: every machine that runs this stack \
                  needs it",
                 names.join(", ")
             ),
