@@ -257,6 +257,7 @@ fn stages(
         let (decided, authorise) = worked(|| authorise(&planned, authority));
         let report = Report {
             invalid: None,
+            stored: None,
             push_first: None,
             declared: declared.into(),
             comparison,

@@ -157,6 +157,7 @@ pub(crate) fn run(
         let decided = authorise(&plan, authority);
         shown(&Report {
             invalid: None,
+            stored: None,
             push_first: None,
             declared: declared.clone().into(),
             comparison: comparison.clone(),

@@ -12,8 +12,8 @@ use kedge_engine::ports::{
     Clock, HttpError, HttpRead, ProviderName, Random, ReadRequest, Secrets, SignError, Signer,
     is_known_read,
 };
-use kedge_engine::providers::read_live;
-use kedge_engine::session::{Context, Session};
+use kedge_engine::testing::read_live;
+use kedge_engine::testing::{Context, Session};
 use kedge_sandbox::SplitMix64;
 use kedge_tests::executor::Executor;
 use kedge_tests::ports::endpoints;

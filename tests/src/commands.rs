@@ -5,14 +5,13 @@
     reason = "a scenario that can't go on has failed"
 )]
 
-use kedge_core::model::{ResourceKey, Timestamp};
+use kedge_core::model::ResourceKey;
 use kedge_core::recording::{Answer, MassAbsence};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::hold::{Hold, Holds};
-use kedge_engine::holds::{self, HoldError};
-use kedge_engine::reconcile::{Authorisation, RunError, dry_run};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::{HoldError, HoldRequest, RunError, StateCommand};
 
+use crate::authority::Authorisation;
 use crate::executor::Crashed;
 use crate::ports::endpoints;
 use crate::stack::{Stack, Upped};
@@ -46,9 +45,9 @@ impl Stack {
     /// When it crashes.
     pub fn dry_run(&self, request: &StateCommand) -> Result<Report, RunError> {
         let (bundle, endpoints) = (self.set(), endpoints());
-        let job = self.job(&bundle, &self.variables, &endpoints);
-        let run = dry_run(&self.ports, &self.ports, job, request);
-        self.ports.executor.run(run).expect("no crash point is set")
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let checked = self.run(engine.dry_run(&self.name, request));
+        checked.map(|checked| checked.report)
     }
 
     /// What is gone all at once.
@@ -83,17 +82,26 @@ impl Stack {
     /// # Panics
     /// When it can't.
     pub fn hold(&self, key: Option<ResourceKey>, minutes: i64) -> Holds {
-        let now = Timestamp(self.ports.executor.now_ms());
-        let hold = Hold {
-            key,
+        let request = HoldRequest {
+            keys: key.into_iter().collect(),
             reason: "broker upgrade".to_owned(),
-            who: "ana@laptop".to_owned(),
-            until: now.plus_ms(minutes * 60_000),
-            set_at: now,
+            length_ms: minutes * 60_000,
+            replace: false,
         };
-        let run = holds::hold(&self.ports, &self.name, &hold, false);
-        let held = self.ports.executor.run(run);
-        held.expect("no crash point is set").expect("a hold")
+        self.try_hold(&request).expect("a hold")
+    }
+
+    /// The same with its error.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn try_hold(&self, request: &HoldRequest) -> Result<Holds, HoldError> {
+        let (bundle, endpoints) = (self.set(), endpoints());
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        self.run(engine.hold(&self.name, request))
     }
 
     /// Takes a hold away.
@@ -116,10 +124,9 @@ impl Stack {
         keys: &[Option<ResourceKey>],
         replace: bool,
     ) -> Result<Vec<Hold>, HoldError> {
-        let now = Timestamp(self.ports.executor.now_ms());
-        let run = holds::release(&self.ports, &self.name, keys, now, replace);
-        let released = self.ports.executor.run(run);
-        let released = released.expect("no crash point is set");
+        let (bundle, endpoints) = (self.set(), endpoints());
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let released = self.run(engine.release(&self.name, keys, replace));
         released.map(|(_, released)| released)
     }
 

@@ -4,7 +4,9 @@
 //! are the engine's ports over it, with the sandbox behind the HTTP port and memory behind the
 //! store. A failure is a seed, and, for a crash, the number of the port call it happened at.
 
+pub mod authority;
 pub mod commands;
+pub mod desk;
 pub mod executor;
 pub mod pause;
 pub mod ports;

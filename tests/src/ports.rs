@@ -8,12 +8,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
+use kedge_engine::Endpoints;
 use kedge_engine::ports::{
     ANSWER_BYTES_MAX, Clock, Condition, HttpError, HttpRead, HttpWrite, ProviderName, PutOutcome,
     Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
     is_known_read,
 };
-use kedge_engine::session::Endpoints;
 use kedge_sandbox::{Outcome, Sandbox};
 
 use crate::executor::Executor;

@@ -6,22 +6,20 @@
     reason = "a scenario that can't go on has failed"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use crate::authority::Authorisation;
 use bytes::Bytes;
 use kedge_core::push::{Ancestry, Notice, PushConsent, Refusal};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::bundle::Commit;
-use kedge_engine::bundles::{preview_stored, read_bundle, usable};
+use kedge_engine::RunError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::push::{
-    PushError, PushJob, PushOutcome, PushReport, RollbackJob, push, rollback,
-};
-use kedge_engine::reconcile::{Authorisation, Job, RunError, up};
+use kedge_engine::{CheckRequest, PushError, PushOutcome, PushReport, PushRequest};
 
 use crate::executor::Crashed;
 use crate::ports::endpoints;
-use crate::stack::Stack;
+use crate::stack::{Stack, apply};
 
 /// What a push is asked with. Commits are numbers here: a later one descends from each earlier one.
 #[derive(Debug, Clone, Default)]
@@ -65,18 +63,17 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
-        let (bundle, commit) = (self.set(), pushing.id());
-        let job = PushJob {
-            stack: &self.name,
+        let (bundle, commit, endpoints) = (self.set(), pushing.id(), endpoints());
+        let ancestry = |stored: &Commit| pushing.ancestry(stored);
+        let request = PushRequest {
             bundle: &bundle,
-            overrides: &self.variables,
-            actor: "ana@laptop",
             commit: commit.as_ref(),
             branch: Some("main"),
-            ancestry: &|stored| pushing.ancestry(stored),
+            ancestry: &ancestry,
             consent: &pushing.consent,
         };
-        self.ports.executor.run(push(&self.ports, &self.ports, job))
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        self.ports.executor.run(engine.push(&self.name, request))
     }
 
     /// The same where it succeeds.
@@ -109,14 +106,10 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn rollback(&self, revision: &str) -> Result<Result<PushReport, PushError>, Crashed> {
-        let none = BTreeMap::new();
-        let job = RollbackJob {
-            stack: &self.name,
-            revision,
-            overrides: &none,
-            actor: "bo@desk",
-        };
-        let run = rollback(&self.ports, &self.ports, job);
+        let (none, endpoints) = (BTreeMap::new(), endpoints());
+        let mut engine = self.engine_stored(&none, &endpoints);
+        engine.settings.actor = "bo@desk";
+        let run = engine.rollback(&self.name, revision);
         self.ports.executor.run(run)
     }
 
@@ -128,14 +121,10 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn check_stored(&self) -> Result<Report, RunError> {
-        let (none, endpoints, guards) = (BTreeMap::new(), endpoints(), BTreeSet::new());
-        let empty = kedge_core::definitions::Bundle::default();
-        let run = async {
-            let read = read_bundle(&self.ports, &self.name, &none).await?;
-            let job = self.job(&empty, &none, &endpoints);
-            preview_stored(&self.ports, &self.ports, job, &read, &guards).await
-        };
-        self.ports.executor.run(run).expect("no crash point is set")
+        let (none, endpoints) = (BTreeMap::new(), endpoints());
+        let engine = self.engine_stored(&none, &endpoints);
+        let checked = self.run(engine.check(&self.name, &CheckRequest::default()));
+        checked.map(|checked| checked.report)
     }
 
     /// One run of `up` by what is stored.
@@ -147,16 +136,8 @@ impl Stack {
     /// When it crashes.
     pub fn up_stored(&self, by: &Authorisation) -> Result<(Report, Changed), RunError> {
         let (none, endpoints) = (BTreeMap::new(), endpoints());
-        let run = async {
-            let read = read_bundle(&self.ports, &self.name, &none).await?;
-            let stored = usable(&read)?;
-            let job = Job {
-                definitions: read.etag.as_ref(),
-                ..self.job(&stored.bundle, &none, &endpoints)
-            };
-            up(&self.ports, &self.ports, job, by).await
-        };
-        self.ports.executor.run(run).expect("no crash point is set")
+        let engine = self.engine_stored(&none, &endpoints);
+        self.run(apply(&engine, &self.name, by))
     }
 
     /// Again, and nothing changes: the same push stores nothing, and neither a tick nor a person
@@ -183,29 +164,22 @@ impl Stack {
     pub fn up_beside_a_push(&self, other: &Self) -> Changed {
         let (none, endpoints, pushing) = (BTreeMap::new(), endpoints(), commit(2));
         let (bundle, id) = (other.set(), pushing.id());
+        let ancestry = |stored: &Commit| pushing.ancestry(stored);
+        let request = PushRequest {
+            bundle: &bundle,
+            commit: id.as_ref(),
+            branch: None,
+            ancestry: &ancestry,
+            consent: &pushing.consent,
+        };
+        let engine = self.engine_stored(&none, &endpoints);
+        let mut theirs = engine;
+        theirs.settings.actor = "bo@desk";
         let pushes = async {
             self.ports.executor.sleep(5).await;
-            let job = PushJob {
-                stack: &self.name,
-                bundle: &bundle,
-                overrides: &none,
-                actor: "bo@desk",
-                commit: id.as_ref(),
-                branch: None,
-                ancestry: &|stored| pushing.ancestry(stored),
-                consent: &pushing.consent,
-            };
-            push(&self.ports, &self.ports, job).await
+            theirs.push(&self.name, request).await
         };
-        let ups = async {
-            let read = read_bundle(&self.ports, &self.name, &none).await?;
-            let stored = usable(&read)?;
-            let job = Job {
-                definitions: read.etag.as_ref(),
-                ..self.job(&stored.bundle, &none, &endpoints)
-            };
-            up(&self.ports, &self.ports, job, &Authorisation::Unattended).await
-        };
+        let ups = apply(&engine, &self.name, &Authorisation::Unattended);
         let both = futures_util::future::join(pushes, ups);
         let (pushed, upped) = self
             .ports
@@ -235,19 +209,18 @@ impl Stack {
         let (none, pushing) = (BTreeMap::new(), commit(2));
         let (sets, id) = ([self.set(), other.set()], pushing.id());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
-        let job = |stack, bundle| PushJob {
-            stack,
+        let request = |bundle| PushRequest {
             bundle,
-            overrides: &none,
-            actor: "ana@laptop",
             commit: id.as_ref(),
             branch: None,
             ancestry: &ancestry,
             consent: &pushing.consent,
         };
+        let endpoints = endpoints();
+        let engine = self.engine_stored(&none, &endpoints);
         let both = futures_util::future::join(
-            push(&self.ports, &self.ports, job(&self.name, &sets[0])),
-            push(&self.ports, &self.ports, job(&other.name, &sets[1])),
+            engine.push(&self.name, request(&sets[0])),
+            engine.push(&other.name, request(&sets[1])),
         );
         let (first, second) = self
             .ports

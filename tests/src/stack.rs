@@ -7,17 +7,22 @@
     reason = "a scenario that can't go on has failed"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::LazyLock;
 
 use kedge_core::definitions::Bundle;
-use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
-use kedge_engine::lease::LeaseTimes;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{Authorisation, Consent, Job, RunError, StopError, check, up};
+use kedge_engine::{
+    Caches, CheckRequest, Consent, Definitions, Endpoints, Engine, LeaseTimes, RunError, Settings,
+    StopError,
+};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 
+pub use crate::authority::Authorisation;
 pub use crate::told::{carried, carried_in_order, difference, has_item, left, shown, verdict};
 
 use crate::executor::Crashed;
@@ -50,8 +55,10 @@ pub struct Stack {
     pub files: BTreeMap<String, String>,
     /// Its world.
     pub ports: SimPorts,
-    /// When its definitions were stored, if they are not local files.
-    pub pushed_at: Option<Timestamp>,
+    /// What outlives a run.
+    pub caches: Rc<Caches>,
+    /// Whether runs go by what is stored, instead of by these files.
+    pub by_stored: bool,
     /// The environment's config values (`KEDGE_CONFIG_<NAME>`) where it is run, by name in lower case.
     pub variables: BTreeMap<String, String>,
 }
@@ -80,7 +87,8 @@ impl Stack {
             name: stack_name("dev"),
             files: BTreeMap::new(),
             ports: sim(seed, Sandbox::new(options)),
-            pushed_at: None,
+            caches: Rc::default(),
+            by_stored: false,
             variables: BTreeMap::new(),
         };
         stack.policy("correct: safe, deploy: disruptive, correct_after: 0");
@@ -95,7 +103,8 @@ impl Stack {
             name: stack_name(name),
             files,
             ports: sim(1, Sandbox::new(Options::default())),
-            pushed_at: None,
+            caches: Rc::default(),
+            by_stored: false,
             variables: BTreeMap::new(),
         }
     }
@@ -219,14 +228,11 @@ impl Stack {
     /// # Panics
     /// When it crashes or shows a secret.
     pub fn try_check(&self) -> Result<Report, RunError> {
-        let bundle = self.set();
-        let endpoints = endpoints();
-        let run = check(
-            &self.ports,
-            &self.ports,
-            self.job(&bundle, &self.variables, &endpoints),
-        );
-        let result = self.ports.executor.run(run).expect("no crash point is set");
+        let (bundle, endpoints) = (self.set(), endpoints());
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let request = CheckRequest::default();
+        let result = self.run(engine.check(&self.name, &request));
+        let result = result.map(|checked| checked.report);
         self.assert_no_secret(&format!("{result:?}"));
         result
     }
@@ -252,11 +258,10 @@ impl Stack {
     /// # Panics
     /// When the run fails.
     pub fn overriding(&self, guards: &[GuardName]) -> (Report, Changed) {
-        let overrides: BTreeSet<GuardName> = guards.iter().copied().collect();
-        self.done(&Authorisation::Person(Consent {
-            overrides,
-            ..Consent::default()
-        }))
+        let guards = guards.iter().copied().collect();
+        self.done(&Authorisation::Person(
+            Consent::to_any_plan().overriding(guards),
+        ))
     }
 
     fn done(&self, authorisation: &Authorisation) -> (Report, Changed) {
@@ -269,11 +274,7 @@ impl Stack {
                     ..
                 })),
                 Authorisation::Person(consent),
-            ) => {
-                let digest = Some(now);
-                let consent = consent.clone();
-                self.done(&Authorisation::Person(Consent { digest, ..consent }))
-            }
+            ) => self.done(&Authorisation::Person(consent.clone().with_plan(now))),
             (other, _) => panic!("{other:?}"),
         }
     }
@@ -283,13 +284,10 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn up(&self, authorisation: &Authorisation) -> Result<Upped, Crashed> {
-        let bundle = self.set();
-        let endpoints = endpoints();
-        let job = self.job(&bundle, &self.variables, &endpoints);
-        let result = self
-            .ports
-            .executor
-            .run(up(&self.ports, &self.ports, job, authorisation));
+        let (bundle, endpoints) = (self.set(), endpoints());
+        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let run = apply(&engine, &self.name, authorisation);
+        let result = self.ports.executor.run(run);
         self.assert_no_secret(&format!("{result:?}"));
         result
     }
@@ -303,29 +301,52 @@ impl Stack {
         Bundle::new(self.files.clone()).expect("a set")
     }
 
-    /// What a run is asked.
+    /// The engine over this world, by these definitions.
     #[must_use]
-    pub fn job<'a>(
+    pub fn engine<'a>(
         &'a self,
         bundle: &'a Bundle,
         overrides: &'a BTreeMap<String, String>,
-        endpoints: &'a kedge_engine::session::Endpoints,
-    ) -> Job<'a> {
-        Job {
-            stack: &self.name,
-            bundle,
+        endpoints: &'a Endpoints,
+    ) -> Engine<'a, SimPorts, SimPorts> {
+        let settings = Settings {
+            definitions: match self.by_stored {
+                true => Definitions::Stored,
+                false => Definitions::Files(bundle),
+            },
             overrides,
             endpoints,
             deadline: self.ports.now().plus_ms(RUN_MS),
-            every_dns_name: false,
-            remember: true,
+            read_only: false,
             actor: "ana@laptop",
             trigger: "test",
             lease: LeaseTimes::default(),
-            definitions: None,
-            pushed_at: self.pushed_at,
+            caches: &self.caches,
             progress: &|_| {},
-        }
+        };
+        Engine::new(&self.ports, &self.ports, settings)
+    }
+
+    /// The same by what is stored.
+    #[must_use]
+    pub fn engine_stored<'a>(
+        &'a self,
+        overrides: &'a BTreeMap<String, String>,
+        endpoints: &'a Endpoints,
+    ) -> Engine<'a, SimPorts, SimPorts> {
+        static EMPTY: LazyLock<Bundle> = LazyLock::new(Bundle::default);
+        let mut engine = self.engine(&EMPTY, overrides, endpoints);
+        engine.settings.definitions = Definitions::Stored;
+        engine
+    }
+
+    /// Runs something to its end in virtual time.
+    ///
+    /// # Panics
+    /// When it crashes.
+    pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        let end = self.ports.executor.run(work);
+        end.expect("no crash point is set")
     }
 
     /// Sets or takes away the place of a crash, and counts port calls anew.
@@ -464,10 +485,7 @@ pub const NODE: &str = "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.cluste
 /// A person who agrees to whatever the plan is and names these destructive keys.
 #[must_use]
 pub fn person(allow: &[&str]) -> Authorisation {
-    Authorisation::Person(Consent {
-        allow: allow.iter().map(|&key| key.to_owned()).collect(),
-        ..Consent::default()
-    })
+    Authorisation::Person(Consent::to_any_plan().allowing(allow.iter().copied()))
 }
 
 /// A stack's name.
@@ -506,4 +524,20 @@ fn listed(name: &str, lines: &[String]) -> String {
     } else {
         format!("{name}:\n{}", lines.concat())
     }
+}
+
+/// One run by this authority.
+///
+/// # Errors
+/// Those of the engine; that the stack is busy is one here.
+pub async fn apply(
+    engine: &Engine<'_, SimPorts, SimPorts>,
+    stack: &StackName,
+    authorisation: &Authorisation,
+) -> Result<(Report, Changed), RunError> {
+    let applied = match authorisation.by() {
+        Ok(by) => engine.apply(stack, &by).await,
+        Err(command) => engine.command(stack, command, Some(stack.as_str())).await,
+    };
+    applied.into_result().map(|ran| (ran.report, ran.changed))
 }

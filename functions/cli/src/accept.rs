@@ -4,6 +4,7 @@ use kedge_core::accept;
 use kedge_core::model::FieldName;
 use kedge_core::recording;
 use kedge_core::render;
+use kedge_engine::CheckRequest;
 
 use crate::args::{AcceptOptions, Args, Format};
 use crate::error::CliError;
@@ -12,8 +13,8 @@ use crate::{definitions, screen};
 
 /// `kedge accept`. Looks and prints; writes nothing.
 pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    let report = run.look(false, &[]).await?;
+    let run = Invocation::new(args)?;
+    let report = run.check(CheckRequest::default()).await?;
     let keys = report.comparison.differences.keys();
     let names = std::slice::from_ref(&options.key);
     let found =

@@ -1,20 +1,21 @@
 //! Asking a person: consent to a plan they were shown.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use kedge_core::plan::GuardName;
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
-use kedge_engine::reconcile::{Authorisation, Consent};
+use kedge_engine::{By, Consent, TypedName};
 
 use crate::args::UpOptions;
 use crate::error::CliError;
 use crate::{screen, shown_plan};
 
 /// What the options alone agree to; none if a person must be asked.
-pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authorisation>, CliError> {
+pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<By>, CliError> {
     if options.unattended {
-        return Ok(Some(Authorisation::Unattended));
+        return Ok(Some(By::Policy));
     }
     if !options.yes && options.plan.is_none() {
         // An answer for a machine is one document, with no question in it.
@@ -34,13 +35,18 @@ pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<Authori
             "`{digest}` is not a plan's digest: `kedge preview` shows its 16 digits"
         )));
     }
-    Ok(Some(Authorisation::Person(Consent {
-        allow: options.allow.clone(),
-        name_typed: false,
-        overrides: guards(&options.overrides)?,
-        expected: options.plan.as_deref().and_then(shown_plan::find),
-        digest: options.plan.clone(),
-    })))
+    let consent = match &options.plan {
+        Some(digest) => Consent::to_plan(digest),
+        None => Consent::to_any_plan(),
+    };
+    let shown = options.plan.as_deref().and_then(shown_plan::find);
+    let consent = match shown {
+        Some(shown) => consent.expecting(shown),
+        None => consent,
+    };
+    let guards = guards(&options.overrides)?;
+    let consent = consent.allowing(&options.allow).overriding(guards);
+    Ok(Some(By::Person(consent)))
 }
 
 /// The guards to override, by name.
@@ -58,7 +64,7 @@ pub(crate) fn guards(names: &[String]) -> Result<BTreeSet<GuardName>, CliError> 
 }
 
 /// Asks for consent to the plan that was just shown. None: they said no.
-pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authorisation>, CliError> {
+pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<By>, CliError> {
     let plan = &report.plan;
     let stack = report.declared.stack.as_str();
     let overrides = plan.policy.protected && !options.overrides.is_empty();
@@ -79,15 +85,17 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<Authori
         "Type `yes` to do it, anything else to do nothing: ".to_owned()
     };
     let answer = screen::ask(&question)?;
-    let name_typed = (is_destructive || overrides) && answer == stack;
-    if answer != "yes" && !name_typed {
+    let typed = TypedName::read(&report.declared.stack, &answer, &io::stdin());
+    let typed = typed.filter(|_| is_destructive || overrides);
+    if answer != "yes" && typed.is_none() {
         return Ok(None);
     }
-    Ok(Some(Authorisation::Person(Consent {
-        allow: options.allow.clone(),
-        name_typed,
-        overrides: guards(&options.overrides)?,
-        digest: Some(plan.digest.clone()),
-        expected: Some(plan.summary.clone()),
+    let consent = Consent::to_plan(&plan.digest)
+        .expecting(plan.summary.clone())
+        .allowing(&options.allow)
+        .overriding(guards(&options.overrides)?);
+    Ok(Some(By::Person(match typed {
+        Some(typed) => consent.with_name(typed),
+        None => consent,
     })))
 }

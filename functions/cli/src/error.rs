@@ -10,11 +10,8 @@ use kedge_core::definitions::BundleError;
 use kedge_core::model::BucketAddressError;
 use kedge_core::render;
 use kedge_engine::StateStoreError;
-use kedge_engine::holds::HoldError;
-use kedge_engine::lease::LeaseError;
 use kedge_engine::ports::StoreError;
-use kedge_engine::push::PushError;
-use kedge_engine::reconcile::RunError;
+use kedge_engine::{HoldError, LeaseError, PushError, RunError};
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
 use thiserror::Error;
@@ -131,6 +128,9 @@ pub(crate) fn print_text(error: &CliError) {
 /// What an error was caused by, and each refusal of a push with its way out.
 fn reasons(error: &CliError) -> Vec<String> {
     let mut reasons = causes(error);
+    if is_read_only(error) {
+        reasons.push("KEDGE_READ_ONLY is set".to_owned());
+    }
     if let CliError::Push(
         PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
     ) = error
@@ -138,6 +138,17 @@ fn reasons(error: &CliError) -> Vec<String> {
         reasons.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
     }
     reasons
+}
+
+/// Whether it is the mode that refuses.
+fn is_read_only(error: &CliError) -> bool {
+    matches!(
+        error,
+        CliError::Run(RunError::ReadOnly)
+            | CliError::Push(PushError::ReadOnly)
+            | CliError::Hold(HoldError::ReadOnly)
+            | CliError::Lease(LeaseError::ReadOnly { .. })
+    )
 }
 
 /// What an error was caused by, down to the root.

@@ -3,9 +3,8 @@
 use kedge_core::model::Timestamp;
 use kedge_core::render::plain_text;
 use kedge_core::stored::run::{RunOutcome, RunRecord};
-use kedge_engine::history::{self as engine, History, PushEntry, Query};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::push::PushError;
+use kedge_engine::{History, PushEntry, PushError, Query};
 
 use crate::args::{Args, Format, HistoryOptions};
 use crate::error::CliError;
@@ -21,7 +20,7 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
         most: usize::from(options.most),
     };
     let stack = &setup.chosen.stack;
-    let found = engine::history(&setup.store, stack, &query).await;
+    let found = setup.engine(&|_| {}).history(stack, &query).await;
     let history = found.map_err(PushError::Store)?;
     if history == History::default() {
         setup.refuse_unknown().await?;

@@ -1,60 +1,45 @@
 //! `hold` and `release`.
 
+use std::collections::BTreeSet;
+
 use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::render::{self, UnderWay};
-use kedge_core::stored::hold::{Hold, Holds};
-use kedge_engine::holds;
-use kedge_engine::lease::LeaseHolder;
+use kedge_core::stored::hold::Holds;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile;
+use kedge_engine::{HoldRequest, LeaseHolder};
 
 use crate::args::{Args, Format, HoldOptions, ReleaseOptions};
 use crate::error::CliError;
 use crate::screen;
-use crate::setup::Setup;
 use crate::verbs::Invocation;
-
-/// The longest hold: who wants one for ever wants other definitions, or an ignore rule.
-const LONGEST_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// `kedge hold`: without `--for` it lists.
 pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
+    let run = Invocation::new(args)?;
     run.setup.refuse_unknown().await?;
-    let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
-    let now = run.setup.ports.now();
+    let engine = run.setup.engine(&|_| {});
+    let (stack, now) = (run.stack(), run.setup.ports.now());
     let (Some(length), Some(reason)) = (&options.length, &options.reason) else {
-        let holds = holds::holds(store, stack).await?;
-        show(&run, &holds, None, now)?;
+        show(&run, &engine.holds(stack).await?, None, now)?;
         return Ok(0);
     };
-    run.refuse_if_read_only()?;
-    if !(1..=LONGEST_MS).contains(length) {
-        return Err(CliError::Usage(
-            "a hold lasts a second at least, and 30d at most".to_owned(),
-        ));
-    }
-    if reason.trim().is_empty() {
-        return Err(CliError::Usage("a hold needs a reason".to_owned()));
-    }
-    let mut all = Holds::default();
-    for key in keys(&run, &options.keys).await? {
-        let hold = Hold {
-            key,
-            reason: reason.clone(),
-            who: run.setup.actor.clone(),
-            until: now.plus_ms(*length),
-            set_at: now,
-        };
-        all = holds::hold(store, stack, &hold, options.replace).await?;
-    }
+    let keys = match options.keys.as_slice() {
+        [] => BTreeSet::new(),
+        names => engine.resolve_keys(stack, names).await?,
+    };
+    let request = HoldRequest {
+        keys,
+        reason: reason.clone(),
+        length_ms: *length,
+        replace: options.replace,
+    };
+    let all = engine.hold(stack, &request).await?;
     let is_json = args.format() == Format::Json;
     if !is_json {
         show(&run, &all, None, now)?;
     }
-    let lease = run.setup.lease;
-    let under_way = holds::under_way(store, stack, lease).await;
-    let holder = under_way.map_err(CliError::HoldStands)?;
+    let unaware = engine.unaware_of_holds(stack).await;
+    let holder = unaware.map_err(CliError::HoldStands)?;
     let told = match &holder {
         None => None,
         Some(holder) => Some(wait_for(&run, holder, options.no_wait).await?),
@@ -93,8 +78,7 @@ async fn wait_for<'a>(
     if no_wait {
         return Ok(told);
     }
-    let Setup { ports, store, .. } = &run.setup;
-    let ended = holds::wait_for(ports, store, holder, run.setup.lease).await;
+    let ended = run.setup.engine(&|_| {}).await_hold(holder).await;
     let ended = ended.map_err(CliError::HoldStands)?;
     if !is_json {
         let id = render::plain_text(&holder.run);
@@ -115,21 +99,20 @@ async fn wait_for<'a>(
 
 /// `kedge release`.
 pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    run.refuse_if_read_only()?;
+    let run = Invocation::new(args)?;
     run.setup.refuse_unknown().await?;
-    let (store, stack) = (&run.setup.store, &run.setup.chosen.stack);
-    let now = run.setup.ports.now();
+    let engine = run.setup.engine(&|_| {});
+    let (stack, now) = (run.stack(), run.setup.ports.now());
     if options.replace {
-        let (left, _) = holds::release(store, stack, &[], now, true).await?;
+        let (left, _) = engine.release(stack, &[], true).await?;
         return show(&run, &left, None, now).map(|()| 0);
     }
-    let held = holds::holds(store, stack).await?;
+    let held = engine.holds(stack).await?;
     let which: Vec<Option<ResourceKey>> = match (options.all, options.keys.as_slice()) {
         (true, _) => held.list().iter().map(|hold| hold.key.clone()).collect(),
         (false, names) => named(names, &held)?,
     };
-    let (left, released) = holds::release(store, stack, &which, now, false).await?;
+    let (left, released) = engine.release(stack, &which, false).await?;
     if released.is_empty() && !options.all {
         return Err(CliError::Usage(match options.keys.is_empty() {
             true => format!("stack {stack} is not held as a whole; `kedge hold` lists what is"),
@@ -138,20 +121,6 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     }
     show(&run, &left, None, now)?;
     Ok(0)
-}
-
-/// What is to be held: resources by name, or without a name the stack.
-async fn keys(
-    run: &Invocation<'_>,
-    names: &[String],
-) -> Result<Vec<Option<ResourceKey>>, CliError> {
-    if names.is_empty() {
-        return Ok(vec![None]);
-    }
-    let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
-    let job = run.setup.job(&see);
-    let found = reconcile::named(&run.setup.ports, &run.setup.store, job, names).await?;
-    Ok(found.into_iter().map(Some).collect())
 }
 
 /// What is to be released, among what is held: a resource may be gone from the definitions since.

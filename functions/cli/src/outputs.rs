@@ -1,31 +1,19 @@
 //! `kedge outputs`: what the stack consists of, for whoever uses it.
 
-use std::collections::BTreeSet;
-
 use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
 use kedge_core::report::Report;
-use kedge_engine::bundles;
-use kedge_engine::reconcile;
+use kedge_engine::CheckRequest;
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
-use crate::progress::Watcher;
 use crate::screen;
-use crate::setup::Setup;
+use crate::verbs::Invocation;
 
 /// Prints the names that other programs need. Reads the world, so that what is not there is said.
 pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
-    let mut setup = Setup::of(args)?;
-    setup.read_definitions(args, false).await?;
-    let watcher = Watcher::new(args.format() != Format::Text);
-    let see = |progress: reconcile::Progress<'_>| watcher.see(progress);
-    let (ports, store, job) = (&setup.ports, &setup.store, setup.job(&see));
-    let report = match &setup.read {
-        Some(read) => bundles::preview_stored(ports, store, job, read, &BTreeSet::new()).await,
-        None => reconcile::check(ports, store, job).await,
-    };
-    watcher.end();
-    let report = report?;
+    let run = Invocation::new(args)?;
+    let report = run.check(CheckRequest::default()).await?;
+    let setup = &run.setup;
     if args.format() == Format::Json {
         let mut json: serde_json::Map<String, serde_json::Value> = Kind::ALL
             .into_iter()

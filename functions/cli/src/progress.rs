@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kedge_engine::reconcile::Progress;
-use kedge_engine::retry::Wait;
+use kedge_engine::Progress;
+use kedge_engine::Wait;
 
 use crate::{error, screen};
 

@@ -1,17 +1,13 @@
 //! `kedge push` and `kedge rollback`: what the stack should be, for everybody.
 
-use std::collections::BTreeSet;
-
 use kedge_core::push::{Notice, PushConsent};
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::bundle::Pushed;
-use kedge_engine::history::{await_run, is_whole};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::push::{
-    self as engine, PushError, PushJob, PushOutcome, PushReport, RollbackJob,
+use kedge_engine::{
+    CheckRequest, Definitions, PushError, PushOutcome, PushReport, PushRequest, is_whole,
 };
-use kedge_engine::{bundles, reconcile};
 
 use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
 use crate::error::CliError;
@@ -21,7 +17,7 @@ use crate::{history, screen};
 
 /// `kedge push`.
 pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliError> {
-    let mut setup = writable(args)?;
+    let setup = Setup::of(args)?;
     let git = Git::of(&args.definitions, &setup.settings);
     let consent = PushConsent {
         force: options.force,
@@ -31,17 +27,17 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
             .clone()
             .or_else(|| git.after_rollback.clone()),
     };
-    let job = PushJob {
-        stack: &setup.chosen.stack,
+    let request = PushRequest {
         bundle: &setup.bundle,
-        overrides: &setup.overrides,
-        actor: &setup.actor,
         commit: git.commit.as_ref(),
         branch: git.branch.as_deref(),
         ancestry: &|stored| git.ancestry(stored),
         consent: &consent,
     };
-    let report = engine::push(&setup.ports, &setup.store, job).await?;
+    let report = setup
+        .engine(&|_| {})
+        .push(&setup.chosen.stack, request)
+        .await?;
     let mut notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
     let edited = git.commit.as_ref().filter(|commit| commit.edited);
     if let Some(commit) = edited.filter(|_| report.outcome != PushOutcome::Unchanged) {
@@ -51,45 +47,27 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
         ));
     }
     tell(args, &setup, &report, &notices)?;
-    follow(&mut setup, &report, &options.wait).await
+    follow(&setup, &report, &options.wait).await
 }
 
 /// `kedge rollback`.
 pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u8, CliError> {
-    let mut setup = writable(args)?;
-    let job = RollbackJob {
-        stack: &setup.chosen.stack,
-        revision: &options.revision,
-        overrides: &setup.overrides,
-        actor: &setup.actor,
-    };
-    let report = engine::rollback(&setup.ports, &setup.store, job).await?;
+    let setup = Setup::of(args)?;
+    let engine = setup.engine(&|_| {});
+    let report = engine
+        .rollback(&setup.chosen.stack, &options.revision)
+        .await?;
     let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
     tell(args, &setup, &report, &notices)?;
-    follow(&mut setup, &report, &options.wait).await
-}
-
-fn writable(args: &Args) -> Result<Setup, CliError> {
-    let setup = Setup::of(args)?;
-    match setup.read_only {
-        false => Ok(setup),
-        true => Err(CliError::Usage(
-            "KEDGE_READ_ONLY is set: nothing may be stored from here".to_owned(),
-        )),
-    }
+    follow(&setup, &report, &options.wait).await
 }
 
 /// `--wait`: follows the run that does what was stored, and gives its exit code. Where a look shows
 /// that a tick has nothing to do, no run leaves a record, and none is waited for.
-async fn follow(
-    setup: &mut Setup,
-    report: &PushReport,
-    options: &WaitOptions,
-) -> Result<u8, CliError> {
+async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Result<u8, CliError> {
     if !options.wait {
         return Ok(0);
     }
-    setup.read_stored().await?;
     let only_drift = options.fail_on == FailOn::Drift;
     let look = look(setup).await?;
     let verdict = look.verdict();
@@ -104,7 +82,10 @@ async fn follow(
     let until = setup.ports.now().plus_ms(options.within);
     screen::err(&format!("waiting for a run of revision {revision}\n"))?;
     let stack = &setup.chosen.stack;
-    let found = await_run(&setup.ports, &setup.store, stack, &revision, until).await;
+    let found = setup
+        .engine(&|_| {})
+        .await_run(stack, &revision, until)
+        .await;
     let Some(record) = found.map_err(PushError::Store)? else {
         return Err(CliError::NothingRan {
             revision,
@@ -124,14 +105,9 @@ async fn follow(
 }
 
 async fn look(setup: &Setup) -> Result<Report, CliError> {
-    let job = setup.job(&|_| {});
-    let guards = BTreeSet::new();
-    Ok(match &setup.read {
-        Some(read) => {
-            bundles::preview_stored(&setup.ports, &setup.store, job, read, &guards).await?
-        }
-        None => reconcile::preview(&setup.ports, &setup.store, job, &guards).await?,
-    })
+    let engine = setup.engine_by(&|_| {}, Definitions::Stored);
+    let stack = &setup.chosen.stack;
+    Ok(engine.check(stack, &CheckRequest::default()).await?.report)
 }
 
 fn tell(

@@ -5,8 +5,7 @@ use kedge_core::plan::Plan;
 use kedge_core::recording::{Answer, CommandOutcome, MassAbsence};
 use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report};
-use kedge_engine::reconcile::{self, Authorisation, Progress, RunError};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::{Applied, Progress, RunError, StateCommand};
 
 use crate::args::{AdoptOptions, Args, ForgetOptions, Format, RefreshOptions, RetireOptions};
 use crate::error::CliError;
@@ -16,7 +15,7 @@ use crate::verbs::Invocation;
 /// `kedge adopt`.
 pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, CliError> {
     let names = options.keys.clone();
-    let asking = Asking::new(args, StateCommand::Adopt { names }).await?;
+    let asking = Asking::new(args, StateCommand::Adopt { names })?;
     let report = asking.dry_run().await?;
     let question = "Type `yes` to record this, anything else to do nothing: ";
     if !asking.has_news(&report)? {
@@ -25,41 +24,43 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
     if !asking.agreed(options.yes, question, &report)? {
         return Ok(0);
     }
-    asking.fulfil(asking.request.clone()).await
+    asking.fulfil(asking.request.clone(), None).await
 }
 
 /// `kedge forget`.
 pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, CliError> {
     let names = options.keys.clone();
-    let asking = Asking::new(args, StateCommand::Forget { names }).await?;
+    let asking = Asking::new(args, StateCommand::Forget { names })?;
     let report = asking.dry_run().await?;
     let question = "Type `yes` to forget this, anything else to do nothing: ";
     if !asking.agreed(options.yes, question, &report)? {
         return Ok(0);
     }
-    asking.fulfil(asking.request.clone()).await
+    asking.fulfil(asking.request.clone(), None).await
 }
 
 /// `kedge refresh`. It asks only where an absence is confirmed: what it records besides, any `up`
 /// records too.
 pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8, CliError> {
     let Some(given) = &options.confirm_absence else {
-        let asking = Asking::new(args, StateCommand::Refresh).await?;
-        return asking.fulfil(StateCommand::Refresh).await;
+        let asking = Asking::new(args, StateCommand::Refresh)?;
+        return asking.fulfil(StateCommand::Refresh, None).await;
     };
     let asking = Asking::new(
         args,
         StateCommand::ConfirmAbsence {
             expected_digest: None,
         },
-    )
-    .await?;
+    )?;
     if !given.is_empty() {
         let seen = Some(given.clone());
         return asking
-            .fulfil(StateCommand::ConfirmAbsence {
-                expected_digest: seen,
-            })
+            .fulfil(
+                StateCommand::ConfirmAbsence {
+                    expected_digest: seen,
+                },
+                None,
+            )
             .await;
     }
     let report = asking.dry_run().await?;
@@ -81,9 +82,12 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     }
     let seen = Some(digest.digest.clone());
     asking
-        .fulfil(StateCommand::ConfirmAbsence {
-            expected_digest: seen,
-        })
+        .fulfil(
+            StateCommand::ConfirmAbsence {
+                expected_digest: seen,
+            },
+            None,
+        )
         .await
 }
 
@@ -94,13 +98,11 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         StateCommand::Retire {
             expected_digest: None,
         },
-    )
-    .await?;
+    )?;
     let stack = asking.run.setup.chosen.stack.to_string();
-    if let Some(name) = options.confirm.as_ref().filter(|name| **name != stack) {
-        return Err(CliError::Usage(format!(
-            "`{name}` is not the name of the stack, `{stack}`; nothing was changed"
-        )));
+    if let Some(given) = options.confirm.clone().filter(|name| *name != stack) {
+        let stack = asking.run.stack().clone();
+        return Err(RunError::NotConfirmed { stack, given }.into());
     }
     let report = asking.dry_run().await?;
     let Plan {
@@ -114,31 +116,39 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         if retired.is_some() {
             // A run before may have ended just before the registry of stacks heard of it.
             asking
-                .bring_up(StateCommand::Retire {
-                    expected_digest: seen,
-                })
-                .await?;
+                .carry_out(
+                    StateCommand::Retire {
+                        expected_digest: seen,
+                    },
+                    Some(&stack),
+                )
+                .await
+                .into_result()?;
         }
         return Ok(code_after(&report));
     }
-    if options.confirm.is_none() {
-        if !asking.can_ask() {
+    let confirmed = match &options.confirm {
+        Some(name) => name.clone(),
+        None if !asking.can_ask() => {
             return Err(CliError::Usage(format!(
                 "nobody can be asked here: type the stack's name with --confirm {stack}"
             )));
         }
-        asking.show(&report, None)?;
-        let question = format!("Type `{stack}` to delete all of it, anything else to do nothing: ");
-        if screen::ask(&question)? != stack {
-            screen::err("nothing was changed\n")?;
-            return Ok(0);
+        None => {
+            asking.show(&report, None)?;
+            let question =
+                format!("Type `{stack}` to delete all of it, anything else to do nothing: ");
+            screen::ask(&question)?
         }
+    };
+    if confirmed != stack {
+        screen::err("nothing was changed\n")?;
+        return Ok(0);
     }
-    asking
-        .fulfil(StateCommand::Retire {
-            expected_digest: seen,
-        })
-        .await
+    let command = StateCommand::Retire {
+        expected_digest: seen,
+    };
+    asking.fulfil(command, Some(&confirmed)).await
 }
 
 /// A verb under way.
@@ -148,9 +158,8 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    async fn new(args: &'a Args, request: StateCommand) -> Result<Self, CliError> {
-        let run = Invocation::new(args).await?;
-        run.may_change()?;
+    fn new(args: &'a Args, request: StateCommand) -> Result<Self, CliError> {
+        let run = Invocation::new(args)?;
         Ok(Self { run, request })
     }
 
@@ -162,10 +171,10 @@ impl<'a> Asking<'a> {
     async fn dry_run(&self) -> Result<Report, CliError> {
         let run = &self.run;
         let see = |progress: Progress<'_>| run.watcher.see(progress);
-        let (setup, request) = (&run.setup, &self.request);
-        let report = reconcile::dry_run(&setup.ports, &setup.store, setup.job(&see), request).await;
+        let engine = run.setup.engine(&see);
+        let checked = engine.dry_run(run.stack(), &self.request).await;
         run.watcher.end();
-        Ok(report?)
+        Ok(checked?.report)
     }
 
     /// Whether there is anything to do; says so where there is not.
@@ -197,27 +206,25 @@ impl<'a> Asking<'a> {
         Ok(false)
     }
 
-    /// Does what was asked, and says nothing of it.
-    async fn bring_up(&self, request: StateCommand) -> Result<(Report, Changed), RunError> {
+    /// Carries it out, and says nothing of it.
+    async fn carry_out(&self, command: StateCommand, confirmed: Option<&str>) -> Applied {
         let run = &self.run;
         let see = |progress: Progress<'_>| run.watcher.see(progress);
-        let job = run.setup.job(&see);
-        let by = Authorisation::Command(request);
-        let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &by).await;
+        let engine = run.setup.engine(&see);
+        let applied = engine.command(run.stack(), &command, confirmed).await;
         run.watcher.end();
-        ended
+        applied
     }
 
-    async fn fulfil(&self, request: StateCommand) -> Result<u8, CliError> {
-        let run = &self.run;
-        let ended = self.bring_up(request).await;
+    async fn fulfil(&self, command: StateCommand, confirmed: Option<&str>) -> Result<u8, CliError> {
+        let applied = self.carry_out(command, confirmed).await;
         let tell = |report: &Report, changed: Option<&Changed>| self.show(report, changed);
-        let Some((report, changed)) = run.ended(ended, tell)? else {
+        let Some(ran) = self.run.ended(applied, tell)? else {
             return Ok(1);
         };
-        Ok(match (changed.has_failed(), code_after(&report)) {
+        Ok(match (ran.changed.has_failed(), code_after(&ran.report)) {
             (true, _) => 1,
-            (false, 0) if !changed.is_complete() => 2,
+            (false, 0) if !ran.changed.is_complete() => 2,
             (false, code) => code,
         })
     }

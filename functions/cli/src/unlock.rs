@@ -2,8 +2,7 @@
 
 use kedge_core::render;
 use kedge_core::stored::StoredError;
-use kedge_engine::lease::{self, Holder, LeaseError, LeaseHolder, Pulse};
-use kedge_engine::ports::{Clock as _, Random as _};
+use kedge_engine::{LeaseError, LeaseHolder, Pulse};
 
 use crate::args::{Args, Format, UnlockOptions};
 use crate::error::CliError;
@@ -13,14 +12,11 @@ use crate::{error, screen};
 /// `kedge unlock`.
 pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, CliError> {
     let setup = Setup::of(args)?;
-    if setup.read_only {
-        return Err(CliError::Usage(
-            "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
-        ));
-    }
+    let engine = setup.engine(&|_| {});
+    engine.may_unlock(&setup.chosen.stack)?;
     let stack = &setup.chosen.stack;
     let is_json = args.format() == Format::Json;
-    let found = match lease::lease_holder_of(&setup.store, stack, setup.lease).await {
+    let found = match engine.lease_holder(stack).await {
         Ok(Some(held)) => Found::Held(held),
         Ok(None) => {
             setup.refuse_unknown().await?;
@@ -38,14 +34,6 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         screen::err("nothing was changed\n")?;
         return Ok(0);
     }
-    let by = Holder {
-        actor: setup.actor.clone(),
-        run: format!(
-            "{}-{:08x}",
-            setup.ports.now().0,
-            setup.ports.next_u64() >> 32
-        ),
-    };
     if !is_json {
         let seconds = setup.lease.fresh_ms / 1000;
         screen::err(&format!(
@@ -53,10 +41,9 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
              changes, and nobody else\n"
         ))?;
     }
-    let (ports, store) = (&setup.ports, &setup.store);
     match &found {
-        Found::Held(held) => lease::unlock(ports, store, held, &by, setup.lease).await?,
-        Found::Damaged(_) => lease::replace(ports, store, stack, &by, setup.lease).await?,
+        Found::Held(held) => engine.unlock(held).await?,
+        Found::Damaged(_) => engine.replace_lease(stack).await?,
     }
     answer(is_json, stack.as_str(), Some(&found), || {
         let what = match &found {

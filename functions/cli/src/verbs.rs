@@ -1,12 +1,12 @@
 //! `check`, `preview`, `up`, `audit`.
 
+use kedge_core::model::StackName;
 use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report, StackVerdict};
-use kedge_engine::bundles;
 use kedge_engine::ports::{Clock as _, ProviderName};
-use kedge_engine::reconcile::{self, Authorisation, RunError};
+use kedge_engine::{Applied, By, CheckRequest, Progress, Ran, RunError};
 
-use crate::args::{Args, CheckOptions, Command, FailOn, Format, PreviewOptions, UpOptions};
+use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
 use crate::progress::Watcher;
 use crate::setup::Setup;
@@ -21,11 +21,9 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    pub(crate) async fn new(args: &'a Args) -> Result<Self, CliError> {
-        let mut setup = Setup::of(args)?;
+    pub(crate) fn new(args: &'a Args) -> Result<Self, CliError> {
+        let setup = Setup::of(args)?;
         let began_ms = setup.ports.now().0;
-        let is_preview = matches!(args.verb, Command::Preview(_));
-        setup.read_definitions(args, is_preview).await?;
         Ok(Self {
             args,
             setup,
@@ -34,50 +32,24 @@ impl<'a> Invocation<'a> {
         })
     }
 
-    pub(crate) async fn look(
-        &self,
-        every_dns_name: bool,
-        guards: &[String],
-    ) -> Result<Report, CliError> {
-        let overrides = confirm::guards(guards)?;
-        let see = |progress: reconcile::Progress<'_>| self.watcher.see(progress);
-        let job = reconcile::Job {
-            every_dns_name,
-            ..self.setup.job(&see)
-        };
-        let (ports, store) = (&self.setup.ports, &self.setup.store);
-        let report = match &self.setup.read {
-            Some(read) => bundles::preview_stored(ports, store, job, read, &overrides).await,
-            None => reconcile::preview(ports, store, job, &overrides).await,
-        };
+    pub(crate) fn stack(&self) -> &StackName {
+        &self.setup.chosen.stack
+    }
+
+    /// Looks at the stack.
+    pub(crate) async fn check(&self, options: CheckRequest) -> Result<Report, CliError> {
+        let see = |progress: Progress<'_>| self.watcher.see(progress);
+        let checked = self.setup.engine(&see).check(self.stack(), &options).await;
         self.watcher.end();
-        let report = report?;
-        Ok(match &self.setup.push_first {
-            Some(_) => Report {
-                push_first: self.setup.push_first.clone(),
-                ..report
-            },
-            None => report,
-        })
+        Ok(checked?.report)
     }
 
-    pub(crate) fn refuse_if_read_only(&self) -> Result<(), CliError> {
-        match self.setup.read_only {
-            true => Err(CliError::Usage(
-                "KEDGE_READ_ONLY is set: nothing may be changed from here".to_owned(),
-            )),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether anything may be changed from here: not read-only, and with definitions that can be
-    /// used (semantics 4.1).
-    pub(crate) fn may_change(&self) -> Result<(), CliError> {
-        self.refuse_if_read_only()?;
-        if let Some(read) = &self.setup.read {
-            bundles::usable(read)?;
-        }
-        Ok(())
+    /// Looks at the stack before somebody is asked for consent.
+    async fn plan(&self, options: CheckRequest) -> Result<Report, CliError> {
+        let see = |progress: Progress<'_>| self.watcher.see(progress);
+        let checked = self.setup.engine(&see).plan(self.stack(), &options).await;
+        self.watcher.end();
+        Ok(checked?.report)
     }
 
     fn traffic(&self) -> Traffic {
@@ -98,12 +70,13 @@ impl<'a> Invocation<'a> {
         json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
     ) -> Result<(), CliError> {
         let traffic = self.traffic();
+        let described = self.setup.described(self.args, report.stored.as_deref());
         match self.args.format() {
             Format::Text => {}
             Format::Json => {
                 let mut json = json(Some(&traffic));
                 if let Some(object) = json.as_object_mut() {
-                    let definitions = self.setup.definitions.clone();
+                    let definitions = described.text.clone();
                     object.insert("definitions".to_owned(), definitions.into());
                     if self.args.stats {
                         object.insert("stats".to_owned(), self.stats_json());
@@ -117,10 +90,15 @@ impl<'a> Invocation<'a> {
                 return screen::out(&render::github_annotations(report, &root));
             }
         }
+        let stored = if described.says_stored {
+            " --stored"
+        } else {
+            ""
+        };
         let mut text = text(&RenderOptions {
             stack_origin: &self.setup.chosen.origin,
-            definitions: &self.setup.definitions,
-            flags: &self.setup.flags(self.args),
+            definitions: &described.text,
+            flags: &format!("{}{stored}", self.args.flags()),
             colour: screen::stdout_colour(self.args.colour),
             traffic: Some(traffic),
             verbose: true,
@@ -136,13 +114,13 @@ impl<'a> Invocation<'a> {
     /// done of a run that went to its end.
     pub(crate) fn ended(
         &self,
-        ended: Result<(Report, Changed), RunError>,
+        applied: Applied,
         tell: impl FnOnce(&Report, Option<&Changed>) -> Result<(), CliError>,
-    ) -> Result<Option<(Report, Changed)>, CliError> {
-        let error = match ended {
-            Ok((report, changed)) => {
-                tell(&report, Some(&changed))?;
-                return Ok(Some((report, changed)));
+    ) -> Result<Option<Ran>, CliError> {
+        let error = match applied.into_result() {
+            Ok(ran) => {
+                tell(&ran.report, Some(&ran.changed))?;
+                return Ok(Some(ran));
             }
             Err(error) => error,
         };
@@ -221,8 +199,8 @@ impl<'a> Invocation<'a> {
 
 /// `kedge check`.
 pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    let report = run.look(false, &[]).await?;
+    let run = Invocation::new(args)?;
+    let report = run.check(CheckRequest::default()).await?;
     run.answer(
         &report,
         |around| render::check_text(&report, around),
@@ -233,8 +211,8 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 
 /// `kedge preview`.
 pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    let report = run.look(false, &options.overrides).await?;
+    let run = Invocation::new(args)?;
+    let report = run.check(with_guards(&options.overrides)?).await?;
     shown_plan::keep(&report.plan.summary);
     run.answer(
         &report,
@@ -246,8 +224,14 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
 
 /// `kedge audit`. Looks at everything, so that its exit code is only about whether it could.
 pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    let report = run.look(true, &[]).await?;
+    let run = Invocation::new(args)?;
+    let every_dns_name = true;
+    let report = run
+        .check(CheckRequest {
+            every_dns_name,
+            ..CheckRequest::default()
+        })
+        .await?;
     run.answer(
         &report,
         |around| render::audit_text(&report, around),
@@ -262,25 +246,20 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
-    let run = Invocation::new(args).await?;
-    run.may_change()?;
-    let authorisation = match confirm::given(options, args.format() == Format::Text)? {
-        Some(authorisation) => authorisation,
+    let run = Invocation::new(args)?;
+    let by = match confirm::given(options, args.format() == Format::Text)? {
+        Some(by) => by,
         None => match ask(&run, options).await? {
-            Asked::Agreed(authorisation) => authorisation,
+            Asked::Agreed(by) => by,
             Asked::Ended(code) => return Ok(code),
         },
     };
-    let see = |progress: reconcile::Progress<'_>| run.watcher.see(progress);
-    let job = reconcile::Job {
-        trigger: if options.unattended {
-            "unattended"
-        } else {
-            "cli"
-        },
-        ..run.setup.job(&see)
-    };
-    let ended = reconcile::up(&run.setup.ports, &run.setup.store, job, &authorisation).await;
+    let see = |progress: Progress<'_>| run.watcher.see(progress);
+    let mut engine = run.setup.engine(&see);
+    if options.unattended {
+        engine.settings.trigger = "unattended";
+    }
+    let applied = engine.apply(run.stack(), &by).await;
     run.watcher.end();
     let tell = |report: &Report, changed: Option<&Changed>| {
         run.answer(
@@ -295,21 +274,29 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
             },
         )
     };
-    let ended = run.ended(ended, tell)?;
-    Ok(ended.map_or(1, |(report, changed)| report.exit_code_after(&changed)))
+    let ran = run.ended(applied, tell)?;
+    Ok(ran.map_or(1, |ran| ran.report.exit_code_after(&ran.changed)))
 }
 
 /// What came of asking.
 enum Asked {
     /// They agreed.
-    Agreed(Authorisation),
+    Agreed(By),
     /// There is nothing to do, or they said no: the exit code.
     Ended(u8),
 }
 
+/// The plan without these guards.
+fn with_guards(names: &[String]) -> Result<CheckRequest, CliError> {
+    Ok(CheckRequest {
+        guards: confirm::guards(names)?,
+        ..CheckRequest::default()
+    })
+}
+
 /// Shows the plan and asks.
 async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliError> {
-    let report = run.look(false, &options.overrides).await?;
+    let report = run.plan(with_guards(&options.overrides)?).await?;
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
@@ -321,8 +308,8 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
     if !report.has_something_to_do() {
         return Ok(Asked::Ended(report.verdict().exit_code(false)));
     }
-    if let Some(authorisation) = confirm::ask(options, &report)? {
-        return Ok(Asked::Agreed(authorisation));
+    if let Some(by) = confirm::ask(options, &report)? {
+        return Ok(Asked::Agreed(by));
     }
     screen::err("nothing was changed\n")?;
     Ok(Asked::Ended(0))

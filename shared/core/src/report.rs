@@ -11,6 +11,7 @@ use crate::open_run::OpenRun;
 use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
 use crate::recording::CommandOutcome;
 use crate::state::Window;
+use crate::stored::bundle::StoredBundle;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
 
@@ -217,6 +218,8 @@ pub struct Report {
     /// Why the stored definitions could not be used, if so. Then the rest is by the last good
     /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
     pub invalid: Option<InvalidBundle>,
+    /// What the store holds as declared, where it was read.
+    pub stored: Option<Arc<StoredBundle>>,
     /// What is shown is not what is stored, or what is stored can't be used: an `up` is refused until a
     /// push with these flags (` --after-rollback REVISION`, or none).
     pub push_first: Option<String>,

@@ -1,23 +1,24 @@
-//! Reading what is stored as declared.
+//! Reads the definitions that count.
 //!
-//! A set that can't be used is never read as "nothing is declared": a check goes by the last good
-//! revision instead and says so, and nothing is changed (semantics 4.1).
+//! Stored ones that can't be used are never read as "nothing is declared": a check goes by the last
+//! usable revision and says so, and a run that may change something is refused (semantics 4.1).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use kedge_core::definitions::{self, ParseInput, Problems};
-use kedge_core::model::{Declared, Salt, StackName};
-use kedge_core::plan::GuardName;
-use kedge_core::report::{InvalidBundle, Report};
+use kedge_core::definitions::{self, Bundle, ParseInput, Problems};
+use kedge_core::model::{Declared, Salt, StackName, Timestamp};
+use kedge_core::report::InvalidBundle;
 use kedge_core::stored::bundle::{BundleDecodeError, StoredBundle};
 use kedge_core::stored::index::Index;
 use thiserror::Error;
 
-use crate::ports::{ETag, ReadPorts, Store, StoreError, StoredObject};
-use crate::reconcile::{self, Job, RunError};
+use crate::job::{Job, Purpose, RunError};
+use crate::ports::{ETag, Store, StoreError, StoredObject};
 use crate::session::Session;
+use crate::settings::{Definitions, Settings};
 use crate::state_store::{INDEX, Keys};
 
 /// How many revisions are tried before none counts as good: whoever pushed that many sets in a row
@@ -64,7 +65,7 @@ pub enum BundleFault {
 #[derive(Debug)]
 pub struct ReadBundle {
     /// The set to go by: the stored one, or the last good revision where that can't be used.
-    pub stored: Option<StoredBundle>,
+    pub stored: Option<Arc<StoredBundle>>,
     /// Why the stored one can't be used.
     pub fault: Option<BundleFault>,
     /// The version of `definitions.json`, if it is there.
@@ -78,7 +79,7 @@ pub struct ReadBundle {
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn read_bundle<S: Store>(
+pub(crate) async fn read_bundle<S: Store>(
     store: &S,
     stack: &StackName,
     overrides: &BTreeMap<String, String>,
@@ -90,7 +91,7 @@ pub async fn read_bundle<S: Store>(
             Ok(stored) => {
                 return Ok(ReadBundle {
                     last: Some(stored.revision()),
-                    stored: Some(stored),
+                    stored: Some(Arc::new(stored)),
                     fault: None,
                     etag: Some(object.etag.clone()),
                 });
@@ -117,7 +118,7 @@ pub async fn read_bundle<S: Store>(
         None => None,
     };
     Ok(ReadBundle {
-        stored,
+        stored: stored.map(Arc::new),
         fault: Some(fault),
         etag,
         last,
@@ -150,83 +151,166 @@ pub(crate) async fn read_parsed<S: Store>(
                 revision: stored.revision(),
                 problems,
             });
-            read.stored = good;
+            read.stored = good.map(Arc::new);
             Ok((read, declared))
         }
     }
 }
 
-/// [`reconcile::preview`] of what is stored. A set that can't be used makes the verdict *invalid*,
-/// and drift is looked for by the last good revision (semantics 4.1).
-///
-/// # Errors
-/// As there; and where no revision can be used.
-pub async fn preview_stored<P: ReadPorts, S: Store>(
-    ports: &P,
+/// Reads what the store holds as declared, where that matters to the job.
+pub(crate) async fn read_for<S: Store>(
     store: &S,
     job: Job<'_>,
-    read: &ReadBundle,
-    overrides: &BTreeSet<GuardName>,
-) -> Result<Report, RunError> {
-    let Some(stored) = &read.stored else {
-        return Err(RunError::NoBundle(describe_fault(read.fault.as_ref())));
-    };
-    let with = |bundle| Job { bundle, ..job };
-    if let Some(fault) = &read.fault {
-        let report = reconcile::preview(ports, store, with(&stored.bundle), overrides).await?;
-        return Ok(invalid(report, fault, stored));
+) -> Result<Option<ReadBundle>, StoreError> {
+    match job.settings.definitions {
+        Definitions::Files(_) => Ok(None),
+        Definitions::Stored | Definitions::FilesBesideStored(_) => {
+            let overrides = job.settings.overrides;
+            read_bundle(store, job.stack, overrides).await.map(Some)
+        }
     }
-    let problems = match reconcile::preview(ports, store, with(&stored.bundle), overrides).await {
-        Err(RunError::Definitions(problems)) => problems,
-        other => return other,
+}
+
+/// The definitions that a run goes by.
+pub(crate) struct Counting {
+    /// What they say.
+    pub(crate) declared: Arc<Declared>,
+    /// When they were pushed; none for local files.
+    pub(crate) pushed_at: Option<Timestamp>,
+    /// What the store holds as declared, where it was read.
+    pub(crate) stored: Option<ReadBundle>,
+    /// Why that can't be used, if so: these are an older revision then.
+    pub(crate) invalid: Option<InvalidBundle>,
+    /// The flags of the push that must come first, where these are not stored.
+    pub(crate) push_first: Option<String>,
+    /// The older revision that counts, if one does.
+    older: Option<StoredBundle>,
+}
+
+impl Counting {
+    /// The files that count; none only where nothing is stored.
+    pub(crate) fn bundle<'b>(&'b self, job: Job<'b>) -> Option<&'b Bundle> {
+        let stored = || self.stored.as_ref()?.stored.as_ref();
+        match job.settings.definitions {
+            Definitions::Files(bundle) | Definitions::FilesBesideStored(bundle) => Some(bundle),
+            Definitions::Stored => {
+                let older = self.older.as_ref().map(|one| &one.bundle);
+                older.or_else(|| Some(&stored()?.bundle))
+            }
+        }
+    }
+}
+
+/// Finds the definitions that count and reads what they say. Stored ones that can't be used are never
+/// read as "nothing is declared": a check goes by the last usable revision and says so; a run that may
+/// change something is refused (semantics 4.1).
+pub(crate) async fn counting<S: Store>(
+    store: &S,
+    job: Job<'_>,
+    stored: Option<ReadBundle>,
+    salt: &Salt,
+) -> Result<Counting, RunError> {
+    let parsed = |bundle: &Bundle| {
+        let Settings {
+            caches, overrides, ..
+        } = job.settings;
+        caches.parsed(bundle, job.stack, overrides, salt)
     };
-    let good = match &stored.follows {
-        Some(before) => last_good(store, job.stack, job.overrides, before).await?,
+    let files = match job.settings.definitions {
+        Definitions::Stored => None,
+        Definitions::Files(bundle) => Some((bundle, None)),
+        Definitions::FilesBesideStored(bundle) => {
+            Some((bundle, push_first(bundle, stored.as_ref())))
+        }
+    };
+    if let Some((bundle, push_first)) = files {
+        let declared = parsed(bundle).map_err(RunError::Definitions)?;
+        return Ok(Counting {
+            declared,
+            pushed_at: None,
+            stored,
+            invalid: None,
+            push_first,
+            older: None,
+        });
+    }
+    let read = stored.ok_or_else(|| RunError::NoBundle(describe_fault(None)))?;
+    let fault = read.fault.as_ref();
+    let Some(found) = read.stored.as_ref() else {
+        return Err(RunError::NoBundle(describe_fault(fault)));
+    };
+    if let (Purpose::Change, Some(fault)) = (job.purpose, fault) {
+        return Err(RunError::NoBundle(describe_fault(Some(fault))));
+    }
+    let problems = match parsed(&found.bundle) {
+        Ok(declared) => {
+            let invalid = fault.map(|fault| invalid(fault, found));
+            let (invalid, push_first) = invalid.unwrap_or_default();
+            return Ok(Counting {
+                declared,
+                pushed_at: Some(found.pushed.at),
+                stored: Some(read),
+                invalid,
+                push_first,
+                older: None,
+            });
+        }
+        Err(problems) if job.purpose == Purpose::Change => {
+            return Err(RunError::Definitions(problems));
+        }
+        Err(problems) => problems,
+    };
+    let good = match &found.follows {
+        Some(before) => last_good(store, job.stack, job.settings.overrides, before).await?,
         None => None,
     };
     let Some(good) = good else {
         return Err(RunError::Definitions(problems));
     };
-    let report = reconcile::preview(ports, store, with(&good.bundle), overrides).await?;
-    let revision = stored.revision();
-    let fault = BundleFault::Unparsable { revision, problems };
-    Ok(invalid(report, &fault, &good))
+    let revision = found.revision();
+    let (invalid, push_first) = invalid(&BundleFault::Unparsable { revision, problems }, &good);
+    Ok(Counting {
+        declared: parsed(&good.bundle).map_err(RunError::Definitions)?,
+        pushed_at: Some(found.pushed.at),
+        stored: Some(read),
+        invalid,
+        push_first,
+        older: Some(good),
+    })
 }
 
-/// Why nothing may be changed by what is stored, if so: for `up`, which goes by no older revision.
-///
-/// # Errors
-/// The fault.
-pub fn usable(read: &ReadBundle) -> Result<&StoredBundle, RunError> {
-    match (&read.stored, &read.fault) {
-        (Some(stored), None) => Ok(stored),
-        (_, fault) => Err(RunError::NoBundle(describe_fault(fault.as_ref()))),
-    }
+/// The flags of the push that would store these files, if they are not what is stored.
+fn push_first(files: &Bundle, read: Option<&ReadBundle>) -> Option<String> {
+    let stored = read.and_then(|read| read.stored.as_ref());
+    let is_usable = read.is_some_and(|read| read.fault.is_none());
+    let is_stored = is_usable && stored.is_some_and(|one| one.bundle.files() == files.files());
+    (!is_stored).then(|| {
+        stored
+            .map(|one| push_flags(one.as_ref()))
+            .unwrap_or_default()
+    })
 }
 
 fn describe_fault(fault: Option<&BundleFault>) -> String {
     fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
 }
 
-/// A report by the last good revision, since the stored set has this fault.
-fn invalid(report: Report, fault: &BundleFault, good: &StoredBundle) -> Report {
+/// What a report by an older revision says of the stored definitions, and the flags of the push that
+/// would replace them.
+fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, Option<String>) {
     let reason = fault.to_string();
     let is_newer = matches!(fault, BundleFault::Damaged { source, .. } if source.is_newer());
     let problems = match fault {
         BundleFault::Unparsable { problems, .. } => Some(problems.clone()),
         _ => None,
     };
-    Report {
-        invalid: Some(InvalidBundle { reason, problems }),
-        // What a newer program stored is not replaced.
-        push_first: (!is_newer).then(|| push_flags(good)),
-        ..report
-    }
+    // What a newer program stored is not replaced.
+    let push_first = (!is_newer).then(|| push_flags(good));
+    (Some(InvalidBundle { reason, problems }), push_first)
 }
 
 /// The flags that the next push needs, given what it is judged by (semantics 7.4).
-#[must_use]
-pub fn push_flags(stored: &StoredBundle) -> String {
+pub(crate) fn push_flags(stored: &StoredBundle) -> String {
     match stored.rollback_of {
         Some(_) => format!(" --after-rollback {}", stored.revision()),
         None => String::new(),
@@ -237,7 +321,7 @@ pub fn push_flags(stored: &StoredBundle) -> String {
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, StoreError> {
+pub(crate) async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, StoreError> {
     let keys = store.list(&Keys::all_of(stack)).await?;
     Ok(!keys.is_empty())
 }
@@ -246,7 +330,7 @@ pub async fn is_known<S: Store>(store: &S, stack: &StackName) -> Result<bool, St
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>, StoreError> {
+pub(crate) async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>, StoreError> {
     let object = store.get(INDEX).await?;
     let index = object.and_then(|object| Index::decode(&object.bytes).ok());
     Ok(index.unwrap_or_default().stacks.into_keys().collect())

@@ -14,8 +14,9 @@ use kedge_core::report::Report;
 use kedge_core::state::{AutomaticChange, State};
 use kedge_core::stored::hold::Hold;
 
-use crate::job::{Authorisation, RunError};
-use crate::reconcile::Observation;
+use crate::consent::Authorisation;
+use crate::job::RunError;
+use crate::observe::Observation;
 use crate::state_command::StateCommand;
 
 /// What one look knows, as it is compared and planned.
@@ -144,8 +145,12 @@ fn report(observed: &Observation, comparison: Comparison, plan: Plan) -> Report 
     let window = |one: &Difference| (one.key.clone(), watch.window(one, observed.read_at));
     Report {
         windows: drifts.map(window).collect(),
-        invalid: None,
-        push_first: None,
+        invalid: observed.invalid.clone(),
+        stored: observed
+            .stored
+            .as_ref()
+            .and_then(|read| read.stored.clone()),
+        push_first: observed.push_first.clone(),
         declared: Arc::clone(&observed.declared),
         comparison,
         plan,

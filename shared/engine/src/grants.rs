@@ -1,8 +1,8 @@
-//! Consent to what can't be taken back, as an object that is used once (semantics 6.3).
+//! Consent as an object that is used once (semantics 6.3).
 //!
-//! Giving and using are two writes: whoever consents elsewhere (HTTP, Slack) does the first alone.
-//! The second is conditional and comes before the first change, so that two runs can't use one
-//! consent, and a run that crashed after it needs a new one.
+//! Who consents elsewhere (HTTP, Slack) writes a grant, and a run uses it later. Who is at hand gives
+//! and uses it in one write. Using is conditional and comes before the first change, so that two runs
+//! can't use one consent, and a run that crashed after it needs a new one.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,12 @@ use kedge_core::compare::Cause;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
-use kedge_core::stored::EncodeError;
 use kedge_core::stored::grant::{Grant, NotGranted};
+use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
-use crate::ports::{Condition, PutOutcome, Store, StoreError};
+use crate::consent::Consent;
+use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::state_store::{Keys, put_own};
 
 /// A consent could not be used.
@@ -28,6 +29,15 @@ pub enum GrantError {
     /// It does not cover what would be done.
     #[error(transparent)]
     NotGranted(#[from] NotGranted),
+    /// There is no such consent.
+    #[error("there is no consent {id}")]
+    Unknown {
+        /// Which.
+        id: String,
+    },
+    /// It can't be read.
+    #[error(transparent)]
+    Decode(#[from] StoredError),
     /// Another run was first.
     #[error("another run used the consent {id}")]
     Raced {
@@ -52,51 +62,134 @@ fn needing(report: &Report) -> BTreeSet<(ResourceKey, Verb)> {
         .collect()
 }
 
-/// Keeps a person's consent to what is about to be done, and uses it. Does nothing if nothing needs
-/// consent. `now` is the store's time.
-pub(crate) async fn give_and_use<S: Store>(
+/// What somebody agrees to who is not at hand when it is done. Safe and disruptive changes of the plan
+/// need no names; destructive ones do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// The digest of the plan that they saw.
+    pub digest: String,
+    /// The destructive changes that they named.
+    pub destructive: BTreeSet<(ResourceKey, Verb)>,
+    /// Whether they named the key `policy`.
+    pub policy: bool,
+}
+
+/// A grant that a run may use, if nobody did since it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct UsableGrant {
+    grant: Grant,
+    etag: ETag,
+}
+
+impl UsableGrant {
+    /// What it agrees to, as a person at hand would say it.
+    pub(crate) fn into_consent(self) -> Consent {
+        let keys = self.grant.changes.iter().map(|(key, _)| key.to_string());
+        let policy = self.grant.policy.then(|| "policy".to_owned());
+        let consent = Consent::to_plan(&self.grant.digest).allowing(keys.chain(policy));
+        Consent {
+            grant: Some(Box::new(self)),
+            ..consent
+        }
+    }
+}
+
+/// Keeps an agreement for a run to come. Gives back its id.
+pub(crate) async fn give<S: Store>(
+    store: &S,
+    stack: &StackName,
+    id: String,
+    person: &str,
+    agreement: Agreement,
+    now: Timestamp,
+) -> Result<String, GrantError> {
+    let grant = Grant {
+        id,
+        stack: stack.clone(),
+        person: person.to_owned(),
+        digest: agreement.digest,
+        changes: agreement.destructive,
+        policy: agreement.policy,
+        expires_at: now.plus_ms(Grant::LASTS_MS),
+        used_by: None,
+    };
+    write(store, stack, &grant, Condition::Absent).await?;
+    Ok(grant.id)
+}
+
+/// Reads a grant that a run is to use.
+pub(crate) async fn read<S: Store>(
+    store: &S,
+    stack: &StackName,
+    id: &str,
+) -> Result<UsableGrant, GrantError> {
+    let unknown = || GrantError::Unknown { id: id.to_owned() };
+    // An id is part of a key; nothing but what ids are made of leads anywhere.
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(unknown());
+    }
+    let object = store.get(&Keys::of(stack).grant(id)).await?;
+    let object = object.ok_or_else(unknown)?;
+    let grant = Grant::decode(&object.bytes, stack)?;
+    if let Some(by) = grant.used_by {
+        return Err(NotGranted::Used { by }.into());
+    }
+    Ok(UsableGrant {
+        grant,
+        etag: object.etag,
+    })
+}
+
+/// Uses a consent for what is about to be done. Somebody at hand gives it in the same write, and only
+/// where a change needs it. `now` is the store's time.
+pub(crate) async fn use_consent<S: Store>(
     store: &S,
     report: &Report,
+    given: Option<&UsableGrant>,
     person: &str,
     run: &str,
     now: Timestamp,
 ) -> Result<(), GrantError> {
     let (changes, policy) = (needing(report), report.decided.policy_granted);
-    if changes.is_empty() && !policy {
+    let (stack, digest) = (&report.declared.stack, &report.plan.digest);
+    if given.is_none() && changes.is_empty() && !policy {
         return Ok(());
     }
-    let stack = &report.declared.stack;
-    let grant = Grant {
-        id: run.to_owned(),
-        stack: stack.clone(),
-        person: person.to_owned(),
-        digest: report.plan.digest.clone(),
-        changes: changes.clone(),
-        policy,
-        expires_at: now.plus_ms(Grant::LASTS_MS),
-        used_by: None,
+    let (grant, condition) = match given {
+        Some(given) => (given.grant.clone(), Condition::Is(given.etag.clone())),
+        None => {
+            let grant = Grant {
+                id: run.to_owned(),
+                stack: stack.clone(),
+                person: person.to_owned(),
+                digest: digest.clone(),
+                changes: changes.clone(),
+                policy,
+                expires_at: now.plus_ms(Grant::LASTS_MS),
+                used_by: None,
+            };
+            (grant, Condition::Absent)
+        }
     };
-    grant.covers(&report.plan.digest, &changes, policy, now)?;
-    let given = write(store, stack, &grant, Condition::Absent).await?;
+    grant.covers(digest, &changes, policy, now)?;
     let used = Grant {
         used_by: Some(run.to_owned()),
         ..grant
     };
-    write(store, stack, &used, given).await?;
-    Ok(())
+    write(store, stack, &used, condition).await
 }
 
-/// Writes a grant; gives the condition of the next write.
+/// Writes a grant.
 async fn write<S: Store>(
     store: &S,
     stack: &StackName,
     grant: &Grant,
     condition: Condition,
-) -> Result<Condition, GrantError> {
+) -> Result<(), GrantError> {
     let key = Keys::of(stack).grant(&grant.id);
     let bytes = Bytes::from(grant.encode()?);
     match put_own(store, &key, bytes, condition).await? {
-        PutOutcome::Written(version) => Ok(Condition::Is(version.etag)),
+        PutOutcome::Written(_) => Ok(()),
         PutOutcome::Conflict => Err(GrantError::Raced {
             id: grant.id.clone(),
         }),

@@ -1,6 +1,7 @@
 //! What happened to a stack: what was pushed, and what runs did about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::bundle::{Pushed, StoredBundle};
@@ -56,7 +57,7 @@ pub struct History {
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn history<S: Store>(
+pub(crate) async fn history<S: Store>(
     store: &S,
     stack: &StackName,
     query: &Query,
@@ -108,7 +109,7 @@ async fn pushes<S: Store>(
     history: &mut History,
 ) -> Result<(), StoreError> {
     let read = read_bundle(store, stack, &BTreeMap::new()).await?;
-    let mut next = read.stored;
+    let mut next = read.stored.map(Arc::unwrap_or_clone);
     while let Some(stored) = next {
         let is_old = |since: Timestamp| stored.pushed.at < since;
         if query.since.is_some_and(is_old) {
@@ -146,7 +147,7 @@ async fn read_run<S: Store>(store: &S, key: &str) -> Result<Option<RunRecord>, S
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn await_run<C: Clock, S: Store>(
+pub(crate) async fn await_run<C: Clock, S: Store>(
     clock: &C,
     store: &S,
     stack: &StackName,

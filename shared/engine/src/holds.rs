@@ -5,6 +5,8 @@
 //! may begin changes without knowing of it for a while, at most half a lease: [`under_way`] says
 //! whether there is one, and [`wait_for`] waits for that moment.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::StoredError;
@@ -15,6 +17,10 @@ use crate::lease::{LeaseError, LeaseHolder, LeaseTimes, lease_holder_of};
 use crate::ports::{Clock, PutOutcome, Store};
 use crate::state_store::{Keys, StateStoreError, read_holds_to_change, read_watch, write_watch};
 
+/// The longest hold: 30 days. Who wants one for ever wants other definitions, or an ignore rule.
+const LENGTH_MAX_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// The shortest: a second.
+const LENGTH_MIN_MS: i64 = 1000;
 /// How often a write is begun again because somebody else wrote between.
 const TRIES_MAX: usize = 5;
 
@@ -45,6 +51,15 @@ pub enum HoldError {
         #[source]
         source: StoredError,
     },
+    /// Nothing may be changed by this invocation.
+    #[error("this is read-only: nothing may be changed from here")]
+    ReadOnly,
+    /// It would last no time, or longer than a hold may.
+    #[error("a hold lasts at least a second and at most 30d")]
+    Length,
+    /// It says no reason.
+    #[error("a hold needs a reason")]
+    NoReason,
     /// Others write them all the time.
     #[error("the holds of stack `{stack}` change all the time; nothing was written, try again")]
     Contended {
@@ -57,7 +72,7 @@ pub enum HoldError {
 ///
 /// # Errors
 /// When they can't be read.
-pub async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, HoldError> {
+pub(crate) async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Holds, HoldError> {
     let read = read_holds_to_change(store, stack).await;
     let read = read.map_err(StateStoreError::from)?;
     read.holds.map_err(|source| HoldError::of(stack, source))
@@ -73,19 +88,49 @@ impl HoldError {
     }
 }
 
-/// Sets a hold, which replaces an older one of the same thing. Gives back all holds. With `replace`
-/// it is written over holds that can't be read, unless a newer program wrote them.
-///
-/// # Errors
-/// When they can't be read or written.
-pub async fn hold<S: Store>(
+/// What is to be held.
+#[derive(Debug, Clone)]
+pub struct HoldRequest {
+    /// Which resources; none for the whole stack.
+    pub keys: BTreeSet<ResourceKey>,
+    /// Why, for whoever finds it.
+    pub reason: String,
+    /// For how long, in milliseconds.
+    pub length_ms: i64,
+    /// Whether it is written over holds that can't be read, unless a newer program wrote them.
+    pub replace: bool,
+}
+
+/// The holds that are left, and those that were released.
+pub type Released = (Holds, Vec<Hold>);
+
+/// Sets holds, each in place of an older one of the same thing. Gives back all holds.
+pub(crate) async fn hold<S: Store>(
     store: &S,
     stack: &StackName,
-    hold: &Hold,
-    replace: bool,
+    request: &HoldRequest,
+    who: &str,
+    now: Timestamp,
 ) -> Result<Holds, HoldError> {
-    let (holds, ()) = change(store, stack, hold.set_at, replace, |holds| {
-        holds.set(hold.clone());
+    if !(LENGTH_MIN_MS..=LENGTH_MAX_MS).contains(&request.length_ms) {
+        return Err(HoldError::Length);
+    }
+    if request.reason.trim().is_empty() {
+        return Err(HoldError::NoReason);
+    }
+    let keys: Vec<Option<ResourceKey>> = match request.keys.is_empty() {
+        true => vec![None],
+        false => request.keys.iter().cloned().map(Some).collect(),
+    };
+    let hold = |key: &Option<ResourceKey>| Hold {
+        key: key.clone(),
+        reason: request.reason.clone(),
+        who: who.to_owned(),
+        until: now.plus_ms(request.length_ms),
+        set_at: now,
+    };
+    let (holds, ()) = change(store, stack, now, request.replace, |holds| {
+        keys.iter().for_each(|key| holds.set(hold(key)));
         Some(())
     })
     .await?;
@@ -98,13 +143,13 @@ pub async fn hold<S: Store>(
 ///
 /// # Errors
 /// When they can't be read or written.
-pub async fn release<S: Store>(
+pub(crate) async fn release<S: Store>(
     store: &S,
     stack: &StackName,
     keys: &[Option<ResourceKey>],
     now: Timestamp,
     replace: bool,
-) -> Result<(Holds, Vec<Hold>), HoldError> {
+) -> Result<Released, HoldError> {
     change(store, stack, now, replace, |holds| {
         let released = keys.iter().filter_map(|key| holds.release(key.as_ref()));
         let released: Vec<Hold> = released.collect();
@@ -118,7 +163,7 @@ pub async fn release<S: Store>(
 ///
 /// # Errors
 /// When the lease can't be read.
-pub async fn under_way<S: Store>(
+pub(crate) async fn under_way<S: Store>(
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
@@ -132,7 +177,7 @@ pub async fn under_way<S: Store>(
 ///
 /// # Errors
 /// When the lease can't be read.
-pub async fn wait_for<C: Clock, S: Store>(
+pub(crate) async fn wait_for<C: Clock, S: Store>(
     clock: &C,
     store: &S,
     holder: &LeaseHolder,

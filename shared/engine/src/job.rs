@@ -1,20 +1,16 @@
-//! What is asked of a run, by whom, and why it could not be carried out.
+//! One run on one stack: what it is given, what it tells on the way, and why it could not be carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kedge_core::definitions::{Bundle, Problems};
-use kedge_core::model::{Scope, StackName, Timestamp};
-use kedge_core::plan::{GuardName, PlanSummary};
+use kedge_core::definitions::Problems;
+use kedge_core::model::{Scope, StackName};
 use kedge_core::report::{ChangeResult, Changed, Report};
 use thiserror::Error;
 
 use crate::grants::GrantError;
-use crate::lease::{LeaseError, LeaseTimes};
-use crate::ports::{ETag, StoreError};
+use crate::lease::LeaseError;
+use crate::ports::StoreError;
 use crate::registry::RegistryError;
 use crate::retry::Wait;
-use crate::session::Endpoints;
-use crate::state_command::StateCommand;
+use crate::settings::Settings;
 use crate::state_store::StateStoreError;
 
 /// A step of a run that takes time, for whoever watches.
@@ -38,74 +34,26 @@ pub enum Progress<'a> {
     NotReleased(&'a LeaseError),
 }
 
-/// What is asked of a run.
+/// What a run does with what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It tells.
+    Check,
+    /// It may change something, or shows what would be changed next.
+    Change,
+}
+
+/// One run on one stack.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// The stack.
-    pub stack: &'a StackName,
-    /// Its definitions.
-    pub bundle: &'a Bundle,
-    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
-    pub overrides: &'a BTreeMap<String, String>,
-    /// Where the providers' APIs are.
-    pub endpoints: &'a Endpoints,
-    /// When the run must have ended.
-    pub deadline: Timestamp,
+    pub(crate) stack: &'a StackName,
+    /// What the shell handed in.
+    pub(crate) settings: &'a Settings<'a>,
+    /// What it is for.
+    pub(crate) purpose: Purpose,
     /// Whether DNS names that nobody declared are reported too.
-    pub every_dns_name: bool,
-    /// Whether what checks remember is written.
-    pub remember: bool,
-    /// Who asks, and where: `ana@laptop`, a CI actor.
-    pub actor: &'a str,
-    /// What started the run: `cli`, `unattended`.
-    pub trigger: &'a str,
-    /// How the lease is kept.
-    pub lease: LeaseTimes,
-    /// The version of the stored definitions that `set` was read from; none for local files. Before
-    /// the lease is given back it is looked whether they moved (semantics 8.6).
-    pub definitions: Option<&'a ETag>,
-    /// When they were stored; none for local files. A retired stack is begun anew by what was stored
-    /// after that (semantics 7.5).
-    pub pushed_at: Option<Timestamp>,
-    /// Is told of each step. Must not wait.
-    pub progress: &'a dyn Fn(Progress<'_>),
-}
-
-/// What a person agreed to.
-#[derive(Debug, Clone, Default)]
-pub struct Consent {
-    /// Destructive changes by key or short name, and `policy`.
-    pub allow: Vec<String>,
-    /// Whether they typed the stack's name on a terminal.
-    pub name_typed: bool,
-    /// Guards they override.
-    pub overrides: BTreeSet<GuardName>,
-    /// The plan they saw; none if they agreed to whatever the plan is.
-    pub digest: Option<String>,
-    /// The parts of the plan they saw, where they are known.
-    pub expected: Option<PlanSummary>,
-}
-
-/// Who says that a plan may be carried out.
-#[derive(Debug, Clone)]
-pub enum Authorisation {
-    /// Nobody is at hand: the policy alone (what a tick does).
-    Unattended,
-    /// A person agreed.
-    Person(Consent),
-    /// A person asks for something else than to make the stack what it is declared to be.
-    Command(StateCommand),
-}
-
-impl Authorisation {
-    /// The word of the run in history.
-    #[must_use]
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Unattended | Self::Person(_) => "up",
-            Self::Command(command) => command.verb(),
-        }
-    }
+    pub(crate) every_dns_name: bool,
 }
 
 /// A run could not be carried out.
@@ -114,6 +62,23 @@ pub enum RunError {
     /// The definitions can't be used.
     #[error("the definitions can't be used")]
     Definitions(Problems),
+    /// Nothing may be changed by this invocation.
+    #[error("this is read-only: nothing may be changed from here")]
+    ReadOnly,
+    /// The definitions are local files beside a store whose stored ones count.
+    #[error("the local files are not what is stored, and only what is stored may be deployed")]
+    NotStored,
+    /// The name that was given to confirm is not the stack's.
+    #[error("`{given}` is not the name of the stack, `{stack}`; nothing was changed")]
+    NotConfirmed {
+        /// The stack.
+        stack: StackName,
+        /// What was given; empty if nothing was.
+        given: String,
+    },
+    /// The consent that was given earlier can't be read or used.
+    #[error("the consent can't be used")]
+    Grant(#[from] GrantError),
     /// The stored definitions can't be used, and no revision of them either.
     #[error("the stored definitions can't be used; nothing is changed: {0}")]
     NoBundle(String),

@@ -5,11 +5,12 @@ use kedge_core::report::{ChangeResult, Changed, Report};
 use kedge_core::state::State;
 use kedge_core::stored::run::{About, RequestCounts};
 
+use crate::consent::Authorisation;
 use crate::execute::{self, Execution};
 use crate::grants;
-use crate::job::{Authorisation, Job, StopError};
+use crate::job::{Job, StopError};
 use crate::lease::Lease;
-use crate::ports::{Store, WritePorts};
+use crate::ports::{ETag, Store, WritePorts};
 use crate::reconcile::{self, Assessed, OBSERVATIONS_MAX};
 use crate::retry::telling;
 use crate::session::Context;
@@ -90,11 +91,15 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             ended.changed.results = held;
             return ended;
         }
-        // What a tick may do needs no grant.
+        // What automation may do needs no grant.
         if !is_unattended {
             let (report, now) = (&assessed.report, self.lease.store_now());
-            let (store, actor) = (self.store, self.job.actor);
-            let used = grants::give_and_use(store, report, actor, &self.run.id, now).await;
+            let (store, actor) = (self.store, self.job.settings.actor);
+            let given = match self.authorisation {
+                Authorisation::Person(consent) => consent.grant.as_deref(),
+                Authorisation::Unattended | Authorisation::Command(_) => None,
+            };
+            let used = grants::use_consent(store, report, given, actor, &self.run.id, now).await;
             if let Err(error) = used {
                 return RunEnd::of(assessed, self.run, Some(error.into()));
             }
@@ -121,6 +126,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             run: run.id.clone(),
             ..Changed::default()
         };
+        let definitions = observed.stored.and_then(|stored| stored.etag);
         observed.session.work_under(lease.permit());
         let cx = Context {
             ports,
@@ -133,13 +139,13 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             about: About {
                 at_ms: run.at_ms,
                 ended_ms: ports.now().0,
-                actor: job.actor,
+                actor: job.settings.actor,
                 verb: authorisation.verb(),
-                trigger: job.trigger,
+                trigger: job.settings.trigger,
                 epoch: lease.epoch(),
                 requests,
             },
-            progress: job.progress,
+            progress: job.settings.progress,
         };
         let is_unattended = matches!(authorisation, Authorisation::Unattended);
         let applied = execute::apply(
@@ -151,9 +157,10 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             is_unattended,
             &mut changed,
         );
-        let execute::Executed { stopped } = telling(job.progress, &observed.session, applied).await;
+        let execute::Executed { stopped } =
+            telling(job.settings.progress, &observed.session, applied).await;
         if stopped.is_none() {
-            changed.run_again = self.moved_meanwhile().await;
+            changed.run_again = self.moved_meanwhile(definitions.as_ref()).await;
         }
         RunEnd {
             report,
@@ -239,7 +246,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
 
     /// Looks once more at what may have come in while others found the stack held (semantics 8.6). What
     /// can't be read now is found by the next run.
-    async fn moved_meanwhile(&self) -> Vec<&'static str> {
+    async fn moved_meanwhile(&self, definitions: Option<&ETag>) -> Vec<&'static str> {
         let Self {
             store,
             lease,
@@ -248,7 +255,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             ..
         } = *self;
         let mut moved = Vec::new();
-        if let Some(known) = job.definitions {
+        if let Some(known) = definitions {
             let stored = store.get(&Keys::of(job.stack).definitions).await;
             if stored.is_ok_and(|now| now.is_none_or(|object| object.etag != *known)) {
                 moved.push("the definitions were pushed anew meanwhile");

@@ -4,30 +4,63 @@
 //! A port call is the only place where anything here waits, so a test may run it in virtual time.
 //! What reads and plans is generic over [`ports::ReadPorts`] and has no way to send a write; only
 //! `apply` asks for [`ports::WritePorts`].
+#![cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "what `testing` shows is public")
+)]
 
-pub mod bundles;
+mod bundles;
+mod caches;
+mod consent;
 mod decide;
 mod execute;
+mod front_door;
 mod grants;
-pub mod history;
-pub mod holds;
-pub mod job;
-pub mod lease;
+mod history;
+mod holds;
+mod job;
+mod lease;
 mod leased_run;
+mod observe;
+mod outcome;
 mod ownership;
 pub mod ports;
-pub mod providers;
-pub mod push;
-pub mod reconcile;
+mod providers;
+mod push;
+mod reconcile;
 mod registry;
 mod remember;
-pub mod retry;
+mod retry;
 mod room;
-pub mod session;
-pub mod state_command;
+mod session;
+mod settings;
+mod shared_reads;
+mod state_command;
 mod state_store;
 mod transport;
 
-pub use grants::GrantError;
+pub use bundles::{BundleFault, ReadBundle};
+pub use caches::Caches;
+pub use consent::{By, Consent, TypedName};
+pub use front_door::Engine;
+pub use grants::{Agreement, GrantError};
+pub use history::{History, PushEntry, Query, is_whole};
+pub use holds::{HoldError, HoldRequest, Released};
+pub use job::{Progress, RunError, StopError, Stopped};
+pub use lease::{LeaseError, LeaseHolder, LeaseTimes, Pulse};
+pub use outcome::{Applied, Checked, GroupCheck, Kept, Ran};
+pub use push::{PushError, PushOutcome, PushReport, PushRequest};
 pub use registry::RegistryError;
+pub use retry::Wait;
+pub use session::Endpoints;
+pub use settings::{CheckRequest, Definitions, Settings};
+pub use state_command::StateCommand;
 pub use state_store::StateStoreError;
+
+/// The inside, for tests that try a provider or a lease on its own.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use crate::lease::Holder;
+    pub use crate::providers::{carry_out, read_live};
+    pub use crate::session::{Context, Session};
+}

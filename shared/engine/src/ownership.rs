@@ -1,24 +1,22 @@
 //! Record sets that other stacks declare or record (semantics 2.3).
 //!
 //! What this stack records is its own. Whether another has what it declares beside that is asked
-//! when it is new here: of the other files of the same set, of the registry, which knows what each
-//! stack declared and recorded when it was pushed, and of the states of the set's stacks that were
-//! never pushed (where nothing was ever pushed to the store: of all that it has). So a check of a stack with nothing new reads nothing for this.
+//! when it is new here: of the other stack files of the same definitions, of the registry, which knows
+//! what each stack declared and recorded when it was pushed, and of the states of stacks that were
+//! never pushed. So a check of a stack with nothing new reads nothing for this.
 //!
-//! **Caveats.** Another set with a store of its own is not seen, nor, where there is a registry, a stack
-//! of another set that was never pushed, nor what a stack recorded from local files after it was last
-//! pushed. Two runs that begin at the same moment see nothing of each other
-//! where neither's file is in the other's set. The mark on the records decides then.
+//! **Caveats.** Definitions with a store of their own are not seen, nor what a stack recorded from local
+//! files after it was last pushed. Two runs that begin at the same moment see nothing of each other where
+//! neither's file is in the other's definitions. The mark on the records decides then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
-use kedge_core::definitions::{declared_by_others, stack_names};
+use kedge_core::definitions::{Bundle, declared_by_others, stack_names};
 use kedge_core::model::{Declared, Kind, ResourceKey, StackName};
 use kedge_core::state::{self, State};
 
 use crate::execute::error_chain;
-use crate::job::Job;
 use crate::ports::Store;
 use crate::registry;
 use crate::session::Session;
@@ -28,7 +26,8 @@ use crate::state_store::Keys;
 /// finding. What can't be found out counts as another's.
 pub(crate) async fn by_others<S: Store>(
     store: &S,
-    job: Job<'_>,
+    stack: &StackName,
+    bundle: &Bundle,
     declared: &Declared,
     own: Option<&State>,
 ) -> BTreeMap<ResourceKey, String> {
@@ -48,9 +47,9 @@ pub(crate) async fn by_others<S: Store>(
         }
     };
     let stored = made.iter().flat_map(|made| &made.never_pushed).cloned();
-    let names = stack_names(job.bundle).into_iter().chain(stored);
+    let names = stack_names(bundle).into_iter().chain(stored);
     let mut in_use: BTreeSet<StackName> = names
-        .filter(|stack| stack != job.stack)
+        .filter(|other| other != stack)
         .filter(|stack| index.stacks.get(stack).is_none_or(|entry| !entry.retired))
         .collect();
     let listed = |stack: &StackName| index.stacks.contains_key(stack);
@@ -59,32 +58,32 @@ pub(crate) async fn by_others<S: Store>(
         .map(|stack| async move { (read(store, &stack).await, stack) })
         .buffered(Session::CONCURRENCY);
     let mut taken = BTreeMap::new();
-    for (state, stack) in states.collect::<Vec<_>>().await {
+    for (state, other) in states.collect::<Vec<_>>().await {
         match state {
             Ok(None) => {}
             Ok(Some(state)) if state.is_gone() => {
-                in_use.remove(&stack);
+                in_use.remove(&other);
             }
             Ok(Some(state)) => {
-                let why = format!("stack `{stack}` records this name");
+                let why = format!("stack `{other}` records this name");
                 taken.extend(all(why).filter(|(key, _)| has(&state, key)));
             }
             Err(error) => taken.extend(all(format!(
-                "nobody can say whether stack `{stack}` records this name: {error}"
+                "nobody can say whether stack `{other}` records this name: {error}"
             ))),
         }
     }
-    for stack in made.into_iter().flat_map(|made| made.unread) {
-        let why = format!("nobody can say whether stack `{stack}` has this name: it can't be read");
-        taken.extend(all(why).filter(|_| stack != *job.stack));
+    for other in made.into_iter().flat_map(|made| made.unread) {
+        let why = format!("nobody can say whether stack `{other}` has this name: it can't be read");
+        taken.extend(all(why).filter(|_| other != *stack));
     }
     for key in &new {
-        if let Some(owner) = index.owner(job.stack, key) {
+        if let Some(owner) = index.owner(stack, key) {
             let why = format!("stack `{owner}` has this name in stacks/index.json");
             taken.insert(key.clone(), why);
         }
     }
-    for (key, stack) in declared_by_others(job.bundle, &in_use, &new) {
+    for (key, stack) in declared_by_others(bundle, &in_use, &new) {
         let why = || format!("stack `{stack}` declares this name too");
         taken.entry(key).or_insert_with(why);
     }

@@ -33,20 +33,15 @@ use thiserror::Error;
 use crate::bundles::{self, BundleFault, ReadBundle, read_parsed};
 use crate::ports::{Clock, Store, StoreError};
 use crate::registry::{self, Made, ReadIndex, RegistryError};
+use crate::settings::Settings;
 use crate::state_store::{self, Keys, StateStoreError};
 use write::Write;
 
-/// What is pushed.
+/// What is to be stored as declared.
 #[derive(Clone, Copy)]
-pub struct PushJob<'a> {
-    /// The stack.
-    pub stack: &'a StackName,
-    /// Its definitions.
+pub struct PushRequest<'a> {
+    /// The definitions.
     pub bundle: &'a Bundle,
-    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
-    pub overrides: &'a BTreeMap<String, String>,
-    /// Who pushes: `user@host`, or the actor of a CI system.
-    pub actor: &'a str,
     /// The git commit, where there is one.
     pub commit: Option<&'a Commit>,
     /// The git branch, where there is one.
@@ -55,19 +50,6 @@ pub struct PushJob<'a> {
     pub ancestry: &'a dyn Fn(&Commit) -> Ancestry,
     /// What was agreed to beforehand.
     pub consent: &'a PushConsent,
-}
-
-/// What is rolled back.
-#[derive(Debug, Clone, Copy)]
-pub struct RollbackJob<'a> {
-    /// The stack.
-    pub stack: &'a StackName,
-    /// The revision to bring back, or its beginning.
-    pub revision: &'a str,
-    /// Config values that win over the stack's file.
-    pub overrides: &'a BTreeMap<String, String>,
-    /// Who does it.
-    pub actor: &'a str,
 }
 
 /// What became of the stored set.
@@ -112,6 +94,9 @@ pub struct PushReport {
 /// A set was not stored, or not wholly.
 #[derive(Debug, Error)]
 pub enum PushError {
+    /// Nothing may be changed by this invocation.
+    #[error("this is read-only: nothing may be stored from here")]
+    ReadOnly,
     /// The definitions can't be used.
     #[error("the definitions can't be used")]
     Definitions(Problems),
@@ -188,14 +173,16 @@ pub enum PushError {
 ///
 /// # Errors
 /// Everything that refuses it, at once; nothing is stored then.
-pub async fn push<P: Clock, S: Store>(
+pub(crate) async fn push<P: Clock, S: Store>(
     ports: &P,
     store: &S,
-    job: PushJob<'_>,
+    stack: &StackName,
+    settings: &Settings<'_>,
+    job: PushRequest<'_>,
 ) -> Result<PushReport, PushError> {
-    let declared = read(job.bundle, job.stack, job.overrides)?;
-    let standing = PushedBefore::read(store, job.stack, job.overrides).await?;
-    let stored = standing.read.stored.as_ref();
+    let declared = read(job.bundle, stack, settings.overrides)?;
+    let standing = PushedBefore::read(store, stack, settings.overrides).await?;
+    let stored = standing.read.stored.as_deref();
     let same_content = stored.is_some_and(|stored| stored.bundle.files() == job.bundle.files());
     let ancestry = match stored.and_then(|stored| stored.pushed.commit.as_ref()) {
         Some(commit) => (job.ancestry)(commit),
@@ -219,12 +206,12 @@ pub async fn push<P: Clock, S: Store>(
         return Err(PushError::Refused(refusals));
     }
     let pushed = Pushed {
-        actor: job.actor.to_owned(),
+        actor: settings.actor.to_owned(),
         at: ports.now(),
         commit: job.commit.cloned(),
         branch: job.branch.map(str::to_owned),
     };
-    let mut notices = standing.notices(job.stack);
+    let mut notices = standing.notices(stack);
     notices.extend(said);
     let names: Vec<String> = declared.variables.iter().map(|key| variable(key)).collect();
     if !names.is_empty() {
@@ -252,14 +239,16 @@ pub async fn push<P: Clock, S: Store>(
 ///
 /// # Errors
 /// As [`push`], and where there is no such revision.
-pub async fn rollback<P: Clock, S: Store>(
+pub(crate) async fn rollback<P: Clock, S: Store>(
     ports: &P,
     store: &S,
-    job: RollbackJob<'_>,
+    stack: &StackName,
+    settings: &Settings<'_>,
+    revision: &str,
 ) -> Result<PushReport, PushError> {
-    let old = find_revision(store, job.stack, job.revision).await?;
-    let declared = read(&old.bundle, job.stack, job.overrides)?;
-    let standing = PushedBefore::read(store, job.stack, job.overrides).await?;
+    let old = find_revision(store, stack, revision).await?;
+    let declared = read(&old.bundle, stack, settings.overrides)?;
+    let standing = PushedBefore::read(store, stack, settings.overrides).await?;
     let refusals = names(&declared, &standing.index.index);
     let refusals = [refusals, standing.owners_unknown(&declared)].concat();
     if !refusals.is_empty() {
@@ -270,7 +259,7 @@ pub async fn rollback<P: Clock, S: Store>(
         standing: &standing,
         declared: &declared,
     };
-    let current = standing.read.stored.as_ref();
+    let current = standing.read.stored.as_deref();
     if let Some(current) = current.filter(|_| standing.read.fault.is_none())
         && current.bundle.files() == old.bundle.files()
     {
@@ -280,7 +269,7 @@ pub async fn rollback<P: Clock, S: Store>(
     }
     let newest = current.map(|current| &current.pushed);
     let pushed = Pushed {
-        actor: job.actor.to_owned(),
+        actor: settings.actor.to_owned(),
         at: ports.now(),
         commit: newest.and_then(|pushed| pushed.commit.clone()),
         branch: newest.and_then(|pushed| pushed.branch.clone()),
@@ -289,7 +278,7 @@ pub async fn rollback<P: Clock, S: Store>(
         .revision(&old.bundle, pushed, Some(old.revision()))
         .await?;
     write
-        .finish(stored, PushOutcome::Stored, standing.notices(job.stack))
+        .finish(stored, PushOutcome::Stored, standing.notices(stack))
         .await
 }
 
@@ -429,7 +418,7 @@ impl PushedBefore {
             None | Some(bundles::BundleFault::NeverPushed { .. }) => {}
             Some(fault) => notices.push(Notice::StoredInvalid {
                 reason: fault.to_string(),
-                judged_by: self.read.stored.as_ref().map(StoredBundle::revision),
+                judged_by: self.read.stored.as_deref().map(StoredBundle::revision),
             }),
         }
         if let Some(Made { damage, unread, .. }) = &self.index.made {

@@ -9,6 +9,7 @@ use kedge_core::report::{ChangeResult, Outcome, Report};
 use kedge_core::state::{State, Watch};
 
 use crate::job::{Job, Progress};
+use crate::outcome::Kept;
 use crate::ports::Store;
 use crate::state_store::{self, ReadWatch};
 
@@ -28,7 +29,7 @@ pub(crate) async fn remember<S: Store>(
     before: ReadWatch,
     report: &Report,
     seen: Confirms<'_>,
-) {
+) -> Kept {
     let differences = &report.comparison.differences;
     let (state, carried) = match seen {
         Confirms::By(state) => (state, [].as_slice()),
@@ -79,7 +80,11 @@ pub(crate) async fn remember<S: Store>(
             .with_confirmed_writes(state, |key| stands_as(key, Verdict::InSync))
             .with_returned(state, is_there);
     }
-    if let Err(error) = state_store::write_watch(store, job.stack, before, &watch).await {
-        (job.progress)(Progress::NotRemembered(&error));
+    match state_store::write_watch(store, job.stack, before, &watch).await {
+        Ok(kept) => kept,
+        Err(error) => {
+            (job.settings.progress)(Progress::NotRemembered(&error));
+            Kept::Failed(error)
+        }
     }
 }

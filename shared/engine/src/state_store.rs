@@ -8,6 +8,7 @@ use kedge_core::stored::run::RunRecord;
 use kedge_core::stored::{COUNT_MAX, EncodeError, StoredError};
 use thiserror::Error;
 
+use crate::outcome::Kept;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// State could not be read or written.
@@ -291,8 +292,7 @@ pub(crate) async fn read_watch<S: Store>(
     })
 }
 
-/// Writes what checks remember, if it is news. Who loses a race says nothing (semantics 8.5): the
-/// other check saw the same world.
+/// Writes what checks remember, if it is news.
 ///
 /// # Errors
 /// When it can't be written, or a newer program wrote what is there.
@@ -301,18 +301,20 @@ pub(crate) async fn write_watch<S: Store>(
     stack: &StackName,
     before: ReadWatch,
     watch: &Watch,
-) -> Result<(), StateStoreError> {
+) -> Result<Kept, StateStoreError> {
     if let Some(source) = before.newer {
         let stack = stack.clone();
         return Err(StateStoreError::NewerWatch { stack, source });
     }
-    if watch.is_news_after(&before.watch) {
-        let bytes = Bytes::from(watch.encode()?);
-        store
-            .put(&Keys::of(stack).watch, bytes, before.condition)
-            .await?;
+    if !watch.is_news_after(&before.watch) {
+        return Ok(Kept::Same);
     }
-    Ok(())
+    let bytes = Bytes::from(watch.encode()?);
+    let key = Keys::of(stack).watch;
+    Ok(match store.put(&key, bytes, before.condition).await? {
+        PutOutcome::Written(_) => Kept::Wrote,
+        PutOutcome::Conflict => Kept::LostRace,
+    })
 }
 
 /// The holds of a stack as they were read, or why they can't be used.

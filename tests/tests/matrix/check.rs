@@ -6,8 +6,8 @@ use kedge_core::live::FailureCode;
 use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::ProviderName;
-use kedge_engine::reconcile::Authorisation;
 use kedge_sandbox::{Effect, Fault, Matches};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{KAFKA_SERVICE, LEAVER, Stack, person};
 
 use super::rules::{Read, Rule, permission, read, rules};

@@ -14,8 +14,8 @@ mod worlds;
 
 use kedge_core::report::{Changed, Report};
 use kedge_engine::ports::ProviderName;
-use kedge_engine::reconcile::Authorisation;
 use kedge_sandbox::{Fault, Matches};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::Sent;
 use kedge_tests::stack::Stack;
 

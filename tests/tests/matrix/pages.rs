@@ -4,8 +4,8 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::reconcile::Authorisation;
 use kedge_sandbox::{Effect, Options, Provider};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{NODE, Stack, person};
 
 use super::check::unknown;

@@ -2,8 +2,8 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
-use kedge_engine::reconcile::RunError;
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::RunError;
+use kedge_engine::StateCommand;
 use kedge_tests::stack::{Stack, carried, shown, verdict};
 use serde_json::json;
 

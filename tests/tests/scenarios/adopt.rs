@@ -6,10 +6,10 @@ use kedge_core::compare::{Cause, Verdict};
 use kedge_core::recording::{Adoption, Answer, Forgotten};
 use kedge_core::render::{RenderOptions, check_text};
 use kedge_core::report::{Report, StackVerdict};
+use kedge_engine::RunError;
+use kedge_engine::StateCommand;
 use kedge_engine::StateStoreError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::RunError;
-use kedge_engine::state_command::StateCommand;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{
     GMAIL, PUBLISHER, Stack, carried, difference, has_item, left, shown, verdict,

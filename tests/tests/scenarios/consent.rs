@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use kedge_core::plan::PlanSummary;
 use kedge_core::report::StackVerdict;
-use kedge_engine::reconcile::{Authorisation, Consent, RunError, StopError};
+use kedge_engine::{Consent, RunError, StopError, TypedName};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{Stack, carried, left, person};
 use serde_json::json;
 
 use super::{deed, set_config};
 
 fn agreed(digest: &str, seen: Option<PlanSummary>) -> Authorisation {
-    Authorisation::Person(Consent {
-        digest: Some(digest.to_owned()),
-        expected: seen,
-        ..Consent::default()
+    let consent = Consent::to_plan(digest);
+    Authorisation::Person(match seen {
+        Some(seen) => consent.expecting(seen),
+        None => consent,
     })
 }
 
@@ -80,11 +81,8 @@ fn an_override_is_part_of_the_digest() {
     let mut stack = Stack::new();
     stack.many_topics(501, "");
     let digest = stack.check().plan.digest;
-    let overriding = Authorisation::Person(Consent {
-        overrides: BTreeSet::from([kedge_core::plan::GuardName::Creates]),
-        digest: Some(digest),
-        ..Consent::default()
-    });
+    let guards = BTreeSet::from([kedge_core::plan::GuardName::Creates]);
+    let overriding = Authorisation::Person(Consent::to_plan(digest).overriding(guards));
     assert!(matches!(
         stack.up(&overriding),
         Ok(Err(RunError::Stopped {
@@ -120,10 +118,8 @@ fn destructive_changes_are_named_one_by_one() {
         ),
         "{unknown:?}"
     );
-    let typed = Authorisation::Person(Consent {
-        name_typed: true,
-        ..Consent::default()
-    });
+    let typed = Consent::to_any_plan().with_name(TypedName::in_a_test());
+    let typed = Authorisation::Person(typed);
     assert!(matches!(stack.up(&typed), Ok(Ok((_, changed))) if changed.done() == 1));
     stack.assert_settled();
 }
@@ -154,11 +150,7 @@ fn a_protected_stack_wants_its_name_typed() {
     assert_eq!(carried(&changed), ["update dev-b done"]);
     assert_eq!(left(&report, "dev-a"), ["needs-typed-name"]);
     let typed = |digest: String| {
-        Authorisation::Person(Consent {
-            name_typed: true,
-            digest: Some(digest),
-            ..Consent::default()
-        })
+        Authorisation::Person(Consent::to_plan(digest).with_name(TypedName::in_a_test()))
     };
     let stale = stack.up(&typed(plan.digest));
     assert!(

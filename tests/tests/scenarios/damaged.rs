@@ -3,10 +3,11 @@
 use kedge_core::push::PushConsent;
 use kedge_core::report::StackVerdict;
 use kedge_core::stored::index::Index;
-use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, replace};
-use kedge_engine::push::{PushError, PushOutcome};
-use kedge_engine::reconcile::{Authorisation, RunError, StopError};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::LeaseError;
+use kedge_engine::StateCommand;
+use kedge_engine::{PushError, PushOutcome};
+use kedge_engine::{RunError, StopError};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name};
 
@@ -164,23 +165,10 @@ fn a_damaged_revision_is_said_to_be_damaged() {
     stack.assert_pushed(&commit(5));
 }
 
-fn ben() -> Holder {
-    Holder {
-        actor: "ben@desk".to_owned(),
-        run: "unlock".to_owned(),
-    }
-}
-
 #[test]
 fn a_damaged_lease_is_replaced_above_all_epochs_that_are_known() {
     let (stack, allow) = busy(1);
-    let (times, ben) = (LeaseTimes::default(), ben());
-    let mend = || {
-        drive(
-            &stack,
-            replace(&stack.ports, &stack.ports, &stack.name, &ben, times),
-        )
-    };
+    let mend = || drive(&stack, stack.replace_lease());
     let newer = stack
         .ports
         .store
@@ -241,10 +229,7 @@ fn a_lease_that_is_damaged_and_replaced_in_the_middle_lets_no_starts_overlap() {
                 reaches(&holder, call).await;
                 // Its time says nothing: whoever damaged it may have kept it.
                 stack.ports.store.set(LEASE, CUT);
-                let times = LeaseTimes::default();
-                replace(&other.ports, &other.ports, &other.name, &ben(), times)
-                    .await
-                    .unwrap();
+                other.replace_lease().await.unwrap();
                 assert!(lease(&stack).released);
                 run_when_free(&other, &by).await
             };

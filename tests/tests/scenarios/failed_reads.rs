@@ -2,15 +2,13 @@
 //! the check stands.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use kedge_core::compare::{Cause, Verdict};
 use kedge_core::live::FailureCode;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::reconcile::{Job, Progress, up};
-use kedge_engine::retry::Wait;
+use kedge_engine::Progress;
+use kedge_engine::Wait;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::ports::endpoints;
 use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
 use serde_json::json;
 
@@ -328,7 +326,6 @@ fn what_a_run_waits_for_is_told() {
             times: Some(1),
         });
     }
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
     let told: RefCell<Vec<(Wait, i64)>> = RefCell::default();
     let progress = |progress: Progress<'_>| {
         if let Progress::Waiting(wait) = progress {
@@ -336,13 +333,9 @@ fn what_a_run_waits_for_is_told() {
             told.borrow_mut().push((wait, at_ms));
         }
     };
-    let job = Job {
-        progress: &progress,
-        ..stack.job(&bundle, &none, &endpoints)
-    };
     let by = kedge_tests::stack::person(&[]);
     let began_ms = stack.ports.executor.now_ms();
-    let run = up(&stack.ports, &stack.ports, job, &by);
+    let run = stack.applying(&by, &progress);
     let (_, changed) = stack.ports.executor.run(run).unwrap().unwrap();
     assert!(changed.is_complete());
     let told = told.into_inner();

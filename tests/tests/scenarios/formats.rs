@@ -7,11 +7,9 @@ use std::error::Error;
 
 use kedge_core::report::{Outcome, StackVerdict};
 use kedge_core::stored::{COUNT_MAX, TIME_MS_MAX};
-use kedge_engine::history::{Query, history};
-use kedge_engine::lease::{Holder, LeaseTimes, lease_holder_of, replace, unlock};
+use kedge_engine::Query;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{Job, Progress, RunError, StopError, check};
-use kedge_tests::ports::endpoints;
+use kedge_engine::{Progress, RunError, StopError};
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack, person};
 use serde_json::{Value, json};
@@ -65,19 +63,14 @@ fn drifted() -> Stack {
 
 /// A check, and what it told on its way.
 fn told_by_check(stack: &Stack) -> (StackVerdict, Vec<String>) {
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
     let told = RefCell::new(Vec::new());
     let progress = |progress: Progress<'_>| {
         if let Progress::NotRemembered(error) = progress {
             told.borrow_mut().push(chain(error));
         }
     };
-    let job = Job {
-        progress: &progress,
-        ..stack.job(&bundle, &none, &endpoints)
-    };
-    let report = drive(stack, check(&stack.ports, &stack.ports, job)).unwrap();
-    (report.verdict(), told.into_inner())
+    let checked = drive(stack, stack.checking(&progress)).unwrap();
+    (checked.report.verdict(), told.into_inner())
 }
 
 #[test]
@@ -150,10 +143,6 @@ fn newer_holds_hold_everything() {
 #[test]
 fn a_newer_lease_is_nobodys_to_take() {
     let stack = drifted();
-    let ben = Holder {
-        actor: "ben@desk".to_owned(),
-        run: "unlock".to_owned(),
-    };
     for text in newer(&stack.ports.store.text(LEASE)) {
         let stack = stack.fork();
         stack.ports.store.set(LEASE, text.clone());
@@ -162,9 +151,7 @@ fn a_newer_lease_is_nobodys_to_take() {
         assert_newer(&chain(&error));
         // `unlock` would refuse.
         assert!(!chain(&error).contains("unlock"), "{}", chain(&error));
-        let times = LeaseTimes::default();
-        let (ports, name) = (&stack.ports, &stack.name);
-        let refused = drive(&stack, replace(ports, ports, name, &ben, times)).unwrap_err();
+        let refused = drive(&stack, stack.replace_lease()).unwrap_err();
         assert_newer(&chain(&refused));
         assert_eq!(stack.ports.store.text(LEASE), text);
         assert_eq!(stack.ports.sandbox.world(), world);
@@ -230,29 +217,24 @@ fn one_of_each(stack: &Stack) -> Vec<String> {
 /// Everything that reads the store, whatever comes of it: no overflow, no panic, and what was written
 /// can be read.
 fn use_everything(stack: &Stack) {
-    let ben = Holder {
-        actor: "ben@desk".to_owned(),
-        run: "unlock".to_owned(),
-    };
-    let (times, ports, name) = (LeaseTimes::default(), &stack.ports, &stack.name);
     let _ = stack.try_check();
     let _ = stack.check_stored();
     let _ = stack.up(&person(&["dev-b-dlq"]));
-    if let Ok(Some(holder)) = drive(stack, lease_holder_of(ports, name, times)) {
+    if let Ok(Some(holder)) = drive(stack, stack.lease_holder()) {
         let _ = (holder.to_string(), holder.has_ended());
-        let _ = drive(stack, unlock(ports, ports, &holder, &ben, times));
+        let _ = drive(stack, stack.unlock(&holder));
     }
-    let _ = drive(stack, replace(ports, ports, name, &ben, times));
+    let _ = drive(stack, stack.replace_lease());
     let _ = stack.try_release(&[None], false);
     let query = Query {
         most: 10,
-        since: Some(ports.now()),
+        since: Some(stack.ports.now()),
         ..Query::default()
     };
-    let _ = drive(stack, history(ports, name, &query));
+    let _ = drive(stack, stack.history(&query));
     let _ = stack.try_push(&commit(9));
     stack.wait_ms(LEASE_OVER_MS);
-    let _ = stack.up(&kedge_engine::reconcile::Authorisation::Unattended);
+    let _ = stack.up(&kedge_tests::authority::Authorisation::Unattended);
 }
 
 #[test]

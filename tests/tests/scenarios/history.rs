@@ -1,8 +1,8 @@
 //! What happened to a stack, and waiting for what is to happen.
 
-use kedge_engine::history::{Query, await_run, history, is_whole};
-use kedge_engine::reconcile::{Authorisation, up};
-use kedge_tests::ports::{CrashPoint, endpoints};
+use kedge_engine::{Query, is_whole};
+use kedge_tests::authority::Authorisation;
+use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack};
 
@@ -18,10 +18,7 @@ fn history_tells_pushes_and_runs_newest_first() {
     stack.wait_minutes(60);
     let third = stack.rollback(&first).unwrap().unwrap().stored.revision();
     let now = stack.ports.executor.now_ms();
-    let ask = |query: Query| {
-        let run = history(&stack.ports, &stack.name, &query);
-        stack.ports.executor.run(run).unwrap().unwrap()
-    };
+    let ask = |query: Query| stack.ports.executor.run(stack.history(&query)).unwrap();
     let all = ask(Query {
         most: 10,
         ..Query::default()
@@ -61,21 +58,19 @@ fn a_wait_ends_with_the_run_or_at_its_time() {
     let stack = declared();
     let revision = stack.push(&commit(1)).stored.revision();
     let until = |ms| kedge_core::model::Timestamp(stack.ports.executor.now_ms() + ms);
-    let (ports, name) = (&stack.ports, &stack.name);
-    let run = await_run(ports, ports, name, &revision, until(30_000));
-    assert_eq!(ports.executor.run(run), Ok(Ok(None)));
-    let wait = await_run(ports, ports, name, &revision, until(600_000));
-    let (none, endpoints, bundle) = (std::collections::BTreeMap::new(), endpoints(), stack.set());
+    let ports = &stack.ports;
+    let run = stack.await_run(&revision, until(30_000));
+    assert_eq!(ports.executor.run(run), Ok(None));
+    let wait = stack.await_run(&revision, until(600_000));
     let deploy = async {
         ports.executor.sleep(20_000).await;
-        let job = stack.job(&bundle, &none, &endpoints);
-        up(ports, ports, job, &Authorisation::Unattended).await
+        stack.applying(&Authorisation::Unattended, &|_| {}).await
     };
     let (waited, upped) = ports
         .executor
         .run(futures_util::future::join(wait, deploy))
         .unwrap();
-    let record = waited.unwrap().unwrap();
+    let record = waited.unwrap();
     assert!(is_whole(&record) && record.revision.as_deref() == Some(&revision));
     assert_eq!(record.id, upped.unwrap().1.run);
     stack.assert_pushed(&commit(1));
@@ -87,8 +82,12 @@ fn done(stack: &Stack) -> Vec<String> {
         most: 10,
         ..Query::default()
     };
-    let run = history(&stack.ports, &stack.name, &query);
-    let runs = stack.ports.executor.run(run).unwrap().unwrap().runs;
+    let runs = stack
+        .ports
+        .executor
+        .run(stack.history(&query))
+        .unwrap()
+        .runs;
     let outcomes = runs.iter().flat_map(|run| &run.outcomes);
     let done = outcomes.filter(|one| one.outcome == "done");
     let mut done: Vec<String> = done

@@ -2,13 +2,14 @@
 
 use std::error::Error as _;
 
+use std::collections::BTreeSet;
+
 use kedge_core::compare::Verdict;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_core::stored::hold::Hold;
-use kedge_engine::holds::{self, HoldError, under_way, wait_for};
-use kedge_engine::lease::LeaseTimes;
-use kedge_engine::reconcile::Authorisation;
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::HoldError;
+use kedge_engine::HoldRequest;
+use kedge_engine::StateCommand;
+use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{Stack, carried, person, shown, topic, verdict};
 use serde_json::json;
 
@@ -172,23 +173,21 @@ fn a_hold_is_known_still_while_holds_cannot_be_read() {
 /// Holds the whole stack from another machine once a runner made so many calls, waits for the run, and
 /// says when that was over.
 async fn hold_beside(runner: &Stack, calls: u64) -> i64 {
-    let (desk, times) = (runner.beside(), LeaseTimes::default());
+    let desk = runner.beside();
     desk.ports.latency_ms.set(1);
     reaches(runner, calls).await;
     let now = desk.ports.true_now();
-    let hold = Hold {
-        key: None,
+    let hold = HoldRequest {
+        keys: BTreeSet::new(),
         reason: "stop".to_owned(),
-        who: "ben@desk".to_owned(),
-        until: now.plus_ms(3_600_000),
-        set_at: now,
+        length_ms: 3_600_000,
+        replace: false,
     };
-    let (ports, stack) = (&desk.ports, &desk.name);
-    holds::hold(ports, stack, &hold, false).await.unwrap();
-    if let Some(holder) = under_way(ports, stack, times).await.unwrap() {
+    desk.bens_hold(&hold).await.unwrap();
+    if let Some(holder) = desk.unaware_of_holds().await.unwrap() {
         assert_eq!(holder.actor, "ana@laptop");
-        wait_for(ports, ports, &holder, times).await.unwrap();
-        assert!(ports.true_now().ms_since(now) <= 31_000);
+        desk.await_hold(&holder).await.unwrap();
+        assert!(desk.ports.true_now().ms_since(now) <= 31_000);
     }
     desk.ports.executor.now_ms()
 }

@@ -1,8 +1,9 @@
 //! Stored definitions that can't be used: the verdict is invalid, drift is told, and nothing is changed.
 
 use kedge_core::report::StackVerdict;
-use kedge_engine::push::{PushError, PushOutcome};
-use kedge_engine::reconcile::{Authorisation, RunError};
+use kedge_engine::RunError;
+use kedge_engine::{PushError, PushOutcome};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::pushed::{commit, notices};
 use kedge_tests::stack::{Stack, person, verdict};
 use serde_json::json;

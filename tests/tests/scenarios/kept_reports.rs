@@ -9,10 +9,10 @@ use kedge_core::live::FailureCode;
 use kedge_core::model::StackName;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::lease::Lease;
+use kedge_engine::LeaseError;
+use kedge_engine::StateCommand;
 use kedge_engine::StateStoreError;
-use kedge_engine::lease::LeaseError;
-use kedge_engine::reconcile::{RunError, StopError, Stopped};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::{RunError, StopError, Stopped};
 use kedge_tests::ports::WriteFault;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack, Upped, person, shown, verdict};
@@ -115,7 +115,7 @@ fn where_another_run_has_the_stack() {
     for by in [
         person(&[]),
         person(&["dev-a"]),
-        kedge_engine::reconcile::Authorisation::Unattended,
+        kedge_tests::authority::Authorisation::Unattended,
     ] {
         let stack = drifted();
         let lease = bens_lease(&stack);
@@ -243,14 +243,9 @@ fn a_third_look_under_which_state_moved_is_discarded() {
             stack.put_object(LEASE, &lease);
         }
         let watch = stack.ports.store.text("stacks/dev/watch.json");
-        let (bundle, none, endpoints) = (
-            stack.set(),
-            Default::default(),
-            kedge_tests::ports::endpoints(),
-        );
-        let job = stack.job(&bundle, &none, &endpoints);
-        let check = kedge_engine::reconcile::check(&stack.ports, &stack.ports, job);
-        let report = beside_a_writer(&stack, check).unwrap();
+        let report = beside_a_writer(&stack, stack.checking(&|_| {}))
+            .unwrap()
+            .report;
         is_discarded(
             &report,
             match is_held {
@@ -288,7 +283,7 @@ fn a_run_with_nothing_to_do_verifies_what_it_remembers() {
     let mut stack = drifted();
     stack.policy("correct: none, deploy: none");
     stack.unattended();
-    let by = kedge_engine::reconcile::Authorisation::Unattended;
+    let by = kedge_tests::authority::Authorisation::Unattended;
     set_config(&stack, "dev-b", json!({"retention_ms": 5000}));
     stack.topics(&[
         ("a", "cleanup_policy: delete"),

@@ -1,8 +1,8 @@
 //! How a lease ends before its run does, and what is kept of each run: unlocking, holds, records.
 
 use kedge_core::report::{ChangeResult, Outcome};
-use kedge_engine::lease::{Holder, LeaseError, LeaseTimes, lease_holder_of, replace, unlock};
-use kedge_engine::reconcile::{RunError, StopError};
+use kedge_engine::LeaseError;
+use kedge_engine::{RunError, StopError};
 use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::ports::{CrashPoint, WriteFault};
 use kedge_tests::stack::{LEASE_OVER_MS, Stack, person};
@@ -28,15 +28,10 @@ fn unlocked_in_the_middle() {
         let (first, second) = drive(&stack, async {
             let second = async {
                 reaches(&holder, call).await;
-                let times = LeaseTimes::default();
-                let held = lease_holder_of(&other.ports, &other.name, times)
-                    .await
-                    .unwrap();
+                let held = other.lease_holder().await.unwrap();
                 let from = held.unwrap();
                 assert_eq!(from.actor, "ana@laptop");
-                unlock(&other.ports, &other.ports, &from, &ben(), times)
-                    .await
-                    .unwrap();
+                other.unlock(&from).await.unwrap();
                 assert!(lease(&stack).released);
                 run_when_free(&other, &by).await
             };
@@ -68,24 +63,15 @@ fn unlocked_in_the_middle() {
 #[test]
 fn nothing_is_unlocked_where_nothing_is_held() {
     let stack = Stack::small();
-    let times = LeaseTimes::default();
-    let held = || drive(&stack, lease_holder_of(&stack.ports, &stack.name, times)).unwrap();
+    let held = || drive(&stack, stack.lease_holder()).unwrap();
     assert_eq!(held(), None);
     stack.unattended();
     assert_eq!(held(), None);
     stack.assert_settled();
 }
 
-fn ben() -> Holder {
-    Holder {
-        actor: "ben@desk".to_owned(),
-        run: "unlock".to_owned(),
-    }
-}
-
 #[test]
 fn unlocking_may_lose_its_answers() {
-    let times = LeaseTimes::default();
     for (is_damaged, made, after) in (0..12).map(|n| (n % 2 == 0, n / 2 % 2 == 0, n / 4)) {
         for lost in 1..=2 {
             let name = format!("{is_damaged} {made} {after} {lost}");
@@ -106,13 +92,13 @@ fn unlocking_may_lose_its_answers() {
                     times: lost,
                     made,
                 });
-            let (ports, dev) = (&stack.ports, &stack.name);
+            let ports = &stack.ports;
             if is_damaged {
                 ports.store.set(LEASE, "{");
-                drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+                drive(&stack, stack.replace_lease()).unwrap();
             } else {
-                let held = drive(&stack, lease_holder_of(ports, dev, times)).unwrap();
-                drive(&stack, unlock(ports, ports, &held.unwrap(), &ben(), times)).unwrap();
+                let held = drive(&stack, stack.lease_holder()).unwrap();
+                drive(&stack, stack.unlock(&held.unwrap())).unwrap();
             }
             // It was taken once, however often it was tried.
             let now = lease(&stack);
@@ -127,15 +113,11 @@ fn unlocking_may_lose_its_answers() {
 
 #[test]
 fn a_lease_that_another_took_since_is_not_unlocked() {
-    let times = LeaseTimes::default();
     let (stack, allow) = busy(1);
     stack.crash_at(Some(CrashPoint::After(20)));
     assert!(stack.up(&person(&allow)).is_err());
     stack.crash_at(None);
-    let (ports, dev) = (&stack.ports, &stack.name);
-    let held = drive(&stack, lease_holder_of(ports, dev, times))
-        .unwrap()
-        .unwrap();
+    let held = drive(&stack, stack.lease_holder()).unwrap().unwrap();
     // The next run takes it over, and crashes too.
     stack.wait_ms(LEASE_OVER_MS);
     stack.crash_at(Some(CrashPoint::After(20)));
@@ -143,21 +125,21 @@ fn a_lease_that_another_took_since_is_not_unlocked() {
     stack.crash_at(None);
     let standing = lease(&stack);
     assert_eq!((standing.epoch, standing.released), (3, false));
-    let refused = drive(&stack, unlock(ports, ports, &held, &ben(), times));
+    let refused = drive(&stack, stack.unlock(&held));
     assert!(matches!(refused, Err(LeaseError::Held(_))), "{refused:?}");
     // Nor is one that can be read replaced.
-    let refused = drive(&stack, replace(ports, ports, dev, &ben(), times));
+    let refused = drive(&stack, stack.replace_lease());
     assert!(matches!(refused, Err(LeaseError::Held(_))), "{refused:?}");
     assert_eq!(lease(&stack), standing);
     heal(&stack);
     // One that is free is left as it is, and so is none at all.
     let free = lease(&stack);
-    drive(&stack, unlock(ports, ports, &held, &ben(), times)).unwrap();
-    drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+    drive(&stack, stack.unlock(&held)).unwrap();
+    drive(&stack, stack.replace_lease()).unwrap();
     assert_eq!(lease(&stack), free);
     stack.ports.store.remove(LEASE);
-    drive(&stack, unlock(ports, ports, &held, &ben(), times)).unwrap();
-    drive(&stack, replace(ports, ports, dev, &ben(), times)).unwrap();
+    drive(&stack, stack.unlock(&held)).unwrap();
+    drive(&stack, stack.replace_lease()).unwrap();
     assert_eq!(lease_text(&stack), "");
 }
 
@@ -242,7 +224,7 @@ fn a_hold_in_the_middle_stops_what_has_not_begun() {
     assert_eq!(report.exit_code_after(&changed), 2);
     let record = records(&stack).pop().unwrap();
     assert!(record.outcomes.iter().any(|one| one.outcome == "held"));
-    assert!(kedge_engine::history::is_whole(&record));
+    assert!(kedge_engine::is_whole(&record));
     // Held from the beginning: nothing of it is in the plan.
     stack.ports.latency_ms.set(1);
     let state = stack.state_text();

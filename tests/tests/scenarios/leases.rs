@@ -1,18 +1,18 @@
 //! One stack, several runners: only the holder of the lease begins changes, whatever stalls, sleeps,
 //! crashes or loses an answer.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::future::Future;
 
 use kedge_core::report::Changed;
 use kedge_core::stored::lease::Lease;
 use kedge_core::stored::run::RunRecord;
-use kedge_engine::lease::LeaseError;
-use kedge_engine::reconcile::{Authorisation, RunError, StopError, up};
+use kedge_engine::LeaseError;
+use kedge_engine::{RunError, StopError};
 use kedge_sandbox::SplitMix64;
+use kedge_tests::authority::Authorisation;
 use kedge_tests::pause::{Paused, paused};
-use kedge_tests::ports::{WriteFault, endpoints};
+use kedge_tests::ports::WriteFault;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack, Upped, person};
 
 pub(super) const LEASE: &str = "stacks/dev/lease.json";
@@ -32,9 +32,7 @@ pub(super) fn busy(seed: u64) -> (Stack, Vec<&'static str>) {
 
 /// One `up` of this runner, to be driven beside others.
 pub(super) async fn run(stack: &Stack, by: &Authorisation) -> Upped {
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let job = stack.job(&bundle, &none, &endpoints);
-    up(&stack.ports, &stack.ports, job, by).await
+    stack.applying(by, &|_| {}).await
 }
 
 /// The same, again and again until nobody else holds the lease.

@@ -10,11 +10,11 @@ use kedge_core::model::ResourceKey;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::state;
 use kedge_core::stored::grant::Grant;
+use kedge_engine::StateCommand;
 use kedge_engine::StateStoreError;
-use kedge_engine::lease::{Holder, LeaseTimes, lease_holder_of, replace, unlock};
-use kedge_engine::reconcile::{Authorisation, RunError, StopError, check};
-use kedge_engine::state_command::StateCommand;
-use kedge_tests::ports::{CrashPoint, Sent, endpoints};
+use kedge_engine::{RunError, StopError};
+use kedge_tests::authority::Authorisation;
+use kedge_tests::ports::{CrashPoint, Sent};
 use kedge_tests::stack::{
     GCP_PROJECT, GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, person, shown, verdict,
 };
@@ -79,9 +79,10 @@ async fn beside<T>(work: impl Future<Output = T>, others: impl Future<Output = (
 
 /// A check in each of whose looks, but for so many, state moves; with what comes of a first move.
 fn checked(stack: &Stack, moves: usize, then: impl Fn()) -> Result<Report, RunError> {
-    let (bundle, endpoints) = (stack.set(), endpoints());
-    let job = stack.job(&bundle, &stack.variables, &endpoints);
-    let looking = check(&stack.ports, &stack.ports, job);
+    let looking = async {
+        let checked = stack.checking(&|_| {}).await;
+        checked.map(|checked| checked.report)
+    };
     drive(
         stack,
         beside(looking, move_in_each_look(stack, moves, then)),
@@ -299,11 +300,6 @@ fn a_lease_is_taken_over_when_its_grace_is_over_and_not_before() {
 
 #[test]
 fn a_lease_that_is_unlocked_is_free_half_a_lease_after_its_last_renewal() {
-    let times = LeaseTimes::default();
-    let ben = Holder {
-        actor: "ben@desk".to_owned(),
-        run: "unlock".to_owned(),
-    };
     for is_damaged in [false, true] {
         let (stack, allow) = busy(1);
         stack.crash_at(Some(CrashPoint::After(20)));
@@ -311,16 +307,16 @@ fn a_lease_that_is_unlocked_is_free_half_a_lease_after_its_last_renewal() {
         stack.crash_at(None);
         let renewed = *written(&stack, LEASE).last().unwrap();
         stack.wait_ms(5_000);
-        let (ports, name) = (&stack.ports, &stack.name);
+        let ports = &stack.ports;
         let taken = if is_damaged {
             let before = written(&stack, LEASE).len();
             ports.store.set(LEASE, "{");
-            drive(&stack, replace(ports, ports, name, &ben, times)).unwrap();
+            drive(&stack, stack.replace_lease()).unwrap();
             // When it was renewed last is not known: the taking counts.
             written(&stack, LEASE)[before]
         } else {
-            let held = drive(&stack, lease_holder_of(ports, name, times)).unwrap();
-            drive(&stack, unlock(ports, ports, &held.unwrap(), &ben, times)).unwrap();
+            let held = drive(&stack, stack.lease_holder()).unwrap();
+            drive(&stack, stack.unlock(&held.unwrap())).unwrap();
             renewed
         };
         assert!(lease(&stack).released);

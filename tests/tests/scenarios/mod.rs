@@ -20,6 +20,7 @@ mod crashes;
 mod damaged;
 mod failed_reads;
 mod formats;
+mod front_door;
 mod guards;
 mod history;
 mod holds;

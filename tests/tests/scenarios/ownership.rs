@@ -3,7 +3,7 @@
 use kedge_core::compare::Verdict;
 use kedge_core::plan::FindingKind;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::StateCommand;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack, carried, person, shown, stack_name, verdict};
 use serde_json::json;

@@ -2,9 +2,10 @@
 
 use kedge_core::push::PushConsent;
 use kedge_core::report::StackVerdict;
-use kedge_engine::push::{PushError, PushOutcome};
-use kedge_engine::reconcile::{Authorisation, RunError};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::RunError;
+use kedge_engine::StateCommand;
+use kedge_engine::{PushError, PushOutcome};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::{Pushing, commit, notices};
 use kedge_tests::stack::{Stack, person, stack_name, verdict};

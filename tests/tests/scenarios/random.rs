@@ -1,9 +1,10 @@
 //! Random small definitions and random deeds: after one run with every consent nothing is left that
 //! could be done, and a crash at any call changes nothing about that.
 
-use kedge_engine::reconcile::{Authorisation, Consent};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::StateCommand;
+use kedge_engine::{Consent, TypedName};
 use kedge_sandbox::SplitMix64;
+use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, PUBLISHER, Stack, has_item, shown};
 use serde_json::{Value, json};
@@ -123,10 +124,7 @@ fn takes_nothing_of_others(stack: &Stack, run: impl FnOnce()) -> usize {
 }
 
 fn every_consent() -> Authorisation {
-    Authorisation::Person(Consent {
-        name_typed: true,
-        ..Consent::default()
-    })
+    Authorisation::Person(Consent::to_any_plan().with_name(TypedName::in_a_test()))
 }
 
 /// Nothing is left that could be done; what can't be done may stay said.

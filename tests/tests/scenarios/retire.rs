@@ -2,10 +2,11 @@
 //! person.
 
 use kedge_core::report::StackVerdict;
-use kedge_engine::push::PushOutcome;
-use kedge_engine::reconcile::{Authorisation, RunError};
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::PushOutcome;
+use kedge_engine::RunError;
+use kedge_engine::StateCommand;
 use kedge_sandbox::{Fault, Matches, Provider};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack, carried_in_order, left, person, shown, topic};
@@ -217,23 +218,39 @@ fn nothing_recorded_is_nothing_to_retire() {
     stack.assert_settled();
 }
 
+/// Has the stored definitions say that they were pushed at this time.
+fn set_pushed_at(stack: &Stack, at: kedge_core::model::Timestamp) {
+    const DEFINITIONS: &str = "stacks/dev/definitions.json";
+    let text = stack.ports.store.text(DEFINITIONS);
+    let mut stored: serde_json::Value = serde_json::from_str(&text).unwrap();
+    stored["pushed"]["at_ms"] = json!(at.0);
+    stack.ports.store.set(DEFINITIONS, stored.to_string());
+}
+
 #[test]
 fn a_later_push_begins_a_retired_stack_anew_and_an_earlier_one_does_not() {
-    let mut stack = standing();
+    let mut stack = Stack::new();
+    stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0, on_missing: recreate");
+    stack.topics(&[("a", ""), ("b", "")]);
+    stack.nodes(&[NODE]);
+    stack.unattended();
+    stack.wait_minutes(10);
+    stack.push(&commit(1));
     stack.command(&RETIRE);
     stack.wait_minutes(10);
-    let now = kedge_core::model::Timestamp(stack.ports.executor.now_ms());
-    stack.pushed_at = Some(now.plus_ms(-60 * 60_000));
-    assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
-    stack.assert_idle_unattended();
-    // Nor does one of the same moment.
+    stack.by_stored = true;
     let text = stack.state_text();
     let state = kedge_core::state::decode(text.as_bytes(), &stack.name).unwrap();
-    stack.pushed_at = Some(state.retired.unwrap());
-    assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
-    stack.pushed_at = Some(state.retired.unwrap().plus_ms(1));
+    let retired = state.retired.unwrap();
+    // Nor does one of the same moment.
+    for earlier_ms in [60 * 60_000, 0] {
+        set_pushed_at(&stack, retired.plus_ms(-earlier_ms));
+        assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
+        stack.assert_idle_unattended();
+    }
+    set_pushed_at(&stack, retired.plus_ms(1));
     let (_, changed) = stack.unattended();
-    assert_eq!(changed.done(), 7);
+    assert_eq!(changed.done(), 3);
     assert!(!stack.state_text().contains("retired_ms"));
     stack.assert_settled();
 }
@@ -271,7 +288,7 @@ fn a_retired_stack_leaves_the_registry_and_the_same_content_pushed_again_begins_
     let again = stack.push(&commit(1));
     assert_ne!(again.stored.revision(), first.stored.revision());
     assert_eq!(entry(&stack)["retired"], json!(null));
-    stack.pushed_at = Some(again.stored.pushed.at);
+    stack.by_stored = true;
     assert_eq!(stack.unattended().1.done(), 3);
     stack.assert_settled();
 }
@@ -312,19 +329,19 @@ fn the_same_content_begins_a_half_retired_stack_anew() {
         stack.topics(&[("a", ""), ("b", "")]);
         stack.unattended();
         stack.wait_minutes(10);
-        let first = stack.push(&commit(1));
+        stack.push(&commit(1));
         stack.hold(Some(topic("a")), 60);
         stack.wait_minutes(1);
         stack.command(&RETIRE);
         assert_eq!(remains(&stack), ["\"dev-a\""]);
         stack.release(Some(topic("a")));
         stack.wait_minutes(10);
-        stack.pushed_at = Some(first.stored.pushed.at);
+        stack.by_stored = true;
         stack.assert_idle_unattended();
         let again = stack.push(&commit(number));
         assert_eq!(again.outcome, PushOutcome::Stored);
         stack.assert_stored(&commit(number));
-        stack.pushed_at = Some(again.stored.pushed.at);
+        stack.by_stored = true;
         assert_eq!(stack.unattended().1.done(), 1);
         assert!(!stack.state_text().contains("retired_ms"));
         stack.assert_settled();

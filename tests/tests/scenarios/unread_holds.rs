@@ -2,7 +2,7 @@
 //! and nothing is begun that a hold might forbid.
 
 use kedge_core::report::Outcome;
-use kedge_engine::reconcile::RunError;
+use kedge_engine::RunError;
 use kedge_tests::stack::{Stack, carried, person};
 
 use super::leases::{busy, count, drive, heal, lease, reaches, records, run, short, starts};

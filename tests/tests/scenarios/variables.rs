@@ -4,7 +4,7 @@
 use kedge_core::plan::MovedVariable;
 use kedge_core::recording::Answer;
 use kedge_core::report::StackVerdict;
-use kedge_engine::state_command::StateCommand;
+use kedge_engine::StateCommand;
 use kedge_tests::pushed::{commit, notices};
 use kedge_tests::stack::{Stack, carried, left, shown, topic, verdict};
 use serde_json::json;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use kedge_core::report::StackVerdict;
 use kedge_engine::StateStoreError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::reconcile::{Authorisation, RunError, StopError, Stopped};
+use kedge_engine::{RunError, StopError, Stopped};
+use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{Stack, person};
 use serde_json::json;
 

@@ -8,15 +8,17 @@ mod files;
 mod story;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kedge_core::definitions::Bundle;
 use kedge_core::model::StackName;
 use kedge_core::render::{RenderOptions, Traffic};
-use kedge_engine::lease::LeaseTimes;
+use kedge_core::report::Report;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::reconcile::{self, Authorisation, Job, Progress};
-use kedge_engine::session::Endpoints;
+use kedge_engine::{
+    By, Caches, CheckRequest, Definitions, Endpoints, Engine, LeaseTimes, Progress, Ran,
+};
 use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::sync::oneshot;
@@ -58,6 +60,7 @@ struct World {
     store: FolderStore,
     bundle: Bundle,
     stack: StackName,
+    caches: Caches,
     endpoints: Endpoints,
     reads_before: RefCell<(u64, u64)>,
     _folder: tempfile::TempDir,
@@ -89,6 +92,7 @@ impl World {
             store: FolderStore::create(folder.path().join("store")).map_err(CliError::Store)?,
             bundle: Bundle::new(files::demo_files())?,
             stack,
+            caches: Caches::default(),
             endpoints: settings.endpoints()?,
             reads_before: RefCell::default(),
             _folder: folder,
@@ -108,37 +112,34 @@ impl World {
     }
 
     /// Looks, or acts, and shows what comes back.
-    async fn check(&self) -> Result<kedge_core::report::Report, CliError> {
+    async fn check(&self) -> Result<Report, CliError> {
         self.begin();
-        Ok(reconcile::check(&self.ports, &self.store, self.job()).await?)
+        let options = CheckRequest::default();
+        let checked = self.engine().check(&self.stack, &options).await;
+        Ok(checked?.report)
     }
 
-    async fn up(
-        &self,
-        authorisation: &Authorisation,
-    ) -> Result<(kedge_core::report::Report, kedge_core::report::Changed), CliError> {
+    async fn up(&self, by: &By) -> Result<Ran, CliError> {
         self.begin();
-        Ok(reconcile::up(&self.ports, &self.store, self.job(), authorisation).await?)
+        let applied = self.engine().apply(&self.stack, by).await;
+        Ok(applied.into_result()?)
     }
 
-    fn job(&self) -> Job<'_> {
-        static NO_OVERRIDES: std::collections::BTreeMap<String, String> =
-            std::collections::BTreeMap::new();
-        Job {
-            stack: &self.stack,
-            bundle: &self.bundle,
+    fn engine(&self) -> Engine<'_, NativePorts, FolderStore> {
+        static NO_OVERRIDES: BTreeMap<String, String> = BTreeMap::new();
+        let settings = kedge_engine::Settings {
+            definitions: Definitions::Files(&self.bundle),
             overrides: &NO_OVERRIDES,
             endpoints: &self.endpoints,
             deadline: self.ports.now().plus_ms(DEADLINE_MS),
-            every_dns_name: false,
-            remember: true,
+            read_only: false,
             actor: "demo",
             trigger: "demo",
             lease: LeaseTimes::default(),
-            definitions: None,
-            pushed_at: None,
+            caches: &self.caches,
             progress: &|_: Progress<'_>| {},
-        }
+        };
+        Engine::new(&self.ports, &self.store, settings)
     }
 
     fn begin(&self) {

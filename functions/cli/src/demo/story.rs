@@ -3,7 +3,7 @@
 use kedge_core::compare::Verdict;
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::reconcile::{Authorisation, Consent};
+use kedge_engine::{By, Consent, Ran};
 use kedge_sandbox::Deed;
 
 use super::World;
@@ -63,7 +63,9 @@ async fn deploy(world: &World) -> Result<(), CliError> {
         "1. A new stack: its one file is written; a person deploys it",
         "kedge up --yes",
     )?;
-    let (report, changed) = world.up(&person(&[])).await?;
+    let Ran {
+        report, changed, ..
+    } = world.up(&person(&[])).await?;
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
         changed.is_complete() && !changed.results.is_empty(),
@@ -100,7 +102,9 @@ async fn correct_unattended(world: &World) -> Result<(), CliError> {
         "5. A tick corrects what the policy allows (correct: safe) and leaves the rest",
         "kedge up --unattended",
     )?;
-    let (report, changed) = world.up(&Authorisation::Unattended).await?;
+    let Ran {
+        report, changed, ..
+    } = world.up(&By::Policy).await?;
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
         changed.done() == 3,
@@ -118,7 +122,9 @@ async fn correct_with_consent(world: &World) -> Result<(), CliError> {
         "7. ... and agrees, by name, to what can't be taken back",
         "kedge up --yes --allow demo-1.clustera.io",
     )?;
-    let (report, changed) = world.up(&person(&["demo-1.clustera.io"])).await?;
+    let Ran {
+        report, changed, ..
+    } = world.up(&person(&["demo-1.clustera.io"])).await?;
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
         changed.done() == 3,
@@ -152,12 +158,8 @@ async fn show_check(world: &World) -> Result<Report, CliError> {
 }
 
 /// A person who agrees, and names what can't be taken back.
-fn person(allow: &[&str]) -> Authorisation {
-    let allow = allow.iter().map(|key| (*key).to_owned()).collect();
-    Authorisation::Person(Consent {
-        allow,
-        ..Consent::default()
-    })
+fn person(allow: &[&str]) -> By {
+    By::Person(Consent::to_any_plan().allowing(allow.iter().copied()))
 }
 
 fn title(title: &str, command: &str) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 //! Who runs this: what leases, grants and history name.
 
-use kedge_engine::lease::LeaseTimes;
+use kedge_engine::LeaseTimes;
 
 use crate::settings::{Settings, SettingsError};
 

@@ -118,9 +118,10 @@ mod tests {
     use kedge_core::change::{Change, ChangeError, Verb};
     use kedge_core::live::{FailureCode, Reading, Wanted};
     use kedge_core::model::{FieldName, Fields, ResourceKey, Salt, StackName, Value};
+    use kedge_engine::Endpoints;
     use kedge_engine::ports::ProviderName;
-    use kedge_engine::providers::{carry_out, read_live};
-    use kedge_engine::session::{Context, Endpoints, Session};
+    use kedge_engine::testing::{Context, Session};
+    use kedge_engine::testing::{carry_out, read_live};
     use std::collections::BTreeMap;
 
     /// Ports that may only read, in a session that ends at once and whose Cloudflare nobody serves.

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use http::Uri;
 use kedge_core::model::SecretText;
+use kedge_engine::Endpoints;
 use kedge_engine::ports::Secrets;
-use kedge_engine::session::Endpoints;
 use thiserror::Error;
 
 use crate::dotenv;

@@ -24,6 +24,12 @@ pub enum LeaseError {
         /// By whom.
         by: String,
     },
+    /// Nothing may be changed by this invocation.
+    #[error("this is read-only: the lease of stack `{stack}` can't be taken from here")]
+    ReadOnly {
+        /// Of which stack.
+        stack: StackName,
+    },
     /// The store failed.
     #[error("the lease of stack `{stack}` could not be read or written")]
     Store {

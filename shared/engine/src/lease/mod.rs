@@ -83,7 +83,7 @@ pub use self::error::{LeaseError, LeaseHolder, Pulse};
 pub(crate) use self::known_holds::HoldStop;
 pub(crate) use self::open_run::open_run;
 pub(crate) use self::permit::Permit;
-pub use self::unlock::{lease_holder_of, replace, unlock};
+pub(crate) use self::unlock::{lease_holder_of, replace, unlock};
 
 use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;

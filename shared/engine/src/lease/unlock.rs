@@ -17,7 +17,7 @@ const CUT_MS: i64 = 1_000;
 ///
 /// # Errors
 /// When the store can't say.
-pub async fn lease_holder_of<S: Store>(
+pub(crate) async fn lease_holder_of<S: Store>(
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
@@ -34,7 +34,7 @@ pub async fn lease_holder_of<S: Store>(
 ///
 /// # Errors
 /// When another run holds it now, or the store can't say.
-pub async fn unlock<P: Clock + Random, S: Store>(
+pub(crate) async fn unlock<P: Clock + Random, S: Store>(
     ports: &P,
     store: &S,
     from: &LeaseHolder,
@@ -80,7 +80,7 @@ pub async fn unlock<P: Clock + Random, S: Store>(
 ///
 /// # Errors
 /// When it can be read and another run holds it, a newer program wrote it, or the store can't say.
-pub async fn replace<P: Clock + Random, S: Store>(
+pub(crate) async fn replace<P: Clock + Random, S: Store>(
     ports: &P,
     store: &S,
     stack: &StackName,

@@ -16,8 +16,8 @@ use kedge_core::model::{
     ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Timestamp, Value,
 };
 use kedge_engine::ports::ProviderName;
-use kedge_engine::providers::{carry_out, read_live};
-use kedge_engine::session::{Context, Session};
+use kedge_engine::testing::{Context, Session};
+use kedge_engine::testing::{carry_out, read_live};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Sandbox};
 use kedge_tests::ports::{SimPorts, endpoints, sim};
 use serde_json::json;

@@ -247,6 +247,7 @@ impl World {
         Report {
             windows: windows.collect(),
             invalid: None,
+            stored: None,
             push_first: None,
             declared: declared.into(),
             comparison,

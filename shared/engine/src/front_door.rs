@@ -1,0 +1,415 @@
+//! All that a shell calls. A shell hands in ports, a store and [`Settings`], and turns what comes back
+//! into an exit code, an HTTP answer or a message; it decides nothing.
+//!
+//! Every safety rule is behind this file: read-only mode, definitions that can't be used, the name that
+//! retires a stack, consent, holds and their limits, the lease.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::stored::hold::Holds;
+use kedge_core::stored::run::RunRecord;
+
+use crate::bundles::{self, ReadBundle};
+use crate::consent::{Authorisation, By};
+use crate::grants::{self, Agreement};
+use crate::history::{self, History, Query};
+use crate::holds::{self, HoldError, HoldRequest, Released};
+use crate::job::{Job, Purpose, RunError};
+use crate::lease::{self, Holder, LeaseError, LeaseHolder};
+use crate::outcome::{Applied, Checked, GroupCheck, Ran};
+use crate::ports::{Clock, Random, ReadPorts, Store, StoreError, WritePorts};
+use crate::push::{self, PushError, PushReport, PushRequest};
+use crate::reconcile;
+use crate::settings::{CheckRequest, Definitions, Settings};
+use crate::shared_reads::SharedReads;
+use crate::state_command::StateCommand;
+
+/// The engine, for one invocation of a shell.
+pub struct Engine<'a, P, S> {
+    /// Where requests, time and randomness come from.
+    pub ports: &'a P,
+    /// Where state and definitions are kept.
+    pub store: &'a S,
+    /// What the shell hands in.
+    pub settings: Settings<'a>,
+}
+
+impl<P, S> Clone for Engine<'_, P, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P, S> Copy for Engine<'_, P, S> {}
+
+impl<'a, P, S> Engine<'a, P, S> {
+    /// The engine over these ports and this store.
+    pub fn new(ports: &'a P, store: &'a S, settings: Settings<'a>) -> Self {
+        Self {
+            ports,
+            store,
+            settings,
+        }
+    }
+
+    // The futures of runs are boxed here: they are large, and shells stand on small stacks.
+    fn job<'b>(&'b self, stack: &'b StackName, purpose: Purpose) -> Job<'b> {
+        Job {
+            stack,
+            settings: &self.settings,
+            purpose,
+            every_dns_name: false,
+        }
+    }
+
+    /// Whether anything may be changed, by these definitions.
+    fn may_change(&self) -> Result<(), RunError> {
+        if self.settings.read_only {
+            return Err(RunError::ReadOnly);
+        }
+        match self.settings.definitions {
+            Definitions::FilesBesideStored(_) => Err(RunError::NotStored),
+            Definitions::Stored | Definitions::Files(_) => Ok(()),
+        }
+    }
+}
+
+/// Checks. They change nothing but what checks remember.
+impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
+    /// Says what differs, and what automation would do about it.
+    ///
+    /// # Errors
+    /// When definitions or state can't be used. What could not be read from a provider is no error: it
+    /// is unknown in the report.
+    pub async fn check(
+        &self,
+        stack: &StackName,
+        options: &CheckRequest,
+    ) -> Result<Checked, RunError> {
+        let job = Job {
+            every_dns_name: options.every_dns_name,
+            ..self.job(stack, Purpose::Check)
+        };
+        Box::pin(reconcile::check(
+            self.ports,
+            self.store,
+            job,
+            &options.guards,
+        ))
+        .await
+    }
+
+    /// The same, before a person is asked for consent: refused where [`Engine::apply`] would be.
+    ///
+    /// # Errors
+    /// As [`Engine::check`]; and when nothing may be changed from here, or by these definitions.
+    pub async fn plan(
+        &self,
+        stack: &StackName,
+        options: &CheckRequest,
+    ) -> Result<Checked, RunError> {
+        self.may_change()?;
+        let job = self.job(stack, Purpose::Change);
+        Box::pin(reconcile::check(
+            self.ports,
+            self.store,
+            job,
+            &options.guards,
+        ))
+        .await
+    }
+
+    /// Checks several stacks side by side. What they share at a provider is requested once; what one of
+    /// them fails at says nothing of the others.
+    pub async fn check_group(&self, stacks: &[StackName], options: &CheckRequest) -> GroupCheck {
+        let ports = &SharedReads::new(self.ports);
+        let (store, settings) = (self.store, self.settings);
+        let checks: Vec<_> = stacks
+            .iter()
+            .map(|stack| async move {
+                let engine = Engine::new(ports, store, settings);
+                (stack.clone(), Box::pin(engine.check(stack, options)).await)
+            })
+            .collect();
+        let checks = futures_util::future::join_all(checks).await;
+        GroupCheck {
+            checks: checks.into_iter().collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    /// Says what a command about state would come to. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`]; and where the command makes no sense.
+    pub async fn dry_run(
+        &self,
+        stack: &StackName,
+        command: &StateCommand,
+    ) -> Result<Checked, RunError> {
+        self.may_change()?;
+        let job = self.job(stack, Purpose::Change);
+        Box::pin(reconcile::dry_run(self.ports, self.store, job, command)).await
+    }
+}
+
+/// Changes at providers, and of what is recorded.
+impl<P: WritePorts, S: Store> Engine<'_, P, S> {
+    /// Makes a stack what it is declared to be, as far as this authority goes.
+    pub async fn apply(&self, stack: &StackName, by: &By) -> Applied {
+        Applied::of(Box::pin(self.apply_by(stack, by)).await)
+    }
+
+    async fn apply_by(&self, stack: &StackName, by: &By) -> Result<Ran, RunError> {
+        self.may_change()?;
+        let authorisation = match by {
+            By::Policy => Authorisation::Unattended,
+            By::Person(consent) => Authorisation::Person(consent.clone()),
+            By::Grant(id) => {
+                let grant = grants::read(self.store, stack, id).await?;
+                Authorisation::Person(grant.into_consent())
+            }
+        };
+        let job = self.job(stack, Purpose::Change);
+        Box::pin(reconcile::apply(
+            self.ports,
+            self.store,
+            job,
+            &authorisation,
+        ))
+        .await
+    }
+
+    /// Carries out a command about state. `confirmed` is the stack's name as a person gave it; only
+    /// `retire` needs it.
+    pub async fn command(
+        &self,
+        stack: &StackName,
+        command: &StateCommand,
+        confirmed: Option<&str>,
+    ) -> Applied {
+        let is_confirmed = confirmed == Some(stack.as_str());
+        if matches!(command, StateCommand::Retire { .. }) && !is_confirmed {
+            return Applied::Failed(RunError::NotConfirmed {
+                stack: stack.clone(),
+                given: confirmed.unwrap_or_default().to_owned(),
+            });
+        }
+        if let Err(error) = self.may_change() {
+            return Applied::Failed(error);
+        }
+        let by = Authorisation::Command(command.clone());
+        let job = self.job(stack, Purpose::Change);
+        Applied::of(Box::pin(reconcile::apply(self.ports, self.store, job, &by)).await)
+    }
+}
+
+/// What needs no provider.
+impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
+    /// Finds the resources that a person named among those that are declared or recorded.
+    ///
+    /// # Errors
+    /// When definitions or state can't be used, or a name fits nothing, or several things.
+    pub async fn resolve_keys(
+        &self,
+        stack: &StackName,
+        names: &[String],
+    ) -> Result<BTreeSet<ResourceKey>, RunError> {
+        let job = self.job(stack, Purpose::Check);
+        reconcile::resolve_keys(self.ports, self.store, job, names).await
+    }
+
+    /// Keeps somebody's agreement for a run to come, which [`By::Grant`] uses. It lasts an hour.
+    ///
+    /// # Errors
+    /// When nothing may be changed from here, or it can't be kept.
+    pub async fn grant(&self, stack: &StackName, to: Agreement) -> Result<String, RunError> {
+        self.may_change()?;
+        let (id, actor, now) = (self.fresh_id(), self.settings.actor, self.ports.now());
+        Ok(grants::give(self.store, stack, id, actor, to, now).await?)
+    }
+
+    /// Holds a stack, or resources of it, until a time (semantics 6.8). Gives back all holds.
+    ///
+    /// # Errors
+    /// When the request is beyond the limits of a hold, or holds can't be read or written.
+    pub async fn hold(&self, stack: &StackName, request: &HoldRequest) -> Result<Holds, HoldError> {
+        if self.settings.read_only {
+            return Err(HoldError::ReadOnly);
+        }
+        let (now, actor) = (self.ports.now(), self.settings.actor);
+        holds::hold(self.store, stack, request, actor, now).await
+    }
+
+    /// Takes holds away: these, or without a name the stack's own. With `replace` an empty list is
+    /// written over holds that can't be read, unless a newer program wrote them.
+    ///
+    /// # Errors
+    /// When they can't be read or written.
+    pub async fn release(
+        &self,
+        stack: &StackName,
+        keys: &[Option<ResourceKey>],
+        replace: bool,
+    ) -> Result<Released, HoldError> {
+        if self.settings.read_only {
+            return Err(HoldError::ReadOnly);
+        }
+        holds::release(self.store, stack, keys, self.ports.now(), replace).await
+    }
+
+    /// The holds of a stack, those that ended too.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub async fn holds(&self, stack: &StackName) -> Result<Holds, HoldError> {
+        holds::holds(self.store, stack).await
+    }
+
+    /// The run that may begin changes without knowing of a hold that was set before this call.
+    ///
+    /// # Errors
+    /// When the lease can't be read.
+    pub async fn unaware_of_holds(
+        &self,
+        stack: &StackName,
+    ) -> Result<Option<LeaseHolder>, LeaseError> {
+        holds::under_way(self.store, stack, self.settings.lease).await
+    }
+
+    /// Waits until such a run knows of the holds, or ended. Says whether it ended.
+    ///
+    /// # Errors
+    /// When the lease can't be read.
+    pub async fn await_hold(&self, holder: &LeaseHolder) -> Result<bool, LeaseError> {
+        holds::wait_for(self.ports, self.store, holder, self.settings.lease).await
+    }
+
+    /// Who has the lease of a stack; one that ended and was not released too.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn lease_holder(&self, stack: &StackName) -> Result<Option<LeaseHolder>, LeaseError> {
+        lease::lease_holder_of(self.store, stack, self.settings.lease).await
+    }
+
+    /// Takes the lease from this holder and releases it. Nothing is begun under it any more.
+    ///
+    /// # Errors
+    /// When another run has it now, or the store can't say.
+    pub async fn unlock(&self, from: &LeaseHolder) -> Result<(), LeaseError> {
+        self.may_unlock(&from.stack)?;
+        let (by, times) = (self.holder(), self.settings.lease);
+        lease::unlock(self.ports, self.store, from, &by, times).await
+    }
+
+    /// Writes a lease over one that can't be read, and releases it.
+    ///
+    /// # Errors
+    /// When it can be read and another run has it, a newer program wrote it, or the store can't say.
+    pub async fn replace_lease(&self, stack: &StackName) -> Result<(), LeaseError> {
+        self.may_unlock(stack)?;
+        let (by, times) = (self.holder(), self.settings.lease);
+        lease::replace(self.ports, self.store, stack, &by, times).await
+    }
+
+    /// Whether a lease may be taken from somebody from here, before a person is asked.
+    ///
+    /// # Errors
+    /// In read-only mode.
+    pub fn may_unlock(&self, stack: &StackName) -> Result<(), LeaseError> {
+        match self.settings.read_only {
+            true => Err(LeaseError::ReadOnly {
+                stack: stack.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder {
+            actor: self.settings.actor.to_owned(),
+            run: self.fresh_id(),
+        }
+    }
+
+    /// An id that sorts by time and that nobody else has.
+    fn fresh_id(&self) -> String {
+        reconcile::fresh_id(self.ports)
+    }
+
+    /// Stores definitions as what is declared.
+    ///
+    /// # Errors
+    /// Everything that refuses them, at once; nothing is stored then.
+    pub async fn push(
+        &self,
+        stack: &StackName,
+        request: PushRequest<'_>,
+    ) -> Result<PushReport, PushError> {
+        if self.settings.read_only {
+            return Err(PushError::ReadOnly);
+        }
+        push::push(self.ports, self.store, stack, &self.settings, request).await
+    }
+
+    /// Brings back the content of an older revision, as a new one. `revision` may be its beginning.
+    ///
+    /// # Errors
+    /// As [`Engine::push`], and where there is no such revision.
+    pub async fn rollback(
+        &self,
+        stack: &StackName,
+        revision: &str,
+    ) -> Result<PushReport, PushError> {
+        if self.settings.read_only {
+            return Err(PushError::ReadOnly);
+        }
+        push::rollback(self.ports, self.store, stack, &self.settings, revision).await
+    }
+
+    /// What happened to a stack.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn history(&self, stack: &StackName, query: &Query) -> Result<History, StoreError> {
+        history::history(self.store, stack, query).await
+    }
+
+    /// Waits for the record of a run that followed this revision, until a time. None if none came.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn await_run(
+        &self,
+        stack: &StackName,
+        revision: &str,
+        until: Timestamp,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        history::await_run(self.ports, self.store, stack, revision, until).await
+    }
+
+    /// Whether anything is stored of a stack.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn is_known(&self, stack: &StackName) -> Result<bool, StoreError> {
+        bundles::is_known(self.store, stack).await
+    }
+
+    /// The stacks that were pushed, as far as the registry can be read.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn pushed_stacks(&self) -> Result<Vec<StackName>, StoreError> {
+        bundles::pushed_stacks(self.store).await
+    }
+
+    /// Reads what the store holds as declared of a stack.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn stored(&self, stack: &StackName) -> Result<ReadBundle, StoreError> {
+        bundles::read_bundle(self.store, stack, self.settings.overrides).await
+    }
+}

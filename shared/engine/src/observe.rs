@@ -1,0 +1,185 @@
+//! Observe: reads state, definitions and the live world of one stack. Changes nothing, decides
+//! nothing; `decide.rs` goes on with what is found here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::future::{join_all, join3};
+use kedge_core::live::{LiveWorld, Wanted};
+use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
+use kedge_core::open_run::OpenRun;
+use kedge_core::report::InvalidBundle;
+use kedge_core::state::State;
+use kedge_core::stored::hold::{Holds, UnreadHolds};
+
+use crate::bundles::{self, ReadBundle};
+use crate::job::{Job, Progress, RunError};
+use crate::lease;
+use crate::ownership;
+use crate::ports::{Random, ReadPorts, Store};
+use crate::providers;
+use crate::retry::telling;
+use crate::session::{Context, Session};
+use crate::state_store::{self, ReadState, ReadWatch};
+
+/// Everything that is known of a stack at one moment.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    pub(crate) declared: Arc<Declared>,
+    /// What the store holds as declared, where it was read.
+    pub(crate) stored: Option<ReadBundle>,
+    /// Why that can't be used, if so: `declared` is an older revision then.
+    pub(crate) invalid: Option<InvalidBundle>,
+    /// The flags of the push that must come first, where what is declared here is not stored.
+    pub(crate) push_first: Option<String>,
+    /// When the stored definitions were pushed; none where local files count.
+    pub(crate) pushed_at: Option<Timestamp>,
+    pub(crate) recorded: ReadState,
+    pub(crate) watch: ReadWatch,
+    /// Record sets that another stack has, and how that is known.
+    pub(crate) owned_by_others: BTreeMap<ResourceKey, String>,
+    pub(crate) live: LiveWorld,
+    pub(crate) read_at: Timestamp,
+    pub(crate) session: Session,
+    /// Holds, where they were read: those that ended too.
+    pub(crate) holds: Holds,
+    /// Why they could not be read, if so.
+    pub(crate) holds_unread: Option<UnreadHolds>,
+    /// The run whose changes have no known end, by state and the lease.
+    pub(crate) open_run: Option<OpenRun>,
+}
+
+/// Reads state, what checks remember and the definitions side by side; then the live world.
+pub(crate) async fn observe<P: ReadPorts, S: Store>(
+    ports: &P,
+    store: &S,
+    job: Job<'_>,
+) -> Result<Observation, RunError> {
+    let (recorded, watch, stored) = join3(
+        state_store::read_state(store, job.stack),
+        state_store::read_watch(store, job.stack),
+        bundles::read_for(store, job),
+    )
+    .await;
+    let (recorded, watch, stored) = (recorded?, watch?, stored?);
+    let open_run = lease::open_run(store, recorded.state.as_ref(), ports.now()).await;
+    let salt = match &recorded.state {
+        Some(state) => state.salt.clone(),
+        None => fresh_salt(ports),
+    };
+    let counting = bundles::counting(store, job, stored, &salt).await?;
+    let (state, declared) = (recorded.state.as_ref(), &counting.declared);
+    let owned_by_others = match counting.bundle(job) {
+        Some(bundle) => ownership::by_others(store, job.stack, bundle, declared, state).await,
+        None => BTreeMap::new(),
+    };
+    let session = Session::new(job.settings.endpoints.clone(), job.settings.deadline, salt);
+    let wanted = wanted(declared, state, job.every_dns_name);
+    let live = read_live(ports, job, &session, &wanted).await;
+    Ok(Observation {
+        declared: counting.declared,
+        stored: counting.stored,
+        invalid: counting.invalid,
+        push_first: counting.push_first,
+        pushed_at: counting.pushed_at,
+        recorded,
+        watch,
+        owned_by_others,
+        live,
+        read_at: ports.now(),
+        session,
+        holds: Holds::default(),
+        holds_unread: None,
+        open_run,
+    })
+}
+
+/// Reads all scopes side by side.
+async fn read_live<P: ReadPorts>(
+    ports: &P,
+    job: Job<'_>,
+    session: &Session,
+    wanted: &BTreeMap<Scope, Wanted>,
+) -> LiveWorld {
+    let (cx, progress) = (Context { ports, session }, job.settings.progress);
+    let reads: Vec<_> = wanted
+        .iter()
+        .map(|(scope, wanted)| async move {
+            progress(Progress::Reading(scope));
+            let reading = providers::read_live(cx, scope, wanted).await;
+            progress(Progress::HasRead(scope));
+            reading
+        })
+        .collect();
+    let readings = telling(progress, session, join_all(reads)).await;
+    let scopes = wanted.keys().cloned().zip(readings).collect();
+    LiveWorld { scopes }
+}
+
+/// What each scope is asked for: everything declared or recorded in it, and our namespace.
+fn wanted(
+    declared: &Declared,
+    state: Option<&State>,
+    every_dns_name: bool,
+) -> BTreeMap<Scope, Wanted> {
+    let mut scopes: BTreeMap<Scope, Wanted> = BTreeMap::new();
+    let mut want = |key: &ResourceKey, which: Option<fn(&mut Wanted) -> &mut BTreeSet<_>>| {
+        let wanted = scopes.entry(key.scope().clone()).or_default();
+        wanted.keys.insert(key.clone());
+        if let Some(which) = which {
+            which(wanted).insert(key.clone());
+        }
+    };
+    let of_definitions = declared.resources.keys();
+    of_definitions.for_each(|key| want(key, Some(|wanted| &mut wanted.declared)));
+    if let Some(state) = state {
+        let of_state = state.resources.keys();
+        of_state.for_each(|key| want(key, Some(|wanted| &mut wanted.recorded)));
+        let intents = state
+            .applying
+            .iter()
+            .flat_map(|applying| applying.intents.keys());
+        intents.for_each(|key| want(key, None));
+    }
+    for (key, members) in members(declared, state) {
+        let wanted = scopes.entry(key.scope().clone()).or_default();
+        let known = wanted.members.entry(key.clone()).or_default();
+        known.extend(members.iter().cloned());
+    }
+    for wanted in scopes.values_mut() {
+        wanted.stack = Some(declared.stack.clone());
+        wanted.namespaces.insert(declared.stack.prefix());
+        wanted.every_dns_name = every_dns_name;
+    }
+    scopes
+}
+
+/// The members of bindings that are declared or recorded, or that a run began to add.
+fn members<'a>(
+    declared: &'a Declared,
+    state: Option<&'a State>,
+) -> impl Iterator<Item = (&'a ResourceKey, &'a BTreeSet<String>)> {
+    const MEMBERS: FieldName = FieldName::known("members");
+    let of_declared = declared.resources.iter().map(|(key, resource)| {
+        let field = resource.fields.get(&MEMBERS);
+        (key, field.map(|field| &field.value))
+    });
+    let stored = state.into_iter().flat_map(|state| &state.resources);
+    let of_stored = stored.map(|(key, recorded)| (key, recorded.fields.get(&MEMBERS)));
+    let begun = state.and_then(|state| state.applying.as_ref());
+    let begun = begun.into_iter().flat_map(|applying| &applying.intents);
+    let of_begun = begun.map(|(key, intent)| (key, intent.to.get(&MEMBERS)));
+    of_declared
+        .chain(of_stored)
+        .chain(of_begun)
+        .filter_map(|(key, value)| Some((key, value.and_then(Value::as_set)?)))
+}
+
+/// A salt for a stack that has none yet.
+pub(crate) fn fresh_salt(random: &impl Random) -> Salt {
+    let mut salt = [0_u8; 16];
+    for half in salt.chunks_exact_mut(8) {
+        half.copy_from_slice(&random.next_u64().to_be_bytes());
+    }
+    Salt(salt)
+}

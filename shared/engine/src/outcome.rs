@@ -1,0 +1,97 @@
+//! How a check, a group of checks and an apply ended.
+
+use std::collections::BTreeMap;
+
+use kedge_core::model::StackName;
+use kedge_core::report::{Changed, Report};
+
+use crate::job::{RunError, StopError, Stopped};
+use crate::lease::{LeaseError, LeaseHolder};
+use crate::state_store::StateStoreError;
+
+/// What became of what a run remembers. Only who wrote may tell people of news (semantics 8.5).
+#[derive(Debug)]
+pub enum Kept {
+    /// There was news, and this run wrote it.
+    Wrote,
+    /// There was none.
+    Same,
+    /// Another run wrote first, of the same world.
+    LostRace,
+    /// It could not be written.
+    Failed(StateStoreError),
+    /// Nothing was to be kept: read-only, or nothing could be told for sure.
+    NotKept,
+}
+
+/// A check, and what became of it.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was found.
+    pub report: Report,
+    /// Whether it was kept.
+    pub kept: Kept,
+}
+
+/// The checks of several stacks, each with its own end: one that fails says nothing of the others.
+#[derive(Debug)]
+pub struct GroupCheck {
+    /// By stack.
+    pub checks: BTreeMap<StackName, Result<Checked, RunError>>,
+}
+
+/// A run that went to its end.
+#[derive(Debug)]
+pub struct Ran {
+    /// What was found before.
+    pub report: Report,
+    /// What was done.
+    pub changed: Changed,
+    /// Whether what it saw was kept.
+    pub kept: Kept,
+}
+
+/// How a run that may change something ended.
+#[derive(Debug)]
+#[must_use]
+pub enum Applied {
+    /// It went to its end. A provider's refusal is in what was changed.
+    Done(Box<Ran>),
+    /// Another run has the stack. Nothing was changed.
+    Busy {
+        /// Who has it, and when it is free at the latest if it is not renewed.
+        holder: Box<LeaseHolder>,
+        /// What was found.
+        stopped: Box<Stopped>,
+    },
+    /// It could not be carried out, or stopped; what was seen and done is in [`RunError::Stopped`].
+    Failed(RunError),
+}
+
+impl Applied {
+    pub(crate) fn of(result: Result<Ran, RunError>) -> Self {
+        match result {
+            Ok(ran) => Self::Done(Box::new(ran)),
+            Err(RunError::Stopped {
+                stopped,
+                source: StopError::Lease(LeaseError::Held(holder)),
+            }) if !stopped.has_begun() => Self::Busy { holder, stopped },
+            Err(error) => Self::Failed(error),
+        }
+    }
+
+    /// The same for whoever takes each outcome but an end in good order for an error.
+    ///
+    /// # Errors
+    /// When the stack is busy, or the run failed.
+    pub fn into_result(self) -> Result<Ran, RunError> {
+        match self {
+            Self::Done(ran) => Ok(*ran),
+            Self::Busy { holder, stopped } => Err(RunError::Stopped {
+                stopped,
+                source: StopError::Lease(LeaseError::Held(holder)),
+            }),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}

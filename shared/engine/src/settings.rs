@@ -1,0 +1,58 @@
+//! What a shell hands in: where definitions come from, addresses, times, and who asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kedge_core::definitions::Bundle;
+use kedge_core::model::Timestamp;
+use kedge_core::plan::GuardName;
+
+use crate::caches::Caches;
+use crate::job::Progress;
+use crate::lease::LeaseTimes;
+use crate::session::Endpoints;
+
+/// Where the definitions come from that count as declared.
+#[derive(Debug, Clone, Copy)]
+pub enum Definitions<'a> {
+    /// What was pushed. Where that can't be used, checks go by the last usable revision and say so,
+    /// and nothing is changed (semantics 4.1). Functions use nothing else.
+    Stored,
+    /// Local files. For a store that nobody else uses.
+    Files(&'a Bundle),
+    /// Local files, to see what a push would bring. Nothing can be changed by them.
+    FilesBesideStored(&'a Bundle),
+}
+
+/// One invocation's settings.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Where the definitions come from.
+    pub definitions: Definitions<'a>,
+    /// Config values that win over the stack's file (`KEDGE_CONFIG_<NAME>`).
+    pub overrides: &'a BTreeMap<String, String>,
+    /// Where the providers' APIs are.
+    pub endpoints: &'a Endpoints,
+    /// When the invocation must have ended.
+    pub deadline: Timestamp,
+    /// Whether every change, at a provider or in the store, is refused.
+    pub read_only: bool,
+    /// Who asks, and where: `ana@laptop`, a CI actor.
+    pub actor: &'a str,
+    /// What started the run: `cli`, `unattended`.
+    pub trigger: &'a str,
+    /// How a lease is kept.
+    pub lease: LeaseTimes,
+    /// What outlives an invocation where the process does.
+    pub caches: &'a Caches,
+    /// Is called with each step. Must not wait.
+    pub progress: &'a dyn Fn(Progress<'_>),
+}
+
+/// What a check looks at besides.
+#[derive(Debug, Clone, Default)]
+pub struct CheckRequest {
+    /// Whether DNS names that nobody declared are reported too.
+    pub every_dns_name: bool,
+    /// Guards that the plan is made without: its digest covers them.
+    pub guards: BTreeSet<GuardName>,
+}
