@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 pub(crate) type Object = serde_json::Map<String, Value>;
@@ -33,7 +34,7 @@ impl Call {
         let segments = path
             .split('/')
             .skip(1)
-            .map(|part| percent_decode(part, false))
+            .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
             .collect();
         let query = parts.uri.query().map(read_query).unwrap_or_default();
         let authorization = parts
@@ -87,46 +88,11 @@ impl Call {
     }
 }
 
+/// In a query `+` is a space.
 fn read_query(text: &str) -> Vec<(String, String)> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (percent_decode(key, true), percent_decode(value, true))
-        })
+    form_urlencoded::parse(text.as_bytes())
+        .into_owned()
         .collect()
-}
-
-/// Decodes `%xx`; a `%` that is no escape stays as it is. In a query `+` is a space.
-fn percent_decode(text: &str, in_query: bool) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let escaped = (byte == b'%').then(|| rest.peek_hex()).flatten();
-        if let Some(value) = escaped {
-            bytes.push(value);
-            rest.nth(1);
-        } else if byte == b'+' && in_query {
-            bytes.push(b' ');
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Looks at the next two bytes as hex digits without taking them.
-trait PeekHex {
-    fn peek_hex(&self) -> Option<u8>;
-}
-
-impl PeekHex for std::str::Bytes<'_> {
-    fn peek_hex(&self) -> Option<u8> {
-        let mut ahead = self.clone();
-        let high = char::from(ahead.next()?).to_digit(16)?;
-        let low = char::from(ahead.next()?).to_digit(16)?;
-        u8::try_from(high * 16 + low).ok()
-    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

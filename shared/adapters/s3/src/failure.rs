@@ -1,10 +1,9 @@
 //! What an answer that is no success means, for a write and for a person.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use kedge_core::model::BucketAddress;
-use kedge_engine::ports::{Condition, HttpError};
+use kedge_engine::ports::{Condition, HttpError, retry_after_ms};
 use std::error::Error;
 
 use crate::settings::S3Settings;
@@ -64,7 +63,7 @@ impl Failure {
             return Self::Answered {
                 status,
                 code: error.code().map(str::to_owned),
-                retry_after_ms: retry_after_ms(headers.get("retry-after"), headers.get("date")),
+                retry_after_ms: retry_after_ms(|name| headers.get(name)),
             };
         }
         let mut cause: Option<&(dyn Error + 'static)> = Some(error);
@@ -221,19 +220,6 @@ fn shown(code: &str) -> String {
     code.chars().filter(plain).take(64).collect()
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), which counts from the answer's own.
-fn retry_after_ms(after: Option<&str>, date: Option<&str>) -> Option<u64> {
-    let after = after?.trim();
-    if let Ok(seconds) = after.parse::<u64>() {
-        return Some(seconds.saturating_mul(1_000));
-    }
-    let time = |text: &str| DateTime::from_str(text, DateTimeFormat::HttpDate).ok();
-    let seconds = time(after)?.secs() - time(date?)?.secs();
-    u64::try_from(seconds)
-        .ok()
-        .map(|seconds| seconds.saturating_mul(1_000))
-}
-
 /// The root of an error.
 fn deepest(error: &(dyn Error + 'static)) -> String {
     let mut deepest = error;
@@ -287,23 +273,5 @@ mod tests {
         }
         assert!(answered(404, "NoSuchKey").is_absence());
         assert!(!answered(404, "").is_absence() && !answered(404, "NoSuchBucket").is_absence());
-    }
-
-    #[test]
-    fn waits() {
-        let date = Some("Sun, 22 Nov 2026 12:00:00 GMT");
-        for (after, wanted) in [
-            ("3", Some(3_000)),
-            ("Sun, 22 Nov 2026 12:00:05 GMT", Some(5_000)),
-            ("Sun, 22 Nov 2026 11:00:00 GMT", None),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after_ms(Some(after), date), wanted, "{after}");
-        }
-        assert_eq!(
-            retry_after_ms(Some("Sun, 22 Nov 2026 12:00:05 GMT"), None),
-            None
-        );
     }
 }

@@ -178,7 +178,7 @@ async fn what_becomes_of_a_write() {
     let lost = || Some(PutOutcome::Conflict);
     let absent = || Condition::Absent;
     let always = || Condition::None;
-    let after_3 = Says(429, "retry-after: 0", "");
+    let at_once = Says(429, "retry-after: 0", "");
     for (number, (condition, script, outcome)) in [
         (absent(), &[Takes("mine")][..], done()),
         (is("old"), &[Takes("mine")], done()),
@@ -200,7 +200,7 @@ async fn what_becomes_of_a_write() {
         (always(), &[CONFLICT, Takes("mine")], done()),
         // Refused for now: nothing was written, and it is tried again.
         (absent(), &[BUSY, Takes("mine")], done()),
-        (absent(), &[after_3, BUSY, LOST], lost()),
+        (absent(), &[at_once, BUSY, LOST], lost()),
         (absent(), &[BUSY, BUSY, BUSY, BUSY, BUSY], None),
         // The answer says nothing: a look does.
         (absent(), &[BROKEN, Holds("mine")], seen()),
@@ -294,6 +294,17 @@ async fn what_becomes_of_a_read() {
             assert_eq!(object.read_at, Some(Timestamp(DATE_MS)));
         }
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_wait_that_is_asked_for_is_kept() {
+    // One second after the answer's own date; the pauses of these tests are some milliseconds.
+    let later = Says(429, "retry-after: Sun, 22 Nov 2026 12:00:06 GMT", "");
+    let stage = Stage::new(&[later, Holds("body")]).await;
+    let began = tokio::time::Instant::now();
+    let read = stage.play(stage.store.get("key")).await;
+    assert!(read.is_ok_and(|object| object.is_some()));
+    assert!(began.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test(flavor = "current_thread")]

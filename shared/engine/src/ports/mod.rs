@@ -5,12 +5,14 @@
 
 mod http;
 mod reads;
+mod retry_after;
 mod store;
 
 pub use self::http::{
     ANSWER_BYTES_MAX, HttpError, HttpRead, HttpWrite, ProviderName, ReadRequest, WriteRequest,
 };
 pub use self::reads::is_known_read;
+pub use self::retry_after::retry_after_ms;
 pub use self::store::{Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use kedge_core::model::{SecretText, Timestamp};

@@ -8,6 +8,7 @@ mod aiven_kafka;
 mod cloudflare_dns;
 mod gcp_pubsub;
 mod object;
+mod path;
 mod words;
 
 use kedge_core::change::{Applied, Change, ChangeError};

@@ -7,6 +7,7 @@ use crate::faults::Quirks;
 use crate::pubsub::{self, Binding};
 use crate::world::World;
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 pub(super) fn act(world: &mut World, options: &Options, deed: &Deed, now_ms: i64) -> PersonResult {
@@ -94,6 +95,14 @@ fn patch(key: &str, fields: &Object) -> Value {
     json!({key: fields, "updateMask": mask.join(",")})
 }
 
+/// What is encoded in a full name: all but RFC 3986's unreserved characters and the `/` between its parts.
+const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
 fn send(
     world: &mut World,
     method: &str,
@@ -103,8 +112,7 @@ fn send(
 ) -> Result<(), String> {
     let request = http::Request::builder()
         .method(method)
-        // `%` is legal in an id, and so must be escaped in the path.
-        .uri(format!("/v1/{}", name.replace('%', "%25")))
+        .uri(format!("/v1/{}", utf8_percent_encode(name, IN_NAME)))
         .body(Bytes::from(body.to_string()))
         .map_err(|error| error.to_string())?;
     let call = Call::read(request);

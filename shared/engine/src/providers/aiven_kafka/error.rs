@@ -4,7 +4,6 @@
 //! by endpoint (Aiven OpenAPI, text of `ErrorItem`).
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
 use http::{Method, Response};
 use kedge_core::change::{ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure};
@@ -12,7 +11,7 @@ use kedge_core::live::{FailureCode, ReadFailure};
 use super::normalize::UnsendableError;
 use super::requests::RequestError;
 use super::wire::{self, Acknowledged, AivenProblem, ErrorItem, WireError};
-use crate::ports::HttpError;
+use crate::ports::{HttpError, retry_after_ms};
 use crate::transport::{CallError, Retry, WriteAnswer, WriteFailure};
 
 /// What topic calls need, reads too (go-client-codegen: permissions.yaml).
@@ -93,24 +92,20 @@ pub(super) fn judge_write(method: &Method, response: &Response<Bytes>) -> Retry 
 /// How long Aiven wants us to wait: the header, else `try again in 28s` in the message
 /// (terraform-provider-aiven#575).
 fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
-    let header = response.headers().get(RETRY_AFTER);
-    let seconds = header
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .or_else(|| {
-            let message = AivenProblem::read(response.body())
-                .message
-                .to_ascii_lowercase();
-            let (_, rest) = message.split_once("try again in ")?;
-            let digits = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            let (number, unit) = rest.split_at(digits);
-            number.parse::<u64>().ok().filter(|_| unit.starts_with('s'))
-        });
-    // Zero would be to hammer.
-    seconds
-        .filter(|s| *s > 0)
-        .map(|s: u64| s.saturating_mul(1000))
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    retry_after_ms(header).or_else(|| {
+        let message = AivenProblem::read(response.body())
+            .message
+            .to_ascii_lowercase();
+        let (_, rest) = message.split_once("try again in ")?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let (number, unit) = rest.split_at(digits);
+        let seconds: u64 = number.parse().ok().filter(|_| unit.starts_with('s'))?;
+        // Zero would be to hammer.
+        (seconds > 0).then(|| seconds.saturating_mul(1_000))
+    })
 }
 
 /// Whether a 2xx really says that it was done; what it complains of, if it does.

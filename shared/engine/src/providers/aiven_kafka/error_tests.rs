@@ -1,5 +1,7 @@
 //! Every row of the table of errors.
 
+use http::header::{DATE, RETRY_AFTER};
+
 use super::*;
 
 fn response(status: u16, code: &str, message: &str) -> Response<Bytes> {
@@ -309,6 +311,9 @@ fn waits_are_taken_from_header_or_message() {
         "Fri, 01 Jan 2027 00:00:00 GMT".parse().unwrap(),
     );
     assert_eq!(hint(&limited), Some(28_000));
+    let date = "Thu, 31 Dec 2026 23:59:50 GMT".parse().unwrap();
+    limited.headers_mut().insert(DATE, date);
+    assert_eq!(hint(&limited), Some(10_000));
     for odd in [
         "try again in 0s",
         "try again in s",

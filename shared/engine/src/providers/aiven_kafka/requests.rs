@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::wire::{BulkRead, TopicWrite};
 use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+use crate::providers::path::{NameError, segment};
 
 /// Where the token is, by the name Aiven's own clients use (go-client-codegen: client.go).
 pub(super) const TOKEN_VARIABLE: &str = "AIVEN_TOKEN";
@@ -31,6 +32,12 @@ pub(super) struct AivenRequests {
     /// `project/{project}/service/{service}`, encoded.
     service: String,
     authorization: HeaderValue,
+}
+
+impl From<NameError> for RequestError {
+    fn from(error: NameError) -> Self {
+        Self::Address(error.to_string())
+    }
 }
 
 impl AivenRequests {
@@ -142,25 +149,6 @@ fn to_json(body: &impl serde::Serialize) -> Result<Bytes, RequestError> {
     serde_json::to_vec(body)
         .map(Bytes::from)
         .map_err(|error| RequestError::Address(format!("the request can't be written: {error}")))
-}
-
-/// One path segment, percent-encoded. Dots alone would climb the path, encoded or not (URL
-/// Standard: double-dot path segment).
-fn segment(text: &str) -> Result<String, RequestError> {
-    if matches!(text, "" | "." | "..") {
-        return Err(RequestError::Address(format!(
-            "`{text}` is not a name that Aiven could have"
-        )));
-    }
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    Ok(encoded)
 }
 
 #[cfg(test)]

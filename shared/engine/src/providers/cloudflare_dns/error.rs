@@ -5,7 +5,7 @@
 //! (81054), terraform-provider-cloudflare#1621 (81044), octodns-cloudflare (10100, 9103).
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 use kedge_core::change::{Change, ChangeError};
 use kedge_core::live::{FailureCode, ReadFailure};
 
@@ -13,7 +13,7 @@ use super::super::words::words;
 use super::batch::Batch;
 use super::requests::TOKEN_NAME;
 use super::wire::{CloudflareProblem, problems};
-use crate::ports::HttpError;
+use crate::ports::{HttpError, retry_after_ms};
 use crate::transport::{CallError, Retry};
 
 const READ_PERMISSION: &str = "Zone:DNS:Read";
@@ -28,6 +28,8 @@ pub(super) enum Unsendable {
     Token,
     /// The API's address is none.
     Address,
+    /// No path can hold the zone's id.
+    ZoneId,
     /// The body can't be written.
     Body,
 }
@@ -38,6 +40,7 @@ impl Unsendable {
             Self::NoToken => format!("{TOKEN_NAME} is not set"),
             Self::Token => format!("{TOKEN_NAME} holds characters that no token has"),
             Self::Address => "the address of Cloudflare's API is not usable".to_owned(),
+            Self::ZoneId => "the zone id is not one that Cloudflare could have".to_owned(),
             Self::Body => "the request could not be written".to_owned(),
         }
     }
@@ -46,7 +49,7 @@ impl Unsendable {
     pub(super) fn read_failure(self) -> ReadFailure {
         let code = match self {
             Self::NoToken | Self::Token => FailureCode::NoCredentials,
-            Self::Address | Self::Body => FailureCode::Network,
+            Self::Address | Self::ZoneId | Self::Body => FailureCode::Network,
         };
         failure(code, self.reason())
     }
@@ -59,7 +62,7 @@ impl Unsendable {
                 Self::NoToken | Self::Token => Some(format!(
                     "set {TOKEN_NAME} to a token with {EDIT_PERMISSION} on this zone"
                 )),
-                Self::Address | Self::Body => None,
+                Self::Address | Self::ZoneId | Self::Body => None,
             },
         }
     }
@@ -95,7 +98,9 @@ pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
         StatusCode::TOO_MANY_REQUESTS => Retry::Again {
             after_ms: wait_hint(response),
         },
-        status if is_outage(status) => Retry::Again { after_ms: None },
+        status if is_outage(status) => Retry::Again {
+            after_ms: retry_after(response),
+        },
         _ => Retry::No,
     }
 }
@@ -113,20 +118,21 @@ fn is_outage(status: StatusCode) -> bool {
     status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
 }
 
-/// How long a 429 asks to wait, in milliseconds: `Retry-After: <s>`, else the reset time of
+fn retry_after(response: &Response<Bytes>) -> Option<u64> {
+    retry_after_ms(|name| response.headers().get(name)?.to_str().ok())
+}
+
+/// How long a 429 asks to wait, in milliseconds: `Retry-After`, else the reset time of
 /// `Ratelimit: "default";r=0;t=<s>` (developers.cloudflare.com, api/reference/limits).
 fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
-    let text = |name: &str| response.headers().get(name)?.to_str().ok();
-    let seconds = |text: &str| text.trim().parse::<u64>().ok();
-    text(header::RETRY_AFTER.as_str())
-        .and_then(seconds)
-        .or_else(|| {
-            text("ratelimit")?
-                .split([';', ','])
-                .find_map(|part| part.trim().strip_prefix("t="))
-                .and_then(seconds)
-        })
-        .map(|seconds| seconds.saturating_mul(1000))
+    retry_after(response).or_else(|| {
+        let limits = response.headers().get("ratelimit")?.to_str().ok()?;
+        let reset = limits
+            .split([';', ','])
+            .find_map(|part| part.trim().strip_prefix("t="))?;
+        let seconds: u64 = reset.trim().parse().ok()?;
+        (seconds > 0).then(|| seconds.saturating_mul(1_000))
+    })
 }
 
 /// What an answer that is no success is about.

@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::error::Unsendable;
 use super::wire::{WireBatch, WireDelete, WirePatch, WirePost};
 use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+use crate::providers::path::segment;
 
 /// Records per page: as many as the server is known to give (external-dns, cloudflare tutorial;
 /// the schema allows more).
@@ -86,7 +87,8 @@ fn request(
     let bearer = format!("Bearer {}", zone.token.reveal());
     let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| Unsendable::Token)?;
     bearer.set_sensitive(true);
-    let uri = format!("{}/zones/{}{path}", zone.base, segment(zone.id));
+    let id = segment(zone.id).map_err(|_| Unsendable::ZoneId)?;
+    let uri = format!("{}/zones/{id}{path}", zone.base);
     let mut request = Request::builder().method(method).uri(uri);
     if !body.is_empty() {
         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -96,20 +98,6 @@ fn request(
         .header(header::AUTHORIZATION, bearer)
         .body(body)
         .map_err(|_| Unsendable::Address)
-}
-
-/// A text as one segment of a path.
-fn segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Dots too, so that no id can mean a folder above.
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -132,7 +120,7 @@ mod tests {
         let request = read.request();
         assert_eq!(
             request.uri().to_string(),
-            "https://cf.example/client/v4/zones/%2E%2E%2Fa%20b/dns_records?per_page=5000&page=2"
+            "https://cf.example/client/v4/zones/..%2Fa%20b/dns_records?per_page=5000&page=2"
         );
         assert_eq!(request.headers()[header::AUTHORIZATION], "Bearer t0ken");
         assert!(!format!("{request:?}").contains("t0ken"));
@@ -162,5 +150,8 @@ mod tests {
             ..in_zone("z", &token)
         };
         assert!(matches!(list(nowhere, 1), Err(Unsendable::Address)));
+        for id in ["", ".", ".."] {
+            assert!(matches!(zone(in_zone(id, &token)), Err(Unsendable::ZoneId)));
+        }
     }
 }

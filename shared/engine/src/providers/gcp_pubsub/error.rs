@@ -5,14 +5,13 @@
 
 use bytes::Bytes;
 use http::Response;
-use http::header::RETRY_AFTER;
 use kedge_core::change::{Change, ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure};
 use kedge_core::model::{ByField, FieldName, SecretText, Timestamp};
 
 use super::org_policy;
 use super::wire::{self, ApiError, Strange};
-use crate::ports::HttpError;
+use crate::ports::{HttpError, retry_after_ms};
 use crate::providers::words::{of_other_body, words};
 use crate::transport::{CallError, Retry, WriteFailure};
 
@@ -136,24 +135,17 @@ pub(super) fn judge(
     }
 }
 
-/// How long the provider asks to wait: `Retry-After` in seconds, or `RetryInfo`.
+/// How long the provider asks to wait: `Retry-After`, or `RetryInfo`.
 fn hint_ms(response: &Response<Bytes>, error: Option<&ApiError>) -> Option<u64> {
-    let header = response.headers().get(RETRY_AFTER);
-    let header = header.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     let detail = error.and_then(|error| error.retry_delay.as_deref());
     let detail = detail.and_then(|text| {
         let whole = text.strip_suffix('s')?.split('.').next()?;
-        // A begun second is waited for whole.
-        Some(
-            whole
-                .parse::<u64>()
-                .ok()?
-                .saturating_add(u64::from(text.contains('.'))),
-        )
+        let whole: u64 = whole.parse().ok()?;
+        // A begun second is waited for whole; zero would be to hammer.
+        let seconds = whole.saturating_add(u64::from(text.contains('.')));
+        (seconds > 0).then(|| seconds.saturating_mul(1_000))
     });
-    header
-        .or(detail)
-        .map(|seconds| seconds.saturating_mul(1_000))
+    retry_after_ms(|name| response.headers().get(name)?.to_str().ok()).or(detail)
 }
 
 /// The body of a 200, or why there is nothing to read.

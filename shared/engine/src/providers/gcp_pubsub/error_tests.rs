@@ -1,5 +1,7 @@
 use kedge_core::model::{Fields, ResourceKey, StackName, Value};
 
+use http::header::RETRY_AFTER;
+
 use super::*;
 
 /// A change of a subscription that declares these.
@@ -139,6 +141,12 @@ fn the_providers_own_hints_count() {
     let mut down = google(503, "UNAVAILABLE", "m", "");
     down.headers_mut().insert(RETRY_AFTER, 5.into());
     assert_eq!(retry(Op::SetPolicy, &down), after(5_000));
+    // Zero would be to hammer.
+    down.headers_mut().insert(RETRY_AFTER, 0.into());
+    assert_eq!(retry(Op::SetPolicy, &down), NONE);
+    let delay = delay.replace("2.5s", "0s");
+    let now = google(503, "UNAVAILABLE", "m", &delay);
+    assert_eq!(retry(Op::SetPolicy, &now), NONE);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::wire;
 use crate::ports::{ProviderName, ReadRequest, WriteRequest};
+use crate::providers::path::{NameError, query_value, segment};
 
 /// The largest page the server allows.
 const PAGE_SIZE: u32 = 1000;
@@ -18,6 +19,12 @@ const POLICY_VERSION: u32 = 3;
 /// A request could not be put together: a bad address in the settings. Reads on after "because".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestError(pub(super) String);
+
+impl From<NameError> for RequestError {
+    fn from(error: NameError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A request, or why there is none.
 pub(super) type Built<R> = Result<R, RequestError>;
@@ -46,17 +53,17 @@ impl PubSubRequests<'_> {
 
     /// topics.get.
     pub(super) fn topic(&self, topic: &str) -> Built<ReadRequest> {
-        self.read(&self.topic_path(topic))
+        self.read(&self.topic_path(topic)?)
     }
 
     /// subscriptions.get.
     pub(super) fn subscription(&self, subscription: &str) -> Built<ReadRequest> {
-        self.read(&self.subscription_path(subscription))
+        self.read(&self.subscription_path(subscription)?)
     }
 
     /// topics.getIamPolicy.
     pub(super) fn policy(&self, topic: &str) -> Built<ReadRequest> {
-        let path = self.topic_path(topic);
+        let path = self.topic_path(topic)?;
         self.read(&format!(
             "{path}:getIamPolicy?options.requestedPolicyVersion={POLICY_VERSION}"
         ))
@@ -64,17 +71,17 @@ impl PubSubRequests<'_> {
 
     /// topics.create.
     pub(super) fn create_topic(&self, topic: &str, body: &wire::Topic) -> Built<WriteRequest> {
-        self.write(Method::PUT, &self.topic_path(topic), Some(body))
+        self.write(Method::PUT, &self.topic_path(topic)?, Some(body))
     }
 
     /// topics.patch.
     pub(super) fn patch_topic(&self, topic: &str, body: &wire::TopicPatch) -> Built<WriteRequest> {
-        self.write(Method::PATCH, &self.topic_path(topic), Some(body))
+        self.write(Method::PATCH, &self.topic_path(topic)?, Some(body))
     }
 
     /// topics.delete.
     pub(super) fn delete_topic(&self, topic: &str) -> Built<WriteRequest> {
-        self.write(Method::DELETE, &self.topic_path(topic), None::<&()>)
+        self.write(Method::DELETE, &self.topic_path(topic)?, None::<&()>)
     }
 
     /// subscriptions.create.
@@ -83,7 +90,7 @@ impl PubSubRequests<'_> {
         subscription: &str,
         body: &wire::Subscription,
     ) -> Built<WriteRequest> {
-        let path = self.subscription_path(subscription);
+        let path = self.subscription_path(subscription)?;
         self.write(Method::PUT, &path, Some(body))
     }
 
@@ -93,43 +100,46 @@ impl PubSubRequests<'_> {
         subscription: &str,
         body: &wire::SubscriptionPatch,
     ) -> Built<WriteRequest> {
-        let path = self.subscription_path(subscription);
+        let path = self.subscription_path(subscription)?;
         self.write(Method::PATCH, &path, Some(body))
     }
 
     /// subscriptions.delete.
     pub(super) fn delete_subscription(&self, subscription: &str) -> Built<WriteRequest> {
-        let path = self.subscription_path(subscription);
+        let path = self.subscription_path(subscription)?;
         self.write(Method::DELETE, &path, None::<&()>)
     }
 
     /// topics.setIamPolicy.
     pub(super) fn set_policy(&self, topic: &str, policy: &wire::IamPolicy) -> Built<WriteRequest> {
-        let path = format!("{}:setIamPolicy", self.topic_path(topic));
+        let path = format!("{}:setIamPolicy", self.topic_path(topic)?);
         self.write(Method::POST, &path, Some(&wire::SetPolicy { policy }))
     }
 
     fn list(&self, what: &str, page: Option<&str>) -> Built<ReadRequest> {
-        let project = encoded(self.project);
+        let project = segment(self.project)?;
         let mut path = format!("/v1/projects/{project}/{what}?pageSize={PAGE_SIZE}");
         if let Some(page) = page {
             path.push_str("&pageToken=");
-            path.push_str(&encoded(page));
+            path.push_str(&query_value(page));
         }
         self.read(&path)
     }
 
-    fn topic_path(&self, topic: &str) -> String {
-        let project = encoded(self.project);
-        format!("/v1/projects/{project}/topics/{}", encoded(topic))
+    fn topic_path(&self, topic: &str) -> Built<String> {
+        self.path("topics", topic)
     }
 
-    fn subscription_path(&self, subscription: &str) -> String {
-        let project = encoded(self.project);
-        format!(
-            "/v1/projects/{project}/subscriptions/{}",
-            encoded(subscription)
-        )
+    fn subscription_path(&self, subscription: &str) -> Built<String> {
+        self.path("subscriptions", subscription)
+    }
+
+    fn path(&self, collection: &str, id: &str) -> Built<String> {
+        let project = segment(self.project)?;
+        Ok(format!(
+            "/v1/projects/{project}/{collection}/{}",
+            segment(id)?
+        ))
     }
 
     fn read(&self, path: &str) -> Built<ReadRequest> {
@@ -173,20 +183,6 @@ impl PubSubRequests<'_> {
     }
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters: ids may hold `%` and `+`, and a `:`
-/// would begin a custom verb.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +219,11 @@ mod tests {
             token: None,
         };
         assert!(requests.topics(None).is_err());
+        requests.project = "..";
+        requests.base = "http://localhost:8085";
+        assert!(requests.topics(None).is_err() && requests.topic("t").is_err());
+        requests.project = "p";
+        assert!(requests.topic("..").is_err() && requests.delete_subscription(".").is_err());
         requests.base = "http://localhost:8085";
         let request = requests.delete_topic("t").unwrap();
         assert!(request.request().headers().is_empty());

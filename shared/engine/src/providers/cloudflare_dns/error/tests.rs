@@ -1,3 +1,5 @@
+use http::header;
+
 use super::*;
 use kedge_core::change::Verb;
 use kedge_core::model::{Fields, ResourceKey, StackName};
@@ -208,6 +210,10 @@ fn what_is_made_again() {
         response
     };
     let again = |after_ms| Retry::Again { after_ms };
+    let mut busy = answer(503, "");
+    let headers = busy.headers_mut();
+    headers.insert("retry-after", "30".parse().unwrap());
+    headers.insert("ratelimit", "\"default\";r=9;t=200".parse().unwrap());
     for (response, read, write) in [
         (answer(200, ""), Retry::No, Retry::No),
         (coded(400, 81058), Retry::No, Retry::No),
@@ -228,6 +234,14 @@ fn what_is_made_again() {
             again(Some(120_000)),
             again(Some(120_000)),
         ),
+        // Zero would be to hammer.
+        (hinted("retry-after", "0"), again(None), again(None)),
+        (
+            hinted("ratelimit", "\"default\";r=0;t=0"),
+            again(None),
+            again(None),
+        ),
+        (busy, again(Some(30_000)), Retry::Ambiguous),
         (answer(500, ""), again(None), Retry::Ambiguous),
         (answer(504, ""), again(None), Retry::Ambiguous),
         (answer(520, ""), again(None), Retry::Ambiguous),
