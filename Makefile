@@ -30,7 +30,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fuzz soak mutants bench install init preview up outputs refresh \
+.PHONY: help demo test test-real fuzz soak mutants bench size install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -45,9 +45,11 @@ demo: ## The whole job against built-in providers: deploy, drift, check, correct
 	@$(CARGO) build --locked -p kedge
 	@$(KEDGE) demo
 
-test: ## Format, lints, the wasm32 check and all tests
+test: ## Format, laws, lints, the wasm32 check and all tests
 	@.ci/prerequisites test
 	$(CARGO) fmt --all --check
+	.ci/laws
+	.ci/laws-test
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	.ci/wasm
 	$(CARGO) test --locked --workspace --all-features
@@ -77,6 +79,9 @@ mutants: ## Break one place at a time: does a test notice? (N=40 SEED=7, SINCE=c
 bench: ## Time, memory and requests on made data, with octoDNS and avn beside
 	@.ci/prerequisites build
 	@.ci/bench
+
+size: ## Lines of code, crates, crates in several versions
+	@.ci/size
 
 install: ## Build kedge and put it on PATH (ROOT=dir: into dir/bin)
 	@.ci/prerequisites build
@@ -110,5 +115,6 @@ select-prod: $(BUILT) ## Work on prod
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-lint: ## Lints alone
+lint: ## Laws and lints alone
+	.ci/laws
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
