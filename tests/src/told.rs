@@ -32,7 +32,7 @@ pub fn verdict(report: &Report, short: &str) -> Verdict {
 /// Why steps on a resource are left, as words.
 #[must_use]
 pub fn left(report: &Report, short: &str) -> Vec<&'static str> {
-    let all = report.decided.left.iter();
+    let all = report.decided.left();
     all.filter(|left| left.key.answers_to(short))
         .map(|left| left.reason.code())
         .collect()
@@ -69,8 +69,7 @@ pub fn shown(report: &Report) -> String {
     lines.extend(
         report
             .decided
-            .left
-            .iter()
+            .left()
             .map(|left| format!("left {} {}", left.key, left.reason)),
     );
     lines.extend(

@@ -72,7 +72,7 @@ async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Re
     let look = look(setup).await?;
     let verdict = look.verdict();
     let is_known = verdict < StackVerdict::Incomplete;
-    if is_known && look.decided.approved.is_empty() {
+    if is_known && !look.decided.approves_any() {
         screen::err(&format!(
             "no run is waited for: a tick has nothing to do ({verdict})\n"
         ))?;

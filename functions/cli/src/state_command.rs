@@ -111,7 +111,7 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
     let seen = Some(digest.clone());
     let ends = |command: &CommandOutcome| command.recording.retires.is_some();
     let may_end = report.command.as_ref().is_some_and(ends);
-    if report.decided.approved.is_empty() && !may_end {
+    if !report.decided.approves_any() && !may_end {
         asking.show(&report, None)?;
         if retired.is_some() {
             // A run before may have ended just before the registry of stacks heard of it.
@@ -181,7 +181,7 @@ impl<'a> Asking<'a> {
     fn has_news(&self, report: &Report) -> Result<bool, CliError> {
         let command = report.command.as_ref();
         let news = command.is_some_and(|command| !command.recording.is_empty())
-            || !report.decided.approved.is_empty();
+            || report.decided.approves_any();
         if !news {
             self.show(report, None)?;
         }
@@ -269,7 +269,7 @@ fn code_after(report: &Report) -> u8 {
         report.command.as_ref().map(|command| &command.answer),
         Some(Answer::Retired { .. })
     );
-    let is_left = !report.decided.left.is_empty() || !report.plan.findings.is_empty();
+    let is_left = report.decided.leaves_any() || !report.plan.findings.is_empty();
     match report.count(&[Verdict::Unknown]) {
         0 if retires && is_left => 2,
         0 => 0,

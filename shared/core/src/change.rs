@@ -112,6 +112,45 @@ pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName)
     Value::Set(set)
 }
 
+/// A change of the plan before anybody approved edits of it: the steps of the plan hold those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// As in [`Change`].
+    pub stack: StackName,
+    /// The resource.
+    pub key: ResourceKey,
+    /// What is done if every step is approved.
+    pub verb: Verb,
+    /// As in [`Change`].
+    pub declared: Fields,
+    /// As in [`Change`].
+    pub secrets: ByField<SecretText>,
+    /// As in [`Change`].
+    pub recorded: Fields,
+    /// As in [`Change`].
+    pub live: Option<Live>,
+    /// As in [`Change`].
+    pub begun_before: bool,
+}
+
+impl Draft {
+    /// The change with these edits.
+    #[must_use]
+    pub fn with_edits(&self, verb: Verb, edits: Vec<Edit>) -> Change {
+        Change {
+            stack: self.stack.clone(),
+            key: self.key.clone(),
+            verb,
+            edits,
+            declared: self.declared.clone(),
+            secrets: self.secrets.clone(),
+            recorded: self.recorded.clone(),
+            live: self.live.clone(),
+            begun_before: self.begun_before,
+        }
+    }
+}
+
 /// One change of one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

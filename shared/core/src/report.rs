@@ -374,10 +374,14 @@ impl Report {
         let depends = |key: &ResourceKey| self.plan.variable_of(&self.declared, key).is_some();
         let unread = |one: &Difference| one.verdict == Verdict::Unknown && depends(&one.key);
         let waits = |finding: &Finding| {
-            let kinds = [FindingKind::Held, FindingKind::Waits, FindingKind::Blocked];
+            let kinds = [
+                FindingKind::Held,
+                FindingKind::DependsOn,
+                FindingKind::Blocked,
+            ];
             kinds.contains(&finding.kind) && depends(&finding.key)
         };
-        !(self.decided.left.iter().any(|left| depends(&left.key))
+        !(self.decided.left().any(|left| depends(left.key))
             || self.comparison.differences.values().any(unread)
             || self.plan.findings.iter().any(waits))
     }
@@ -408,7 +412,7 @@ impl Report {
         };
         let left = policy_waits
             || variables_wait
-            || !self.decided.left.is_empty()
+            || self.decided.leaves_any()
             || !self.plan.findings.is_empty();
         match verdict {
             StackVerdict::Incomplete | StackVerdict::Invalid => 3,

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::change::Verb;
+use kedge_core::change::{Applied, Verb};
 use kedge_core::compare::{CompareInput, Comparison, Verdict, diff};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{
@@ -16,6 +16,7 @@ use kedge_core::model::{
     Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
+use kedge_core::record;
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, AutomaticChange, Intent, State, decode, encode};
 use kedge_core::stored::TIME_MS_MAX;
@@ -71,8 +72,45 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+/// Sets of members and of addresses, with what a record set has besides.
+fn worlds_of_sets() -> impl Strategy<Value = Worlds> {
+    let items =
+        || prop::collection::btree_set(prop::sample::select(vec!["a", "b", "c", "d"]), 1..4);
+    let members = move || {
+        let of = |items| Fields::from_iter([(FieldName::known("members"), Value::set(items))]);
+        prop::option::weighted(0.8, items().prop_map(of))
+    };
+    let record_set = move || {
+        let of = |(items, ttl, proxied)| {
+            Fields::from_iter([
+                (FieldName::known("addresses"), Value::set(items)),
+                (FieldName::known("ttl"), Value::Int(ttl)),
+                (FieldName::known("proxied"), Value::Bool(proxied)),
+            ])
+        };
+        prop::option::weighted(0.8, (items(), 300..303_i64, any::<bool>()).prop_map(of))
+    };
+    let bindings = prop::collection::btree_map(BINDINGS, [members(), members(), members()], 0..4);
+    let nodes =
+        prop::collection::btree_map(NODES, [record_set(), record_set(), record_set()], 0..4);
+    (bindings, nodes).prop_map(|(bindings, nodes)| bindings.into_iter().chain(nodes).collect())
+}
+
+/// The numbers that mean bindings and record sets; others mean Kafka topics.
+const BINDINGS: std::ops::Range<u8> = 20..24;
+const NODES: std::ops::Range<u8> = 30..34;
+
 fn key(number: u8) -> ResourceKey {
-    ResourceKey::kafka_topic("p", "s", &format!("dev-{number}"))
+    let name = format!("dev-{number}");
+    match number {
+        n if BINDINGS.contains(&n) => {
+            ResourceKey::pubsub_binding("p", &name, "roles/pubsub.publisher")
+        }
+        n if NODES.contains(&n) => {
+            ResourceKey::dns_record_set("z", &format!("{name}.example"), "A")
+        }
+        _ => ResourceKey::kafka_topic("p", "s", &name),
+    }
 }
 
 fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
@@ -98,8 +136,8 @@ fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
             secrets: ByField::new(),
             config_keys: BTreeSet::new(),
             origin: origin(),
-            exclusive: false,
-            authoritative: false,
+            exclusive: number % 2 == 0,
+            authoritative: number % 2 == 0,
             on_missing: None,
         };
         Some((key(*number), resource))
@@ -137,21 +175,21 @@ fn state(worlds: &Worlds, policy: &Policy) -> State {
 }
 
 fn live(worlds: &Worlds) -> LiveWorld {
-    let mut scope = ScopeReading::default();
+    let mut world = LiveWorld {
+        scopes: BTreeMap::from([(key(0).scope().clone(), ScopeReading::default())]),
+    };
     for (number, [_, _, live]) in worlds {
+        let key = key(*number);
+        let scope = world.scopes.entry(key.scope().clone()).or_default();
         if let Some(fields) = live.clone() {
-            scope.resources.insert(
-                key(*number),
-                Live {
-                    fields,
-                    ..Live::default()
-                },
-            );
+            let live = Live {
+                fields,
+                ..Live::default()
+            };
+            scope.resources.insert(key, live);
         }
     }
-    LiveWorld {
-        scopes: BTreeMap::from([(key(0).scope().clone(), scope)]),
-    }
+    world
 }
 
 fn planned_of(
@@ -189,6 +227,24 @@ fn planned(worlds: &Worlds, policy: &Policy) -> (Comparison, Plan) {
     )
 }
 
+fn automation() -> Authority<'static> {
+    static NONE: BTreeMap<ResourceKey, (String, Timestamp)> = BTreeMap::new();
+    Authority::Policy {
+        first_seen: &NONE,
+        automatic: &[],
+        now: NOW,
+    }
+}
+
+fn name_typed() -> Authority<'static> {
+    static NONE: BTreeSet<ResourceKey> = BTreeSet::new();
+    Authority::Person {
+        allowed: &NONE,
+        policy_allowed: true,
+        name_typed: true,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
@@ -213,18 +269,59 @@ proptest! {
         let person = |allowed| Authority::Person { allowed, policy_allowed: true, name_typed: false };
         for authority in [tick, person(&nobody)] {
             let decided = authorise(&made, authority);
-            prop_assert!(decided.approved.iter().all(|one| one.risk < Risk::Destructive));
-            prop_assert!(decided.approved.iter().all(|one| one.change.verb != Verb::Delete));
+            prop_assert!(decided.approved().all(|one| one.risk < Risk::Destructive));
+            prop_assert!(decided.approved().all(|one| one.change.verb != Verb::Delete));
         }
         // One key covers that key; on a protected stack it covers nothing.
         let destructive = made.changes.iter().find(|one| one.risk() == Risk::Destructive);
         if let Some(one) = destructive {
             let allowed = BTreeSet::from([one.change.key.clone()]);
             let decided = authorise(&made, person(&allowed));
-            let approved = decided.approved.iter().filter(|one| one.risk == Risk::Destructive);
+            let approved = decided.approved().filter(|one| one.risk == Risk::Destructive);
             let keys: Vec<_> = approved.map(|one| &one.change.key).collect();
             let expected = if policy.protected || !made.tripped.is_empty() { vec![] } else { vec![&one.change.key] };
             prop_assert_eq!(keys, expected);
+        }
+    }
+
+    #[test]
+    fn each_step_of_the_plan_keeps_its_decision(worlds in worlds(), more in worlds_of_sets(), policy in policy()) {
+        let worlds = worlds.into_iter().chain(more).collect();
+        let (_, made) = planned(&worlds, &policy);
+        for decided in [authorise(&made, automation()), authorise(&made, name_typed())] {
+            prop_assert!(decided.changes.iter().map(|change| &change.planned).eq(&made.changes));
+            for change in &decided.changes {
+                prop_assert!(change.steps.iter().map(|one| &one.step).eq(&change.planned.steps));
+                let approved = change.steps.iter().filter(|one| one.decision.left().is_none());
+                let edits: Vec<_> = approved.clone().filter_map(|one| one.step.edit.clone()).collect();
+                prop_assert_eq!(change.approved.is_some(), approved.count() > 0);
+                prop_assert_eq!(change.approved.as_ref().map_or(vec![], |own| own.change.edits.clone()), edits);
+            }
+            let steps = decided.changes.iter().flat_map(|change| &change.steps);
+            prop_assert_eq!(decided.left().count(), steps.filter(|one| one.decision.left().is_some()).count());
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_what_the_intent_said(worlds in worlds(), more in worlds_of_sets(), policy in policy()) {
+        let worlds = worlds.into_iter().chain(more).collect();
+        let (_, made) = planned(&worlds, &policy);
+        for decided in [authorise(&made, automation()), authorise(&made, name_typed())] {
+            for approved in decided.approved() {
+                let key = &approved.change.key;
+                let intent = record::intent(approved, true, NOW, NOW.plus_ms(1));
+                let mut state = state(&worlds, &policy);
+                let mut intents = BTreeMap::new();
+                record::begin(&mut intents, approved, intent.clone());
+                state.applying = Some(Applying { run: RunRecord::default(), is_told: false, intents });
+                record::done(&mut state, approved, &Applied::default(), NOW);
+                let record = state.resources.get(key);
+                prop_assert_eq!(record.is_none(), intent.verb == Verb::Delete);
+                let recorded = |name| record.and_then(|record| record.fields.get(name));
+                for (name, to) in &intent.to {
+                    prop_assert_eq!(recorded(name), Some(to), "{} {}", key, name);
+                }
+            }
         }
     }
 

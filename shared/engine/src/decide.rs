@@ -281,8 +281,8 @@ fn retire(
     let is_unread = differences.any(|one| one.verdict == Verdict::Unknown);
     let is_stuck = plan.held || !plan.findings.is_empty() || is_unread;
     let recording = Recording {
-        retires: match decided.approved.is_empty() {
-            true if state.retired.is_some() || is_stuck => None,
+        retires: match decided.approves_any() {
+            false if state.retired.is_some() || is_stuck => None,
             _ => state.retired.or(Some(now)),
         },
         ..Recording::of(&comparison)

@@ -122,7 +122,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         state.variables = Some(report.declared.variables.clone());
     }
     prepare(&mut state, report, is_unattended, changed, cx, about);
-    progress(Progress::Applying(report.decided.approved.len()));
+    progress(Progress::Applying(report.decided.approved().count()));
     let mut work = Work {
         cx,
         lease,
@@ -144,7 +144,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
 /// Whether the run would change anything: the world, the records, or the policy in force.
 pub(crate) fn has_work(recorded: &ReadState, report: &Report, is_unattended: bool) -> bool {
     let decided = &report.decided;
-    if !decided.approved.is_empty() {
+    if decided.approves_any() {
         return true;
     }
     let Some(state) = &recorded.state else {
@@ -172,10 +172,10 @@ pub(crate) fn has_work(recorded: &ReadState, report: &Report, is_unattended: boo
 /// person's `up` that leaves nothing to somebody's consent.
 fn begins_anew(state: &State, report: &Report, is_unattended: bool) -> bool {
     let decided = &report.decided;
-    let leaves = !decided.left.is_empty() || !decided.refused.is_empty();
+    let leaves = decided.leaves_any() || !decided.refused.is_empty();
     state.retired.is_some()
         && report.command.is_none()
-        && (!decided.approved.is_empty() || !(is_unattended || leaves))
+        && (decided.approves_any() || !(is_unattended || leaves))
 }
 
 /// Whether the record of variables is to be another one after this run.
@@ -200,7 +200,7 @@ fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
         None => true,
     };
     let whole = comparison.differences.get(key).map(|one| one.whole);
-    let mut approved = report.decided.approved.iter();
+    let mut approved = report.decided.approved();
     resolved.fate == Fate::Open
         || !is_recorded()
         || whole == Some(Some(Cause::Interrupted))
@@ -254,7 +254,7 @@ pub(crate) fn prepare<P: WritePorts>(
     state.trim_automatic(now);
     record::drop_settled(state, |key| report.differs(key), now);
     let sent_by = cx.session.deadline.max(now);
-    for approved in &decided.approved {
+    for approved in decided.approved() {
         let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
         let intent = record::intent(approved, is_unattended, now, shown_by);
         record::begin(&mut intents, approved, intent);
@@ -376,12 +376,13 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
     /// Makes the changes in order. When state can't be written or the lease is lost, nothing more is
     /// begun: whatever is not recorded is in `applying` already.
     async fn carry_out_all(&mut self) {
-        if !self.report.decided.approved.is_empty() {
+        let approved: Vec<&Approved> = self.report.decided.approved().collect();
+        if !approved.is_empty() {
             self.write().await;
         }
-        for batch in batches(&self.report.decided.approved) {
+        for batch in batches(&approved) {
             let mut ready = Vec::new();
-            for approved in batch {
+            for approved in batch.iter().copied() {
                 match self.kept_from(approved) {
                     Some(outcome) => self.end(approved, outcome),
                     None => ready.push(approved),
@@ -599,8 +600,8 @@ async fn attempt<P: WritePorts, S: Store>(
 
 /// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb
 /// that can be taken back. What can't be, or belongs to a composite, runs alone.
-fn batches(approved: &[Approved]) -> Vec<&[Approved]> {
-    let together = |a: &Approved, b: &Approved| {
+fn batches<'a, 'b>(approved: &'b [&'a Approved]) -> Vec<&'b [&'a Approved]> {
+    let together = |a: &&Approved, b: &&Approved| {
         let alone = |one: &Approved| one.risk == Risk::Destructive || one.composite.is_some();
         a.change.key.kind() == b.change.key.kind() && !alone(a) && !alone(b)
     };

@@ -53,8 +53,7 @@ pub enum GrantError {
 fn needing(report: &Report) -> BTreeSet<(ResourceKey, Verb)> {
     let destructive = report
         .decided
-        .approved
-        .iter()
+        .approved()
         .filter(|approved| approved.risk == Risk::Destructive)
         .filter(|approved| approved.cause != Cause::Interrupted);
     destructive

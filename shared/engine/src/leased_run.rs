@@ -227,11 +227,11 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
     /// state, and the consent to it, as they are.
     async fn all_held(&self, report: &Report) -> Option<Vec<ChangeResult>> {
         let lease = self.lease;
-        if report.decided.approved.is_empty() {
+        if !report.decided.approves_any() {
             return None;
         }
         lease.first_holds().await;
-        let approved = report.decided.approved.iter();
+        let approved = report.decided.approved();
         let held: Option<Vec<ChangeResult>> = approved
             .map(|approved| {
                 let back = lease.held_back(&approved.change.key)?;

@@ -34,7 +34,7 @@ pub(crate) fn check<P: WritePorts>(
         return Ok(());
     }
     let begun = full.applying.clone();
-    for approved in &report.decided.approved {
+    for approved in report.decided.approved() {
         let settle_ms = 0;
         record::done(&mut full, approved, &Applied { settle_ms }, now);
         if is_unattended {
@@ -45,6 +45,6 @@ pub(crate) fn check<P: WritePorts>(
     full.applying = begun;
     full.step = COUNT_MAX;
     // And each tells why, in so many bytes.
-    full.nonce = "x".repeat(REASON_BYTES * report.decided.approved.len());
+    full.nonce = "x".repeat(REASON_BYTES * report.decided.approved().count());
     state::encode(&full).map(|_| ())
 }

@@ -2,7 +2,6 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::live::FailureCode;
-use kedge_core::plan::PlannedChange;
 use kedge_core::report::StackVerdict;
 use kedge_core::risk::Risk;
 use kedge_sandbox::{Effect, Provider};
@@ -176,7 +175,7 @@ fn what_keeps_more_is_drift_and_putting_it_back_deletes() {
             .plan
             .changes
             .iter()
-            .map(PlannedChange::risk)
+            .map(|planned| planned.risk())
             .collect();
         assert_eq!(risks, [risk], "{fields} {config}");
         stack.person(&["dev-a"]);

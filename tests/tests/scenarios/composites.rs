@@ -42,7 +42,7 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
     let (report, changed) = stack.unattended();
     assert_eq!(changed.results, [], "{}", shown(&report));
     assert_eq!(left(&report, "dev-mail-sub"), ["needs-grant"]);
-    assert_eq!(left(&report, "pubsub-topic/dev-mail"), ["waits-for"]);
+    assert_eq!(left(&report, "pubsub-topic/dev-mail"), ["depends-on"]);
     stack.assert_idle();
     let (_, changed) = stack.person(&["dev-mail-sub"]);
     assert_eq!(

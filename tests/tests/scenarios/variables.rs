@@ -69,7 +69,7 @@ fn a_missing_variable_withdraws_nothing() {
         shown(&report)
     );
     assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
-    let reason = report.decided.left[0].reason.to_string();
+    let reason = report.decided.left().next().unwrap().reason.to_string();
     let says = "KEDGE_CONFIG_HOOK was set at the last up and is not set here";
     assert!(reason.contains(says), "{reason}");
     other.wait_minutes(10);

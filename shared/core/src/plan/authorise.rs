@@ -1,14 +1,18 @@
-//! What may be done now: by policy when nobody is at hand, or by a person's consent.
+//! What of a plan may be done now: by policy alone, or by a person's consent.
+//!
+//! Each step of the plan keeps its decision ([`DecidedStep`]), and everything after reads it there: the
+//! engine, every page, JSON and history. Nothing is carried out here; that is the engine's `execute`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::digest::correction_fingerprint;
+use super::decided::{Decided, DecidedChange, DecidedStep, Decision};
 use super::flap::{MadeBefore, flapping};
 use super::left::LeftReason;
-use super::{Finding, FindingKind, GuardName, GuardTrip, Plan, PlannedChange, Step};
-use crate::change::{Change, Edit, Verb};
+use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
+use crate::change::{Edit, Verb};
 use crate::compare::Cause;
-use crate::model::{Allowance, FieldName, Kind, OnMissing, Policy, ResourceKey, Timestamp};
+use crate::model::{Allowance, Kind, OnMissing, Policy, ResourceKey, Timestamp};
 use crate::risk::Risk;
 use crate::state::AutomaticChange;
 
@@ -26,7 +30,7 @@ pub enum Authority<'a> {
     },
     /// A person saw the plan and agreed. That covers safe and disruptive changes.
     Person {
-        /// Destructive changes they named, by key ([`resolve_allowed`]).
+        /// Destructive changes they named, by key ([`super::resolve_allowed`]).
         allowed: &'a BTreeSet<ResourceKey>,
         /// Whether they named the key `policy`.
         policy_allowed: bool,
@@ -35,158 +39,86 @@ pub enum Authority<'a> {
     },
 }
 
-/// A change that may be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approved {
-    /// The change, with only the edits that may be made.
-    pub change: Change,
-    /// Why: the worst of its causes.
-    pub cause: Cause,
-    /// How bad it can be. Destructive ones run one at a time.
-    pub risk: Risk,
-    /// The same correction has the same fingerprint.
-    pub fingerprint: String,
-    /// Whether the resource never was.
-    pub first_create: bool,
-    /// Resources that must be there first and are not; the plan makes them before.
-    pub needs: Vec<ResourceKey>,
-    /// Changes with the same key here are made all or none.
-    pub composite: Option<ResourceKey>,
-}
-
-/// A step that is left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// Of which resource.
-    pub key: ResourceKey,
-    /// What was to be done.
-    pub verb: Verb,
-    /// Which field, if not the whole.
-    pub field: Option<FieldName>,
-    /// Why not.
-    pub reason: LeftReason,
-}
-
-/// What may be done and what is left.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Decided {
-    /// What may be done, in order.
-    pub approved: Vec<Approved>,
-    /// What is left, in order.
-    pub left: Vec<Left>,
-    /// Guards that refused everything.
-    pub refused: Vec<GuardTrip>,
-    /// Whether the looser policy of the definitions comes into force.
-    pub policy_granted: bool,
-    /// Whether a person takes the variables of the environment as they are here (semantics 4.6).
-    pub variables_granted: bool,
-}
-
-/// Finds the keys that a person named in the plan, and whether `policy` is one of them.
-///
-/// # Errors
-/// When a name fits nothing that is destructive in the plan, or more than one thing.
-pub fn resolve_allowed(
-    plan: &Plan,
-    names: &[String],
-) -> Result<(BTreeSet<ResourceKey>, bool), String> {
-    let mut allowed = BTreeSet::new();
-    let mut policy = false;
-    let mut meant: BTreeMap<&str, Vec<&PlannedChange>> = BTreeMap::new();
-    for name in names {
-        meant.entry(name).or_default();
-    }
-    // Of all changes once, not of each name: a plan may have as many of both.
-    for planned in plan.changes.iter().filter(|_| !names.is_empty()) {
-        for form in planned.change.key.short_forms() {
-            if let Some(found) = meant.get_mut(form.as_str()) {
-                found.push(planned);
-            }
-        }
-    }
-    for name in names {
-        if name == "policy" {
-            policy = true;
-            continue;
-        }
-        let found = meant.get(name.as_str()).map_or(&[][..], Vec::as_slice);
-        match found {
-            [] => return Err(not_in_plan(plan, name)),
-            [one] => {
-                allowed.insert(one.change.key.clone());
-            }
-            several => {
-                let keys: Vec<_> = several
-                    .iter()
-                    .map(|one| one.change.key.to_string())
-                    .collect();
-                return Err(format!("`{name}` may mean {}", keys.join(" or ")));
-            }
-        }
-    }
-    Ok((allowed, policy))
-}
-
-/// Why a name fits nothing of the plan.
-fn not_in_plan(plan: &Plan, name: &str) -> String {
-    let is_held =
-        |finding: &&Finding| finding.kind == FindingKind::Held && finding.key.answers_to(name);
-    match plan.findings.iter().find(is_held) {
-        Some(finding) => format!("`{name}` is not in the plan: {}", finding.message),
-        None => format!("`{name}` is not a key of the plan"),
-    }
-}
-
 /// Decides what of the plan may be done now.
 #[must_use]
 pub fn authorise(plan: &Plan, authority: Authority<'_>) -> Decided {
-    let mut tripped = plan.tripped.clone();
+    let mut changes = decide_each(plan, authority);
+    together(&mut changes, decision);
+    together(&mut changes, with_consent);
+    refuse(&mut changes, &plan.tripped, with_consent);
+    let mut refused = plan.tripped.clone();
     if matches!(authority, Authority::Policy { .. }) {
         // Automation never passes a guard, whoever else overrides it.
-        tripped.extend(plan.overridden.clone());
+        refused.extend(plan.overridden.clone());
     }
-    if !tripped.is_empty() {
-        return refused(plan, tripped);
+    if refused.is_empty() {
+        refused.extend(daily_trip(plan, authority, &changes));
     }
-    let made = MadeBefore::of(authority);
-    let mut verdicts: Vec<Vec<Option<LeftReason>>> = plan
-        .changes
-        .iter()
-        .map(|planned| {
-            planned
-                .steps
-                .iter()
-                .map(|step| objection(plan, planned, step, authority, &made))
-                .collect()
-        })
-        .collect();
-    hold_together(&plan.changes, &mut verdicts);
-    let mut decided = Decided::default();
-    for (planned, verdicts) in plan.changes.iter().zip(&verdicts) {
-        settle(planned, verdicts, &mut decided);
+    if !refused.is_empty() {
+        refuse(&mut changes, &refused, decision);
+        return Decided {
+            changes,
+            refused,
+            ..Decided::default()
+        };
     }
-    if let Some(trip) = daily_trip(plan, authority, &decided.approved) {
-        return refused(plan, vec![trip]);
+    for change in &mut changes {
+        change.approved = change.approve();
     }
-    decided.policy_granted = grants_policy(plan, authority);
-    decided.variables_granted = matches!(authority, Authority::Person { .. });
-    decided
-}
-
-/// Guards refuse the whole plan.
-fn refused(plan: &Plan, trips: Vec<GuardTrip>) -> Decided {
-    let reason = trips.first().map(|trip| LeftReason::Guard(trip.guard));
-    let left = plan.changes.iter().zip(reason.iter().cycle());
     Decided {
-        left: left
-            .flat_map(|(planned, reason)| leave(planned, reason))
-            .collect(),
-        refused: trips,
-        ..Decided::default()
+        changes,
+        refused,
+        policy_granted: grants_policy(plan, authority),
+        variables_granted: matches!(authority, Authority::Person { .. }),
     }
 }
 
-/// Loosening the policy is destructive (semantics 4.4).
+/// Which of the two decisions of a step is meant.
+type Which = fn(&mut DecidedStep) -> &mut Decision;
+
+fn decision(step: &mut DecidedStep) -> &mut Decision {
+    &mut step.decision
+}
+
+fn with_consent(step: &mut DecidedStep) -> &mut Decision {
+    &mut step.with_consent
+}
+
+/// Decides about each step as if it stood alone.
+fn decide_each(plan: &Plan, authority: Authority<'_>) -> Vec<DecidedChange> {
+    let consent = Authority::Person {
+        allowed: &BTreeSet::new(),
+        policy_allowed: false,
+        name_typed: false,
+    };
+    let made = MadeBefore::of(authority);
+    let change = |planned: &Arc<PlannedChange>| DecidedChange {
+        planned: Arc::clone(planned),
+        steps: planned
+            .steps
+            .iter()
+            .map(|step| DecidedStep {
+                step: Arc::clone(step),
+                decision: Decision::of(objection(plan, planned, step, authority, &made)),
+                with_consent: Decision::of(objection(plan, planned, step, consent, &made)),
+            })
+            .collect(),
+        approved: None,
+    };
+    plan.changes.iter().map(change).collect()
+}
+
+/// Leaves every step where guards refuse the whole plan.
+fn refuse(changes: &mut [DecidedChange], trips: &[GuardTrip], which: Which) {
+    let Some(trip) = trips.first() else {
+        return;
+    };
+    for step in changes.iter_mut().flat_map(|change| &mut change.steps) {
+        *which(step) = Decision::Left(LeftReason::Guard(trip.guard));
+    }
+}
+
+/// A policy that allows automation more needs consent like a destructive change (semantics 4.4).
 fn grants_policy(plan: &Plan, authority: Authority<'_>) -> bool {
     match authority {
         _ if plan.policy_change.loosened.is_empty() || plan.held => false,
@@ -200,7 +132,11 @@ fn grants_policy(plan: &Plan, authority: Authority<'_>) -> bool {
 }
 
 /// Automation stops before the change that would be one too many in a day, not after it.
-fn daily_trip(plan: &Plan, authority: Authority<'_>, approved: &[Approved]) -> Option<GuardTrip> {
+fn daily_trip(
+    plan: &Plan,
+    authority: Authority<'_>,
+    changes: &[DecidedChange],
+) -> Option<GuardTrip> {
     let Authority::Policy { automatic, now, .. } = authority else {
         return None;
     };
@@ -209,9 +145,9 @@ fn daily_trip(plan: &Plan, authority: Authority<'_>, approved: &[Approved]) -> O
     };
     let most = plan.policy.guards.daily_automatic_max;
     let done = automatic.iter().filter(recent).count();
-    let more = approved
+    let more = changes
         .iter()
-        .filter(|approved| !approved.first_create)
+        .filter(|change| !change.planned.first_create && change.approved_steps().next().is_some())
         .count();
     (more > 0 && done + more > most as usize).then(|| GuardTrip {
         guard: GuardName::DailyAutomatic,
@@ -246,7 +182,7 @@ fn objection(
         } => {
             let policy = clamped(&plan.policy);
             policy_objection(plan, &policy, planned, step)
-                .or_else(|| untold(planned, step, first_seen))
+                .or_else(|| not_yet_reported(planned, step, first_seen))
                 .or_else(|| announcement(&policy, planned, step, first_seen, now))
                 .or_else(|| flapping(planned, step, made))
         }
@@ -320,21 +256,21 @@ fn policy_objection(
     })
 }
 
-/// A difference that an ignore rule hid until now is told by one run before another does anything
-/// about it, though the policy may ask for no announcement (semantics 6.9).
-fn untold(
+/// A difference that an ignore rule hid until now: one run reports it before another changes it, even
+/// where the policy announces nothing (semantics 6.9).
+fn not_yet_reported(
     planned: &PlannedChange,
     step: &Step,
-    seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
+    first_seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
 ) -> Option<LeftReason> {
     let field = step.edit.as_ref().map(Edit::field);
     let mut ended = planned.ended_rules.iter();
     let was_hidden = ended.any(|rule| rule.is_none() || rule.as_ref() == field);
-    let is_told = || {
-        let seen = seen.get(&planned.change.key);
+    let is_reported = || {
+        let seen = first_seen.get(&planned.change.key);
         seen.is_some_and(|(fingerprint, _)| *fingerprint == planned.drift_fingerprint)
     };
-    (was_hidden && !is_told()).then_some(LeftReason::RuleEnded)
+    (was_hidden && !is_reported()).then_some(LeftReason::RuleEnded)
 }
 
 /// A drift is announced for a time before it is corrected.
@@ -360,25 +296,28 @@ fn announcement(
 }
 
 /// What belongs together is left together, and what needs something that is left is left too.
-fn hold_together(changes: &[PlannedChange], verdicts: &mut [Vec<Option<LeftReason>>]) {
+fn together(changes: &mut [DecidedChange], which: Which) {
     let mut left: BTreeSet<ResourceKey> = BTreeSet::new();
     let mut broken: BTreeMap<ResourceKey, ResourceKey> = BTreeMap::new();
-    let creates_whole = |planned: &PlannedChange, verdicts: &[Option<LeftReason>]| {
+    for change in changes.iter_mut() {
+        let planned = &change.planned;
+        let mut steps = change.steps.iter_mut();
         // An update of which some edits are left is still there for others to need.
-        planned.change.verb != Verb::Update && verdicts.iter().any(Option::is_some)
-    };
-    for (planned, verdicts) in changes.iter().zip(verdicts.iter()) {
-        if creates_whole(planned, verdicts) {
-            let key = &planned.change.key;
-            left.insert(key.clone());
-            if let Some(composite) = &planned.composite {
-                broken
-                    .entry(composite.clone())
-                    .or_insert_with(|| key.clone());
-            }
+        let is_left =
+            planned.change.verb != Verb::Update && steps.any(|step| which(step).left().is_some());
+        if !is_left {
+            continue;
+        }
+        let key = &planned.change.key;
+        left.insert(key.clone());
+        if let Some(composite) = &planned.composite {
+            broken
+                .entry(composite.clone())
+                .or_insert_with(|| key.clone());
         }
     }
-    for (planned, verdicts) in changes.iter().zip(verdicts.iter_mut()) {
+    for change in changes.iter_mut() {
+        let planned = &change.planned;
         let key = &planned.change.key;
         let breaker = planned
             .composite
@@ -388,74 +327,13 @@ fn hold_together(changes: &[PlannedChange], verdicts: &mut [Vec<Option<LeftReaso
         let Some(cause) = breaker.filter(|breaker| *breaker != key).or(need) else {
             continue;
         };
+        let reason = LeftReason::DependsOn(cause.clone());
         left.insert(key.clone());
-        for verdict in verdicts.iter_mut().filter(|verdict| verdict.is_none()) {
-            *verdict = Some(LeftReason::WaitsFor(cause.clone()));
+        for step in &mut change.steps {
+            let decision = which(step);
+            if decision.is_approved() {
+                *decision = Decision::Left(reason.clone());
+            }
         }
     }
-}
-
-/// Splits one change into what may be done and what is left.
-fn settle(planned: &PlannedChange, verdicts: &[Option<LeftReason>], decided: &mut Decided) {
-    let change = &planned.change;
-    let steps = || planned.steps.iter().zip(verdicts);
-    let replace_left = steps().any(|(step, verdict)| step.replaces && verdict.is_some());
-    let taken: Vec<&Step> = steps()
-        .filter(|(_, verdict)| verdict.is_none())
-        .map(|(step, _)| step)
-        .collect();
-    decided.left.extend(steps().filter_map(|(step, verdict)| {
-        let field = step.edit.as_ref().map(|edit| edit.field().clone());
-        let reason = verdict.clone()?;
-        Some(Left {
-            key: change.key.clone(),
-            verb: change.verb,
-            field,
-            reason,
-        })
-    }));
-    let Some(cause) = taken.iter().map(|step| step.cause).max() else {
-        return;
-    };
-    // A replacement that may not be made leaves what can be changed in place.
-    let verb = if replace_left {
-        Verb::Update
-    } else {
-        change.verb
-    };
-    let edits: Vec<Edit> = taken.iter().filter_map(|step| step.edit.clone()).collect();
-    let parts: Vec<String> = match edits.as_slice() {
-        [] => vec![correction_fingerprint(planned, &[])],
-        edits => edits
-            .iter()
-            .map(|edit| correction_fingerprint(planned, std::slice::from_ref(edit)))
-            .collect(),
-    };
-    decided.approved.push(Approved {
-        change: Change {
-            verb,
-            edits,
-            ..change.clone()
-        },
-        cause,
-        risk: taken
-            .iter()
-            .map(|step| step.risk)
-            .max()
-            .unwrap_or(Risk::Safe),
-        fingerprint: parts.join("+"),
-        first_create: planned.first_create,
-        needs: planned.needs.clone(),
-        composite: planned.composite.clone(),
-    });
-}
-
-fn leave(planned: &PlannedChange, reason: &LeftReason) -> Vec<Left> {
-    let of = |step: &Step| Left {
-        key: planned.change.key.clone(),
-        verb: planned.change.verb,
-        field: step.edit.as_ref().map(|edit| edit.field().clone()),
-        reason: reason.clone(),
-    };
-    planned.steps.iter().map(of).collect()
 }

@@ -49,7 +49,7 @@ pub enum LeftReason {
     /// Its scope was not read whole.
     ScopeUnread,
     /// Something it belongs with is left.
-    WaitsFor(ResourceKey),
+    DependsOn(ResourceKey),
 }
 
 impl LeftReason {
@@ -71,7 +71,7 @@ impl LeftReason {
             Self::RuleEnded => "rule-ended",
             Self::Flapping => "flapping",
             Self::ScopeUnread => "scope-unread",
-            Self::WaitsFor(_) => "waits-for",
+            Self::DependsOn(_) => "depends-on",
         }
     }
 }
@@ -122,7 +122,7 @@ impl fmt::Display for LeftReason {
             Self::ScopeUnread => f.write_str(
                 "a part of its scope could not be read, so nothing is created or deleted there",
             ),
-            Self::WaitsFor(key) => write!(f, "waits for {} {}", key.kind().label(), key.name()),
+            Self::DependsOn(key) => write!(f, "waits for {} {}", key.kind().label(), key.name()),
         }
     }
 }

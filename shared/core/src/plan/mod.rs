@@ -5,7 +5,9 @@
 //! now, by policy or by a person, is decided in [`authorise`], and only its [`Approved`] changes
 //! reach `apply`.
 
+mod allowed;
 mod authorise;
+mod decided;
 mod digest;
 mod flap;
 mod guard;
@@ -18,15 +20,18 @@ mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-pub use authorise::{Approved, Authority, Decided, Left, authorise, resolve_allowed};
+pub use allowed::resolve_allowed;
+pub use authorise::{Authority, authorise};
+pub use decided::{Approved, Decided, DecidedChange, DecidedStep, Decision, Left};
 pub use digest::{PlanSummary, drift_fingerprint, drift_shows};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;
 pub use variables::MovedVariable;
 
-use crate::change::{Change, Edit, Verb};
+use crate::change::{Draft, Edit, Verb};
 use crate::compare::{Cause, Comparison, Difference, Verdict};
 use crate::live::{Live, LiveWorld, Reading};
 use crate::model::{
@@ -55,7 +60,7 @@ pub struct PlanInput<'a> {
     pub holds_unread: Option<&'a UnreadHolds>,
 }
 
-/// Planned step of a change, with what it risks. A create or delete has one step without an edit.
+/// A planned step of a change, with what it risks. A create or delete has one step without an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// What exactly; none when the whole resource is made or deleted.
@@ -72,13 +77,13 @@ pub struct Step {
     pub one_way: bool,
 }
 
-/// Planned change of the plan.
+/// A change of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedChange {
-    /// The change with all its steps.
-    pub change: Change,
-    /// The steps, in the order of the change's edits.
-    pub steps: Vec<Step>,
+    /// What is changed; its edits stand in the steps.
+    pub change: Draft,
+    /// The steps, at least one.
+    pub steps: Vec<Arc<Step>>,
     /// Changes that are made all or none: a Pub/Sub topic with its binding and its orphaned
     /// subscription bears the topic's key (semantics 8.3).
     pub composite: Option<ResourceKey>,
@@ -124,8 +129,8 @@ pub enum FindingKind {
     DidNotTake,
     /// Recorded and live, no longer declared, and `prune` is off.
     Orphan,
-    /// What it needs could not be read.
-    Waits,
+    /// It depends on another resource, which could not be read.
+    DependsOn,
     /// A person holds it, or what it depends on.
     Held,
     /// The provider says that it does not do its work, and nothing that is declared puts that right.
@@ -144,7 +149,7 @@ impl FindingKind {
             Self::Blocked => "blocked",
             Self::DidNotTake => "did-not-take",
             Self::Orphan => "orphan",
-            Self::Waits => "waits",
+            Self::DependsOn => "depends-on",
             Self::Held => "held",
             Self::Unhealthy => "unhealthy",
             Self::Condition => "condition",
@@ -175,7 +180,7 @@ pub struct Plan {
     /// What the definitions would change about the policy, if anything.
     pub policy_change: PolicyChange,
     /// What could be done, in order.
-    pub changes: Vec<PlannedChange>,
+    pub changes: Vec<Arc<PlannedChange>>,
     /// What can't be done, and why.
     pub findings: Vec<Finding>,
     /// Guards that refuse it.
@@ -261,7 +266,7 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
         digest: summary.digest.clone(),
         policy,
         policy_change,
-        changes,
+        changes: changes.into_iter().map(Arc::new).collect(),
         findings,
         tripped,
         overridden,
@@ -321,7 +326,7 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> Planne
     }
     if let Some(need) = unread_need(input, &difference.key) {
         let message = format!("it needs {}, which could not be read", need.name());
-        return say(FindingKind::Waits, message);
+        return say(FindingKind::DependsOn, message);
     }
     let live = match input.live.reading(&difference.key) {
         Some(Reading::Present(live)) => Some(live),
@@ -370,12 +375,11 @@ fn planned(
     };
     let intent = input.state.and_then(|state| state.intent(key));
     let makes = |intent: &Intent| matches!(intent.verb, Verb::Create | Verb::Replace);
-    let change = Change {
+    let change = Draft {
         begun_before: intent.is_some_and(|intent| intent.attempts().any(makes)),
         stack: input.declared.stack.clone(),
         key: key.clone(),
         verb,
-        edits: steps.iter().filter_map(|step| step.edit.clone()).collect(),
         declared: declared.map(DeclaredResource::values).unwrap_or_default(),
         secrets: declared
             .map(|declared| declared.secrets.clone())
@@ -399,7 +403,7 @@ fn planned(
         composite: None,
         variable: None,
         change,
-        steps,
+        steps: steps.into_iter().map(Arc::new).collect(),
     }
 }
 

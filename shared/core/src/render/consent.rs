@@ -1,12 +1,12 @@
 //! Who may do what: the tick by itself, a person with a digest, a person who names the key.
 //!
-//! Nothing is guessed: the plan is put before the person's authority too, as `up` would.
+//! Nothing is guessed: each step of the plan says what a person's consent would decide about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::view::Decisions;
 use crate::model::ResourceKey;
-use crate::plan::{Authority, Decided, LeftReason, Plan, PlannedChange, Step, authorise};
+use crate::plan::{DecidedStep, LeftReason, Plan, PlannedChange};
 use crate::report::Report;
 use crate::risk::Risk;
 
@@ -38,40 +38,15 @@ impl Who {
     }
 }
 
-/// What a person who agrees to the plan, and to nothing besides, may do.
-pub(super) fn person(plan: &Plan) -> Decided {
-    let allowed = BTreeSet::new();
-    authorise(
-        plan,
-        Authority::Person {
-            allowed: &allowed,
-            policy_allowed: false,
-            name_typed: false,
-        },
-    )
-}
-
-/// Who does each step of a change.
-pub(super) fn actors<'s>(
-    report: &Report,
-    person: &Decisions<'_>,
-    tick: &[(&'s Step, Option<&LeftReason>)],
-    planned: &'s PlannedChange,
-) -> Vec<Who> {
-    let is_protected = report.plan.policy.protected;
-    let by_person = person.of(planned);
-    tick.iter()
-        .zip(by_person)
-        .map(
-            |((_, by_tick), (_, by_person))| match (by_tick, by_person) {
-                (None, _) => Who::Tick,
-                (_, None) => Who::Person,
-                (_, Some(LeftReason::Guard(_))) => Who::Guarded,
-                _ if is_protected => Who::Typed,
-                _ => Who::Named,
-            },
-        )
-        .collect()
+/// Who does a step.
+pub(super) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
+    match (step.decision.left(), step.with_consent.left()) {
+        (None, _) => Who::Tick,
+        (_, None) => Who::Person,
+        (_, Some(LeftReason::Guard(_))) => Who::Guarded,
+        _ if plan.policy.protected => Who::Typed,
+        _ => Who::Named,
+    }
 }
 
 /// The commands of a person.
@@ -104,7 +79,7 @@ pub(super) fn commands(report: &Report, flags: &str) -> Commands {
         .map(|key| format!(" --allow {}", quoted(key)))
         .collect();
     let mut commands = Commands::default();
-    if !report.decided.approved.is_empty() {
+    if report.decided.approves_any() {
         commands.unattended = Some(format!("{up} --unattended"));
     }
     if !plan.tripped.is_empty() {
@@ -116,7 +91,7 @@ pub(super) fn commands(report: &Report, flags: &str) -> Commands {
         return commands;
     }
     let has_moved = !plan.variables.is_empty();
-    if !person(plan).approved.is_empty() || !report.records().is_empty() || has_moved {
+    if report.decided.consent_approves_any() || !report.records().is_empty() || has_moved {
         commands.person = Some(with_plan.clone());
     }
     match (keys.is_empty(), plan.policy.protected) {
@@ -130,7 +105,7 @@ pub(super) fn commands(report: &Report, flags: &str) -> Commands {
 /// What a person must name beside the digest: destructive changes, and a looser policy.
 fn allow_keys(plan: &Plan) -> Vec<String> {
     let short = ShortKeys::new(plan);
-    let needs = |planned: &&PlannedChange| planned.risk() == Risk::Destructive;
+    let needs = |planned: &&Arc<PlannedChange>| planned.risk() == Risk::Destructive;
     let mut keys: Vec<String> = plan
         .changes
         .iter()

@@ -4,6 +4,7 @@ use super::text::value_text;
 use super::view::{View, outside};
 use crate::compare::{Cause, Difference, FieldDifference};
 use crate::model::{Kind, Value};
+use crate::plan::DecidedStep;
 
 /// `drifted: retention_ms declared 604800000 (7d), recorded 604800000 (7d), live 3600000 (1h)`.
 pub(super) fn summary(difference: &Difference) -> String {
@@ -69,12 +70,14 @@ pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
             lines.push(line);
         }
     };
-    if let Some(planned) = view.planned(&difference.key) {
-        let verb = planned.change.verb.as_str();
-        for (step, left) in view.steps(planned) {
-            let left = left.map_or("a tick does it".to_owned(), |reason| {
-                format!("left: {reason}")
-            });
+    if let Some(decided) = view.decided(&difference.key) {
+        let verb = decided.planned.change.verb.as_str();
+        for DecidedStep { step, decision, .. } in &decided.steps {
+            let left = decision
+                .left()
+                .map_or("a tick does it".to_owned(), |reason| {
+                    format!("left: {reason}")
+                });
             let says = match step.says.as_str() {
                 "" => String::new(),
                 says => format!(" ({says})"),

@@ -1,18 +1,17 @@
-//! What the plan and the authority say of each resource.
+//! A report by resource, for pages that show one resource after the other.
 
 use std::collections::BTreeMap;
 
 use crate::definitions::redact;
 use crate::model::ResourceKey;
-use crate::plan::{Approved, Decided, Finding, Left, LeftReason, PlannedChange, Step};
+use crate::plan::{DecidedChange, Finding};
 use crate::report::Report;
 
 /// A report by resource.
 pub(super) struct View<'a> {
     pub(super) report: &'a Report,
-    planned: BTreeMap<&'a ResourceKey, &'a PlannedChange>,
+    decided: BTreeMap<&'a ResourceKey, &'a DecidedChange>,
     findings: BTreeMap<&'a ResourceKey, Vec<&'a Finding>>,
-    fates: Decisions<'a>,
 }
 
 impl<'a> View<'a> {
@@ -21,78 +20,23 @@ impl<'a> View<'a> {
         for finding in &report.plan.findings {
             findings.entry(&finding.key).or_default().push(finding);
         }
-        let changes = report.plan.changes.iter();
+        let changes = report.decided.changes.iter();
         Self {
             report,
-            planned: changes
-                .map(|planned| (&planned.change.key, planned))
+            decided: changes
+                .map(|decided| (&decided.planned.change.key, decided))
                 .collect(),
             findings,
-            fates: Decisions::new(&report.decided),
         }
     }
 
-    pub(super) fn planned(&self, key: &ResourceKey) -> Option<&'a PlannedChange> {
-        self.planned.get(key).copied()
+    /// The change of a resource, with what is decided about each step.
+    pub(super) fn decided(&self, key: &ResourceKey) -> Option<&'a DecidedChange> {
+        self.decided.get(key).copied()
     }
 
     pub(super) fn findings(&self, key: &ResourceKey) -> &[&'a Finding] {
         self.findings.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// Each step of a change, with why it is left; none if it may be made.
-    pub(super) fn steps(
-        &self,
-        planned: &'a PlannedChange,
-    ) -> Vec<(&'a Step, Option<&'a LeftReason>)> {
-        self.fates.of(planned)
-    }
-}
-
-/// What an authority says of each step.
-pub(super) struct Decisions<'a> {
-    approved: BTreeMap<&'a ResourceKey, &'a Approved>,
-    left: BTreeMap<&'a ResourceKey, Vec<&'a Left>>,
-}
-
-impl<'a> Decisions<'a> {
-    pub(super) fn new(decided: &'a Decided) -> Self {
-        let mut left: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for one in &decided.left {
-            left.entry(&one.key).or_default().push(one);
-        }
-        let approved = decided.approved.iter();
-        Self {
-            approved: approved.map(|one| (&one.change.key, one)).collect(),
-            left,
-        }
-    }
-
-    /// Each step of a change, with why it is left; none if it may be made.
-    pub(super) fn of<'s>(
-        &self,
-        planned: &'s PlannedChange,
-    ) -> Vec<(&'s Step, Option<&'a LeftReason>)> {
-        let key = &planned.change.key;
-        let approved = self.approved.get(key);
-        // What is left stands in the order of the steps, without those that are approved.
-        let mut left = self.left.get(key).into_iter().flatten();
-        let mut fate = |step: &Step| {
-            let is_approved = approved.is_some_and(|approved| match &step.edit {
-                Some(edit) => approved.change.edits.contains(edit),
-                None => true,
-            });
-            if is_approved {
-                None
-            } else {
-                left.next().map(|left| &left.reason)
-            }
-        };
-        planned
-            .steps
-            .iter()
-            .map(|step| (step, fate(step)))
-            .collect()
     }
 }
 

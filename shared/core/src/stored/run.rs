@@ -188,7 +188,7 @@ impl RunRecord {
             })
         };
         Self {
-            outcomes: report.decided.approved.iter().map(begun).collect(),
+            outcomes: report.decided.approved().map(begun).collect(),
             ..Self::of(report, changed, about)
         }
     }

@@ -523,18 +523,17 @@ impl Case {
 
 fn letter_of(plan: &Plan, key: &ResourceKey, letter: char, authority: Authority<'_>) -> char {
     let decided = authorise(plan, authority);
-    let planned = plan
-        .changes
-        .iter()
-        .find(|planned| planned.change.key == *key);
-    let approved = decided
-        .approved
-        .iter()
-        .find(|approved| approved.change.key == *key);
-    match (planned, approved) {
-        (Some(planned), Some(approved)) if planned.change.edits == approved.change.edits => letter,
-        (_, Some(_)) => '~',
-        (_, None) => '.',
+    let mut changes = decided.changes.iter();
+    let Some(change) = changes.find(|change| change.planned.change.key == *key) else {
+        return '.';
+    };
+    match (
+        &change.approved,
+        change.steps.iter().all(|step| step.decision.is_approved()),
+    ) {
+        (Some(_), true) => letter,
+        (Some(_), false) => '~',
+        (None, _) => '.',
     }
 }
 

@@ -14,13 +14,13 @@ pub use state_command::{accept_json, state_command_json};
 use serde_json::{Map, Value as Json, json};
 
 use super::Traffic;
-use super::consent::{Commands, ShortKeys, actors, commands, person};
-use super::view::{Decisions, View, outside};
+use super::consent::{Commands, ShortKeys, actor, commands};
+use super::view::outside;
 use crate::change::Edit;
 use crate::compare::{Difference, Verdict};
 use crate::definitions::Problems;
 use crate::model::{FieldName, ResourceKey, Value};
-use crate::plan::{Finding, LeftReason, PlannedChange, Step};
+use crate::plan::{DecidedChange, DecidedStep, Finding, LeftReason, Plan};
 use crate::report::{ChangeResult, Changed, InvalidBundle, Outcome, Report};
 use crate::risk::Risk;
 
@@ -34,13 +34,10 @@ pub fn check_json(report: &Report, traffic: Option<&Traffic>) -> Json {
 #[must_use]
 pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
     let mut map = report_map("kedge.plan/1", report, traffic);
-    let view = View::new(report);
-    let decided = person(&report.plan);
-    let fates = Decisions::new(&decided);
     let short = ShortKeys::new(&report.plan);
-    let changes = report.plan.changes.iter();
+    let changes = report.decided.changes.iter();
     let changes: Vec<Json> = changes
-        .map(|planned| change(&view, &fates, &short, planned))
+        .map(|decided| change(&report.plan, &short, decided))
         .collect();
     map.insert(
         "plan".to_owned(),
@@ -100,11 +97,11 @@ fn stopped(changed: &Changed) -> Option<String> {
 
 /// What was not begun on purpose.
 fn left(report: &Report) -> Vec<Json> {
-    let left = report.decided.left.iter().map(|left| {
-        let mut map = named(&left.key);
+    let left = report.decided.left().map(|left| {
+        let mut map = named(left.key);
         map.insert("verb".to_owned(), left.verb.as_str().into());
-        map.insert("field".to_owned(), name(left.field.as_ref()));
-        map.insert("reason".to_owned(), reason(&left.reason));
+        map.insert("field".to_owned(), name(left.field));
+        map.insert("reason".to_owned(), reason(left.reason));
         Json::Object(map)
     });
     left.collect()
@@ -282,25 +279,19 @@ fn records(report: &Report) -> Json {
     json!({ "recorded": records.len() - forgotten, "forgotten": forgotten })
 }
 
-fn change(
-    view: &View<'_>,
-    person: &Decisions<'_>,
-    short: &ShortKeys,
-    planned: &PlannedChange,
-) -> Json {
-    let steps = view.steps(planned);
-    let actors = actors(view.report, person, &steps, planned);
-    let plan = &view.report.plan;
+fn change(plan: &Plan, short: &ShortKeys, decided: &DecidedChange) -> Json {
+    let planned = &decided.planned;
     let needs_key = planned.risk() == Risk::Destructive && !plan.policy.protected;
-    let of = |((one, left), who): ((&Step, Option<&LeftReason>), super::consent::Who)| {
+    let of = |decided: &DecidedStep| {
+        let one = &decided.step;
         let mut map = edit(one.edit.as_ref());
         let rest: [(&str, Json); 6] = [
             ("cause", one.cause.as_str().into()),
             ("risk", one.risk.as_str().into()),
             ("says", outside(&one.says).into()),
             ("replaces", one.replaces.into()),
-            ("who", who.as_str().into()),
-            ("left_by_tick", left.map(reason).into()),
+            ("who", actor(plan, decided).as_str().into()),
+            ("left_by_tick", decided.decision.left().map(reason).into()),
         ];
         map.extend(rest.map(|(name, value)| (name.to_owned(), value)));
         Json::Object(map)
@@ -327,12 +318,7 @@ fn change(
         ),
         (
             "steps",
-            steps
-                .into_iter()
-                .zip(actors)
-                .map(of)
-                .collect::<Vec<_>>()
-                .into(),
+            decided.steps.iter().map(of).collect::<Vec<_>>().into(),
         ),
     ];
     map.extend(rest.map(|(name, value)| (name.to_owned(), value)));

@@ -166,7 +166,7 @@ fn every_json_is_as_its_schema_says() {
                 Outcome::NotBegun { reason: reason() },
                 Outcome::Held { reason: reason() },
             ];
-            let approved = report.decided.approved.iter().cloned();
+            let approved = report.decided.approved().cloned();
             let carried = approved
                 .zip(outcomes)
                 .map(|(approved, outcome)| ChangeResult { approved, outcome });

@@ -69,7 +69,7 @@ fn run(report: &Report) -> Changed {
             reason: "dev-a was not made".to_owned(),
         },
     ];
-    let approved = report.decided.approved.iter().cloned();
+    let approved = report.decided.approved().cloned();
     let carried = approved
         .zip(outcomes)
         .map(|(approved, outcome)| ChangeResult { approved, outcome });
@@ -126,7 +126,7 @@ fn changed() {
 #[test]
 fn changed_by_a_tick() {
     let report = eight_changes().report();
-    let approved = report.decided.approved.iter().cloned();
+    let approved = report.decided.approved().cloned();
     let carried = approved.map(|approved| ChangeResult {
         approved,
         outcome: Outcome::Done,
@@ -350,9 +350,9 @@ fn what_is_allowed_is_all_that_is_left() {
         let allow: Vec<&str> = command.split(" --allow ").skip(1).collect();
         let report = world.report_for(&allow);
         assert!(
-            !allow.is_empty() && report.decided.left.is_empty(),
+            !allow.is_empty() && !report.decided.leaves_any(),
             "{command}: {:?}",
-            report.decided.left
+            report.decided.left().collect::<Vec<_>>()
         );
     }
 }

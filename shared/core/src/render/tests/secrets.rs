@@ -135,7 +135,7 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
             reason: reason.to_owned(),
         },
     };
-    let approved = report.decided.approved.iter().cloned().enumerate();
+    let approved = report.decided.approved().cloned().enumerate();
     let carried = approved.map(|(n, approved)| ChangeResult {
         approved,
         outcome: outcome(n),

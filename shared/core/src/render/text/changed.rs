@@ -168,11 +168,11 @@ fn write_group(page: &mut Page, group: &Group<'_>) {
 /// What was not begun on purpose, by reason.
 fn left(page: &mut Page, report: &Report) {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for one in &report.decided.left {
+    for one in report.decided.left() {
         reasons
             .entry(one.reason.to_string())
             .or_default()
-            .push(left_name(one));
+            .push(left_name(&one));
     }
     for (reason, names) in &reasons {
         let label = format!("{:INDENT$}", "LEFT");
@@ -193,10 +193,10 @@ fn name(key: &ResourceKey) -> String {
     format!("{} {}", key.kind().label(), outside(key.name()))
 }
 
-fn left_name(left: &Left) -> String {
+fn left_name(left: &Left<'_>) -> String {
     match &left.field {
-        Some(field) => format!("{} ({})", name(&left.key), outside(field.as_str())),
-        None => name(&left.key),
+        Some(field) => format!("{} ({})", name(left.key), outside(field.as_str())),
+        None => name(left.key),
     }
 }
 
@@ -241,7 +241,7 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     part(ended("unknown"), "unknown");
     part(ended("not-begun"), "not begun");
     part(ended("held"), "held");
-    let mut keys: Vec<&ResourceKey> = report.decided.left.iter().map(|left| &left.key).collect();
+    let mut keys: Vec<&ResourceKey> = report.decided.left().map(|left| left.key).collect();
     keys.dedup();
     part(keys.len(), "left");
     part(report.plan.findings.len(), "cannot be done");
@@ -262,7 +262,7 @@ fn last(page: &mut Page, report: &Report, changed: &Changed, around: &RenderOpti
         .map(frame::traffic_text)
         .into_iter()
         .collect();
-    let needs_person = !report.decided.left.is_empty();
+    let needs_person = report.decided.leaves_any();
     if needs_person || !changed.is_complete() {
         parts.push(format!(
             "next: {}",

@@ -10,10 +10,10 @@ use super::values::{plain_text, value_text};
 use crate::change::{Edit, Verb};
 use crate::compare::Cause;
 use crate::model::{FieldName, Kind};
-use crate::plan::{LeftReason, PlannedChange, Step};
+use crate::plan::{DecidedStep, PlannedChange, Step};
 use crate::render::RenderOptions;
-use crate::render::consent::{Commands, Who, actors, commands, person};
-use crate::render::view::{Decisions, View, outside};
+use crate::render::consent::{Commands, Who, actor, commands};
+use crate::render::view::{View, outside};
 use crate::report::{Report, StackVerdict};
 
 /// Where the lines of a change begin.
@@ -99,19 +99,19 @@ struct Entry {
 }
 
 fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
-    let decided = person(&view.report.plan);
-    let fates = Decisions::new(&decided);
     let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
-    for planned in &view.report.plan.changes {
-        let steps = view.steps(planned);
-        let actors = actors(view.report, &fates, &steps, planned);
-        let mut by_who: BTreeMap<Who, Vec<(&Step, Option<&LeftReason>)>> = BTreeMap::new();
-        for (who, step) in actors.into_iter().zip(steps) {
+    for decided in &view.report.decided.changes {
+        let mut by_who: BTreeMap<Who, Vec<&DecidedStep>> = BTreeMap::new();
+        for step in &decided.steps {
+            let who = actor(&view.report.plan, step);
             by_who.entry(who).or_default().push(step);
         }
         for (who, steps) in by_who {
-            let lines = change_lines(view, planned, &steps);
-            sections.entry(who).or_default().push(planned, lines);
+            let lines = change_lines(view, &decided.planned, &steps);
+            sections
+                .entry(who)
+                .or_default()
+                .push(&decided.planned, lines);
         }
     }
     if commands.named.is_some() && !view.report.plan.policy_change.loosened.is_empty() {
@@ -199,15 +199,11 @@ fn write_entry(page: &mut Page, entry: &Entry) {
 }
 
 /// What some steps of a change do, why, what they risk, and why a tick leaves them.
-fn change_lines(
-    view: &View<'_>,
-    planned: &PlannedChange,
-    steps: &[(&Step, Option<&LeftReason>)],
-) -> Vec<String> {
+fn change_lines(view: &View<'_>, planned: &PlannedChange, steps: &[&DecidedStep]) -> Vec<String> {
     let room = WIDTH - INDENT;
     let mut lines = Vec::new();
     let mut reasons: Vec<Vec<String>> = Vec::new();
-    for (step, left) in steps {
+    for DecidedStep { step, decision, .. } in steps {
         match &step.edit {
             Some(edit) => lines.extend(flow(&edit_parts(planned, step, edit), " ", room)),
             None if planned.change.verb == Verb::Create => {
@@ -216,7 +212,7 @@ fn change_lines(
             None => {}
         }
         let mut parts = vec![cause_text(step.cause).to_owned(), risk_and_says(step)];
-        parts.extend(left.map(left_text));
+        parts.extend(decision.left().map(left_text));
         if steps.len() == 1 {
             reasons.push(parts);
         } else {

@@ -2,7 +2,7 @@
 
 use crate::change::{Edit, Verb};
 use crate::compare::{Cause, Difference, Verdict};
-use crate::plan::{Finding, FindingKind, LeftReason, Step};
+use crate::plan::{DecidedStep, Finding, FindingKind, LeftReason, Step};
 use crate::render::view::{View, outside};
 use crate::risk::Risk;
 
@@ -20,10 +20,10 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
         Some(_) => {}
         None => said.push((about, parts)),
     };
-    if let Some(planned) = view.planned(&difference.key) {
-        for (step, left) in view.steps(planned) {
-            let mut parts = vec![risk_text(planned.change.verb, step)];
-            parts.push(match left {
+    if let Some(decided) = view.decided(&difference.key) {
+        for DecidedStep { step, decision, .. } in &decided.steps {
+            let mut parts = vec![risk_text(decided.planned.change.verb, step)];
+            parts.push(match decision.left() {
                 Some(reason) => format!("left: {reason}"),
                 None => "a tick does it".to_owned(),
             });
@@ -93,7 +93,7 @@ pub(super) fn finding_text(finding: &Finding) -> Option<String> {
             Some(format!("cannot be corrected: {message}"))
         }
         FindingKind::Blocked => Some(format!("blocked: {message}")),
-        FindingKind::Waits | FindingKind::Condition => Some(format!("left: {message}")),
+        FindingKind::DependsOn | FindingKind::Condition => Some(format!("left: {message}")),
         // These say themselves that it is left.
         FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
         FindingKind::DidNotTake => None,
