@@ -21,12 +21,13 @@ pub fn intent(
     now: Timestamp,
     shown_by: Timestamp,
 ) -> Intent {
+    let to = fields_after(approved);
     Intent {
         verb: approved.change.verb,
         at: now,
         shown_by,
-        from: live_fields(approved),
-        to: fields_after(approved),
+        from: live_fields(approved, &to),
+        to,
         automatic: is_automatic.then(|| automatic(approved, now)),
         earlier: None,
     }
@@ -62,7 +63,7 @@ pub fn not_made(state: &mut State, key: &ResourceKey) {
 }
 
 /// The declared fields as they were live before the change.
-fn live_fields(approved: &Approved) -> Option<Fields> {
+fn live_fields(approved: &Approved, to: &Fields) -> Option<Fields> {
     let change = &approved.change;
     let live = change.live.as_ref()?;
     let known = live
@@ -72,9 +73,9 @@ fn live_fields(approved: &Approved) -> Option<Fields> {
     let mut before: Fields = known
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    for (name, to) in fields_after(approved) {
-        if let Some(set) = set_before(approved, &name, &to) {
-            before.insert(name, set);
+    for (name, to) in to {
+        if let Some(set) = set_before(approved, name, to) {
+            before.insert(name.clone(), set);
         }
     }
     Some(before)
@@ -146,24 +147,31 @@ fn recorded_set_after(approved: &Approved, field: &FieldName) -> Value {
     edited_set(&current, &change.edits, field)
 }
 
-/// Records a change that was made.
+/// Records a change that was made: what its intent said.
 pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Timestamp) {
     let change = &approved.change;
-    let applying = state.applying.as_mut();
-    let intent = applying.and_then(|applying| applying.intents.remove(&change.key));
+    let begun = state.applying.as_mut();
+    let begun = begun.and_then(|applying| applying.intents.remove(&change.key));
     if change.verb == Verb::Delete {
         state.resources.remove(&change.key);
         return;
     }
-    let open = intent.and_then(|intent| intent.earlier);
+    let mut intent = begun.unwrap_or_else(|| intent(approved, false, now, now));
+    let open = intent.earlier.take();
     keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open
         .as_deref()
-        .filter(|earlier| made_other(approved, earlier))
+        .filter(|earlier| made_other(approved, &intent, earlier))
     {
         // It was there already: an earlier attempt may have made it, with what was declared then. What
         // is live tells.
-        begin_again(state, approved, earlier, now.plus_ms(applied.settle_ms));
+        begin_again(
+            state,
+            &change.key,
+            intent,
+            earlier,
+            now.plus_ms(applied.settle_ms),
+        );
         return;
     }
     let before = state.resources.remove(&change.key);
@@ -173,7 +181,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         .is_some_and(|settling| is_retry(settling, approved, now));
     let mut record = match (change.verb, &before) {
         (Verb::Update, Some(before)) => before.clone(),
-        (Verb::Update, None) => first_record(approved),
+        (Verb::Update, None) => first_record(approved, &intent.to),
         _ => Recorded::default(),
     };
     let mut settling = Settling {
@@ -194,7 +202,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         settling.before = earlier.before.clone();
     }
     let live = change.live.as_ref().map(|live| &live.fields);
-    for (name, value) in fields_after(approved) {
+    for (name, value) in intent.to {
         // What was written before and may be shown only now, what is shown, and what attempts with an
         // unknown end may show yet.
         if let Some(written) = was.and_then(|(_, fields)| fields.get(&name)) {
@@ -232,28 +240,42 @@ fn keep_deletion(state: &mut State, approved: &Approved, open: Option<&Intent>, 
 }
 
 /// Whether an open attempt to make the same resource would have made it otherwise.
-fn made_other(approved: &Approved, earlier: &Intent) -> bool {
+fn made_other(approved: &Approved, intent: &Intent, earlier: &Intent) -> bool {
     let makes = |intent: &&Intent| matches!(intent.verb, Verb::Create | Verb::Replace);
     approved.change.verb == Verb::Create
         && approved.change.begun_before
         && earlier
             .attempts()
             .find(makes)
-            .is_some_and(|made| made.to != fields_after(approved))
+            .is_some_and(|made| made.to != intent.to)
 }
 
-/// Leaves a change open, after an earlier one that is open too.
-fn begin_again(state: &mut State, approved: &Approved, earlier: &Intent, shown_by: Timestamp) {
-    if let Some(applying) = &mut state.applying {
-        let intent = intent(approved, false, earlier.at, shown_by).after(earlier.clone());
-        applying.intents.insert(approved.change.key.clone(), intent);
-    }
+/// Leaves a change open, after an earlier one that is open too. Automation counted it already.
+fn begin_again(
+    state: &mut State,
+    key: &ResourceKey,
+    intent: Intent,
+    earlier: &Intent,
+    shown_by: Timestamp,
+) {
+    let Some(applying) = &mut state.applying else {
+        return;
+    };
+    let again = Intent {
+        at: earlier.at,
+        shown_by,
+        automatic: None,
+        ..intent
+    };
+    applying
+        .intents
+        .insert(key.clone(), again.after(earlier.clone()));
 }
 
 /// The record of a resource that was live before we knew it: what is live as declared.
-fn first_record(approved: &Approved) -> Recorded {
+fn first_record(approved: &Approved, to: &Fields) -> Recorded {
     let declared = &approved.change.declared;
-    let mut fields = live_fields(approved).unwrap_or_default();
+    let mut fields = live_fields(approved, to).unwrap_or_default();
     fields.retain(|name, value| declared.get(name) == Some(value));
     Recorded {
         fields,
