@@ -6,7 +6,7 @@
 )]
 
 use kedge_core::model::ResourceKey;
-use kedge_core::recording::{Answer, MassAbsence};
+use kedge_core::record::{Answer, MassAbsence};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::hold::{Hold, Holds};
 use kedge_engine::{HoldError, HoldRequest, RunError, StateCommand};

@@ -2,7 +2,7 @@
 
 use kedge_core::accept;
 use kedge_core::model::FieldName;
-use kedge_core::recording;
+use kedge_core::record;
 use kedge_core::render;
 use kedge_engine::CheckRequest;
 
@@ -17,8 +17,7 @@ pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, C
     let report = run.check(CheckRequest::default()).await?;
     let keys = report.comparison.differences.keys();
     let names = std::slice::from_ref(&options.key);
-    let found =
-        recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(CliError::Usage)?;
+    let found = record::resolve(names, keys, record::UNKNOWN_NAME).map_err(CliError::Usage)?;
     let field = options.field.as_ref().map(FieldName::new);
     for key in &found {
         let accepted = accept::accept(&report, key, field.as_ref())?;

@@ -2,7 +2,7 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::plan::Plan;
-use kedge_core::recording::{Answer, CommandOutcome, MassAbsence};
+use kedge_core::record::{Answer, CommandOutcome, MassAbsence};
 use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::{Applied, Progress, RunError, StateCommand};

@@ -8,9 +8,9 @@ use std::fmt;
 
 use crate::model::{Declared, Kind, Policy, ResourceKey, StackName};
 use crate::plan::policy_in_force;
-use crate::state::State;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
+use crate::stored::state::State;
 
 /// A share of withdrawn resources above this many percent needs a person's word.
 const WITHDRAWN_PERCENT_MAX: usize = 10;

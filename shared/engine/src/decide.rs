@@ -9,7 +9,7 @@ use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
 };
-use kedge_core::recording::{self, Answer, CommandOutcome, MassAbsence, Recording};
+use kedge_core::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
 use kedge_core::report::Report;
 use kedge_core::state::{AutomaticChange, State};
 use kedge_core::stored::hold::Hold;
@@ -104,7 +104,7 @@ pub(crate) fn decide(
     let compared = |truths: &Truths<'_>| {
         let (mut comparison, plan) = truths.compare_and_plan();
         if !matches!(authorisation, Authorisation::Person(_)) {
-            recording::leave_out(&mut comparison, |key| {
+            record::leave_out(&mut comparison, |key| {
                 plan.variable_of(truths.declared, key).is_some()
             });
         }
@@ -194,13 +194,13 @@ fn ask(
         StateCommand::Adopt { names } => {
             let only = resolve(names, declared.resources.keys(), "is not declared")?;
             let only = (!names.is_empty()).then_some(&only);
-            let mut adoption = recording::adopt(declared, state, live, (comparison, plan), only);
+            let mut adoption = record::adopt(declared, state, live, (comparison, plan), only);
             let recording = std::mem::take(&mut adoption.recording);
             (recording, Answer::Adopted(adoption))
         }
         StateCommand::Forget { names } => {
             let keys = resolve(names, recorded(state), "is not recorded")?;
-            let (recording, means) = recording::forget(declared, live, comparison, &keys);
+            let (recording, means) = record::forget(declared, live, comparison, &keys);
             (recording, Answer::Forgotten(means))
         }
         StateCommand::Refresh => (Recording::of(comparison), Answer::Refreshed),
@@ -241,7 +241,7 @@ fn resolve<'a>(
     keys: impl Iterator<Item = &'a ResourceKey> + Clone,
     unfit: &str,
 ) -> Result<BTreeSet<ResourceKey>, RunError> {
-    recording::resolve(names, keys, unfit).map_err(RunError::Name)
+    record::resolve(names, keys, unfit).map_err(RunError::Name)
 }
 
 /// The plan that deletes what state records, and the consent to it (semantics 7.5). Guards do not
@@ -255,7 +255,7 @@ fn retire(
     let Some(state) = state else {
         return Err(RunError::NothingRecorded { stack });
     };
-    let (declared, prunes) = recording::retiring(&observed.declared, state);
+    let (declared, prunes) = record::retiring(&observed.declared, state);
     let truths = Truths {
         declared: &declared,
         state: Some(&prunes),

@@ -30,12 +30,11 @@ use kedge_core::change::{Applied, ChangeError};
 use kedge_core::compare::{Cause, Fate};
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
-use kedge_core::record;
-use kedge_core::recording::{self, Recording};
-use kedge_core::report::{ChangeResult, Changed, Outcome, Report};
+use kedge_core::record::{self, Recording};
+use kedge_core::report::{About, ChangeResult, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, Intent, State, Watch};
-use kedge_core::stored::run::{About, FoundOut, Interrupted, RequestCounts, RunRecord};
+use kedge_core::stored::run::{FoundOut, Interrupted, RequestCounts, RunRecord};
 
 use crate::job::{Progress, StopError};
 use crate::lease::{HoldStop, Lease};
@@ -204,7 +203,7 @@ fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
     resolved.fate == Fate::Open
         || !is_recorded()
         || whole == Some(Some(Cause::Interrupted))
-        || (report.doubts()(key)
+        || (report.depends_on_moved_variable()(key)
             && resolved.record.is_none()
             && whole.is_none_or(|whole| whole.is_some())
             && approved.all(|one| one.change.key != *key))
@@ -244,7 +243,8 @@ pub(crate) fn prepare<P: WritePorts>(
     recording.write_into(state);
     // What is forgotten is forgotten with what was begun of it.
     intents.retain(|key, _| recording.records.get(key) != Some(&None));
-    recording::trim_marks(state, report, now);
+    let moved = report.depends_on_moved_variable();
+    record::trim_marks(state, &report.declared, &report.comparison, moved, now);
     changed.recorded += recording.recorded();
     changed.forgotten += recording.forgotten();
     state.policy = match decided.policy_granted {

@@ -1,9 +1,9 @@
 //! The part of a run that changes something: all of it happens under the lease.
 
-use kedge_core::open_run::OpenRun;
-use kedge_core::report::{ChangeResult, Changed, Report};
+use kedge_core::compare::OpenRun;
+use kedge_core::report::{About, ChangeResult, Changed, Report};
 use kedge_core::state::State;
-use kedge_core::stored::run::{About, RequestCounts};
+use kedge_core::stored::run::RequestCounts;
 
 use crate::consent::Authorisation;
 use crate::execute::{self, Execution};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{join_all, join3};
+use kedge_core::compare::OpenRun;
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
-use kedge_core::open_run::OpenRun;
 use kedge_core::report::InvalidBundle;
 use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use kedge_core::compare::OpenRun;
 use kedge_core::model::ResourceKey;
-use kedge_core::open_run::OpenRun;
 use kedge_core::plan::{GuardName, resolve_allowed};
-use kedge_core::recording;
+use kedge_core::record;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::hold::UnreadHolds;
 
@@ -310,7 +310,7 @@ pub(crate) async fn resolve_keys<P: Random, S: Store>(
         .iter()
         .flat_map(|state| state.resources.keys());
     let keys = declared.resources.keys().chain(recorded);
-    recording::resolve(names, keys, recording::UNKNOWN_NAME).map_err(RunError::Name)
+    record::resolve(names, keys, record::UNKNOWN_NAME).map_err(RunError::Name)
 }
 
 /// Why what was agreed to is not what would be done, if so.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kedge_core::compare::drift_fingerprint;
 use kedge_core::compare::{Difference, Verdict};
 use kedge_core::model::ResourceKey;
-use kedge_core::plan::drift_fingerprint;
 use kedge_core::report::{ChangeResult, Outcome, Report};
 use kedge_core::state::{State, Watch};
 

@@ -2,9 +2,8 @@
 
 use kedge_core::change::Applied;
 use kedge_core::record;
-use kedge_core::report::{Changed, Report};
+use kedge_core::report::{About, Changed, Report};
 use kedge_core::state::{self, State};
-use kedge_core::stored::run::About;
 use kedge_core::stored::{COUNT_MAX, EncodeError};
 
 use crate::execute::prepare;

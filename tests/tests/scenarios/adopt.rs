@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use kedge_core::compare::{Cause, Verdict};
-use kedge_core::recording::{Adoption, Answer, Forgotten};
+use kedge_core::record::{Adoption, Answer, Forgotten};
 use kedge_core::render::{RenderOptions, check_text};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::RunError;

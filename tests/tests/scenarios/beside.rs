@@ -3,7 +3,7 @@
 
 use futures_util::future::{Either, join, select};
 use kedge_core::compare::{Cause, Difference, Verdict};
-use kedge_core::open_run::{OpenRun, Stage};
+use kedge_core::compare::{OpenRun, Stage};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::StateCommand;
 use kedge_tests::authority::Authorisation;

@@ -1,8 +1,8 @@
 //! Changes of which nobody heard how they ended, while the definitions go on: nothing of ours becomes
 //! somebody else's (semantics 8.1, 8.2), and what the provider does not show yet is no drift (3.6).
 
+use kedge_core::compare::Stage;
 use kedge_core::compare::{Cause, Verdict};
-use kedge_core::open_run::Stage;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::stack::{GMAIL, LEAVER, NODE, PUBLISHER, Stack, difference, verdict};

@@ -2,7 +2,7 @@
 //! what comes from them (semantics 4.6).
 
 use kedge_core::plan::MovedVariable;
-use kedge_core::recording::Answer;
+use kedge_core::record::Answer;
 use kedge_core::report::StackVerdict;
 use kedge_engine::StateCommand;
 use kedge_tests::pushed::{commit, notices};

@@ -7,7 +7,9 @@
 
 mod catching_up;
 mod doubt;
+mod drift;
 mod fields;
+mod open_run;
 mod ownership;
 mod resolve;
 mod seek;
@@ -15,6 +17,8 @@ mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use drift::{drift_fingerprint, drift_shows};
+pub use open_run::{OpenRun, Stage};
 pub use resolve::{Fate, Resolved};
 use seek::SeekLive;
 
@@ -24,7 +28,7 @@ use crate::model::{
     Declared, DeclaredResource, FieldName, IgnoreRule, Kind, Origin, Recorded, ResourceKey, Scope,
     Timestamp, Value, items, marked_stack,
 };
-use crate::state::State;
+use crate::stored::state::State;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::live::{ReadFailure, Reading};
 use crate::model::{
     FieldName, Fields, Kind, Recorded, ResourceKey, Scope, Timestamp, Value, has_items, items,
 };
-use crate::state::Intent;
+use crate::stored::state::Intent;
 
 /// What became of a change, as far as what is live tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

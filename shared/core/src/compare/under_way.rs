@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::{Cause, Comparison, Difference, FieldDifference, ItemDifference, Verdict, fields};
 use crate::change::Verb;
+use crate::compare::OpenRun;
 use crate::live::{FailureCode, LiveWorld, ReadFailure, Reading};
 use crate::model::{Declared, DeclaredResource, FieldName, ResourceKey, Value};
-use crate::open_run::OpenRun;
-use crate::state::{Intent, State};
+use crate::stored::state::{Intent, State};
 
 impl Comparison {
     /// Says of each resource that this run is changing, or was, that it is so.

@@ -14,7 +14,7 @@ use crate::change::{Edit, Verb};
 use crate::compare::Cause;
 use crate::model::{Allowance, Kind, OnMissing, Policy, ResourceKey, Timestamp};
 use crate::risk::Risk;
-use crate::state::AutomaticChange;
+use crate::stored::state::AutomaticChange;
 
 /// Who says that the plan may be carried out.
 #[derive(Debug, Clone, Copy)]

@@ -5,16 +5,13 @@
 //! serials, findings, unmanaged things, times. While a stack has no state its URL hashes have no
 //! lasting key, so then the digest covers only the shown part of a URL.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
 
 use super::{PlanInput, PlannedChange, PolicyChange, needs};
 use crate::change::Edit;
-use crate::compare::{Cause, Difference};
 use crate::live::Reading;
-use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value};
+use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value, short_hash};
 
 /// A plan's digest and the hashes of its parts, so that a moved plan can say what moved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,18 +44,18 @@ pub(super) fn summary(
 ) -> PlanSummary {
     let mut parts = BTreeMap::new();
     let policy = format!("{policy:?} {policy_change:?} {:?}", input.overrides);
-    parts.insert("policy".to_owned(), hash(&policy));
+    parts.insert("policy".to_owned(), short_hash(&policy));
     let mut order = format!("{}\n", input.declared.stack);
     for planned in changes {
         let name = planned.change.key.to_string();
         let _ = writeln!(order, "{name}");
-        parts.insert(name, hash(&change_text(input, planned)));
+        parts.insert(name, short_hash(&change_text(input, planned)));
     }
     for (name, part) in &parts {
         let _ = writeln!(order, "{name} {part}");
     }
     PlanSummary {
-        digest: hash(&order),
+        digest: short_hash(&order),
         parts,
     }
 }
@@ -144,68 +141,12 @@ fn value_text(value: &Value, salted: bool) -> String {
     }
 }
 
-/// Tells one drift of a resource from another: what was announced holds for that drift only.
-#[must_use]
-pub fn drift_fingerprint(difference: &Difference) -> String {
-    let mut text = format!("{:?}\n", difference.whole);
-    for field in &difference.fields {
-        let _ = writeln!(
-            text,
-            "{} {:?} {:?}",
-            field.field, field.declared, field.live
-        );
-    }
-    hash(&text)
-}
-
-/// What a drift shows, one text for each field, item or whole resource that live moved away from:
-/// less than before means that nothing moved since.
-#[must_use]
-pub fn drift_shows(difference: &Difference) -> BTreeSet<String> {
-    let is_drift = |cause| {
-        matches!(
-            cause,
-            Cause::Drifted | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted
-        )
-    };
-    let mut shows = BTreeSet::new();
-    if let Some(cause) = difference.whole {
-        shows.insert(hash(&format!("whole {cause:?}")));
-    }
-    let fields = difference.fields.iter();
-    for field in fields.filter(|field| is_drift(field.cause)) {
-        let name = &field.field;
-        if field.items.is_empty() {
-            shows.insert(hash(&format!("{name} {:?}", field.live)));
-        }
-        let items = field.items.iter().filter(|item| is_drift(item.cause));
-        // A condition is another drift than a member that is gone.
-        shows.extend(items.map(|one| match &one.condition {
-            None => hash(&format!("{name} {:?} {}", one.item, one.lacking)),
-            Some(words) => hash(&format!("{name} {:?} {words:?}", one.item)),
-        }));
-    }
-    let unhealthy = difference.unhealthy.iter();
-    shows.extend(unhealthy.map(|why| hash(&format!("unhealthy {why}"))));
-    shows
-}
-
 /// Tells one correction from another: the same key, verb and edits are the same correction.
 pub(super) fn correction_fingerprint(planned: &PlannedChange, edits: &[Edit]) -> String {
     let change = &planned.change;
-    hash(&format!(
+    short_hash(&format!(
         "{} {} {edits:?}",
         change.key,
         change.verb.as_str()
     ))
-}
-
-/// The first 16 hexadecimal digits of SHA-256.
-fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

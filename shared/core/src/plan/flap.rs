@@ -8,7 +8,7 @@ use super::{Authority, LeftReason, PlannedChange, Step};
 use crate::change::Edit;
 use crate::compare::Cause;
 use crate::model::{Guards, ResourceKey};
-use crate::state::AutomaticChange;
+use crate::stored::state::AutomaticChange;
 
 /// What automation did in the last day, by resource: there may be many of both.
 pub(super) struct MadeBefore<'a>(BTreeMap<&'a ResourceKey, Vec<&'a AutomaticChange>>);

@@ -25,21 +25,21 @@ use std::sync::Arc;
 pub use allowed::resolve_allowed;
 pub use authorise::{Authority, authorise};
 pub use decided::{Approved, Decided, DecidedChange, DecidedStep, Decision, Left};
-pub use digest::{PlanSummary, drift_fingerprint, drift_shows};
+pub use digest::PlanSummary;
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;
 pub use variables::MovedVariable;
 
 use crate::change::{Draft, Edit, Verb};
-use crate::compare::{Cause, Comparison, Difference, Verdict};
+use crate::compare::{Cause, Comparison, Difference, Verdict, drift_fingerprint};
 use crate::live::{Live, LiveWorld, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
 };
 use crate::risk::Risk;
-use crate::state::{Intent, State};
 use crate::stored::hold::{Hold, UnreadHolds};
+use crate::stored::state::{Intent, State};
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]

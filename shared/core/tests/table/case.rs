@@ -13,7 +13,7 @@ use kedge_core::model::{
     Timestamp, Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
-use kedge_core::recording::{adopt, forget};
+use kedge_core::record::{adopt, forget};
 use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::hold::Hold;
 use kedge_core::stored::run::RunRecord;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use kedge_core::compare::{OpenRun, Stage};
 use kedge_core::model::Timestamp;
-use kedge_core::open_run::{OpenRun, Stage};
 use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::lease as stored;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::open_run::{OpenRun, Stage};
+use crate::compare::{OpenRun, Stage};
 use crate::render::view::outside;
 
 /// `stage` tells which of the other keys there are.

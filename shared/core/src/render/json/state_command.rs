@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{carried, findings, hold, left, named, stopped, traffic_json};
 use crate::accept::{Accepted, Doing};
 use crate::model::ResourceKey;
-use crate::recording::{Answer, CommandOutcome};
+use crate::record::{Answer, CommandOutcome};
 use crate::render::Traffic;
 use crate::render::view::outside;
 use crate::report::{Changed, Report};

@@ -12,17 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{RenderOptions, Traffic};
 use crate::change::Verb;
 use crate::compare::{CompareInput, diff};
+use crate::compare::{OpenRun, Stage};
 use crate::definitions::{Bundle, ParseInput, Problems, parse};
 use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
 };
-use crate::open_run::{OpenRun, Stage};
 use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
 use crate::report::Report;
-use crate::state::{Applying, Intent, State, Watch};
 use crate::stored::hold::{Hold, Holds, UnreadHolds};
 use crate::stored::run::RunRecord;
+use crate::stored::state::{Applying, Intent, State, Watch};
 
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);

@@ -6,7 +6,7 @@ use crate::accept::{AcceptError, Accepted, Doing, accept};
 use crate::compare::Verdict;
 use crate::live::ScopeReading;
 use crate::plan::{Authority, authorise};
-use crate::recording::{self, Answer, CommandOutcome, MassAbsence, Recording};
+use crate::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
 use crate::render::{
     UnderWay, accept_json, accept_text, holds_json, holds_text, state_command_json,
     state_command_text,
@@ -24,7 +24,7 @@ fn with(world: &World, recording: Recording, answer: Answer) -> Report {
 fn adopted(world: &World) -> Report {
     let report = world.report();
     let (declared, live) = (&report.declared, &world.live);
-    let mut adoption = recording::adopt(
+    let mut adoption = record::adopt(
         declared,
         world.state.as_ref(),
         live,
@@ -39,7 +39,7 @@ fn forgotten(world: &World, keys: &[ResourceKey]) -> Report {
     let report = world.report();
     let keys = keys.iter().cloned().collect();
     let (recording, means) =
-        recording::forget(&report.declared, &world.live, &report.comparison, &keys);
+        record::forget(&report.declared, &world.live, &report.comparison, &keys);
     with(world, recording, Answer::Forgotten(means))
 }
 
@@ -90,7 +90,7 @@ fn what_is_not_read_is_not_gone() {
 
 fn retired(world: &World) -> Report {
     let (declared, state) =
-        recording::retiring(&world.declared().unwrap(), world.state.as_ref().unwrap());
+        record::retiring(&world.declared().unwrap(), world.state.as_ref().unwrap());
     let (state, live, none) = (Some(&state), &world.live, BTreeSet::new());
     let comparison = diff(CompareInput {
         declared: &declared,

@@ -8,7 +8,7 @@ use super::{blocks, frame};
 use crate::compare::Verdict;
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
 use crate::plan::Step;
-use crate::recording::{Adoption, Answer, CommandOutcome, Forgotten, MassAbsence};
+use crate::record::{Adoption, Answer, CommandOutcome, Forgotten, MassAbsence};
 use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
 use crate::report::Report;

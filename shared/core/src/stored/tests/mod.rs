@@ -15,9 +15,9 @@ use super::index::{Index, StoredIndex};
 use super::lease::{Lease, StoredLease};
 use super::run::{RunRecord, StoredRun};
 use crate::model::{Kind, StackName, Timestamp};
-use crate::state::Watch;
-use crate::state::stored::{self, StoredState};
-use crate::state::watch::StoredWatch;
+use crate::stored::state::Watch;
+use crate::stored::state::json::{self, StoredState};
+use crate::stored::state::watch::StoredWatch;
 
 /// One kind of stored object.
 struct Object {
@@ -71,12 +71,12 @@ fn refused(error: StoredError) -> Refused {
 
 /// All kinds. A new one belongs here.
 fn objects() -> [Object; 8] {
-    let state = String::from_utf8(stored::encode(&stored::tests::full_state()).unwrap()).unwrap();
+    let state = String::from_utf8(json::encode(&json::tests::full_state()).unwrap()).unwrap();
     [
         object::<StoredState>("state", &state, |bytes| {
-            let read = stored::decode(bytes, &dev());
+            let read = json::decode(bytes, &dev());
             let state = read.map_err(|error| Refused::of(&error, error.is_newer()))?;
-            Ok(stored::encode(&state).unwrap())
+            Ok(json::encode(&state).unwrap())
         }),
         object::<StoredWatch>("watch", include_str!("../samples/watch.json"), |bytes| {
             Ok(Watch::decode(bytes).map_err(refused)?.encode().unwrap())
@@ -316,16 +316,16 @@ fn what_is_within_bounds_is_one_step_from_what_is_too() {
 
 #[test]
 fn what_is_too_large_to_be_read_is_not_written() {
-    let mut state = stored::tests::full_state();
-    let with = |state: &mut crate::state::State, bytes: usize| {
+    let mut state = json::tests::full_state();
+    let with = |state: &mut crate::stored::state::State, bytes: usize| {
         state.variables = Some(["x".repeat(bytes)].into());
-        stored::encode(state)
+        json::encode(state)
     };
     let rest = with(&mut state, 1).unwrap().len() - 1;
-    let most = stored::BYTES_MAX - rest;
+    let most = json::BYTES_MAX - rest;
     let bytes = with(&mut state, most).unwrap();
-    assert_eq!(bytes.len(), stored::BYTES_MAX);
-    assert_eq!(stored::decode(&bytes, &dev()).unwrap(), state);
+    assert_eq!(bytes.len(), json::BYTES_MAX);
+    assert_eq!(json::decode(&bytes, &dev()).unwrap(), state);
     let error = with(&mut state, most + 1).unwrap_err();
     assert_eq!(
         error.to_string(),

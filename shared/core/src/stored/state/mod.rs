@@ -1,8 +1,8 @@
 //! What is recorded: Kedge's memory of one stack.
 //!
-//! `stored.rs` is the only file that knows the JSON form.
+//! `json.rs` is the only file that knows the JSON form.
 
-pub(crate) mod stored;
+pub(crate) mod json;
 pub(crate) mod watch;
 mod window;
 
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::stored::grant::Grant;
 use crate::stored::run::RunRecord;
 
-pub use stored::{BYTES_MAX, DecodeError, decode, encode};
+pub use json::{BYTES_MAX, DecodeError, decode, encode};
 pub use watch::Watch;
 pub use window::Window;
 

@@ -10,7 +10,7 @@ use crate::model::{
     ByField, FieldName, Fields, Kind, Recorded, ResourceKey, Settling, Timestamp, Value,
 };
 use crate::plan::Approved;
-use crate::state::{AutomaticChange, Intent, State};
+use crate::stored::state::{AutomaticChange, Intent, State};
 
 /// What state says of a change that begins (semantics 8.1). `shown_by` is when the provider shows it
 /// at the latest, if it is made.

@@ -1,35 +1,58 @@
-//! When a drift came about, as far as checks can tell (semantics 9.2).
+//! What tells one drift from another, and when each came about (semantics 6.2, 9.2).
+//!
+//! Checks remember both in [`Watch`], under the hashes that are made here.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
+use super::{Cause, Difference};
+use crate::model::{Timestamp, short_hash};
+use crate::stored::state::{Watch, Window};
 
-use super::Watch;
-use crate::compare::Difference;
-use crate::model::{ResourceKey, Timestamp};
-use crate::plan::{drift_fingerprint, drift_shows};
-use crate::stored::bounded::Time;
-
-/// The time in which a drift came about. It is found at the first sight of the drift and stays what it
-/// was then, while nothing moves that did not show before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// The last good read before the first sight; none if none is remembered.
-    pub after: Option<Timestamp>,
-    /// The first sight.
-    pub before: Timestamp,
-    /// What it showed, as hashes.
-    shows: BTreeSet<String>,
+/// Tells one drift of a resource from another: what was announced holds for that drift only.
+#[must_use]
+pub fn drift_fingerprint(difference: &Difference) -> String {
+    let mut text = format!("{:?}\n", difference.whole);
+    for field in &difference.fields {
+        let _ = writeln!(
+            text,
+            "{} {:?} {:?}",
+            field.field, field.declared, field.live
+        );
+    }
+    short_hash(&text)
 }
 
-/// A window as it is stored. Optional beside each drift: without it the drift has no earlier end.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StoredWindow {
-    after_ms: Option<Time>,
-    before_ms: Time,
-    shows: BTreeSet<String>,
+/// What a drift shows, one text for each field, item or whole resource that live moved away from:
+/// less than before means that nothing moved since.
+#[must_use]
+pub fn drift_shows(difference: &Difference) -> BTreeSet<String> {
+    let is_drift = |cause| {
+        matches!(
+            cause,
+            Cause::Drifted | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted
+        )
+    };
+    let mut shows = BTreeSet::new();
+    if let Some(cause) = difference.whole {
+        shows.insert(short_hash(&format!("whole {cause:?}")));
+    }
+    let fields = difference.fields.iter();
+    for field in fields.filter(|field| is_drift(field.cause)) {
+        let name = &field.field;
+        if field.items.is_empty() {
+            shows.insert(short_hash(&format!("{name} {:?}", field.live)));
+        }
+        let items = field.items.iter().filter(|item| is_drift(item.cause));
+        // A condition is another drift than a member that is gone.
+        shows.extend(items.map(|one| match &one.condition {
+            None => short_hash(&format!("{name} {:?} {}", one.item, one.lacking)),
+            Some(words) => short_hash(&format!("{name} {:?} {words:?}", one.item)),
+        }));
+    }
+    let unhealthy = difference.unhealthy.iter();
+    shows.extend(unhealthy.map(|why| short_hash(&format!("unhealthy {why}"))));
+    shows
 }
 
 impl Watch {
@@ -58,40 +81,11 @@ impl Watch {
     }
 }
 
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
-            Some(after) => write!(f, "changed between {after} and {}", self.before),
-            None => write!(f, "changed before {}", self.before),
-        }
-    }
-}
-
-pub(super) fn store(windows: &BTreeMap<ResourceKey, Window>) -> BTreeMap<String, StoredWindow> {
-    let one = |(key, window): (&ResourceKey, &Window)| {
-        let stored = StoredWindow {
-            after_ms: window.after.map(Time::from),
-            before_ms: window.before.into(),
-            shows: window.shows.clone(),
-        };
-        (key.to_string(), stored)
-    };
-    windows.iter().map(one).collect()
-}
-
-pub(super) fn load(stored: StoredWindow) -> Window {
-    Window {
-        after: stored.after_ms.map(Timestamp::from),
-        before: stored.before_ms.into(),
-        shows: stored.shows,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::{Cause, FieldDifference, Verdict};
-    use crate::model::{FieldName, Value};
+    use crate::compare::{FieldDifference, Verdict};
+    use crate::model::{FieldName, ResourceKey, Value};
 
     #[test]
     fn what_was_put_back_and_moved_again_came_about_anew() {

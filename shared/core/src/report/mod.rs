@@ -1,19 +1,22 @@
 //! What a run found and did, as one value: what every renderer shows and every exit code says.
 
+mod run_record;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::compare::{Cause, Comparison, Difference, Verdict};
+use crate::compare::{Cause, Comparison, Difference, OpenRun, Verdict};
 use crate::definitions::Problems;
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
-use crate::open_run::OpenRun;
 use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
-use crate::recording::CommandOutcome;
-use crate::state::Window;
+use crate::record::CommandOutcome;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::run::Interrupted;
+use crate::stored::state::Window;
+
+pub use run_record::About;
 
 /// How a stack stands (semantics 1). Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -363,9 +366,9 @@ impl Report {
         self.decided.variables_granted && self.command.is_none() && self.settles_variables()
     }
 
-    /// Tells the resources of which it is not known here what is declared, after this run too: they
-    /// depend on a variable that moved (semantics 4.6).
-    pub fn doubts(&self) -> impl Fn(&ResourceKey) -> bool + '_ {
+    /// Tells the resources that depend on a variable that moved: what is declared of them is not known
+    /// here, after this run too (semantics 4.6).
+    pub fn depends_on_moved_variable(&self) -> impl Fn(&ResourceKey) -> bool + '_ {
         let any = !self.plan.variables.is_empty() && !self.follows_variables();
         move |key| any && self.plan.variable_of(&self.declared, key).is_some()
     }

@@ -1,0 +1,78 @@
+//! What a command about state comes to: adopt, forget, refresh, confirm an absence, retire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Adoption, Forgotten, MassAbsence, Recording};
+use crate::model::{Declared, ResourceKey};
+use crate::stored::state::State;
+
+/// What a verb that was asked for comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOutcome {
+    /// What it writes into state alone.
+    pub recording: Recording,
+    /// What else there is to say of it.
+    pub answer: Answer,
+}
+
+/// What is said of a name that fits nothing, where all that a stack knows can be named.
+pub const UNKNOWN_NAME: &str = "is neither declared nor recorded";
+
+/// What there is to say of a verb that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of `refresh`.
+    Refreshed,
+    /// Of `adopt`.
+    Adopted(Adoption),
+    /// Of `forget`: what it means of each.
+    Forgotten(BTreeMap<ResourceKey, Forgotten>),
+    /// Of `refresh --confirm-absence`: what is gone all at once.
+    Absent(MassAbsence),
+    /// Of `retire`: how many declared resources are live and not recorded, so that they are left.
+    Retired {
+        /// How many.
+        unrecorded: usize,
+    },
+}
+
+/// Finds the resources that a person named, by key or short name. `unfit` says of a name what it is if
+/// none of them has it: "is not recorded".
+///
+/// # Errors
+/// When a name fits none of them, or more than one.
+pub fn resolve<'a>(
+    names: &[String],
+    keys: impl Iterator<Item = &'a ResourceKey> + Clone,
+    unfit: &str,
+) -> Result<BTreeSet<ResourceKey>, String> {
+    let one = |name: &String| {
+        let found: BTreeSet<&ResourceKey> =
+            keys.clone().filter(|key| key.answers_to(name)).collect();
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
+            (None, _) => Err(format!("`{name}` {unfit}")),
+            (Some(key), None) => Ok(key.clone()),
+            (Some(first), Some(second)) => {
+                let rest = found.map(|key| format!(" or {key}"));
+                let rest: String = rest.collect();
+                Err(format!("`{name}` may mean {first} or {second}{rest}"))
+            }
+        }
+    };
+    names.iter().map(one).collect()
+}
+
+/// What a stack's definitions and policy are while it is retired: nothing is declared, so that
+/// everything recorded is withdrawn, whatever variables are set here, and withdrawing may delete.
+#[must_use]
+pub fn retiring(declared: &Declared, state: &State) -> (Declared, State) {
+    let (mut declared, mut state) = (declared.clone(), state.clone());
+    declared.resources.clear();
+    declared.config_keys.clear();
+    declared.variables.clear();
+    declared.ignore_rules.clear();
+    declared.policy.prune = true;
+    state.policy.prune = true;
+    (declared, state)
+}

@@ -1,0 +1,92 @@
+//! Forgetting: a record is dropped, and the resource stays as it is (semantics 7.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Recording;
+use crate::compare::Comparison;
+use crate::live::{LiveWorld, Reading};
+use crate::model::{Declared, ResourceKey};
+
+/// What forgetting a resource means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Forgotten {
+    /// It is no longer declared: it stays where it is and is nobody's.
+    Unmanaged,
+    /// It is no longer declared and gone already.
+    Gone,
+    /// It is declared and live as declared: the next run records it again.
+    RecordedAgain,
+    /// It is declared, live and different: it is not adopted, and waits for a person.
+    NotAdopted,
+    /// It is declared and not there: it counts as new, and a deploy creates it.
+    New,
+    /// It could not be read: what it is afterwards is seen when it can.
+    Unread,
+}
+
+impl Forgotten {
+    /// What a person is told before they agree: a sentence without a final stop.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Unmanaged => "it stays as it is, unmanaged: nothing watches it any longer",
+            Self::Gone => "it is gone already, and nothing misses it any longer",
+            Self::RecordedAgain => {
+                "it is declared still, so the next run records it again; take it out of the \
+                 definitions first"
+            }
+            Self::NotAdopted => {
+                "it is declared still: it is not adopted then, and waits for `kedge adopt` or a \
+                 person's `kedge up`"
+            }
+            Self::New => {
+                "it is declared still and not there: it counts as new then, and a deploy creates it"
+            }
+            Self::Unread => "it could not be read: what it is then is seen when it can",
+        }
+    }
+
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmanaged => "unmanaged",
+            Self::Gone => "gone",
+            Self::RecordedAgain => "recorded-again",
+            Self::NotAdopted => "not-adopted",
+            Self::New => "new",
+            Self::Unread => "unread",
+        }
+    }
+}
+
+/// Drops the records of these resources, and leaves the resources as they are (semantics 7.3).
+#[must_use]
+pub fn forget(
+    declared: &Declared,
+    live: &LiveWorld,
+    comparison: &Comparison,
+    keys: &BTreeSet<ResourceKey>,
+) -> (Recording, BTreeMap<ResourceKey, Forgotten>) {
+    let mut recording = Recording::of(comparison);
+    recording
+        .records
+        .extend(keys.iter().map(|key| (key.clone(), None)));
+    let meaning = |key: &ResourceKey| {
+        let is_declared = declared.resources.contains_key(key);
+        let differs = || {
+            let difference = comparison.differences.get(key);
+            difference.is_some_and(|one| !one.fields.is_empty() || !one.ignored.is_empty())
+        };
+        match (live.reading(key), is_declared) {
+            (None | Some(Reading::Unknown(_)), _) => Forgotten::Unread,
+            (Some(Reading::Absent), false) => Forgotten::Gone,
+            (Some(Reading::Present(_)), false) => Forgotten::Unmanaged,
+            (Some(Reading::Absent), true) => Forgotten::New,
+            (Some(Reading::Present(_)), true) if differs() => Forgotten::NotAdopted,
+            (Some(Reading::Present(_)), true) => Forgotten::RecordedAgain,
+        }
+    };
+    let meanings = keys.iter().map(|key| (key.clone(), meaning(key)));
+    (recording, meanings.collect())
+}
