@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use kedge_core::compare::{CompareInput, Comparison, diff};
+use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
@@ -151,7 +151,7 @@ fn parsed(bundle: &Bundle, stack: &StackName) -> Result<Declared, Problems> {
 }
 
 fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
-    diff(CompareInput {
+    compare(CompareInput {
         declared,
         state,
         live,

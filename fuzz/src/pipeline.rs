@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::compare::{CompareInput, Comparison, diff};
+use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, parse};
 use kedge_core::live::{Live, LiveWorld, Reading};
 use kedge_core::model::{Declared, Salt, StackName, Timestamp};
@@ -177,7 +177,7 @@ pub(crate) fn run(
 }
 
 fn compared(declared: &Declared, state: Option<&State>, live: &LiveWorld) -> (Comparison, Plan) {
-    let comparison = diff(CompareInput {
+    let comparison = compare(CompareInput {
         declared,
         state,
         live,

@@ -13,7 +13,7 @@ mod edges {
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
-use kedge_core::compare::{Cause, CompareInput, Comparison, Verdict, diff};
+use kedge_core::compare::{Cause, CompareInput, Comparison, Verdict, compare};
 use kedge_core::definitions::{Bundle, ParseInput, parse};
 use kedge_core::live::{FailureCode, Live, LiveWorld, ReadFailure, ScopeReading};
 use kedge_core::model::{
@@ -127,7 +127,7 @@ impl World {
     }
 
     fn diff(&self, now: Timestamp) -> Comparison {
-        diff(CompareInput {
+        compare(CompareInput {
             declared: &self.declared,
             state: Some(&self.state),
             live: &self.live,

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::{Applied, Verb};
-use kedge_core::compare::{CompareInput, Comparison, Verdict, diff};
+use kedge_core::compare::{CompareInput, Comparison, Verdict, compare};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{
     Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin,
@@ -199,7 +199,7 @@ fn planned_of(
     now: Timestamp,
 ) -> (Comparison, Plan) {
     let state = Some(state);
-    let comparison = diff(CompareInput {
+    let comparison = compare(CompareInput {
         declared,
         state,
         live,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kedge_core::compare::{CompareInput, Comparison, Difference, Fate, Resolved, Verdict, diff};
+use kedge_core::compare::{CompareInput, Comparison, Difference, Fate, Resolved, Verdict, compare};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
     Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
@@ -36,7 +36,7 @@ impl Truths<'_> {
 
     fn compare(&self) -> Comparison {
         let (declared, state, live) = (self.declared, self.state, &self.observed.live);
-        let mut comparison = diff(CompareInput {
+        let mut comparison = compare(CompareInput {
             declared,
             state,
             live,

@@ -104,7 +104,7 @@ fn is_old(field: &FieldDifference, settling: &Settling) -> bool {
         && settling.is_from_before(&field.field, field.live.as_ref())
 }
 
-/// Whether an item is, or lacks, as before our own write. ResourceComparison under a condition does not: that is
+/// Whether an item is, or lacks, as before our own write. One under a condition does not: that is
 /// somebody's doing.
 fn is_old_item(field: &FieldDifference, settling: &Settling, item: &ItemDifference) -> bool {
     item.cause == Cause::Drifted

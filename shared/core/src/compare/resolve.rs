@@ -35,7 +35,7 @@ impl Fate {
     }
 }
 
-/// ResourceComparison such change, resolved.
+/// Such a change, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// What became of it.
@@ -266,11 +266,11 @@ fn shows_items(
 pub(super) fn doubted_deletions(
     input: CompareInput<'_>,
     resolved: &BTreeMap<ResourceKey, Resolved>,
-    doubts: &BTreeMap<Scope, ReadFailure>,
+    absences: &BTreeMap<Scope, ReadFailure>,
 ) -> Vec<(ResourceKey, Resolved)> {
     let is_doubted = |(key, one): &(&ResourceKey, &Resolved)| {
         one.record == Some(None)
-            && doubts.contains_key(key.scope())
+            && absences.contains_key(key.scope())
             && input.live.reading(key) == Some(Reading::Absent)
     };
     let doubted = resolved.iter().filter(is_doubted);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     /// What became of it and what is recorded then: `=` as before, `-` nothing.
-    fn judge(kind: Kind, intent: &Intent, stored: &str, live: &str) -> (Fate, String) {
+    fn resolved_as(kind: Kind, intent: &Intent, stored: &str, live: &str) -> (Fate, String) {
         let resolved = resolve(kind, intent, stored, live);
         let record = match resolved.record {
             None => "=".to_owned(),
@@ -411,7 +411,7 @@ mod tests {
             (Delete, "r=1", "-", LATER, "-", "-", Made, "="),
         ] {
             let intent = intent(verb, from, to, later);
-            let found = judge(Kind::KafkaTopic, &intent, stored, live);
+            let found = resolved_as(Kind::KafkaTopic, &intent, stored, live);
             let row = format!("{verb:?} {from} -> {to}, {stored}, {live}");
             assert_eq!(found, (fate, record.to_owned()), "{row}");
         }
@@ -461,7 +461,7 @@ mod tests {
                 items => format!("members={items}"),
             };
             let intent = intent(verb, &set(from), &set(to), later);
-            let found = judge(Kind::PubsubBinding, &intent, &set(stored), &set(live));
+            let found = resolved_as(Kind::PubsubBinding, &intent, &set(stored), &set(live));
             let row = format!("{verb:?} {from} -> {to}, {stored}, {live}");
             assert_eq!(found, (fate, record.to_owned()), "{row}");
         }
@@ -472,12 +472,12 @@ mod tests {
         let attempt = |to| intent(Verb::Update, "r=1", to, OVER);
         let third = attempt("r=4").after(attempt("r=3").after(attempt("r=2")));
         for (live, record) in [("r=2", "r=2"), ("r=3", "r=3"), ("r=4", "r=4"), ("r=5", "=")] {
-            let found = judge(Kind::KafkaTopic, &third, "r=1", live);
+            let found = resolved_as(Kind::KafkaTopic, &third, "r=1", live);
             assert_eq!(found.1, record, "{live}");
         }
         let attempt = |to| intent(Verb::Create, "-", to, OVER);
         let second = attempt("r=2 s=2").after(attempt("r=1 s=1"));
-        let found = judge(Kind::KafkaTopic, &second, "-", "r=1 s=1");
+        let found = resolved_as(Kind::KafkaTopic, &second, "-", "r=1 s=1");
         assert_eq!(found, (Fate::Made, "r=1 s=1".to_owned()));
     }
 }

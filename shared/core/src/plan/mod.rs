@@ -9,12 +9,14 @@ mod allowed;
 mod authorise;
 mod decided;
 mod digest;
+mod finding;
 mod flap;
 mod guard;
 mod hold;
 mod in_force;
 mod left;
 mod lost;
+mod planned;
 mod steps;
 mod variables;
 
@@ -26,18 +28,19 @@ pub use allowed::resolve_allowed;
 pub use authorise::{Authority, authorise};
 pub use decided::{Approved, Decided, DecidedChange, DecidedStep, Decision, Left};
 pub use digest::PlanSummary;
+pub use finding::{Finding, FindingKind};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
 pub use left::LeftReason;
+pub use planned::{PlannedChange, Step};
 pub use variables::MovedVariable;
 
-use crate::change::{Draft, Edit, Verb};
+use crate::change::{Draft, Verb};
 use crate::compare::{Cause, Comparison, Difference, Verdict, drift_fingerprint};
 use crate::live::{Live, LiveWorld, Reading};
 use crate::model::{
     Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
 };
-use crate::risk::Risk;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::state::{Intent, State};
 
@@ -58,116 +61,6 @@ pub struct PlanInput<'a> {
     pub holds: &'a [Hold],
     /// Why holds could not be read, if so: then everything is held.
     pub holds_unread: Option<&'a UnreadHolds>,
-}
-
-/// A planned step of a change, with what it risks. A create or delete has one step without an edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// What exactly; none when the whole resource is made or deleted.
-    pub edit: Option<Edit>,
-    /// Why.
-    pub cause: Cause,
-    /// How bad it can be.
-    pub risk: Risk,
-    /// What would be lost or felt; empty if nothing.
-    pub says: String,
-    /// Whether it takes deleting the resource and making it again.
-    pub replaces: bool,
-    /// Whether it can't be undone: automation makes it only for an edit (semantics 6.2).
-    pub one_way: bool,
-}
-
-/// A change of the plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedChange {
-    /// What is changed; its edits stand in the steps.
-    pub change: Draft,
-    /// The steps, at least one.
-    pub steps: Vec<Arc<Step>>,
-    /// Changes that are made all or none: a Pub/Sub topic with its binding and its orphaned
-    /// subscription bears the topic's key (semantics 8.3).
-    pub composite: Option<ResourceKey>,
-    /// Resources that must be there first and are not.
-    pub needs: Vec<ResourceKey>,
-    /// Whether the resource never was: guards count these apart.
-    pub first_create: bool,
-    /// What automation does when it is missing.
-    pub on_missing: OnMissing,
-    /// Whether its scope was read whole.
-    pub scope_read: bool,
-    /// Tells this drift from another of the same resource, for what was announced.
-    pub drift_fingerprint: String,
-    /// What ignore rules that ended were about: a field, or (none) the whole resource.
-    pub ended_rules: Vec<Option<FieldName>>,
-    /// A variable of the environment that it depends on and that moved: what is declared of it is not
-    /// known here.
-    pub variable: Option<MovedVariable>,
-}
-
-impl PlannedChange {
-    /// The worst of its steps.
-    #[must_use]
-    pub fn risk(&self) -> Risk {
-        self.steps
-            .iter()
-            .map(|step| step.risk)
-            .max()
-            .unwrap_or(Risk::Safe)
-    }
-}
-
-/// Sorts of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FindingKind {
-    /// The provider can't.
-    Impossible,
-    /// An address nobody declared, on a node that is not `exclusive`.
-    NotExclusive,
-    /// Another stack's, or in the way.
-    Blocked,
-    /// Our own change has no effect.
-    DidNotTake,
-    /// Recorded and live, no longer declared, and `prune` is off.
-    Orphan,
-    /// It depends on another resource, which could not be read.
-    DependsOn,
-    /// A person holds it, or what it depends on.
-    Held,
-    /// The provider says that it does not do its work, and nothing that is declared puts that right.
-    Unhealthy,
-    /// A member holds the role under a condition that a person set.
-    Condition,
-}
-
-impl FindingKind {
-    /// The word in JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Impossible => "impossible",
-            Self::NotExclusive => "not-exclusive",
-            Self::Blocked => "blocked",
-            Self::DidNotTake => "did-not-take",
-            Self::Orphan => "orphan",
-            Self::DependsOn => "depends-on",
-            Self::Held => "held",
-            Self::Unhealthy => "unhealthy",
-            Self::Condition => "condition",
-        }
-    }
-}
-
-/// Something said, not done, whoever asks (semantics 6.6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// About what.
-    pub key: ResourceKey,
-    /// Which field, if one.
-    pub field: Option<FieldName>,
-    /// Of what sort.
-    pub kind: FindingKind,
-    /// What there is to say: one sentence without a final stop.
-    pub message: String,
 }
 
 /// The plan of one stack.

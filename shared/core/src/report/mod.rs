@@ -1,210 +1,26 @@
-//! What a run found and did, as one value: what every renderer shows and every exit code says.
+//! What a run found and did, as one value: every page shows it, and every exit code says it.
+//!
+//! Nothing is decided here. Pages are in [`crate::render`], what is kept of a run in `run_record.rs`.
 
+mod outcome;
 mod run_record;
+mod stack_verdict;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::compare::{Cause, Comparison, Difference, OpenRun, Verdict};
 use crate::definitions::Problems;
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
-use crate::plan::{Approved, Decided, Finding, FindingKind, Plan};
+use crate::plan::{Decided, Finding, FindingKind, Plan};
 use crate::record::CommandOutcome;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::hold::{Hold, UnreadHolds};
-use crate::stored::run::Interrupted;
 use crate::stored::state::Window;
 
+pub use outcome::{ChangeResult, Changed, Outcome};
 pub use run_record::About;
-
-/// How a stack stands (semantics 1). Ordered from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StackVerdict {
-    /// Nothing differs, or only what settles.
-    Clean,
-    /// It has no state yet.
-    NotAdopted,
-    /// The definitions were edited, or a variable that they use moved.
-    Pending,
-    /// Something moved without us.
-    Drifted,
-    /// Something could not be read.
-    Incomplete,
-    /// The definitions can't be used.
-    Invalid,
-}
-
-impl StackVerdict {
-    /// The word in JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::NotAdopted => "not-adopted",
-            Self::Pending => "pending",
-            Self::Drifted => "drifted",
-            Self::Incomplete => "incomplete",
-            Self::Invalid => "invalid",
-        }
-    }
-
-    /// The exit code (semantics 9.5). `only_drift` is `--fail-on drift`.
-    #[must_use]
-    pub fn exit_code(self, only_drift: bool) -> u8 {
-        match self {
-            Self::Clean => 0,
-            Self::NotAdopted | Self::Pending if only_drift => 0,
-            Self::NotAdopted | Self::Pending | Self::Drifted => 2,
-            Self::Incomplete | Self::Invalid => 3,
-        }
-    }
-}
-
-impl fmt::Display for StackVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.as_str().to_uppercase().replace('-', " "))
-    }
-}
-
-/// How a change ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was made.
-    Done,
-    /// It can't be made until somebody does something.
-    Blocked {
-        /// Why.
-        reason: String,
-        /// What to do about it.
-        fix: Option<String>,
-    },
-    /// It was not made; a later run may try again.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-    /// Nobody knows; the next run finds out.
-    Unknown {
-        /// Why.
-        reason: String,
-    },
-    /// It was not begun.
-    NotBegun {
-        /// Why.
-        reason: String,
-    },
-    /// It was not begun since a person holds it, or what it belongs with: nothing failed.
-    Held {
-        /// Who, until when, and why.
-        reason: String,
-    },
-}
-
-impl Outcome {
-    /// The word in JSON and messages.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Blocked { .. } => "blocked",
-            Self::Failed { .. } => "failed",
-            Self::Unknown { .. } => "unknown",
-            Self::NotBegun { .. } => "not-begun",
-            Self::Held { .. } => "held",
-        }
-    }
-
-    /// Why, for all but what is done.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Done => None,
-            Self::Blocked { reason, .. }
-            | Self::Failed { reason }
-            | Self::Unknown { reason }
-            | Self::NotBegun { reason }
-            | Self::Held { reason } => Some(reason),
-        }
-    }
-}
-
-/// One change of a run and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeResult {
-    /// The change.
-    pub approved: Approved,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-impl ChangeResult {
-    /// Of which resource.
-    #[must_use]
-    pub fn key(&self) -> &ResourceKey {
-        &self.approved.change.key
-    }
-}
-
-/// What an apply did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changed {
-    /// The run.
-    pub run: String,
-    /// The changes, in the order in which they ended.
-    pub results: Vec<ChangeResult>,
-    /// Resources recorded without a provider write.
-    pub recorded: usize,
-    /// Records dropped without a provider write.
-    pub forgotten: usize,
-    /// Whether it began a retired stack anew (semantics 7.5).
-    pub began_anew: bool,
-    /// The serial of the state it wrote; none if it wrote none.
-    pub serial: Option<u64>,
-    /// The run before it that never said how its changes ended, if there was one.
-    pub interrupted: Option<Interrupted>,
-    /// Why it stopped before its end, if it did.
-    pub stopped: Option<String>,
-    /// What moved meanwhile, so that it is worth running again: reads on after "run again: ".
-    pub run_again: Vec<&'static str>,
-}
-
-impl Changed {
-    /// How many changes were made.
-    #[must_use]
-    pub fn done(&self) -> usize {
-        self.results
-            .iter()
-            .filter(|carried| carried.outcome == Outcome::Done)
-            .count()
-    }
-
-    /// Whether the run went to its end and every change that was approved was made.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.stopped.is_none() && self.done() == self.results.len()
-    }
-
-    /// Whether a change was not made for another reason than a hold.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        let is_fine = |carried: &ChangeResult| {
-            matches!(carried.outcome, Outcome::Done | Outcome::Held { .. })
-        };
-        !self.results.iter().all(is_fine)
-    }
-
-    /// Who holds what the run was to change, until when, and why, where a hold stopped it.
-    #[must_use]
-    pub fn held_by(&self) -> Option<&str> {
-        self.results
-            .iter()
-            .find_map(|carried| match &carried.outcome {
-                Outcome::Held { reason } => Some(reason.as_str()),
-                _ => None,
-            })
-    }
-}
+pub use stack_verdict::StackVerdict;
 
 /// The stored definitions could not be used, and the report goes by the last good ones.
 #[derive(Debug, Clone, PartialEq, Eq)]

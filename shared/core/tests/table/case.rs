@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
-use kedge_core::compare::{CompareInput, Comparison, Difference, diff};
+use kedge_core::compare::{CompareInput, Comparison, Difference, compare};
 use kedge_core::live::{
     Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
 };
@@ -199,7 +199,7 @@ impl Case {
     }
 
     fn compare(&self, declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
-        diff(CompareInput {
+        compare(CompareInput {
             declared,
             state,
             live,
@@ -224,7 +224,7 @@ impl Case {
         let declared = self.declared(policy);
         let state = self.state(policy);
         let live = self.live_world();
-        let comparison = diff(CompareInput {
+        let comparison = compare(CompareInput {
             declared: &declared,
             state: state.as_ref(),
             live: &live,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{RenderOptions, Traffic};
 use crate::change::Verb;
-use crate::compare::{CompareInput, diff};
+use crate::compare::{CompareInput, compare};
 use crate::compare::{OpenRun, Stage};
 use crate::definitions::{Bundle, ParseInput, Problems, parse};
 use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
@@ -196,7 +196,7 @@ impl World {
     fn judge(&self, allow: Option<&[&str]>) -> Report {
         let declared = self.declared().unwrap();
         let (state, live, none) = (self.state.as_ref(), &self.live, BTreeSet::new());
-        let mut comparison = diff(CompareInput {
+        let mut comparison = compare(CompareInput {
             declared: &declared,
             state,
             live,

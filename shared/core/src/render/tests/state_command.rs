@@ -92,7 +92,7 @@ fn retired(world: &World) -> Report {
     let (declared, state) =
         record::retiring(&world.declared().unwrap(), world.state.as_ref().unwrap());
     let (state, live, none) = (Some(&state), &world.live, BTreeSet::new());
-    let comparison = diff(CompareInput {
+    let comparison = compare(CompareInput {
         declared: &declared,
         state,
         live,

@@ -1,19 +1,22 @@
-//! The stored JSON of state. The only file that knows it.
+//! The stored JSON of state; nothing else knows it.
 //!
 //! Read and written by [`crate::stored::format`], which says how a key is added.
+
+mod policy;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use policy::{StoredPolicy, load_policy, store_policy};
+use values::{StoredFields, StoredRecord, load_fields, load_record, store_fields, store_record};
+
 use super::{Applying, AutomaticChange, Intent, State};
 use crate::change::Verb;
-use crate::model::{
-    Allowance, FieldName, Fields, Guards, OnMissing, Policy, Recorded, ResourceKey, Salt,
-    SealedUrl, Settling, StackName, Timestamp, Value,
-};
-use crate::stored::bounded::{Count, Span, Time};
+use crate::model::{ResourceKey, Salt, StackName, Timestamp};
+use crate::stored::bounded::{Count, Time};
 use crate::stored::format::{Format, Stored, read, write};
 use crate::stored::run::RunRecord;
 use crate::stored::{EncodeError, StoredError};
@@ -86,42 +89,6 @@ pub(crate) struct StoredState {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredPolicy {
-    correct: String,
-    deploy: String,
-    correct_after_ms: Span,
-    on_missing: Option<String>,
-    protected: bool,
-    prune: bool,
-    changes_max: u32,
-    share_percent_max: u32,
-    creates_max: u32,
-    daily_automatic_max: u32,
-}
-
-type StoredFields = BTreeMap<String, StoredValue>;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredRecord {
-    fields: StoredFields,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    settling: Option<StoredSettling>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pending_adoption: StoredFields,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredSettling {
-    made: bool,
-    before: BTreeMap<String, Vec<Option<StoredValue>>>,
-    until_ms: Time,
-    retried: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StoredApplying {
     run: RunRecord,
     is_told: bool,
@@ -149,23 +116,6 @@ struct StoredAutomatic {
     key: String,
     fingerprint: String,
     first_create: bool,
-}
-
-/// Externally tagged, since serde buffers other forms and loses where an error was.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum StoredValue {
-    Int(i64),
-    Bool(bool),
-    Text(String),
-    Ratio(i64),
-    Duration(i64),
-    Set(Vec<String>),
-    Url {
-        shown: String,
-        sealed: Option<String>,
-    },
-    Mixed(BTreeMap<String, StoredValue>),
 }
 
 /// Writes a state as JSON, the same bytes for the same state.
@@ -283,179 +233,6 @@ fn load_salt(text: &str) -> Result<Salt, DecodeError> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| no_sense("the salt"))?;
     }
     Ok(Salt(salt))
-}
-
-fn store_policy(policy: &Policy) -> StoredPolicy {
-    let Policy {
-        correct,
-        deploy,
-        correct_after_ms,
-        on_missing,
-        protected,
-        prune,
-        guards,
-    } = policy;
-    let Guards {
-        changes_max,
-        share_percent_max,
-        creates_max,
-        daily_automatic_max,
-    } = guards;
-    StoredPolicy {
-        correct: correct.as_str().to_owned(),
-        deploy: deploy.as_str().to_owned(),
-        correct_after_ms: Span(*correct_after_ms),
-        on_missing: on_missing.map(|rule| rule.as_str().to_owned()),
-        protected: *protected,
-        prune: *prune,
-        changes_max: *changes_max,
-        share_percent_max: *share_percent_max,
-        creates_max: *creates_max,
-        daily_automatic_max: *daily_automatic_max,
-    }
-}
-
-fn load_policy(stored: StoredPolicy) -> Result<Policy, DecodeError> {
-    let allowance = |text: &str| match text {
-        "none" => Ok(Allowance::None),
-        "safe" => Ok(Allowance::Safe),
-        "disruptive" => Ok(Allowance::Disruptive),
-        other => Err(invalid_value("policy", other)),
-    };
-    let on_missing = match stored.on_missing.as_deref() {
-        None => None,
-        Some("alert") => Some(OnMissing::Alert),
-        Some("recreate") => Some(OnMissing::Recreate),
-        Some(other) => return Err(invalid_value("policy", other)),
-    };
-    Ok(Policy {
-        correct: allowance(&stored.correct)?,
-        deploy: allowance(&stored.deploy)?,
-        correct_after_ms: stored.correct_after_ms.0,
-        on_missing,
-        protected: stored.protected,
-        prune: stored.prune,
-        guards: Guards {
-            changes_max: stored.changes_max,
-            share_percent_max: stored.share_percent_max,
-            creates_max: stored.creates_max,
-            daily_automatic_max: stored.daily_automatic_max,
-        },
-    })
-}
-
-fn store_fields(fields: &Fields) -> StoredFields {
-    fields
-        .iter()
-        .map(|(name, value)| (name.to_string(), store_value(value)))
-        .collect()
-}
-
-fn load_fields(stored: StoredFields) -> Fields {
-    stored
-        .into_iter()
-        .map(|(name, value)| (FieldName::new(name), load_value(value)))
-        .collect()
-}
-
-fn store_value(value: &Value) -> StoredValue {
-    match value {
-        Value::Int(number) => StoredValue::Int(*number),
-        Value::Bool(flag) => StoredValue::Bool(*flag),
-        Value::Text(text) => StoredValue::Text(text.clone()),
-        Value::Ratio(billionths) => StoredValue::Ratio(*billionths),
-        Value::Duration(nanos) => StoredValue::Duration(*nanos),
-        Value::Set(set) => StoredValue::Set(set.iter().cloned().collect()),
-        Value::Url(SealedUrl { shown, sealed }) => StoredValue::Url {
-            shown: shown.clone(),
-            sealed: sealed.clone(),
-        },
-        Value::Mixed(parts) => StoredValue::Mixed(
-            parts
-                .iter()
-                .map(|(at, value)| (at.clone(), store_value(value)))
-                .collect(),
-        ),
-    }
-}
-
-fn load_value(stored: StoredValue) -> Value {
-    match stored {
-        StoredValue::Int(number) => Value::Int(number),
-        StoredValue::Bool(flag) => Value::Bool(flag),
-        StoredValue::Text(text) => Value::Text(text),
-        StoredValue::Ratio(billionths) => Value::Ratio(billionths),
-        StoredValue::Duration(nanos) => Value::Duration(nanos),
-        StoredValue::Set(items) => Value::Set(items.into_iter().collect()),
-        StoredValue::Url { shown, sealed } => Value::Url(SealedUrl { shown, sealed }),
-        StoredValue::Mixed(parts) => Value::Mixed(
-            parts
-                .into_iter()
-                .map(|(at, value)| (at, load_value(value)))
-                .collect(),
-        ),
-    }
-}
-
-fn store_record(record: &Recorded) -> StoredRecord {
-    let Recorded {
-        fields,
-        settling,
-        pending_adoption,
-    } = record;
-    StoredRecord {
-        fields: store_fields(fields),
-        settling: settling.as_ref().map(store_settling),
-        pending_adoption: store_fields(pending_adoption),
-    }
-}
-
-fn load_record(stored: StoredRecord) -> Recorded {
-    Recorded {
-        fields: load_fields(stored.fields),
-        settling: stored.settling.map(load_settling),
-        pending_adoption: load_fields(stored.pending_adoption),
-    }
-}
-
-fn store_settling(settling: &Settling) -> StoredSettling {
-    let Settling {
-        made,
-        before,
-        until,
-        retried,
-    } = settling;
-    let values = |values: &Vec<Option<Value>>| {
-        let values = values.iter();
-        values
-            .map(|value| value.as_ref().map(store_value))
-            .collect()
-    };
-    let before = before.iter();
-    StoredSettling {
-        made: *made,
-        before: before
-            .map(|(name, old)| (name.to_string(), values(old)))
-            .collect(),
-        until_ms: (*until).into(),
-        retried: *retried,
-    }
-}
-
-fn load_settling(stored: StoredSettling) -> Settling {
-    let values = |values: Vec<Option<StoredValue>>| {
-        let values = values.into_iter();
-        values.map(|value| value.map(load_value)).collect()
-    };
-    let before = stored.before.into_iter();
-    Settling {
-        made: stored.made,
-        before: before
-            .map(|(name, old)| (FieldName::new(name), values(old)))
-            .collect(),
-        until: stored.until_ms.into(),
-        retried: stored.retried,
-    }
 }
 
 fn store_applying(applying: &Applying) -> StoredApplying {

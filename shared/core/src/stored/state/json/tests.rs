@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{FieldName, Fields, Policy, Recorded, SealedUrl, Settling, Value};
 
 /// A state in which each key has a value.
 pub(crate) fn full_state() -> State {

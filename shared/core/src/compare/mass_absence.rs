@@ -1,9 +1,10 @@
-//! Too much gone at once is not believed (semantics 3.2).
+//! When so many resources of a scope are gone at once that nobody believes it (semantics 3.2).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::{CompareInput, Known};
+use super::CompareInput;
+use super::known::Known;
 use crate::live::{FailureCode, ReadFailure, Reading};
 use crate::model::{ResourceKey, Scope};
 
@@ -78,16 +79,16 @@ pub(super) fn believed<'a>(
     key: &ResourceKey,
     is_recorded: bool,
     is_confirmed: bool,
-    doubts: &'a BTreeMap<Scope, ReadFailure>,
+    absences: &'a BTreeMap<Scope, ReadFailure>,
 ) -> Reading<'a> {
     match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
-        Reading::Absent if is_recorded && !is_confirmed => match doubts.get(key.scope()) {
+        Reading::Absent if is_recorded && !is_confirmed => match absences.get(key.scope()) {
             Some(failure) => Reading::Unknown(failure),
             None => Reading::Absent,
         },
         // Its list does not have it, and a person says that it is gone.
         reading if is_unproven(reading) && is_confirmed => Reading::Absent,
-        reading if is_unproven(reading) => match doubts.get(key.scope()) {
+        reading if is_unproven(reading) => match absences.get(key.scope()) {
             Some(failure) => Reading::Unknown(failure),
             None => reading,
         },
