@@ -23,6 +23,17 @@ pub use crate::store::{ReadFault, SimStore, WriteFault};
 /// The time out of a request, as in the native adapter.
 const REQUEST_TIMEOUT_MS: u64 = 15_000;
 
+/// Something asked of a provider or the store, and when.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// What was asked.
+    pub what: String,
+    /// When it began, in virtual milliseconds.
+    pub began_ms: i64,
+    /// When its answer was there.
+    pub ended_ms: i64,
+}
+
 /// Where a simulated crash happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashPoint {
@@ -66,6 +77,10 @@ pub struct SimPorts {
     pub secrets: Rc<RefCell<BTreeMap<String, String>>>,
     /// What was sent.
     pub sent: Rc<RefCell<Vec<Sent>>>,
+    /// What was asked of providers and store, each with when it began and ended: for [`round_trips`].
+    ///
+    /// [`round_trips`]: Self::round_trips
+    pub spans: Rc<RefCell<Vec<Span>>>,
     /// How long each answer takes, on top of what the sandbox asks for.
     pub latency_ms: Rc<Cell<u64>>,
     /// A random part on top of that; 0 for none.
@@ -164,6 +179,7 @@ pub fn sim(seed: u64, sandbox: Sandbox) -> SimPorts {
         store: Rc::default(),
         secrets: Rc::new(RefCell::new(secrets.collect())),
         sent: Rc::default(),
+        spans: Rc::default(),
         latency_ms: Rc::new(Cell::new(1)),
         jitter_ms: Rc::new(Cell::new(0)),
         crash_point: Rc::default(),
@@ -216,6 +232,7 @@ impl SimPorts {
             store: Rc::new(self.store.copy()),
             secrets: Rc::new(RefCell::new(self.secrets.borrow().clone())),
             sent: Rc::default(),
+            spans: Rc::default(),
             latency_ms: Rc::new(Cell::new(self.latency_ms.get())),
             jitter_ms: Rc::new(Cell::new(self.jitter_ms.get())),
             crash_point: Rc::default(),
@@ -233,6 +250,7 @@ impl SimPorts {
     pub fn beside(&self) -> Self {
         Self {
             sent: Rc::default(),
+            spans: Rc::default(),
             latency_ms: Rc::new(Cell::new(self.latency_ms.get())),
             crash_point: Rc::default(),
             calls: Rc::default(),
@@ -250,8 +268,35 @@ impl SimPorts {
         Timestamp(self.executor.now_ms())
     }
 
+    /// How many round trips deep the calls since the last [`Self::clear_sent`] were: the longest chain in
+    /// which each began no earlier than the one before it ended. With what each was.
+    #[must_use]
+    pub fn round_trips(&self) -> Vec<String> {
+        let mut spans = self.spans.borrow().clone();
+        spans.sort_by_key(|span| span.ended_ms);
+        let mut free_ms = i64::MIN;
+        let mut chain = Vec::new();
+        for span in spans {
+            if span.began_ms >= free_ms {
+                free_ms = span.ended_ms;
+                chain.push(span.what);
+            }
+        }
+        chain
+    }
+
+    fn span(&self, what: String, began_ms: i64) {
+        let ended_ms = self.executor.now_ms();
+        self.spans.borrow_mut().push(Span {
+            what,
+            began_ms,
+            ended_ms,
+        });
+    }
+
     /// Forgets what was sent.
     pub fn clear_sent(&self) {
+        self.spans.borrow_mut().clear();
         self.sent.borrow_mut().clear();
         self.calls.set(0);
     }
@@ -302,6 +347,7 @@ impl SimPorts {
             return Err(HttpError::NotSent("connection refused".to_owned()));
         }
         let _on_the_way = self.under_way.one_more(write);
+        let what = format!("{} {path}", request.method());
         self.executor.sleep(way_ms / 2).await;
         let reply = self
             .call(|| self.sandbox.handle(request.clone(), self.executor.now_ms()))
@@ -328,6 +374,7 @@ impl SimPorts {
                 Outcome::Lost => Err(HttpError::Broken("connection reset".to_owned())),
             }
         };
+        self.span(what, at_ms);
         self.sent.borrow_mut().push(Sent {
             provider,
             write,
@@ -418,16 +465,19 @@ const PUT_PAUSE_MS: u64 = 500;
 
 impl Store for SimPorts {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
-        self.call(|| {
+        let read = self.call(|| {
             self.store.reading(key)?;
             let object = self.store.objects.borrow().get(key).cloned();
             Ok(object.map(|object| StoredObject {
                 read_at: self.store.says_time.get().then(|| self.true_now()),
                 ..object
             }))
-        })
-        .await
+        });
+        let read = read.await;
+        self.span(format!("get {key}"), began_ms);
+        read
     }
 
     async fn put(
@@ -437,9 +487,12 @@ impl Store for SimPorts {
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
         for tried in 0..PUT_TRIES_MAX {
+            let began_ms = self.executor.now_ms();
             self.executor.sleep(self.latency_ms.get()).await;
             let put = self.call(|| self.store.put(key, &bytes, &condition, self.true_now()));
-            if let Some(outcome) = put.await {
+            let put = put.await;
+            self.span(format!("put {key}"), began_ms);
+            if let Some(outcome) = put {
                 return outcome;
             }
             self.executor.sleep(PUT_PAUSE_MS << tried).await;
@@ -451,8 +504,9 @@ impl Store for SimPorts {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
-        self.call(|| {
+        let listed = self.call(|| {
             self.store.reading(prefix)?;
             let objects = self.store.objects.borrow();
             Ok(objects
@@ -460,7 +514,9 @@ impl Store for SimPorts {
                 .filter(|key| key.starts_with(prefix))
                 .cloned()
                 .collect())
-        })
-        .await
+        });
+        let listed = listed.await;
+        self.span(format!("list {prefix}"), began_ms);
+        listed
     }
 }

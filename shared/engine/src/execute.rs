@@ -25,6 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
+use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
 use kedge_core::compare::{Cause, Fate};
@@ -36,9 +37,10 @@ use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, Intent, State, Watch};
 use kedge_core::stored::run::{FoundOut, Interrupted, RequestCounts, RunRecord};
 
+use crate::grants::GrantError;
 use crate::job::{Progress, StopError};
 use crate::lease::{HoldStop, Lease};
-use crate::ports::{Store, WritePorts};
+use crate::ports::{Clock, ETag, Random, Store, WritePorts};
 use crate::providers;
 use crate::room;
 use crate::session::Context;
@@ -71,6 +73,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     store: &S,
     lease: &Lease<'_, P, S>,
     begun: Execution<'_>,
+    consent: impl Future<Output = Result<(), GrantError>>,
     report: &Report,
     is_unattended: bool,
     changed: &mut Changed,
@@ -99,14 +102,18 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         progress,
     };
     let has_room = room::check(&state, report, is_unattended, changed, cx, about);
-    let writer = match has_room {
-        Ok(()) => StateWriter::begin(store, &mut state, recorded.etag, cx.ports).await,
-        Err(error) => Err(error.into()),
+    let begun = match has_room {
+        Ok(()) => begin(store, &mut state, recorded.etag, cx.ports, consent).await,
+        Err(error) => Err(StateStoreError::from(error).into()),
     };
-    let writer = match writer {
+    let writer = match begun {
         Ok(writer) => writer,
-        Err(error) => {
-            let stopped = StopError::from(error);
+        // Without consent nothing was begun, and no record says that it was.
+        Err(stopped @ StopError::Grant(_)) => {
+            let stopped = Some(stopped);
+            return Executed { stopped };
+        }
+        Err(stopped) => {
             changed.stopped = Some(error_chain(&stopped));
             telling.keep(cx, changed).await;
             let stopped = Some(stopped);
@@ -138,6 +145,24 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     work.end_run(&telling).await;
     let stopped = work.stopped;
     Executed { stopped }
+}
+
+/// Uses the consent and keeps the copy of the state that the run begins from, side by side: nothing
+/// follows from a copy. A first run writes state as well, and does that once the consent is used.
+async fn begin<'a, S: Store>(
+    store: &'a S,
+    state: &mut State,
+    etag: Option<ETag>,
+    ports: &(impl Clock + Random),
+    consent: impl Future<Output = Result<(), GrantError>>,
+) -> Result<StateWriter<'a, S>, StopError> {
+    if etag.is_none() {
+        consent.await?;
+        return Ok(StateWriter::begin(store, state, etag, ports).await?);
+    }
+    let (used, writer) = join(consent, StateWriter::begin(store, state, etag, ports)).await;
+    used?;
+    Ok(writer?)
 }
 
 /// Whether the run would change anything: the world, the records, or the policy in force.

@@ -1,6 +1,8 @@
 //! The part of a run that changes something: all of it happens under the lease.
 
+use futures_util::future::join;
 use kedge_core::compare::OpenRun;
+use kedge_core::model::Timestamp;
 use kedge_core::report::{About, ChangeResult, Changed, Report};
 use kedge_core::state::State;
 use kedge_core::stored::run::RequestCounts;
@@ -30,6 +32,45 @@ pub(crate) struct RunEnd {
     pub(crate) stopped: Option<StopError>,
     /// Whether what was seen counts, so that it may be remembered (semantics 3.4).
     pub(crate) is_verified: bool,
+    /// Set once it went to its end under the lease.
+    pub(crate) after: Option<MadeChanges>,
+}
+
+/// A run that went to its end under the lease, which it gave back.
+#[derive(Debug)]
+pub(crate) struct MadeChanges {
+    /// The run.
+    pub(crate) run: String,
+    /// The version of the stored definitions that it went by; none for local files.
+    pub(crate) definitions: Option<ETag>,
+    /// The store's time then.
+    pub(crate) store_now: Timestamp,
+}
+
+/// Looks once more, after the lease was given back, at what may have come in while others found the
+/// stack busy (semantics 8.6). What can't be read now is found by the next run.
+pub(crate) async fn moved_meanwhile<S: Store>(
+    store: &S,
+    job: Job<'_>,
+    after: Option<&MadeChanges>,
+) -> Vec<&'static str> {
+    let Some(after) = after else {
+        return Vec::new();
+    };
+    let definitions = async {
+        let known = after.definitions.as_ref()?;
+        let stored = store.get(&Keys::of(job.stack).definitions).await.ok()?;
+        let is_known = stored.is_some_and(|object| object.etag == *known);
+        (!is_known).then_some("the definitions were pushed anew meanwhile")
+    };
+    let grants = async {
+        let given = grants::given_since(store, job.stack, &after.run, after.store_now).await;
+        given
+            .unwrap_or_default()
+            .then_some("somebody consented to more meanwhile")
+    };
+    let (definitions, grants) = join(definitions, grants).await;
+    definitions.into_iter().chain(grants).collect()
 }
 
 impl RunEnd {
@@ -49,6 +90,7 @@ impl RunEnd {
             watch: observed.watch,
             state: observed.recorded.state,
             stopped,
+            after: None,
         }
     }
 }
@@ -76,7 +118,15 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
     /// Changes what `judged` says, if that still counts under the lease.
     pub(crate) async fn change(&self, assessed: Assessed) -> RunEnd {
         let mut requests = RequestCounts::default();
-        let assessed = match self.still_so(assessed, &mut requests).await {
+        // The holds are read beside state, where anything is to be begun.
+        let reads_holds = assessed.report.decided.approved().next().is_some();
+        let holds = async {
+            if reads_holds {
+                self.lease.first_holds().await;
+            }
+        };
+        let (still, ()) = join(self.still_so(assessed, &mut requests), holds).await;
+        let assessed = match still {
             Ok(assessed) => assessed,
             Err(ended) => return *ended,
         };
@@ -86,23 +136,10 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
         if !has_work {
             return RunEnd::of(assessed, self.run, None);
         }
-        if let Some(held) = self.all_held(&assessed.report).await {
+        if let Some(held) = self.all_held(&assessed.report, reads_holds).await {
             let mut ended = RunEnd::of(assessed, self.run, None);
             ended.changed.results = held;
             return ended;
-        }
-        // What automation may do needs no grant.
-        if !is_unattended {
-            let (report, now) = (&assessed.report, self.lease.store_now());
-            let (store, actor) = (self.store, self.job.settings.actor);
-            let given = match self.authorisation {
-                Authorisation::Person(consent) => consent.grant.as_deref(),
-                Authorisation::Unattended | Authorisation::Command(_) => None,
-            };
-            let used = grants::use_consent(store, report, given, actor, &self.run.id, now).await;
-            if let Err(error) = used {
-                return RunEnd::of(assessed, self.run, Some(error.into()));
-            }
         }
         self.apply(assessed, requests).await
     }
@@ -148,20 +185,36 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             progress: job.settings.progress,
         };
         let is_unattended = matches!(authorisation, Authorisation::Unattended);
+        let (now, actor) = (lease.store_now(), job.settings.actor);
+        let given = match authorisation {
+            Authorisation::Person(consent) => consent.grant.as_deref(),
+            Authorisation::Unattended | Authorisation::Command(_) => None,
+        };
+        let report_of = &report;
+        let consent = async move {
+            // What automation may do needs no grant.
+            match is_unattended {
+                true => Ok(()),
+                false => grants::use_consent(store, report_of, given, actor, &run.id, now).await,
+            }
+        };
         let applied = execute::apply(
             cx,
             store,
             lease,
             begun,
+            consent,
             &report,
             is_unattended,
             &mut changed,
         );
         let execute::Executed { stopped } =
             telling(job.settings.progress, &observed.session, applied).await;
-        if stopped.is_none() {
-            changed.run_again = self.moved_meanwhile(definitions.as_ref()).await;
-        }
+        let after = stopped.is_none().then(|| MadeChanges {
+            run: run.id.clone(),
+            definitions,
+            store_now: lease.store_now(),
+        });
         RunEnd {
             report,
             changed,
@@ -169,6 +222,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             state: None,
             stopped,
             is_verified: true,
+            after,
         }
     }
 
@@ -225,12 +279,14 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
 
     /// Reads the holds. A run of which every change is held begins nothing (semantics 6.8): it leaves
     /// state, and the consent to it, as they are.
-    async fn all_held(&self, report: &Report) -> Option<Vec<ChangeResult>> {
+    async fn all_held(&self, report: &Report, is_read: bool) -> Option<Vec<ChangeResult>> {
         let lease = self.lease;
         if !report.decided.approves_any() {
             return None;
         }
-        lease.first_holds().await;
+        if !is_read {
+            lease.first_holds().await;
+        }
         let approved = report.decided.approved();
         let held: Option<Vec<ChangeResult>> = approved
             .map(|approved| {
@@ -242,30 +298,6 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             })
             .collect();
         held.filter(|held| !held.is_empty())
-    }
-
-    /// Looks once more at what may have come in while others found the stack held (semantics 8.6). What
-    /// can't be read now is found by the next run.
-    async fn moved_meanwhile(&self, definitions: Option<&ETag>) -> Vec<&'static str> {
-        let Self {
-            store,
-            lease,
-            job,
-            run,
-            ..
-        } = *self;
-        let mut moved = Vec::new();
-        if let Some(known) = definitions {
-            let stored = store.get(&Keys::of(job.stack).definitions).await;
-            if stored.is_ok_and(|now| now.is_none_or(|object| object.etag != *known)) {
-                moved.push("the definitions were pushed anew meanwhile");
-            }
-        }
-        let given = grants::given_since(store, job.stack, &run.id, lease.store_now()).await;
-        if given.unwrap_or_default() {
-            moved.push("somebody consented to more meanwhile");
-        }
-        moved
     }
 }
 

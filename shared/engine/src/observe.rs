@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join_all, join5};
 use kedge_core::compare::OpenRun;
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
@@ -13,14 +13,14 @@ use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
 use crate::bundles::{self, ReadBundle};
-use crate::job::{Job, Progress, RunError};
-use crate::lease;
+use crate::job::{Job, Progress, Purpose, RunError};
+use crate::lease::{self, FreeLease};
 use crate::ownership;
 use crate::ports::{Random, ReadPorts, Store};
 use crate::providers;
 use crate::retry::telling;
 use crate::session::{Context, Session};
-use crate::state_store::{self, ReadState, ReadWatch};
+use crate::state_store::{self, ReadState, ReadWatch, StateStoreError};
 
 /// Everything that is known of a stack at one moment.
 #[derive(Debug)]
@@ -41,7 +41,11 @@ pub(crate) struct Observation {
     pub(crate) live: LiveWorld,
     pub(crate) read_at: Timestamp,
     pub(crate) session: Session,
-    /// Holds, where they were read: those that ended too.
+    /// Holds as they were read beside state; none where only a report that is not clean needs them.
+    pub(crate) holds_read: Option<Result<Holds, StateStoreError>>,
+    /// The lease, where it was read and is free.
+    pub(crate) free_lease: Option<FreeLease>,
+    /// Holds that count for the report: those that ended too.
     pub(crate) holds: Holds,
     /// Why they could not be read, if so.
     pub(crate) holds_unread: Option<UnreadHolds>,
@@ -55,10 +59,26 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
     store: &S,
     job: Job<'_>,
 ) -> Result<Observation, RunError> {
-    let (recorded, watch, stored) = join3(
+    let is_change = job.purpose == Purpose::Change;
+    // What a run that changes something needs in any case is read beside the rest.
+    let holds = async {
+        match is_change {
+            true => Some(state_store::read_holds(store, job.stack).await),
+            false => None,
+        }
+    };
+    let free_lease = async {
+        match is_change {
+            true => lease::free_lease(store, job.stack, job.settings.lease).await,
+            false => None,
+        }
+    };
+    let (recorded, watch, stored, holds_read, free_lease) = join5(
         state_store::read_state(store, job.stack),
         state_store::read_watch(store, job.stack),
         bundles::read_for(store, job),
+        holds,
+        free_lease,
     )
     .await;
     let (recorded, watch, stored) = (recorded?, watch?, stored?);
@@ -88,6 +108,8 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
         live,
         read_at: ports.now(),
         session,
+        holds_read,
+        free_lease,
         holds: Holds::default(),
         holds_unread: None,
         open_run,

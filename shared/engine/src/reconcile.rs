@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join;
 use kedge_core::compare::OpenRun;
 use kedge_core::model::ResourceKey;
 use kedge_core::plan::{GuardName, resolve_allowed};
@@ -18,7 +19,7 @@ use crate::decide::{decide, unverified};
 use crate::execute;
 use crate::job::{Job, Progress, RunError, StopError, Stopped};
 use crate::lease::{self, Holder, Lease, LeaseHolder};
-use crate::leased_run::{LeasedRun, RunEnd, RunStart};
+use crate::leased_run::{LeasedRun, RunEnd, RunStart, moved_meanwhile};
 use crate::observe::{Observation, fresh_salt, observe};
 use crate::outcome::{Checked, Kept, Ran};
 use crate::ports::{Clock, Random, ReadPorts, Store, WritePorts};
@@ -171,7 +172,14 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
             Some(state) if !is_asked => Confirms::By(Some(state)),
             _ => Confirms::And(&ended.changed.results),
         };
-        remember(store, job, ended.watch, &ended.report, seen).await
+        let remembering = remember(store, job, ended.watch, &ended.report, seen);
+        let (kept, meanwhile) = join(
+            remembering,
+            moved_meanwhile(store, job, ended.after.as_ref()),
+        )
+        .await;
+        ended.changed.run_again = meanwhile;
+        kept
     } else {
         Kept::NotKept
     };
@@ -205,16 +213,20 @@ async fn under_lease<P: WritePorts, S: Store>(
     store: &S,
     job: Job<'_>,
     authorisation: &Authorisation,
-    assessed: Assessed,
+    mut assessed: Assessed,
     run: &RunStart,
 ) -> Result<RunEnd, RunError> {
     let holder = Holder {
         actor: job.settings.actor.to_owned(),
         run: run.id.clone(),
     };
-    let epoch = assessed.observed.recorded.epoch();
-    let lease = match Lease::take(ports, store, job.stack, &holder, job.settings.lease, epoch).await
-    {
+    let (epoch, free) = (
+        assessed.observed.recorded.epoch(),
+        assessed.observed.free_lease.take(),
+    );
+    let times = job.settings.lease;
+    let taken = Lease::take(ports, store, job.stack, &holder, times, epoch, free).await;
+    let lease = match taken {
         Ok(lease) => lease,
         Err(error) => {
             // Who has it may have changed what was seen.
@@ -374,7 +386,11 @@ async fn assess<P: ReadPorts, S: Store>(
     if is_clean && observed.watch.watch.holds.is_empty() {
         return Ok(assessed(observed, report));
     }
-    match state_store::read_holds(store, job.stack).await {
+    let holds = match observed.holds_read.take() {
+        Some(read) => read,
+        None => state_store::read_holds(store, job.stack).await,
+    };
+    match holds {
         Ok(holds) if holds.list().is_empty() => return Ok(assessed(observed, report)),
         Ok(holds) => observed.holds = holds,
         // Looking goes on; nothing is changed.

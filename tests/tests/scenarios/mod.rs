@@ -37,6 +37,7 @@ mod policies;
 mod push;
 mod random;
 mod retire;
+mod round_trips;
 mod store_limits;
 mod unread_holds;
 mod variables;

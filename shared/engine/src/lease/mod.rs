@@ -87,6 +87,7 @@ pub(crate) use self::unlock::{lease_holder_of, replace, unlock};
 
 use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;
+pub(crate) use self::standing::{FreeLease, free_lease};
 use self::standing::{LeaseState, read_lease, standing};
 use crate::execute::error_chain;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
@@ -196,6 +197,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         holder: &Holder,
         times: LeaseTimes,
         epoch_floor: u64,
+        mut known: Option<FreeLease>,
     ) -> Result<Self, LeaseError> {
         let mut lease = stored::Lease {
             stack: stack.clone(),
@@ -212,10 +214,14 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         let mut first = None;
         let mut problem = None;
         for _ in 0..=TRIES {
-            let standing = standing(ports, store, stack, times, &lease.nonce).await?;
+            let standing = match known.take() {
+                // Taking it is conditional on what was read: an older look is as good as a new one.
+                Some(free) => LeaseState::Free(free),
+                None => standing(ports, store, stack, times, &lease.nonce).await?,
+            };
             let (version, began) = match standing {
                 LeaseState::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
-                LeaseState::Free { epoch, condition } => {
+                LeaseState::Free(FreeLease { epoch, condition }) => {
                     lease.epoch = epoch.max(epoch_floor).saturating_add(1);
                     let began = Moment::now(ports);
                     first.get_or_insert(began);

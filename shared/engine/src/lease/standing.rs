@@ -1,6 +1,6 @@
 //! Whose the lease is, by what is stored and by the store's time.
 
-use kedge_core::model::StackName;
+use kedge_core::model::{StackName, Timestamp};
 use kedge_core::stored::lease as stored;
 
 use super::{LeaseError, LeaseHolder, LeaseTimes, Moment};
@@ -12,8 +12,15 @@ use crate::state_store::Keys;
 pub(super) enum LeaseState {
     /// This taker's: an earlier attempt was written, and its answer lost.
     Ours(Version),
-    /// Nobody's. The highest epoch there was, and the condition of taking it.
-    Free { epoch: u64, condition: Condition },
+    /// Nobody's.
+    Free(FreeLease),
+}
+
+/// A lease that nobody has: the highest epoch there was, and the condition of taking it.
+#[derive(Debug)]
+pub(crate) struct FreeLease {
+    pub(super) epoch: u64,
+    pub(super) condition: Condition,
 }
 
 /// Looks whose the lease is; waits only where the store does not say the time.
@@ -28,10 +35,10 @@ pub(super) async fn standing<P: Clock, S: Store>(
     loop {
         let Some((lease, object)) = read_lease(store, stack).await? else {
             let condition = Condition::Absent;
-            return Ok(LeaseState::Free {
+            return Ok(LeaseState::Free(FreeLease {
                 epoch: 0,
                 condition,
-            });
+            }));
         };
         if lease.nonce == nonce {
             let (etag, written_at) = (object.etag, object.written_at);
@@ -47,10 +54,10 @@ pub(super) async fn standing<P: Clock, S: Store>(
                 (None, None) => false,
             };
         if is_free {
-            return Ok(LeaseState::Free {
+            return Ok(LeaseState::Free(FreeLease {
                 epoch: lease.epoch,
                 condition: Condition::Is(object.etag),
-            });
+            }));
         }
         let is_renewed = watched
             .as_ref()
@@ -62,6 +69,29 @@ pub(super) async fn standing<P: Clock, S: Store>(
         watched.get_or_insert_with(|| (object.etag, Moment::now(ports)));
         ports.sleep_ms(times.slice_ms()).await;
     }
+}
+
+/// The lease as a run may take it, if it is free by what is stored now. What can't be read is looked at
+/// again by whoever takes it.
+pub(crate) async fn free_lease<S: Store>(
+    store: &S,
+    stack: &StackName,
+    times: LeaseTimes,
+) -> Option<FreeLease> {
+    let Some((lease, object)) = read_lease(store, stack).await.ok()? else {
+        let condition = Condition::Absent;
+        return Some(FreeLease {
+            epoch: 0,
+            condition,
+        });
+    };
+    let over_ms = lease.lease_ms.saturating_add(times.grace_ms);
+    let is_over = |now: Timestamp| now.ms_since(object.written_at) >= over_ms;
+    let is_free = lease.released || object.read_at.is_some_and(is_over);
+    is_free.then(|| FreeLease {
+        epoch: lease.epoch,
+        condition: Condition::Is(object.etag),
+    })
 }
 
 /// Reads the lease of a stack.
