@@ -21,7 +21,7 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
     let git = Git::of(&args.definitions, &setup.settings);
     let consent = PushConsent {
         force: options.force,
-        withdraw: options.withdraw || git.withdraw,
+        removals: options.withdraw || git.withdraw,
         after_rollback: options
             .after_rollback
             .clone()

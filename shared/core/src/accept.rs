@@ -101,7 +101,7 @@ pub fn accept(
                 reason: failure.reason.clone(),
             });
         }
-        (Verdict::InSync | Verdict::Settling, None) => {
+        (Verdict::InSync | Verdict::CatchingUp, None) => {
             return Err(AcceptError::InSync(key.clone()));
         }
         _ => {}

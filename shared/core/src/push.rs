@@ -1,7 +1,8 @@
-//! Whether a set of definitions may take the place of the stored one (semantics 2.1, 2.3, 4.4, 7.3,
-//! 7.4).
+//! Whether a revision of the definitions may take the place of the stored one (semantics 2.1, 2.3, 4.4,
+//! 7.3, 7.4).
 //!
-//! Nothing is read here: what git says, what is stored and what the registry holds come in.
+//! Nothing is read here: what git says, what is stored and what the registry holds come in as values. The
+//! engine's `push` reads them and writes the revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +13,8 @@ use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
 use crate::stored::state::State;
 
-/// A share of withdrawn resources above this many percent needs a person's word.
-const WITHDRAWN_PERCENT_MAX: usize = 10;
+/// A share of removed resources above this many percent needs a person's consent.
+const REMOVED_PERCENT_MAX: usize = 10;
 /// The share counts once there are this many resources; of fewer, one is always a large share.
 const SHARE_COUNTS_FROM: usize = 10;
 /// The fewest characters by which a revision may be named.
@@ -37,8 +38,8 @@ pub enum Ancestry {
 pub struct PushConsent {
     /// To replace a commit that is no ancestor.
     pub force: bool,
-    /// To withdraw many resources.
-    pub withdraw: bool,
+    /// To remove many resources from the definitions (`--withdraw`).
+    pub removals: bool,
     /// To end the push hold of this rollback: the revision that it made.
     pub after_rollback: Option<String>,
 }
@@ -78,7 +79,7 @@ pub enum Refusal {
         other: StackName,
     },
     /// Another stack declares or records a record set (2.3).
-    Taken {
+    OwnedByAnother {
         /// The record set.
         key: ResourceKey,
         /// Where it is declared: `file:line`.
@@ -95,8 +96,8 @@ pub enum Refusal {
         /// Which other stack.
         stack: StackName,
     },
-    /// Too much would be withdrawn at once (7.3).
-    Withdraws {
+    /// Too much would be removed from the definitions at once (7.3).
+    Removes {
         /// What would be.
         keys: Vec<ResourceKey>,
         /// Of how many.
@@ -133,9 +134,9 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NamesOverlap { .. } => "names-overlap",
-            Self::Taken { .. } => "taken",
+            Self::OwnedByAnother { .. } => "taken",
             Self::OwnerUnknown { .. } => "owner-unknown",
-            Self::Withdraws { .. } => "withdraws",
+            Self::Removes { .. } => "withdraws",
             Self::NotDescended { .. } => "not-descended",
             Self::DescentUnknown { .. } => "descent-unknown",
             Self::RolledBack { .. } => "rolled-back",
@@ -147,11 +148,11 @@ impl Refusal {
     pub fn fix(&self) -> String {
         match self {
             Self::NamesOverlap { .. } => "rename the new one".to_owned(),
-            Self::Taken { owner, .. } => format!(
+            Self::OwnedByAnother { owner, .. } => format!(
                 "take it out of {owner}'s definitions and push those, or declare another name"
             ),
             Self::OwnerUnknown { stack, .. } => format!("push {stack} first, with its variables"),
-            Self::Withdraws { .. } => {
+            Self::Removes { .. } => {
                 "if that is meant, say --withdraw, or `Kedge-Withdraw: yes` in the commit message"
                     .to_owned()
             }
@@ -178,7 +179,7 @@ impl fmt::Display for Refusal {
                 "the names of stack {stack} and stack {other} overlap: what begins with the longer \
                  one would belong to both"
             ),
-            Self::Taken { key, origin, owner } => {
+            Self::OwnedByAnother { key, origin, owner } => {
                 write!(f, "{} belongs to stack {owner} ({origin})", key.name())
             }
             Self::OwnerUnknown { key, origin, stack } => write!(
@@ -186,7 +187,7 @@ impl fmt::Display for Refusal {
                 "nobody can say whether {} belongs to stack {stack} ({origin}): not all of that could be read",
                 key.name()
             ),
-            Self::Withdraws { keys, of, files } => {
+            Self::Removes { keys, of, files } => {
                 write!(f, "{} of {of} resources would be withdrawn", keys.len())?;
                 match files.as_slice() {
                     [] => {}
@@ -225,7 +226,7 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The policy would become looser; that part waits for a person (4.4).
-    PolicyWaits {
+    PolicyNeedsConsent {
         /// What would.
         loosened: Vec<String>,
     },
@@ -234,8 +235,8 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
-    /// Resources are withdrawn, as agreed or few enough.
-    Withdrawn {
+    /// Resources are removed from the definitions, as agreed or few enough.
+    Removed {
         /// Which.
         keys: Vec<ResourceKey>,
     },
@@ -272,9 +273,9 @@ impl Notice {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::PolicyWaits { .. } => "policy-waits",
+            Self::PolicyNeedsConsent { .. } => "policy-waits",
             Self::AncestryNotChecked { .. } => "ancestry-not-checked",
-            Self::Withdrawn { .. } => "withdrawn",
+            Self::Removed { .. } => "withdrawn",
             Self::IndexMade { .. } => "index-made",
             Self::VariablesUsed { .. } => "variables-used",
             Self::StateUnread { .. } => "state-unread",
@@ -286,7 +287,7 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PolicyWaits { loosened } => write!(
+            Self::PolicyNeedsConsent { loosened } => write!(
                 f,
                 "the policy would become looser ({}): that waits for a person's consent to the key \
                  `policy`, and the stricter one stays in force",
@@ -295,7 +296,7 @@ impl fmt::Display for Notice {
             Self::AncestryNotChecked { reason } => {
                 write!(f, "not checked whether this push is the newest: {reason}")
             }
-            Self::Withdrawn { keys } => {
+            Self::Removed { keys } => {
                 let names: Vec<&str> = keys.iter().map(ResourceKey::name).collect();
                 write!(
                     f,
@@ -358,12 +359,12 @@ pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     if !input.same_content {
         rollback_holds(input, &mut refusals);
         descent(input, &mut refusals, &mut notices);
-        withdrawals(input, &mut refusals, &mut notices);
+        removals(input, &mut refusals, &mut notices);
     }
     let (_, change) = policy_in_force(input.in_force, &input.declared.policy);
     if !change.loosened.is_empty() {
         let loosened = change.loosened;
-        notices.push(Notice::PolicyWaits { loosened });
+        notices.push(Notice::PolicyNeedsConsent { loosened });
     }
     (refusals, notices)
 }
@@ -380,7 +381,7 @@ pub fn names(declared: &Declared, index: &Index) -> Vec<Refusal> {
         let key = resource.key.clone();
         let owner = index.owner(stack, &key)?.clone();
         let origin = resource.origin.to_string();
-        Some(Refusal::Taken { key, origin, owner })
+        Some(Refusal::OwnedByAnother { key, origin, owner })
     });
     overlap.into_iter().chain(taken).collect()
 }
@@ -426,9 +427,9 @@ fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<
     }
 }
 
-fn withdrawals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
+fn removals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
     let now = &input.declared.resources;
-    // A resource that another file declares now was moved, not withdrawn.
+    // A resource that another file declares now was moved, not removed.
     let is_left = |key: &ResourceKey| now.contains_key(key);
     let keys: Vec<ResourceKey> = input
         .before
@@ -443,12 +444,12 @@ fn withdrawals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut 
     let mut emptied = files(input.before, |key| !is_left(key));
     emptied.retain(|file| !kept.contains(file));
     let of = input.before.len();
-    let is_large = of >= SHARE_COUNTS_FROM && keys.len() * 100 > of * WITHDRAWN_PERCENT_MAX;
-    if (is_large || !emptied.is_empty()) && !input.consent.withdraw {
+    let is_large = of >= SHARE_COUNTS_FROM && keys.len() * 100 > of * REMOVED_PERCENT_MAX;
+    if (is_large || !emptied.is_empty()) && !input.consent.removals {
         let files = emptied.into_iter().map(str::to_owned).collect();
-        refusals.push(Refusal::Withdraws { keys, of, files });
+        refusals.push(Refusal::Removes { keys, of, files });
     } else {
-        notices.push(Notice::Withdrawn { keys });
+        notices.push(Notice::Removed { keys });
     }
 }
 

@@ -17,8 +17,8 @@ use kedge_core::compare::{Cause, CompareInput, Comparison, Verdict, compare};
 use kedge_core::definitions::{Bundle, ParseInput, parse};
 use kedge_core::live::{FailureCode, Live, LiveWorld, ReadFailure, ScopeReading};
 use kedge_core::model::{
-    Allowance, Declared, FieldName, Fields, Guards, Policy, Recorded, ResourceKey, Salt, Settling,
-    StackName, Timestamp, Value,
+    Allowance, CatchingUp, Declared, FieldName, Fields, Guards, Policy, Recorded, ResourceKey,
+    Salt, StackName, Timestamp, Value,
 };
 use kedge_core::plan::{Authority, Decided, GuardName, Plan, PlanInput, authorise, plan};
 use kedge_core::state::{Applying, AutomaticChange, Intent, State};
@@ -176,11 +176,11 @@ impl World {
 }
 
 /// A write of ours before which these fields were live; none: the resource was not.
-fn settling(before: Option<Fields>, until: Timestamp) -> Settling {
+fn catching_up(before: Option<Fields>, until: Timestamp) -> CatchingUp {
     let made = before.is_none();
     let fields = before.into_iter().flatten();
     let fields = fields.map(|(name, value)| (name, vec![Some(value)]));
-    Settling {
+    CatchingUp {
         made,
         before: fields.collect(),
         until,
@@ -269,7 +269,7 @@ fn what_we_made_a_moment_ago_is_not_missing_yet() {
         let mut world = World::of(10);
         world.lose(0..4);
         let record = world.state.resources.get_mut(&key(3)).unwrap();
-        record.settling = Some(settling(None, NOW.plus_ms(until_ms)));
+        record.catching_up = Some(catching_up(None, NOW.plus_ms(until_ms)));
         let expected = if is_believed { MISSING } else { DOUBTED };
         assert_eq!(world.verdict(0, NOW), expected, "{until_ms}");
     }
@@ -285,7 +285,7 @@ fn what_a_run_that_broke_off_made_is_one_more_that_is_there() {
         let intents = [(key(9), intent(Verb::Create, made.fields))].into();
         world.state.applying = begun.then_some(Applying {
             run: RunRecord::default(),
-            is_told: false,
+            in_history: false,
             intents,
         });
         assert_eq!(world.verdict(0, NOW), expected, "{begun}");
@@ -313,7 +313,7 @@ fn a_confirmed_absence_counts_for_a_day_and_for_itself() {
 
 #[test]
 fn how_long_a_write_of_ours_settles() {
-    let settling = settling(None, NOW);
+    let catching_up = catching_up(None, NOW);
     for (ms, lasts, is_blamed) in [
         (-10 * 60_000 - 1, false, false),
         (-10 * 60_000, true, false),
@@ -323,8 +323,8 @@ fn how_long_a_write_of_ours_settles() {
         (HOUR_MS, false, false),
     ] {
         let now = NOW.plus_ms(ms);
-        assert_eq!(settling.lasts(now), lasts, "{ms}");
-        assert_eq!(settling.is_blamed(now), is_blamed, "{ms}");
+        assert_eq!(catching_up.lasts(now), lasts, "{ms}");
+        assert_eq!(catching_up.is_blamed(now), is_blamed, "{ms}");
     }
 }
 
@@ -350,12 +350,12 @@ fn so_many_attempts_and_old_values_are_remembered() {
     let last = (1..6).fold(begun(0), |earlier, number| begun(number).after(earlier));
     let at: Vec<i64> = last.attempts().map(|one| one.at.ms_since(NOW)).collect();
     assert_eq!(at, [5, 4, 3, 2]);
-    let mut settling = settling(None, NOW);
+    let mut catching_up = catching_up(None, NOW);
     let name = FieldName::known("retention_ms");
     for number in (0..10).chain([9]) {
-        settling.may_show(&name, Some(&Value::Int(number)));
+        catching_up.may_show(&name, Some(&Value::Int(number)));
     }
-    let shows = |number: i64| settling.is_from_before(&name, Some(&Value::Int(number)));
+    let shows = |number: i64| catching_up.is_from_before(&name, Some(&Value::Int(number)));
     let shown: Vec<i64> = (0..12).filter(|number| shows(*number)).collect();
     assert_eq!(shown, [2, 3, 4, 5, 6, 7, 8, 9]);
 }
@@ -363,7 +363,7 @@ fn so_many_attempts_and_old_values_are_remembered() {
 #[test]
 fn an_old_value_after_our_write_settles_then_did_not_take_and_then_is_drift() {
     for (ms, expected) in [
-        (-1, (Verdict::Settling, 0)),
+        (-1, (Verdict::CatchingUp, 0)),
         (0, (Verdict::Drifted, 1)),
         (HOUR_MS - 1, (Verdict::Drifted, 1)),
         (HOUR_MS, (Verdict::Drifted, 0)),
@@ -372,7 +372,7 @@ fn an_old_value_after_our_write_settles_then_did_not_take_and_then_is_drift() {
         world.drift(0..1);
         let before = world.scope().resources[&key(0)].fields.clone();
         let record = world.state.resources.get_mut(&key(0)).unwrap();
-        record.settling = Some(settling(Some(before), NOW));
+        record.catching_up = Some(catching_up(Some(before), NOW));
         let comparison = world.diff(NOW.plus_ms(ms));
         let one = &comparison.differences[&key(0)];
         assert_eq!((one.verdict, one.notes.len()), expected, "{ms}");

@@ -11,8 +11,8 @@ use kedge_core::change::{Applied, Verb};
 use kedge_core::compare::{CompareInput, Comparison, Verdict, compare};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
 use kedge_core::model::{
-    Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, Origin,
-    Policy, Recorded, ResourceKey, Salt, SealedUrl, Settling, StackConfig, StackName, Timestamp,
+    Allowance, ByField, CatchingUp, Declared, DeclaredField, DeclaredResource, FieldName, Fields,
+    Origin, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackConfig, StackName, Timestamp,
     Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
@@ -313,7 +313,7 @@ proptest! {
                 let mut state = state(&worlds, &policy);
                 let mut intents = BTreeMap::new();
                 record::begin(&mut intents, approved, intent.clone());
-                state.applying = Some(Applying { run: RunRecord::default(), is_told: false, intents });
+                state.applying = Some(Applying { run: RunRecord::default(), in_history: false, intents });
                 record::done(&mut state, approved, &Applied::default(), NOW);
                 let record = state.resources.get(key);
                 prop_assert_eq!(record.is_none(), intent.verb == Verb::Delete);
@@ -363,7 +363,7 @@ proptest! {
         for (key, record) in &mut state.resources {
             let values = |(name, value): (&FieldName, &Value)| (name.clone(), vec![None, Some(value.clone())]);
             let before = record.fields.iter().map(values).collect();
-            record.settling = Some(Settling { made: retried, before, until: Timestamp(at), retried });
+            record.catching_up = Some(CatchingUp { made: retried, before, until: Timestamp(at), retried });
             record.pending_adoption = record.fields.clone();
             record.fields.insert(FieldName::known("push_endpoint"), Value::Url(url.clone()));
             record.fields.insert(FieldName::new(text.clone()), Value::set([text.clone()]));
@@ -377,7 +377,7 @@ proptest! {
             (key.clone(), intent.clone().after(intent))
         });
         let run = RunRecord { id: text, ..RunRecord::default() };
-        state.applying = Some(Applying { run, is_told: retried, intents: intents.collect() });
+        state.applying = Some(Applying { run, in_history: retried, intents: intents.collect() });
         let bytes = encode(&state).unwrap();
         prop_assert_eq!(decode(&bytes, &state.stack).unwrap(), state);
     }

@@ -44,7 +44,7 @@ impl Truths<'_> {
         });
         comparison.block(&self.observed.owned_by_others);
         if let Some((state, run)) = state.zip(self.observed.open_run.as_ref()) {
-            comparison.tell_open_run(declared, state, live, run);
+            comparison.mark_open_run(declared, state, live, run);
         }
         comparison
     }
@@ -157,7 +157,7 @@ fn report(observed: &Observation, comparison: Comparison, plan: Plan) -> Report 
         decided: Decided::default(),
         read_at: observed.read_at,
         last_good_read_at: watch.last_good_read_at,
-        holds: watch.holds_to_tell(&observed.holds, observed.read_at),
+        holds: watch.holds_to_report(&observed.holds, observed.read_at),
         holds_unread: observed.holds_unread.clone(),
         command: None,
         open_run: observed.open_run.clone(),

@@ -277,7 +277,7 @@ pub(crate) fn prepare<P: WritePorts>(
         false => report.plan.policy.clone(),
     };
     state.trim_automatic(now);
-    record::drop_settled(state, |key| report.differs(key), now);
+    record::drop_caught_up(state, |key| report.differs(key), now);
     let sent_by = cx.session.deadline.max(now);
     for approved in decided.approved() {
         let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
@@ -286,7 +286,7 @@ pub(crate) fn prepare<P: WritePorts>(
     }
     state.applying = Some(Applying {
         run: RunRecord::begun(report, changed, about),
-        is_told: false,
+        in_history: false,
         intents,
     });
 }
@@ -325,7 +325,7 @@ fn interrupted(applying: &Applying, report: &Report) -> Option<Interrupted> {
         run: applying.run.id.clone(),
         changes: applying.intents.iter().map(found_out).collect(),
     };
-    (!applying.is_told || !interrupted.changes.is_empty()).then_some(interrupted)
+    (!applying.in_history || !interrupted.changes.is_empty()).then_some(interrupted)
 }
 
 /// Keeps records of runs. They are kept on a best effort: a run that changes something is not worth
@@ -354,7 +354,7 @@ impl<S: Store> Telling<'_, S> {
 
     /// Keeps the record of a run that broke off before it kept its own.
     async fn found_out(&self, applying: Option<&Applying>, by: &str) {
-        if let Some(applying) = applying.filter(|applying| !applying.is_told) {
+        if let Some(applying) = applying.filter(|applying| !applying.in_history) {
             let record = applying.run.found_out(&self.report.comparison.resolved, by);
             let stack = &self.report.declared.stack;
             self.is_kept(state_store::write_run(self.store, stack, &record).await);
@@ -434,13 +434,13 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             telling.keep(self.cx, self.changed).await;
             return;
         }
-        let is_told = telling.keep(self.cx, self.changed).await;
+        let in_history = telling.keep(self.cx, self.changed).await;
         if let Some(applying) = &mut self.state.applying {
-            applying.is_told = is_told;
+            applying.in_history = in_history;
         }
         self.state
             .applying
-            .take_if(|one| is_told && one.intents.is_empty());
+            .take_if(|one| in_history && one.intents.is_empty());
         self.write().await;
         if let Some(error) = &self.stopped {
             self.changed.stopped = Some(error_chain(error));

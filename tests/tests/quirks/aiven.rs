@@ -203,7 +203,7 @@ fn a_topic_made_a_moment_ago_that_is_listed_and_not_read_yet_is_settling() {
     let report = stack.check();
     assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
     for name in ["dev-t000", "dev-t059"] {
-        assert_eq!(verdict(&report, name), Verdict::Settling);
+        assert_eq!(verdict(&report, name), Verdict::CatchingUp);
     }
     // The rest of the scope is not held up by it.
     let more: Vec<String> = (0..61).map(|number| format!("t{number:03}")).collect();
@@ -324,7 +324,7 @@ fn a_topic_that_is_long_in_the_making_is_settling() {
     let report = stack.check();
     assert_eq!(
         verdict(&report, "dev-a"),
-        Verdict::Settling,
+        Verdict::CatchingUp,
         "{}",
         shown(&report)
     );

@@ -242,7 +242,7 @@ fn says_who(report: &Report, keys: &[String], at: &str) {
         if difference.verdict == Verdict::InSync || !keys.contains(&difference.key.to_string()) {
             continue;
         }
-        assert_eq!(difference.verdict, Verdict::Settling, "{at}");
+        assert_eq!(difference.verdict, Verdict::CatchingUp, "{at}");
         let notes = difference.notes.join("\n");
         assert!(notes.contains("being changed by ana@laptop (run "), "{at}");
     }
@@ -314,7 +314,7 @@ fn many_deletions_under_way_are_no_mass_absence() {
     // State is written once a second, and thirty are deleted in that time.
     let (runner, other) = (world.stack.beside(), world.stack.beside());
     let call = calls_of(&world) - 8;
-    let mut settling = 0;
+    let mut catching_up = 0;
     drive(&world.stack, async {
         let pause = Paused {
             call,
@@ -326,13 +326,13 @@ fn many_deletions_under_way_are_no_mass_absence() {
             world.stack.ports.executor.sleep(1_000).await;
             let report = look(&other).await;
             says_no_drift(&world.stack, &world, &report, "in the middle");
-            settling = report.count(&[Verdict::Settling]);
+            catching_up = report.count(&[Verdict::CatchingUp]);
         };
         let upped = paused(&runner.ports, pause, run(&runner, &world.by));
         let (upped, ()) = join(upped, checking).await;
         assert!(upped.is_ok(), "{upped:?}");
     });
-    assert!(settling > 20, "{settling}");
+    assert!(catching_up > 20, "{catching_up}");
 }
 
 #[test]

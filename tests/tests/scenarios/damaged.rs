@@ -306,7 +306,7 @@ fn of_many_revisions_that_are_left_the_newest_counts() {
         number += 1;
         stack.topics(&[(&format!("t{number}"), "")]);
         let consent = PushConsent {
-            withdraw: true,
+            removals: true,
             ..PushConsent::default()
         };
         let pushing = Pushing {

@@ -442,7 +442,7 @@ fn a_consent_lasts_an_hour_by_the_stores_clock() {
 
 #[test]
 fn a_consent_that_came_in_meanwhile_is_told() {
-    for (lasts_ms, is_told) in [(Grant::LASTS_MS, true), (0, false)] {
+    for (lasts_ms, in_history) in [(Grant::LASTS_MS, true), (0, false)] {
         let (stack, allow) = busy(1);
         stack.ports.latency_ms.set(500);
         let runner = stack.beside();
@@ -471,7 +471,7 @@ fn a_consent_that_came_in_meanwhile_is_told() {
         let told = short(&upped);
         let (_, changed) = upped.unwrap();
         assert_eq!(changed.done(), 5, "{told}");
-        let told = &["somebody consented to more meanwhile"][..usize::from(is_told)];
+        let told = &["somebody consented to more meanwhile"][..usize::from(in_history)];
         assert_eq!(changed.run_again, told);
         stack.ports.latency_ms.set(1);
         heal(&stack);

@@ -140,7 +140,7 @@ fn what_was_never_made_is_forgotten_once_the_provider_must_show_it() {
     stack.ports.sandbox.clear_faults();
     stack.topics(&[("base", "")]);
     let report = stack.check();
-    assert_eq!(verdict(&report, "dev-never"), Verdict::Settling);
+    assert_eq!(verdict(&report, "dev-never"), Verdict::CatchingUp);
     assert_eq!(report.verdict(), StackVerdict::Clean);
     stack.assert_idle();
     stack.wait_minutes(10);

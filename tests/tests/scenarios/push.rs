@@ -40,7 +40,7 @@ pub(super) fn standing() -> Stack {
 
 fn withdrawing(pushing: Pushing) -> Pushing {
     let consent = PushConsent {
-        withdraw: true,
+        removals: true,
         ..pushing.consent
     };
     Pushing { consent, ..pushing }

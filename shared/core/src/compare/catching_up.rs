@@ -1,14 +1,15 @@
-//! Our own writes that the provider does not show yet (semantics 3.6): what it shows instead is no
-//! drift.
+//! Our own writes that the provider does not show yet (semantics 3.6): what it shows instead is no drift.
+//!
+//! That a check saw the new value is kept in `watch.json`.
 
 use super::fields::items_cause;
 use super::{Cause, FieldDifference, ItemDifference};
-use crate::model::{Recorded, Settling, Timestamp};
+use crate::model::{CatchingUp, Recorded, Timestamp};
 
 /// What was set aside.
 #[derive(Debug, Default)]
 pub(super) struct SetAside {
-    /// Whether anything settles.
+    /// Whether the provider is catching up with anything of it.
     pub(super) any: bool,
     /// What there is to say of it.
     pub(super) notes: Vec<String>,
@@ -22,27 +23,27 @@ pub(super) fn set_aside(
     now: Timestamp,
 ) -> SetAside {
     let mut aside = SetAside::default();
-    let Some(settling) = &recorded.settling else {
+    let Some(catching_up) = &recorded.catching_up else {
         return aside;
     };
-    if settling.lasts(now) {
-        fields.retain_mut(|field| still_differs(field, settling, &mut aside));
+    if catching_up.lasts(now) {
+        fields.retain_mut(|field| still_differs(field, catching_up, &mut aside));
         return aside;
     }
-    if !settling.is_blamed(now) {
+    if !catching_up.is_blamed(now) {
         return aside;
     }
     for field in fields.iter_mut() {
-        blame(field, settling, &mut aside);
+        blame(field, catching_up, &mut aside);
     }
     aside
 }
 
 /// Says of a field, or of items of it, that our write of it did not take.
-fn blame(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside) {
-    let is_old_item = |item: &ItemDifference| is_old_item(field, settling, item);
+fn blame(field: &mut FieldDifference, catching_up: &CatchingUp, aside: &mut SetAside) {
+    let is_old_item = |item: &ItemDifference| is_old_item(field, catching_up, item);
     let old: Vec<bool> = field.items.iter().map(is_old_item).collect();
-    if !is_old(field, settling) && !old.contains(&true) {
+    if !is_old(field, catching_up) && !old.contains(&true) {
         return;
     }
     if field.cause == Cause::EditedAndDrifted && field.items.is_empty() {
@@ -51,8 +52,8 @@ fn blame(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside)
     }
     aside
         .notes
-        .push(did_not_take(field.field.as_str(), settling.retried));
-    if !settling.retried {
+        .push(did_not_take(field.field.as_str(), catching_up.retried));
+    if !catching_up.retried {
         return;
     }
     if old.iter().all(|is_old| *is_old) {
@@ -66,12 +67,16 @@ fn blame(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside)
 }
 
 /// Whether a field differs by more than a write of ours that is not shown yet.
-fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut SetAside) -> bool {
+fn still_differs(
+    field: &mut FieldDifference,
+    catching_up: &CatchingUp,
+    aside: &mut SetAside,
+) -> bool {
     if !field.items.is_empty() {
         let old: Vec<bool> = field
             .items
             .iter()
-            .map(|item| is_old_item(field, settling, item))
+            .map(|item| is_old_item(field, catching_up, item))
             .collect();
         if old.contains(&true) {
             aside.any = true;
@@ -81,7 +86,7 @@ fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut S
         }
         return !field.items.is_empty();
     }
-    if !is_old(field, settling) {
+    if !is_old(field, catching_up) {
         return true;
     }
     if field.cause == Cause::Drifted {
@@ -98,18 +103,18 @@ fn still_differs(field: &mut FieldDifference, settling: &Settling, aside: &mut S
 }
 
 /// Whether a field that is no set shows what was there before our own write.
-fn is_old(field: &FieldDifference, settling: &Settling) -> bool {
+fn is_old(field: &FieldDifference, catching_up: &CatchingUp) -> bool {
     field.items.is_empty()
         && matches!(field.cause, Cause::Drifted | Cause::EditedAndDrifted)
-        && settling.is_from_before(&field.field, field.live.as_ref())
+        && catching_up.is_from_before(&field.field, field.live.as_ref())
 }
 
 /// Whether an item is, or lacks, as before our own write. One under a condition does not: that is
 /// somebody's doing.
-fn is_old_item(field: &FieldDifference, settling: &Settling, item: &ItemDifference) -> bool {
+fn is_old_item(field: &FieldDifference, catching_up: &CatchingUp, item: &ItemDifference) -> bool {
     item.cause == Cause::Drifted
         && item.condition.is_none()
-        && settling.is_item_from_before(&field.field, &item.item, item.lacking)
+        && catching_up.is_item_from_before(&field.field, &item.item, item.lacking)
 }
 
 /// What to say of a write of ours that has no effect.

@@ -10,8 +10,8 @@ use crate::model::{FieldName, Origin, ResourceKey, Value};
 pub enum Verdict {
     /// Live is what is declared.
     InSync,
-    /// We changed it a moment ago, and the provider may still show the old value.
-    Settling,
+    /// We changed it a moment ago, and the provider is catching up: it may still show the old value.
+    CatchingUp,
     /// A rule says to overlook the difference.
     Ignored,
     /// Recorded and live, no longer declared.
@@ -34,7 +34,7 @@ impl Verdict {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InSync => "in-sync",
-            Self::Settling => "settling",
+            Self::CatchingUp => "settling",
             Self::Ignored => "ignored",
             Self::Orphan => "orphan",
             Self::NotAdopted => "not-adopted",
@@ -63,8 +63,8 @@ pub enum Cause {
     New,
     /// A recorded resource that is gone.
     Missing,
-    /// Recorded, no longer declared.
-    Withdrawn,
+    /// Recorded, and removed from the definitions.
+    Removed,
     /// A replacement that a run began and did not end: it was deleted and not made again.
     Interrupted,
 }
@@ -81,7 +81,7 @@ impl Cause {
             Self::NotAdoptedAndDrifted => "not-adopted-and-drifted",
             Self::New => "new",
             Self::Missing => "missing",
-            Self::Withdrawn => "withdrawn",
+            Self::Removed => "withdrawn",
             Self::Interrupted => "interrupted",
         }
     }

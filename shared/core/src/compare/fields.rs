@@ -229,12 +229,12 @@ fn compare_sets(
         let foreign_then = standing.adopted.is_some_and(|then| !then.contains(item));
         let cause = match (standing.is_recorded, recorded.contains(item)) {
             (_, true) if foreign_then => Cause::NotAdopted,
-            (_, true) => Cause::Withdrawn,
+            (_, true) => Cause::Removed,
             (true, false) => Cause::Drifted,
             (false, false) => Cause::NotAdopted,
         };
         // Bindings are additive: what others put there is theirs (semantics 2.4).
-        if kind == Kind::PubsubBinding && cause != Cause::Withdrawn && !resource.authoritative {
+        if kind == Kind::PubsubBinding && cause != Cause::Removed && !resource.authoritative {
             foreign.push(item.clone());
         } else {
             items.push(ItemDifference {
@@ -257,7 +257,7 @@ fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
 pub(super) fn items_cause(items: &[ItemDifference]) -> Cause {
     let any = |cause| items.iter().any(|item| item.cause == cause);
     let waits = any(Cause::NotAdopted);
-    let edited = any(Cause::Edited) || any(Cause::Withdrawn);
+    let edited = any(Cause::Edited) || any(Cause::Removed);
     match (waits, any(Cause::Drifted), edited) {
         (true, true, _) => Cause::NotAdoptedAndDrifted,
         (true, false, _) => Cause::NotAdopted,
@@ -282,12 +282,12 @@ pub(super) fn left_under_condition(conditions: &BTreeMap<String, String>) -> Str
 
 impl Difference {
     /// How it stands by its fields and by its health, recorded and live.
-    pub(super) fn verdict_of_rest(&self, is_settling: bool) -> Verdict {
+    pub(super) fn verdict_of_rest(&self, is_catching_up: bool) -> Verdict {
         match (
-            verdict(&self.fields, is_settling),
+            verdict(&self.fields, is_catching_up),
             self.unhealthy.is_empty(),
         ) {
-            (Verdict::InSync | Verdict::Settling, false) => Verdict::Drifted,
+            (Verdict::InSync | Verdict::CatchingUp, false) => Verdict::Drifted,
             (Verdict::Pending, false) => Verdict::DriftedAndPending,
             (verdict, _) => verdict,
         }
@@ -339,7 +339,7 @@ impl Difference {
 }
 
 /// How a recorded and live resource stands, by its fields.
-pub(super) fn verdict(fields: &[FieldDifference], settling: bool) -> Verdict {
+pub(super) fn verdict(fields: &[FieldDifference], catching_up: bool) -> Verdict {
     let any = |causes: &[Cause]| fields.iter().any(|field| causes.contains(&field.cause));
     let drifted = any(&[
         Cause::Drifted,
@@ -352,11 +352,11 @@ pub(super) fn verdict(fields: &[FieldDifference], settling: bool) -> Verdict {
         Cause::NotAdopted,
         Cause::NotAdoptedAndDrifted,
     ]);
-    match (drifted, edited, settling) {
+    match (drifted, edited, catching_up) {
         (true, true, _) => Verdict::DriftedAndPending,
         (true, false, _) => Verdict::Drifted,
         (false, true, _) => Verdict::Pending,
-        (false, false, true) => Verdict::Settling,
+        (false, false, true) => Verdict::CatchingUp,
         (false, false, false) => Verdict::InSync,
     }
 }
@@ -370,7 +370,7 @@ impl InSync<'_> {
 
     /// What state should say now, with no write to a provider, if that is news: fields that are live
     /// as declared are recorded as declared, fields no longer declared are dropped, the rest stays
-    /// (semantics 7.2), and so does the record of a field that was set aside as settling.
+    /// (semantics 7.2), and so does the record of a field that was set aside while the provider catches up.
     pub(super) fn news(
         &self,
         kind: Kind,
@@ -397,8 +397,8 @@ impl InSync<'_> {
             }
             let is_declared = |name: &FieldName| declared.fields.contains_key(name);
             record.fields.retain(|name, _| is_declared(name));
-            if let Some(settling) = &mut record.settling {
-                settling.before.retain(|name, _| is_declared(name));
+            if let Some(catching_up) = &mut record.catching_up {
+                catching_up.before.retain(|name, _| is_declared(name));
             }
             record.fields.extend(self.fields());
             record

@@ -36,7 +36,7 @@ pub(super) fn set_ignored_aside(difference: &mut Difference, rules: &Rules<'_>, 
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     if matches!(
         difference.verdict,
-        Verdict::InSync | Verdict::Unknown | Verdict::Settling
+        Verdict::InSync | Verdict::Unknown | Verdict::CatchingUp
     ) {
         return;
     }

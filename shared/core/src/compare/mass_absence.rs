@@ -29,9 +29,9 @@ pub(super) fn mass_absences(
         };
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
         let fresh = record
-            .settling
+            .catching_up
             .as_ref()
-            .is_some_and(|settling| settling.made && settling.lasts(input.now));
+            .is_some_and(|catching_up| catching_up.made && catching_up.lasts(input.now));
         let is_absent = match known.reading {
             Some(Reading::Absent) => true,
             Some(reading) => is_unproven(reading),

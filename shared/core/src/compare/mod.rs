@@ -56,8 +56,8 @@ pub struct Comparison {
     /// Those among them that bear this stack's mark: DNS record sets that it made, as far as anybody can
     /// tell (semantics 2.6).
     pub strays: BTreeSet<ResourceKey>,
-    /// What state should say without any provider write: what is live as declared, and (none) what
-    /// is gone and withdrawn. Only where it differs from what state says.
+    /// What state should say without a write to a provider: what is live as declared, and (none) what is
+    /// gone and no longer declared. Only where it differs from what state says.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
     /// What became of changes of which nobody heard how they ended, by what is live (semantics 8.1).
     pub resolved: BTreeMap<ResourceKey, Resolved>,
@@ -206,9 +206,9 @@ fn unread_scopes(
     differences: &BTreeMap<ResourceKey, Difference>,
     absences: &BTreeMap<Scope, ReadFailure>,
 ) -> Vec<Scope> {
-    let settles = |key: &ResourceKey| {
+    let is_catching_up = |key: &ResourceKey| {
         let one = differences.get(key);
-        one.is_some_and(|one| one.verdict == Verdict::Settling)
+        one.is_some_and(|one| one.verdict == Verdict::CatchingUp)
     };
     let is_open = |(key, failure): (&ResourceKey, &ReadFailure)| {
         let state = input.state;
@@ -216,7 +216,7 @@ fn unread_scopes(
         match failure.code {
             FailureCode::InTransition | FailureCode::BeingDeleted => false,
             FailureCode::MassAbsence => !is_confirmed(),
-            FailureCode::ListedOnly => !settles(key),
+            FailureCode::ListedOnly => !is_catching_up(key),
             _ => true,
         }
     };

@@ -37,28 +37,28 @@ impl ResourceComparison<'_> {
                 self.present(declared, recorded, live)
             }
             (None, Some(recorded), Reading::Present(live)) if self.has_ours(recorded, live) => {
-                let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
+                let mut difference = self.whole(Verdict::Orphan, Cause::Removed);
                 difference.blocked = other_mark(self.input, live);
                 difference.conditions.clone_from(&live.conditions);
                 difference.unhealthy.clone_from(&live.unhealthy);
                 (difference, None)
             }
             (None, Some(recorded), Reading::Present(live)) if self.is_narrowed(recorded, live) => {
-                let mut difference = self.whole(Verdict::Orphan, Cause::Withdrawn);
+                let mut difference = self.whole(Verdict::Orphan, Cause::Removed);
                 difference.blocked = Some(fields::left_under_condition(&live.conditions));
                 difference.conditions.clone_from(&live.conditions);
                 (difference, None)
             }
             // What we wrote a moment ago may not be shown yet.
-            (None, Some(recorded), Reading::Present(_)) if self.settles(recorded) => {
-                (self.difference(Verdict::Settling), None)
+            (None, Some(recorded), Reading::Present(_)) if self.is_catching_up(recorded) => {
+                (self.difference(Verdict::CatchingUp), None)
             }
             (None, Some(recorded), Reading::Absent) if self.is_fresh(recorded) => {
-                (self.difference(Verdict::Settling), None)
+                (self.difference(Verdict::CatchingUp), None)
             }
             (None, Some(_), _) => (self.difference(Verdict::InSync), Some(None)),
             // We began to make it, and it may not be shown yet.
-            (None, None, _) if self.is_open => (self.difference(Verdict::Settling), None),
+            (None, None, _) if self.is_open => (self.difference(Verdict::CatchingUp), None),
             // We deleted it.
             (None, None, _) => (self.difference(Verdict::InSync), None),
         }
@@ -81,15 +81,15 @@ impl ResourceComparison<'_> {
     }
 
     /// Whether the provider may still show what was before a write of ours.
-    fn settles(&self, recorded: &Recorded) -> bool {
-        let settling = recorded.settling.as_ref();
-        settling.is_some_and(|settling| settling.lasts(self.input.now))
+    fn is_catching_up(&self, recorded: &Recorded) -> bool {
+        let catching_up = recorded.catching_up.as_ref();
+        catching_up.is_some_and(|catching_up| catching_up.lasts(self.input.now))
     }
 
     /// Whether we made it a moment ago, so that it may not be listed yet.
     fn is_fresh(&self, recorded: &Recorded) -> bool {
-        let settling = recorded.settling.as_ref();
-        self.settles(recorded) && settling.is_some_and(|settling| settling.made)
+        let catching_up = recorded.catching_up.as_ref();
+        self.is_catching_up(recorded) && catching_up.is_some_and(|catching_up| catching_up.made)
     }
 
     /// Whether we began to delete it a moment ago, so that it may be gone and shown still.
@@ -122,14 +122,14 @@ impl ResourceComparison<'_> {
         let is_interrupted = resolve::is_interrupted(self.input, self.key);
         let is_ours = !is_interrupted
             && self.recorded.is_some_and(|recorded| match failure.code {
-                FailureCode::InTransition => self.settles(recorded),
+                FailureCode::InTransition => self.is_catching_up(recorded),
                 // What we made anew may be listed as the one before it, or be listed before it can
                 // be read; what we changed may not.
                 FailureCode::BeingDeleted | FailureCode::ListedOnly => self.is_fresh(recorded),
                 _ => false,
             });
         if is_ours {
-            return self.difference(Verdict::Settling);
+            return self.difference(Verdict::CatchingUp);
         }
         Difference {
             failure: Some(failure.clone()),
@@ -170,16 +170,16 @@ impl ResourceComparison<'_> {
     fn gone(&self, recorded: &Recorded) -> Difference {
         // What we deleted ourselves is gone, however short a time ago it was made.
         let interrupted = resolve::is_interrupted(self.input, self.key);
-        match &recorded.settling {
+        match &recorded.catching_up {
             // We deleted it ourselves: it is to be made again, and nobody else moved it.
             _ if interrupted => self.whole(Verdict::Pending, Cause::Interrupted),
-            _ if self.is_fresh(recorded) => self.difference(Verdict::Settling),
-            Some(settling) if settling.made && settling.is_blamed(self.input.now) => {
+            _ if self.is_fresh(recorded) => self.difference(Verdict::CatchingUp),
+            Some(catching_up) if catching_up.made && catching_up.is_blamed(self.input.now) => {
                 let mut difference = self.whole(Verdict::Drifted, Cause::Missing);
                 difference
                     .notes
-                    .push(catching_up::did_not_take("create", settling.retried));
-                if settling.retried {
+                    .push(catching_up::did_not_take("create", catching_up.retried));
+                if catching_up.retried {
                     difference.blocked = Some("creating it did not take, twice".to_owned());
                 }
                 difference
@@ -195,16 +195,16 @@ impl ResourceComparison<'_> {
         live: &Live,
     ) -> (Difference, RecordUpdate) {
         let mut found = fields::compare(self.key, declared, Some(recorded), live);
-        let settling = catching_up::set_aside(&mut found.fields, recorded, self.input.now);
-        let settles = settling.any || self.may_be_deleted();
+        let catching_up = catching_up::set_aside(&mut found.fields, recorded, self.input.now);
+        let is_catching_up = catching_up.any || self.may_be_deleted();
         let mut difference = self.difference(Verdict::InSync);
-        difference.notes = settling.notes;
+        difference.notes = catching_up.notes;
         difference.blocked = other_mark(self.input, live);
         difference.foreign = found.foreign;
         difference.fields = found.fields;
         difference.conditions.clone_from(&live.conditions);
         difference.unhealthy.clone_from(&live.unhealthy);
-        difference.verdict = difference.verdict_of_rest(settles);
+        difference.verdict = difference.verdict_of_rest(is_catching_up);
         let news = found
             .in_sync
             .news(self.key.kind(), recorded, declared, &difference.fields);

@@ -1,7 +1,7 @@
 //! Resources that a run is changing, or was changing when it stopped (semantics 8.1).
 //!
 //! While the run works, whatever lies between what was there before and what it makes is its doing:
-//! it settles. A third value is somebody else's and stays drift. Of a run that stopped, what only it
+//! the provider is catching up. A third value is somebody else's and stays drift. Of a run that stopped, what only it
 //! can have left half done is not drift either.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::stored::state::{Intent, State};
 
 impl Comparison {
     /// Says of each resource that this run is changing, or was, that it is so.
-    pub fn tell_open_run(
+    pub fn mark_open_run(
         &mut self,
         declared: &Declared,
         state: &State,
@@ -40,7 +40,7 @@ impl Comparison {
             };
             match run.is_working() {
                 true => begun.set_aside(difference),
-                false => begun.own(difference),
+                false => begun.claim(difference),
             }
             difference.notes.push(run.of_resource());
         }
@@ -88,7 +88,7 @@ impl OpenChange<'_> {
     /// Sets aside what this change, which is being made, explains.
     fn set_aside(&self, difference: &mut Difference) {
         if self.explains_whole(difference) {
-            difference.verdict = Verdict::Settling;
+            difference.verdict = Verdict::CatchingUp;
             difference.whole = None;
             difference.failure = None;
             difference.fields.clear();
@@ -99,7 +99,7 @@ impl OpenChange<'_> {
         }
         difference.fields.retain_mut(|field| self.is_left_of(field));
         difference.verdict = match difference.fields.as_slice() {
-            [] => Verdict::Settling,
+            [] => Verdict::CatchingUp,
             _ if difference.verdict == Verdict::NotAdopted => Verdict::NotAdopted,
             left => fields::verdict(left, true),
         };
@@ -122,7 +122,7 @@ impl OpenChange<'_> {
                 },
                 _ => false,
             },
-            (_, Some(Cause::Withdrawn)) => self.intent.verb == Verb::Delete,
+            (_, Some(Cause::Removed)) => self.intent.verb == Verb::Delete,
             (_, Some(_)) => comes_or_goes,
             (_, None) => false,
         }
@@ -171,7 +171,7 @@ impl OpenChange<'_> {
 
     /// Whether the change adds this item or takes it away.
     fn moves(&self, name: &FieldName, item: &ItemDifference) -> bool {
-        let is_others = !item.lacking && item.cause != Cause::Withdrawn;
+        let is_others = !item.lacking && item.cause != Cause::Removed;
         let takes_others = self
             .declared
             .is_some_and(|declared| declared.exclusive || declared.authoritative);
@@ -188,7 +188,7 @@ impl OpenChange<'_> {
 
     /// Says of what a change that stopped left half done that it is no drift: nobody else makes a value
     /// that is partly the old and partly the new one.
-    fn own(&self, difference: &mut Difference) {
+    fn claim(&self, difference: &mut Difference) {
         let counts = [Verdict::Drifted, Verdict::DriftedAndPending];
         if difference.whole.is_some() || !counts.contains(&difference.verdict) {
             return;
@@ -337,7 +337,7 @@ mod tests {
         };
         for (one, moves, moves_exclusive) in [
             (item("comes", true, Cause::Edited), true, true),
-            (item("leaves", false, Cause::Withdrawn), true, true),
+            (item("leaves", false, Cause::Removed), true, true),
             // Taken out by somebody else while the run works.
             (item("kept", true, Cause::Drifted), false, false),
             // Put there by somebody else: before, or while it works.
@@ -377,7 +377,7 @@ mod tests {
     fn what_only_a_run_that_stopped_can_have_left_is_no_drift() {
         let ttl = |value| fields(&[("ttl", Value::Int(value))]);
         let owned = |intent: &Intent, is_recorded, mut difference: Difference| {
-            begun(intent, is_recorded).own(&mut difference);
+            begun(intent, is_recorded).claim(&mut difference);
             difference.verdict
         };
         let edit = intent(Verb::Update, Some(ttl(300)), ttl(600));

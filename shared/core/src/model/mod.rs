@@ -26,7 +26,7 @@ pub use fields::{FieldSpec, RiskRule, Shape, Unit, default_value, field_spec, fi
 pub use mark::{mark_of, marked_stack};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, Guards, OnMissing, Policy};
-pub use resource::{Fields, Recorded, Settling, has_items, items};
+pub use resource::{CatchingUp, Fields, Recorded, has_items, items};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};
 pub(crate) use short_hash::short_hash;
 pub use special::{Meaning, Special, Spelling, mean_the_same};

@@ -32,7 +32,7 @@ pub struct Recorded {
     /// The fields, as declared when they were applied or adopted.
     pub fields: Fields,
     /// Our own recent write, while the provider may still show the value before it.
-    pub settling: Option<Settling>,
+    pub catching_up: Option<CatchingUp>,
     /// Fields that differed at adoption and wait for a person whatever the policy (semantics 7.1),
     /// with the declared value they had then. Of a set of items, `fields` holds all that was live
     /// then, and only what was declared then is ours: [`Recorded::ours`].
@@ -71,7 +71,7 @@ fn keep_declared(kind: Kind, name: &FieldName, then: &Value, fields: &mut Fields
 
 /// A write of ours that the provider may not show yet (semantics 3.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settling {
+pub struct CatchingUp {
     /// Whether the resource itself was made, or made anew: it may not be listed yet.
     pub made: bool,
     /// What the provider may still show of each field that was written, oldest first; `None`: that it
@@ -83,18 +83,18 @@ pub struct Settling {
     pub retried: bool,
 }
 
-impl Settling {
-    /// How long after [`Settling::until`] an old value is still taken for a write that did not take.
+impl CatchingUp {
+    /// How long after [`CatchingUp::until`] an old value is still taken for a write that did not take.
     /// Later it is somebody's: the record of a write may stand for months, since nothing is written
     /// while nothing changes. Long enough for one check, an announcement and the one retry.
     pub const BLAMED_MS: i64 = 60 * 60 * 1000;
 
-    /// The furthest ahead that [`Settling::until`] may lie, in milliseconds: twice the longest time that
+    /// The furthest ahead that [`CatchingUp::until`] may lie, in milliseconds: twice the longest time that
     /// a provider has (Aiven's 5 minutes), for clocks that differ. Further is of a wrong clock.
     pub const AHEAD_MS: i64 = 10 * 60 * 1000;
 
     /// The most values of one field that may still be shown. More edits of it than that, within the
-    /// minutes that a write settles, are no person's; state must not grow with them.
+    /// minutes in which the provider catches up, are no person's; state must not grow with them.
     pub const BEFORE_MAX: usize = 8;
 
     /// Notes a value that the provider may still show of a field.

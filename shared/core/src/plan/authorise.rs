@@ -240,7 +240,7 @@ fn policy_objection(
             return Some(LeftReason::OnMissingAlert);
         }
         Cause::Drifted | Cause::Missing => ("correct", policy.correct),
-        Cause::Edited | Cause::New | Cause::Withdrawn => ("deploy", policy.deploy),
+        Cause::Edited | Cause::New | Cause::Removed => ("deploy", policy.deploy),
         Cause::EditedAndDrifted if stricter == policy.correct => ("correct", stricter),
         Cause::EditedAndDrifted => ("deploy", stricter),
     };

@@ -1,9 +1,7 @@
-//! From differences to a plan: ordered changes, each with its risk, and findings that are said, not
-//! done.
+//! From differences to a plan: ordered changes, each with its risk, and findings that nobody can act on.
 //!
-//! The plan is the same whoever asks: all that could be done with every consent. What may be done
-//! now, by policy or by a person, is decided in [`authorise`], and only its [`Approved`] changes
-//! reach `apply`.
+//! The plan is the same whoever asks: all that could be done with every consent. What may be done now,
+//! by policy or by a person, is decided in `authorise.rs`. Only [`Approved`] changes reach a provider.
 
 mod allowed;
 mod authorise;
@@ -133,14 +131,14 @@ pub fn plan(input: PlanInput<'_>) -> Plan {
     let mut changes = Vec::new();
     let mut findings = Vec::new();
     for difference in input.comparison.differences.values() {
-        match one(input, &policy, difference) {
+        match plan_one(input, &policy, difference) {
             Planned::Nothing => {}
-            Planned::Findings(said) => findings.extend(said),
-            Planned::Change(mut change, said) => {
+            Planned::Findings(found) => findings.extend(found),
+            Planned::Change(mut change, found) => {
                 let variable = variables::of_resource(&variables, input.declared, &difference.key);
                 change.variable = variable.cloned();
                 changes.push(*change);
-                findings.extend(said);
+                findings.extend(found);
             }
         }
     }
@@ -195,7 +193,7 @@ enum Planned {
 }
 
 /// What could be done about one difference.
-fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> Planned {
+fn plan_one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> Planned {
     let say = |kind, message: String| {
         Planned::Findings(vec![Finding {
             key: difference.key.clone(),
@@ -208,7 +206,7 @@ fn one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> Planne
         return say(FindingKind::Blocked, why.clone());
     }
     match (difference.verdict, difference.whole) {
-        (Verdict::InSync | Verdict::Settling | Verdict::Ignored | Verdict::Unknown, _) => {
+        (Verdict::InSync | Verdict::CatchingUp | Verdict::Ignored | Verdict::Unknown, _) => {
             return Planned::Nothing;
         }
         (Verdict::Orphan, _) if !policy.prune => {
@@ -261,7 +259,7 @@ fn planned(
     let declared = input.declared.resources.get(key);
     let recorded = input.comparison.recorded(input.state, key);
     let verb = match difference.whole {
-        Some(Cause::Withdrawn) => Verb::Delete,
+        Some(Cause::Removed) => Verb::Delete,
         Some(_) => Verb::Create,
         None if steps.iter().any(|step| step.replaces) => Verb::Replace,
         None => Verb::Update,

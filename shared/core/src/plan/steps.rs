@@ -9,8 +9,8 @@ use crate::risk::{Effect, OtherFields, Risk, effect_of_setting};
 
 const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
 
-/// Whoever takes an address away while the name keeps others may have taken a dead node out of the way of
-/// its traffic. Where the name has no other, nobody is served worse by putting it back.
+/// A restored address would get a share of the traffic, and its node may be dead. Where the name has no
+/// other address, restoring it makes nothing worse.
 const BACK_IN_DNS: &str =
     "somebody removed it, perhaps because its node is down; traffic goes to it again";
 
@@ -22,7 +22,7 @@ pub(super) fn whole(
     live: Option<&Live>,
 ) -> Step {
     let (risk, says) = match (cause, key.kind()) {
-        (Cause::Withdrawn, _) => (Risk::Destructive, lost::by_deleting(input, key, live)),
+        (Cause::Removed, _) => (Risk::Destructive, lost::by_deleting(input, key, live)),
         (Cause::Missing | Cause::Interrupted, Kind::KafkaTopic) => {
             (Risk::Safe, "its messages do not come back".to_owned())
         }
@@ -118,14 +118,17 @@ pub(super) fn leave_to_a_person(
     recorded: &Recorded,
     declared: Option<&DeclaredResource>,
 ) {
-    let waits = |field: &FieldName| {
+    let is_pending = |field: &FieldName| {
         let now = declared.and_then(|declared| declared.fields.get(field));
         let then = recorded.pending_adoption.get(field);
         now.is_some_and(|now| then == Some(&now.value))
     };
     for step in steps {
         if step.cause != Cause::NotAdoptedAndDrifted
-            && step.edit.as_ref().is_some_and(|edit| waits(edit.field()))
+            && step
+                .edit
+                .as_ref()
+                .is_some_and(|edit| is_pending(edit.field()))
         {
             step.cause = Cause::NotAdopted;
         }
@@ -194,7 +197,7 @@ fn under_condition(item: &ItemDifference, condition: &str) -> String {
              kedge does not undo that; remove the condition at Google, or take the member out of the \
              definitions"
         ),
-        (false, Cause::Withdrawn) => format!(
+        (false, Cause::Removed) => format!(
             "{member} is no longer declared and has the role under the condition {condition}: kedge \
              leaves what a person set; remove it at Google"
         ),
@@ -239,7 +242,7 @@ fn of_items(
         && field
             .items
             .iter()
-            .any(|item| !item.lacking && item.cause == Cause::Withdrawn);
+            .any(|item| !item.lacking && item.cause == Cause::Removed);
     for item in &field.items {
         let (name, text) = (field.field.clone(), item.item.clone());
         if let Some(condition) = &item.condition {
@@ -254,7 +257,7 @@ fn of_items(
             ),
             (true, Cause::Drifted) if is_dns => (Risk::Disruptive, BACK_IN_DNS),
             (true, _) => (Risk::Safe, ""),
-            (false, Cause::Withdrawn) if is_dns => {
+            (false, Cause::Removed) if is_dns => {
                 (Risk::Disruptive, "traffic to the withdrawn address stops")
             }
             (false, _) if is_dns && !is_exclusive => {

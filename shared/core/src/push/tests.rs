@@ -110,7 +110,7 @@ impl Case {
 }
 
 #[test]
-fn withdrawals_count_by_share_and_by_file() {
+fn removals_count_by_share_and_by_file() {
     let ten: Vec<usize> = (0..9).collect();
     let twenty: Vec<usize> = (0..19).collect();
     let cases: Vec<(Bundle, Bundle, bool)> = vec![
@@ -147,7 +147,7 @@ fn withdrawals_count_by_share_and_by_file() {
         let (refusals, _) = case.codes();
         let expected: &[&str] = if is_refused { &["withdraws"] } else { &[] };
         assert_eq!(refusals, expected, "case {number}");
-        case.consent.withdraw = true;
+        case.consent.removals = true;
         assert_eq!(case.codes().0, [""; 0], "case {number}");
     }
     let lost = Case::new(set(&[("a", &ten)]), set(&[("b", &[20])]));
@@ -204,7 +204,7 @@ fn a_rollback_holds_until_it_is_named() {
     }
     case.consent = PushConsent {
         force: true,
-        withdraw: true,
+        removals: true,
         after_rollback: None,
     };
     assert_eq!(case.codes().0, ["rolled-back"]);

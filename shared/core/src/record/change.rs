@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::change::{Applied, Edit, Verb, edited_set};
 use crate::compare::Cause;
 use crate::model::{
-    ByField, FieldName, Fields, Kind, Recorded, ResourceKey, Settling, Timestamp, Value,
+    ByField, CatchingUp, FieldName, Fields, Kind, Recorded, ResourceKey, Timestamp, Value,
 };
 use crate::plan::Approved;
 use crate::stored::state::{AutomaticChange, Intent, State};
@@ -177,51 +177,51 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     let before = state.resources.remove(&change.key);
     let retried = before
         .as_ref()
-        .and_then(|record| record.settling.as_ref())
-        .is_some_and(|settling| is_retry(settling, approved, now));
+        .and_then(|record| record.catching_up.as_ref())
+        .is_some_and(|catching_up| is_retry(catching_up, approved, now));
     let mut record = match (change.verb, &before) {
         (Verb::Update, Some(before)) => before.clone(),
         (Verb::Update, None) => first_record(approved, &intent.to),
         _ => Recorded::default(),
     };
-    let mut settling = Settling {
+    let mut catching_up = CatchingUp {
         made: change.verb != Verb::Update,
         before: ByField::new(),
         until: now.plus_ms(applied.settle_ms),
         retried,
     };
     let was = before.as_ref().and_then(|before| {
-        let settling = before
-            .settling
+        let catching_up = before
+            .catching_up
             .as_ref()
             .filter(|earlier| earlier.lasts(now));
-        settling.map(|settling| (settling, &before.fields))
+        catching_up.map(|catching_up| (catching_up, &before.fields))
     });
     if let Some((earlier, _)) = was {
-        settling.made |= earlier.made;
-        settling.before = earlier.before.clone();
+        catching_up.made |= earlier.made;
+        catching_up.before = earlier.before.clone();
     }
     let live = change.live.as_ref().map(|live| &live.fields);
     for (name, value) in intent.to {
         // What was written before and may be shown only now, what is shown, and what attempts with an
         // unknown end may show yet.
         if let Some(written) = was.and_then(|(_, fields)| fields.get(&name)) {
-            settling.may_show(&name, Some(written));
+            catching_up.may_show(&name, Some(written));
         }
         for attempt in open.iter().flat_map(|intent| intent.attempts()) {
             if let Some(attempted) = attempt.to.get(&name) {
-                settling.may_show(&name, Some(attempted));
+                catching_up.may_show(&name, Some(attempted));
             }
         }
         let shown = set_before(approved, &name, &value);
-        settling.may_show(
+        catching_up.may_show(
             &name,
             shown.as_ref().or(live.and_then(|live| live.get(&name))),
         );
         record.pending_adoption.remove(&name);
         record.fields.insert(name, value);
     }
-    record.settling = Some(settling);
+    record.catching_up = Some(catching_up);
     state.awaiting.remove(&change.key);
     state.absent.remove(&change.key);
     state.resources.insert(change.key.clone(), record);
@@ -285,13 +285,13 @@ fn first_record(approved: &Approved, to: &Fields) -> Recorded {
 
 /// Whether this change does again what an earlier one of ours did in vain (semantics 3.6). Another
 /// value than the one that did not take is no repetition.
-fn is_retry(settling: &Settling, approved: &Approved, now: Timestamp) -> bool {
-    if !settling.is_blamed(now) {
+fn is_retry(catching_up: &CatchingUp, approved: &Approved, now: Timestamp) -> bool {
+    if !catching_up.is_blamed(now) {
         return false;
     }
     let change = &approved.change;
     let Some(live) = &change.live else {
-        return settling.made;
+        return catching_up.made;
     };
     let recorded = |field| change.recorded.get(field);
     let has = |value: Option<&Value>, item: &String| {
@@ -300,13 +300,13 @@ fn is_retry(settling: &Settling, approved: &Approved, now: Timestamp) -> bool {
     };
     change.edits.iter().any(|edit| match edit {
         Edit::Set { field, to } => {
-            recorded(field) == Some(to) && settling.is_from_before(field, live.fields.get(field))
+            recorded(field) == Some(to) && catching_up.is_from_before(field, live.fields.get(field))
         }
         Edit::Add { field, item } => {
-            has(recorded(field), item) && settling.is_item_from_before(field, item, true)
+            has(recorded(field), item) && catching_up.is_item_from_before(field, item, true)
         }
         Edit::Remove { field, item } => {
-            !has(recorded(field), item) && settling.is_item_from_before(field, item, false)
+            !has(recorded(field), item) && catching_up.is_item_from_before(field, item, false)
         }
     })
 }
@@ -326,16 +326,16 @@ pub fn count_automatic(state: &mut State, approved: &Approved, now: Timestamp) {
     state.automatic.push(automatic(approved, now));
 }
 
-/// Forgets that writes settle, where the time for it is over and nothing is left to say.
-pub fn drop_settled(state: &mut State, differing: impl Fn(&ResourceKey) -> bool, now: Timestamp) {
+/// Forgets writes that the provider had time to catch up with, where nothing is left to report of them.
+pub fn drop_caught_up(state: &mut State, differing: impl Fn(&ResourceKey) -> bool, now: Timestamp) {
     for (key, record) in &mut state.resources {
         if record
-            .settling
+            .catching_up
             .as_ref()
-            .is_some_and(|settling| !settling.lasts(now))
+            .is_some_and(|catching_up| !catching_up.lasts(now))
             && !differing(key)
         {
-            record.settling = None;
+            record.catching_up = None;
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 pub use absence::MassAbsence;
 pub use adopt::{Adoption, LeftAlone, adopt};
-pub use change::{begin, count_automatic, done, drop_settled, intent, not_made};
+pub use change::{begin, count_automatic, done, drop_caught_up, intent, not_made};
 pub use command::{Answer, CommandOutcome, UNKNOWN_NAME, resolve, retiring};
 pub use forget::{Forgotten, forget};
 

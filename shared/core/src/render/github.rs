@@ -172,7 +172,7 @@ fn of_resource(view: &View<'_>, difference: &Difference, root: &str) -> Vec<Anno
             true
         }
         Verdict::Orphan => report.plan.policy.prune,
-        Verdict::InSync | Verdict::Settling | Verdict::Ignored | Verdict::Unknown => false,
+        Verdict::InSync | Verdict::CatchingUp | Verdict::Ignored | Verdict::Unknown => false,
     };
     // A stack without state is told in one line (semantics 7.1).
     if !counts || !report.comparison.has_state {

@@ -136,7 +136,7 @@ fn case(view: &View<'_>, difference: &Difference) -> Case {
     let said = summary(difference);
     let is_pruned = view.report.plan.policy.prune;
     let ended = match difference.verdict {
-        Verdict::InSync | Verdict::Settling => CaseEnd::Passed,
+        Verdict::InSync | Verdict::CatchingUp => CaseEnd::Passed,
         Verdict::Ignored => CaseEnd::Skipped(said),
         Verdict::Orphan if !is_pruned => CaseEnd::Skipped(said),
         Verdict::Unknown => CaseEnd::Error(said),

@@ -42,7 +42,7 @@ fn whole_text(cause: Cause) -> &'static str {
         Cause::Missing => "missing, recorded and gone",
         Cause::Interrupted => "missing, a replacement was begun and not ended",
         Cause::New => "new, declared and not there yet",
-        Cause::Withdrawn => "no longer declared",
+        Cause::Removed => "no longer declared",
         Cause::NotAdopted => "new, declared and not there when the stack was adopted",
         Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted => {
             "all of it differs"

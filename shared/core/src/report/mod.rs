@@ -89,7 +89,7 @@ impl Report {
             .values()
             .map(|difference| match difference.verdict {
                 Verdict::Unknown => StackVerdict::Incomplete,
-                Verdict::InSync | Verdict::Settling | Verdict::Ignored => StackVerdict::Clean,
+                Verdict::InSync | Verdict::CatchingUp | Verdict::Ignored => StackVerdict::Clean,
                 // Nothing drifts that was never adopted (semantics 7.1).
                 _ if !comparison.has_state => StackVerdict::NotAdopted,
                 Verdict::Drifted | Verdict::DriftedAndPending => StackVerdict::Drifted,
@@ -179,7 +179,7 @@ impl Report {
     /// of what depends on one that moved (semantics 4.6).
     #[must_use]
     pub fn follows_variables(&self) -> bool {
-        self.decided.variables_granted && self.command.is_none() && self.settles_variables()
+        self.decided.variables_granted && self.command.is_none() && self.leaves_no_variable_open()
     }
 
     /// Tells the resources that depend on a variable that moved: what is declared of them is not known
@@ -189,10 +189,13 @@ impl Report {
         move |key| any && self.plan.variable_of(&self.declared, key).is_some()
     }
 
-    fn settles_variables(&self) -> bool {
+    /// Whether everything that depends on a variable that moved is decided.
+    fn leaves_no_variable_open(&self) -> bool {
         let depends = |key: &ResourceKey| self.plan.variable_of(&self.declared, key).is_some();
-        let unread = |one: &Difference| one.verdict == Verdict::Unknown && depends(&one.key);
-        let waits = |finding: &Finding| {
+        let unread = |difference: &Difference| {
+            difference.verdict == Verdict::Unknown && depends(&difference.key)
+        };
+        let stays = |finding: &Finding| {
             let kinds = [
                 FindingKind::Held,
                 FindingKind::DependsOn,
@@ -202,7 +205,7 @@ impl Report {
         };
         !(self.decided.left().any(|left| depends(left.key))
             || self.comparison.differences.values().any(unread)
-            || self.plan.findings.iter().any(waits))
+            || self.plan.findings.iter().any(stays))
     }
 
     /// Whether an `up` with every consent would do anything.

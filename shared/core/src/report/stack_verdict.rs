@@ -5,7 +5,7 @@ use std::fmt;
 /// How a stack stands (semantics 1). Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StackVerdict {
-    /// Nothing differs, or only what settles.
+    /// Nothing differs, or only what the provider is catching up with.
     Clean,
     /// It has no state yet.
     NotAdopted,

@@ -1,7 +1,7 @@
-//! Numbers of stored objects: what no clock and no counter of ours ever shows is damage, where it is
-//! read, and is not written either.
+//! Numbers of stored objects, each within bounds, where they are read and where they are written.
 //!
-//! So no sum or difference of them overflows, and a step further can always be written.
+//! Damage is a time before 1970 or after 9999, a count above 2^53 - 1, a lease of more than an hour. So
+//! no sum or difference of them overflows, and one more can always be written.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 

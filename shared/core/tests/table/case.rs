@@ -8,9 +8,9 @@ use kedge_core::live::{
     Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
 };
 use kedge_core::model::{
-    Allowance, ByField, Declared, DeclaredField, DeclaredResource, FieldName, Fields, IgnoreRule,
-    Kind, OnMissing, Origin, Policy, Recorded, ResourceKey, Salt, Settling, StackConfig, StackName,
-    Timestamp, Value,
+    Allowance, ByField, CatchingUp, Declared, DeclaredField, DeclaredResource, FieldName, Fields,
+    IgnoreRule, Kind, OnMissing, Origin, Policy, Recorded, ResourceKey, Salt, StackConfig,
+    StackName, Timestamp, Value,
 };
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::record::{adopt, forget};
@@ -316,7 +316,7 @@ impl Case {
         }
     }
 
-    fn settling(&self) -> Option<Settling> {
+    fn catching_up(&self) -> Option<CatchingUp> {
         let (minutes, retried) = match () {
             () if self.has("settling") => (1, false),
             () if self.has("settling-far-ahead") => (24 * 60, false),
@@ -341,7 +341,7 @@ impl Case {
             values.push(None);
             before.insert(name, values);
         }
-        Some(Settling {
+        Some(CatchingUp {
             made,
             before,
             until: NOW.plus_ms(minutes * MINUTE_MS),
@@ -372,7 +372,7 @@ impl Case {
         if let Some(fields) = &self.recorded {
             let record = Recorded {
                 fields: fields.clone(),
-                settling: self.settling(),
+                catching_up: self.catching_up(),
                 pending_adoption: self.waiting(),
             };
             state.resources.insert(self.key(), record);
@@ -390,7 +390,7 @@ impl Case {
         state.retired = self.has("retired").then_some(NOW);
         state.applying = self.begun().map(|intent| Applying {
             run: RunRecord::default(),
-            is_told: true,
+            in_history: true,
             intents: BTreeMap::from([(self.key(), intent)]),
         });
         Some(state)

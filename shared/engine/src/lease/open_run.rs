@@ -43,7 +43,7 @@ pub(crate) async fn open_run<S: Store>(
         }
         Ok(None) => {
             let (last_seen, next) = (None, None);
-            let stage = match applying.is_told {
+            let stage = match applying.in_history {
                 true => Stage::OutcomeUnknown,
                 false => Stage::BrokeOff { last_seen, next },
             };
@@ -70,7 +70,7 @@ fn stage(
             since: lease.since.unwrap_or(object.written_at),
         },
         // It went to its end, whoever had the lease since.
-        _ if applying.is_told => Stage::OutcomeUnknown,
+        _ if applying.in_history => Stage::OutcomeUnknown,
         (true, false) if lease.released => Stage::OutcomeUnknown,
         (true, false) => Stage::BrokeOff {
             last_seen: Some(object.written_at),

@@ -205,7 +205,7 @@ fn counts(report: &Report) -> Json {
         "not_adopted": count(Verdict::NotAdopted),
         "orphan": count(Verdict::Orphan),
         "unknown": count(Verdict::Unknown),
-        "settling": count(Verdict::Settling),
+        "settling": count(Verdict::CatchingUp),
         "ignored": count(Verdict::Ignored),
         "unmanaged": report.comparison.unmanaged.len(),
     })

@@ -3,7 +3,7 @@
 use super::*;
 use crate::change::Verb;
 use crate::live::{Detail, DnsRecord, LiveWorld};
-use crate::model::{Fields, Settling};
+use crate::model::{CatchingUp, Fields};
 use crate::render::check_text;
 
 fn shows(name: &str, world: &World) {
@@ -187,7 +187,7 @@ fn settling_and_did_not_take() {
         ("dev-c", -1, true),
     ] {
         world.set(&topic(name), "retention_ms", Value::Int(3_600_000));
-        world.recorded(&topic(name)).settling = Some(Settling {
+        world.recorded(&topic(name)).catching_up = Some(CatchingUp {
             made: false,
             before: [old.clone()].into(),
             until: NOW.plus_ms(until),

@@ -203,7 +203,7 @@ impl World {
             now: NOW,
         });
         if let Some((state, run)) = state.zip(self.open_run.as_ref()) {
-            comparison.tell_open_run(&declared, state, live, run);
+            comparison.mark_open_run(&declared, state, live, run);
         }
         if self.unverified.is_some() {
             comparison = comparison.unknown("the stack is being changed");
@@ -295,7 +295,7 @@ impl World {
                 id: run,
                 ..RunRecord::default()
             },
-            is_told: false,
+            in_history: false,
             intents,
         });
     }

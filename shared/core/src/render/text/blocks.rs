@@ -38,7 +38,7 @@ pub(super) enum Label {
     Orphan,
     Unknown,
     Ignored,
-    Settling,
+    CatchingUp,
     Note,
     Unmanaged,
     Foreign,
@@ -64,7 +64,7 @@ impl Label {
             Self::Orphan => ("ORPHAN", Tone::Warn),
             Self::Unknown => ("UNKNOWN", Tone::Warn),
             Self::Ignored => ("IGNORED", Tone::Faint),
-            Self::Settling => ("SETTLING", Tone::Faint),
+            Self::CatchingUp => ("SETTLING", Tone::Faint),
             Self::Note => ("NOTE", Tone::Warn),
             Self::Unmanaged => ("UNMANAGED", Tone::Faint),
             Self::Foreign => ("FOREIGN", Tone::Faint),
@@ -298,7 +298,7 @@ pub(super) fn of_resource(
         Verdict::InSync if difference.blocked.is_some() => Label::Blocked,
         Verdict::InSync if !difference.notes.is_empty() => Label::Note,
         Verdict::InSync => return None,
-        Verdict::Settling => Label::Settling,
+        Verdict::CatchingUp => Label::CatchingUp,
         Verdict::Ignored => Label::Ignored,
         Verdict::Orphan => Label::Orphan,
         Verdict::NotAdopted => Label::NotAdopted,
@@ -315,7 +315,7 @@ pub(super) fn of_resource(
         lines: sentences(view, difference),
         ..Block::of(label, tail(view, around, difference), Vec::new())
     };
-    if label == Label::Settling && !view.report.is_changing(key) {
+    if label == Label::CatchingUp && !view.report.is_changing(key) {
         let text = "changed by us a moment ago; the provider may still show the old value";
         block.lines.push(vec![text.to_owned()]);
     }
@@ -361,7 +361,7 @@ fn origins(
         .filter_map(|field| Some((field, field.origin.as_ref()?)))
         .collect();
     let places: BTreeSet<&Origin> = of_fields.iter().map(|(_, origin)| *origin).collect();
-    if places.is_empty() && label != Label::Settling {
+    if places.is_empty() && label != Label::CatchingUp {
         let resource = declared.resources.get(key);
         return resource
             .map(|resource| resource.origin.to_string())

@@ -240,7 +240,7 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
     }
     part(unknown, "unknown");
     part(report.held(), "held");
-    part(report.count(&[Verdict::Settling]), "settling");
+    part(report.count(&[Verdict::CatchingUp]), "settling");
     part(report.count(&[Verdict::Ignored]), "ignored");
     match report.count(&[Verdict::Orphan]) {
         1 => part(1, "orphan"),

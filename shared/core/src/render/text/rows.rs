@@ -88,7 +88,7 @@ fn items_text(items: &[ItemDifference]) -> Vec<String> {
             }
             (true, Cause::Edited) => ("lacking", "newly declared"),
             (true, _) => ("lacking", "not there when it was found"),
-            (false, Cause::Withdrawn) => ("too many", "no longer declared"),
+            (false, Cause::Removed) => ("too many", "no longer declared"),
             (false, Cause::Drifted | Cause::EditedAndDrifted) => ("too many", "added without us"),
             (false, _) => ("too many", "there before we knew it"),
         };

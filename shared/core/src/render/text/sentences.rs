@@ -60,7 +60,7 @@ fn risk_text(verb: Verb, step: &Step) -> String {
         (_, Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing | Cause::Interrupted) => {
             "correcting"
         }
-        (_, Cause::Edited | Cause::Withdrawn) => "deploying",
+        (_, Cause::Edited | Cause::Removed) => "deploying",
         (_, Cause::New | Cause::NotAdopted | Cause::NotAdoptedAndDrifted) => "changing it",
     };
     format!("{doing} is {}", risk_and_says(step))
@@ -129,7 +129,7 @@ pub(super) fn cause_text(cause: Cause) -> &'static str {
         Cause::NotAdoptedAndDrifted => "different since it was found, and drifted",
         Cause::New => "new",
         Cause::Missing => "missing",
-        Cause::Withdrawn => "withdrawn",
+        Cause::Removed => "withdrawn",
         Cause::Interrupted => "half replaced",
     }
 }

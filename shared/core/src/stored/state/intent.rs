@@ -15,7 +15,7 @@ pub struct Applying {
     /// off keeps this in its place (semantics 9.6).
     pub run: RunRecord,
     /// Whether history knows the run: it went to its end, and only how some changes ended is open.
-    pub is_told: bool,
+    pub in_history: bool,
     /// What it began, by resource.
     pub intents: BTreeMap<ResourceKey, Intent>,
 }
@@ -28,7 +28,7 @@ pub struct Intent {
     /// When it was begun. The consent to a replacement counts from then.
     pub at: Timestamp,
     /// From when on the provider shows it, if it was made: the latest moment at which the run may have
-    /// sent it, and the provider's time to settle (semantics 3.6).
+    /// sent it, and the provider's time to catch up (semantics 3.6).
     pub shown_by: Timestamp,
     /// What was live before; none if nothing was.
     pub from: Option<Fields>,
@@ -43,10 +43,10 @@ pub struct Intent {
 
 impl Intent {
     /// The furthest ahead that [`Intent::shown_by`] may lie: a run of at most 15 minutes, and
-    /// [`Settling::AHEAD_MS`] for the provider and for clocks that differ. Further is of a wrong clock.
+    /// [`CatchingUp::AHEAD_MS`] for the provider and for clocks that differ. Further is of a wrong clock.
     ///
-    /// [`Settling::AHEAD_MS`]: crate::model::Settling::AHEAD_MS
-    pub const AHEAD_MS: i64 = 15 * 60 * 1000 + crate::model::Settling::AHEAD_MS;
+    /// [`CatchingUp::AHEAD_MS`]: crate::model::CatchingUp::AHEAD_MS
+    pub const AHEAD_MS: i64 = 15 * 60 * 1000 + crate::model::CatchingUp::AHEAD_MS;
 
     /// The most attempts at one resource that are remembered while none is known to have ended.
     pub const ATTEMPTS_MAX: usize = 4;

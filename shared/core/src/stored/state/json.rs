@@ -91,7 +91,7 @@ pub(crate) struct StoredState {
 #[serde(deny_unknown_fields)]
 struct StoredApplying {
     run: RunRecord,
-    is_told: bool,
+    in_history: bool,
     intents: BTreeMap<String, StoredIntent>,
 }
 
@@ -242,7 +242,7 @@ fn store_applying(applying: &Applying) -> StoredApplying {
         .map(|(key, intent)| (key.to_string(), store_intent(intent)));
     StoredApplying {
         run: applying.run.clone(),
-        is_told: applying.is_told,
+        in_history: applying.in_history,
         intents: intents.collect(),
     }
 }
@@ -275,7 +275,7 @@ fn load_applying(stored: StoredApplying) -> Result<Applying, DecodeError> {
     let load = |(key, intent): (String, StoredIntent)| Ok((load_key(&key)?, load_intent(intent)?));
     Ok(Applying {
         run: stored.run,
-        is_told: stored.is_told,
+        in_history: stored.in_history,
         intents: intents.map(load).collect::<Result<_, DecodeError>>()?,
     })
 }

@@ -104,8 +104,11 @@ impl State {
     /// Every value in it.
     fn values(&self) -> impl Iterator<Item = &Value> {
         let recorded = self.resources.values().flat_map(|record| {
-            let settling = record.settling.iter().flat_map(|one| one.before.values());
-            let before = settling.flatten().flatten();
+            let catching_up = record
+                .catching_up
+                .iter()
+                .flat_map(|one| one.before.values());
+            let before = catching_up.flatten().flatten();
             let fields = record.fields.values();
             fields.chain(record.pending_adoption.values()).chain(before)
         });
@@ -126,14 +129,14 @@ impl State {
     pub fn without_confirmed_writes(&self, watch: &Watch) -> Cow<'_, Self> {
         let mut state = Cow::Borrowed(self);
         for (key, until) in &watch.confirmed_writes {
-            let settling = self
+            let catching_up = self
                 .resources
                 .get(key)
-                .and_then(|own| own.settling.as_ref());
-            if settling.is_some_and(|settling| settling.until == *until)
+                .and_then(|own| own.catching_up.as_ref());
+            if catching_up.is_some_and(|catching_up| catching_up.until == *until)
                 && let Some(record) = state.to_mut().resources.get_mut(key)
             {
-                record.settling = None;
+                record.catching_up = None;
             }
         }
         for (key, at) in &watch.returned {

@@ -23,7 +23,7 @@ pub struct Watch {
     pub windows: BTreeMap<ResourceKey, Window>,
     /// When everything was last read without a failure.
     pub last_good_read_at: Option<Timestamp>,
-    /// Writes of ours that a check saw take, by the end of their time to settle.
+    /// Writes of ours whose new value a check saw, by the end of the provider's time to catch up.
     pub confirmed_writes: BTreeMap<ResourceKey, Timestamp>,
     /// Resources seen there again after a person confirmed their absence, by when that was.
     pub returned: BTreeMap<ResourceKey, Timestamp>,
@@ -85,13 +85,13 @@ impl Watch {
     /// When it is damaged or newer.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
         let stored: StoredWatch = read(bytes)?;
-        let seen = |seen: StoredFirstSeen| (seen.fingerprint, seen.at_ms.into());
+        let first_seen = |seen: StoredFirstSeen| (seen.fingerprint, seen.at_ms.into());
         let hold = |hold: StoredKnownHold| {
             let key = hold.key.as_deref().map(load_key).transpose()?;
             Ok((key, hold.until_ms.into()))
         };
         Ok(Self {
-            first_seen: load_keyed(stored.first_seen, seen)?,
+            first_seen: load_keyed(stored.first_seen, first_seen)?,
             windows: load_keyed(stored.windows, window::load)?,
             last_good_read_at: stored.last_good_read_ms.map(Timestamp::from),
             confirmed_writes: load_keyed(stored.confirmed_writes_ms, Timestamp::from)?,
@@ -176,45 +176,45 @@ impl Watch {
         }
     }
 
-    /// Of these holds, those to tell of: each that stands, and each that ended since it was known.
+    /// Of these holds, those to report: each that stands, and each that ended since it was known.
     #[must_use]
-    pub fn holds_to_tell(&self, holds: &Holds, now: Timestamp) -> Vec<Hold> {
+    pub fn holds_to_report(&self, holds: &Holds, now: Timestamp) -> Vec<Hold> {
         let known = |hold: &Hold| self.holds.get(&hold.key) == Some(&hold.until);
-        let tells = |hold: &&Hold| hold.stands(now) || known(hold);
-        holds.list().iter().filter(tells).cloned().collect()
+        let is_news = |hold: &&Hold| hold.stands(now) || known(hold);
+        holds.list().iter().filter(is_news).cloned().collect()
     }
 
-    /// This memory once these holds are known and none of them was told.
+    /// This memory once these holds are known and none of them was reported.
     #[must_use]
     pub fn knowing_of(mut self, holds: &Holds, now: Timestamp) -> Self {
-        let known = self.holds_to_tell(holds, now).into_iter();
+        let known = self.holds_to_report(holds, now).into_iter();
         self.holds = known.map(|hold| (hold.key, hold.until)).collect();
         self
     }
 
-    /// This memory once these holds were told.
+    /// This memory once these holds were reported.
     #[must_use]
-    pub fn with_holds(mut self, told: &[Hold], now: Timestamp) -> Self {
-        let standing = told.iter().filter(|hold| hold.stands(now));
+    pub fn with_holds(mut self, reported: &[Hold], now: Timestamp) -> Self {
+        let standing = reported.iter().filter(|hold| hold.stands(now));
         self.holds = standing
             .map(|hold| (hold.key.clone(), hold.until))
             .collect();
         self
     }
 
-    /// This memory once a check saw which of the settling writes in `state` took.
+    /// This memory once a check saw the new value of which writes that `state` waits for.
     #[must_use]
     pub fn with_confirmed_writes(
         mut self,
         state: &State,
         is_in_sync: impl Fn(&ResourceKey) -> bool,
     ) -> Self {
-        let settling = state.resources.iter().filter_map(|(key, record)| {
-            let until = record.settling.as_ref()?.until;
-            let taken = is_in_sync(key) || self.confirmed_writes.get(key) == Some(&until);
-            taken.then(|| (key.clone(), until))
+        let confirmed = state.resources.iter().filter_map(|(key, record)| {
+            let until = record.catching_up.as_ref()?.until;
+            let is_confirmed = is_in_sync(key) || self.confirmed_writes.get(key) == Some(&until);
+            is_confirmed.then(|| (key.clone(), until))
         });
-        self.confirmed_writes = settling.collect();
+        self.confirmed_writes = confirmed.collect();
         self
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let mut watch = Watch::default();
         let mut told = Vec::new();
         for now in [5, 10, 15, 20, 25] {
-            let tells = watch.holds_to_tell(&holds, Timestamp(now));
+            let tells = watch.holds_to_report(&holds, Timestamp(now));
             let after = watch.clone().with_holds(&tells, Timestamp(now));
             assert_eq!(
                 after.is_news_after(&watch),
@@ -329,6 +329,6 @@ mod tests {
         }
         assert_eq!(told, [2, 2, 1, 1, 0]);
         // One that ended before anybody knew of it was told by whoever set it.
-        assert_eq!(watch.holds_to_tell(&holds, Timestamp(30)), []);
+        assert_eq!(watch.holds_to_report(&holds, Timestamp(30)), []);
     }
 }

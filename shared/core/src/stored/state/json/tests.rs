@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{FieldName, Fields, Policy, Recorded, SealedUrl, Settling, Value};
+use crate::model::{CatchingUp, FieldName, Fields, Policy, Recorded, SealedUrl, Value};
 
 /// A state in which each key has a value.
 pub(crate) fn full_state() -> State {
@@ -21,7 +21,7 @@ pub(crate) fn full_state() -> State {
     .into();
     let key = ResourceKey::kafka_topic("p", "s", "dev-t");
     let values = |value: Value| vec![None, Some(value)];
-    let settling = Settling {
+    let catching_up = CatchingUp {
         made: true,
         before: fields.clone().map(|_, value| values(value)),
         until: Timestamp(5),
@@ -29,7 +29,7 @@ pub(crate) fn full_state() -> State {
     };
     let record = Recorded {
         fields: fields.clone(),
-        settling: Some(settling),
+        catching_up: Some(catching_up),
         pending_adoption: fields.clone(),
     };
     state.resources.insert(key.clone(), record);
@@ -57,7 +57,7 @@ pub(crate) fn full_state() -> State {
             id: "r1".to_owned(),
             ..RunRecord::default()
         },
-        is_told: true,
+        in_history: true,
         intents: [(key, again.after(intent))].into(),
     });
     state.automatic.push(automatic);

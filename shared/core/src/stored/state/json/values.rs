@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FieldName, Fields, Recorded, SealedUrl, Settling, Value};
+use crate::model::{CatchingUp, FieldName, Fields, Recorded, SealedUrl, Value};
 use crate::stored::bounded::Time;
 
 pub(super) type StoredFields = BTreeMap<String, StoredValue>;
@@ -14,14 +14,14 @@ pub(super) type StoredFields = BTreeMap<String, StoredValue>;
 pub(super) struct StoredRecord {
     fields: StoredFields,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    settling: Option<StoredSettling>,
+    catching_up: Option<StoredCatchingUp>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pending_adoption: StoredFields,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredSettling {
+pub(super) struct StoredCatchingUp {
     made: bool,
     before: BTreeMap<String, Vec<Option<StoredValue>>>,
     until_ms: Time,
@@ -101,12 +101,12 @@ pub(super) fn load_value(stored: StoredValue) -> Value {
 pub(super) fn store_record(record: &Recorded) -> StoredRecord {
     let Recorded {
         fields,
-        settling,
+        catching_up,
         pending_adoption,
     } = record;
     StoredRecord {
         fields: store_fields(fields),
-        settling: settling.as_ref().map(store_settling),
+        catching_up: catching_up.as_ref().map(store_catching_up),
         pending_adoption: store_fields(pending_adoption),
     }
 }
@@ -114,18 +114,18 @@ pub(super) fn store_record(record: &Recorded) -> StoredRecord {
 pub(super) fn load_record(stored: StoredRecord) -> Recorded {
     Recorded {
         fields: load_fields(stored.fields),
-        settling: stored.settling.map(load_settling),
+        catching_up: stored.catching_up.map(load_catching_up),
         pending_adoption: load_fields(stored.pending_adoption),
     }
 }
 
-pub(super) fn store_settling(settling: &Settling) -> StoredSettling {
-    let Settling {
+pub(super) fn store_catching_up(catching_up: &CatchingUp) -> StoredCatchingUp {
+    let CatchingUp {
         made,
         before,
         until,
         retried,
-    } = settling;
+    } = catching_up;
     let values = |values: &Vec<Option<Value>>| {
         let values = values.iter();
         values
@@ -133,7 +133,7 @@ pub(super) fn store_settling(settling: &Settling) -> StoredSettling {
             .collect()
     };
     let before = before.iter();
-    StoredSettling {
+    StoredCatchingUp {
         made: *made,
         before: before
             .map(|(name, old)| (name.to_string(), values(old)))
@@ -143,13 +143,13 @@ pub(super) fn store_settling(settling: &Settling) -> StoredSettling {
     }
 }
 
-pub(super) fn load_settling(stored: StoredSettling) -> Settling {
+pub(super) fn load_catching_up(stored: StoredCatchingUp) -> CatchingUp {
     let values = |values: Vec<Option<StoredValue>>| {
         let values = values.into_iter();
         values.map(|value| value.map(load_value)).collect()
     };
     let before = stored.before.into_iter();
-    Settling {
+    CatchingUp {
         made: stored.made,
         before: before
             .map(|(name, old)| (FieldName::new(name), values(old)))
