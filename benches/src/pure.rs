@@ -1,9 +1,11 @@
-//! The stages of the core, each alone: parse, diff, plan, and what comes after.
+//! The stages of the core, each alone: parse, compare, plan, and what comes after, beside the YAML
+//! parser alone on the same files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
+use granit_parser::Parser;
 use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
 use kedge_core::live::{Live, LiveWorld, ScopeReading};
@@ -15,7 +17,7 @@ use kedge_core::state::State;
 
 use crate::Failure;
 use crate::made::{self, Amounts};
-use crate::measure::{fastest, mib, ms, peak_kib, worked};
+use crate::measure::{fastest, mib, ms, peak_kib, ratio, worked};
 use crate::table::{Table, say};
 
 /// The first argument of the process that measures one size.
@@ -53,10 +55,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut times = Table::new(&[
         "resources",
         "world",
+        "scan ms",
         "parse ms",
-        "diff ms",
+        "compare ms",
         "plan ms",
         "sum ms",
+        "sum ÷ scan",
         "µs each",
         "authorise ms",
         "text ms",
@@ -69,7 +73,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         "files MiB",
         "+ parse",
         "+ live and state",
-        "+ diff",
+        "+ compare",
         "+ plan",
     ]);
     for size in SIZES {
@@ -87,7 +91,10 @@ pub(crate) fn run() -> Result<(), Failure> {
             memory.row(other.map(str::to_owned).collect());
         }
     }
-    times.print("1a. Core: processor time of each stage, one thread, the fastest of several runs");
+    times.print(
+        "1a. Core: processor time of each stage, one thread, the fastest of several runs. `scan` is the \
+         YAML parser alone on the same files",
+    );
     memory.print("1b. Core: the most memory resident after each stage of the first run, in MiB");
     Ok(())
 }
@@ -102,7 +109,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     let world = worlds.find(|world| world.word() == word).ok_or("world")?;
     let files = made::definitions(Amounts::mixed(size));
     let kib = files.values().map(String::len).sum::<usize>() / 1_024;
-    let bundle = Bundle::new(files)?;
+    let bundle = Bundle::new(files.clone())?;
     let stack = StackName::new(made::STACK)?;
     let mut peaks = vec![peak_kib("self")];
     let declared = parsed(&bundle, &stack)?;
@@ -115,16 +122,23 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), Failure> {
     peaks.push(peak_kib("self"));
     let resources = declared.resources.len();
     drop(planned);
-    let times = stages(&bundle, &stack, state.as_ref(), &live, size)?;
-    let sum = times.parse + times.diff + times.plan;
+    let read = Read {
+        files: &files,
+        bundle: &bundle,
+        stack: &stack,
+    };
+    let times = stages(&read, state.as_ref(), &live, size)?;
+    let sum = times.parse + times.compare + times.plan;
     let each = ms(sum * 1_000 / u32::try_from(resources.max(1))?);
     let row = [
         resources.to_string(),
         world.word().to_owned(),
+        ms(times.scan),
         ms(times.parse),
-        ms(times.diff),
+        ms(times.compare),
         ms(times.plan),
         ms(sum),
+        ratio(sum, times.scan),
         each,
         ms(times.authorise),
         ms(times.text),
@@ -223,17 +237,30 @@ fn moved(fields: &mut Fields) {
 
 /// The time of each stage.
 struct Times {
+    scan: Duration,
     parse: Duration,
-    diff: Duration,
+    compare: Duration,
     plan: Duration,
     authorise: Duration,
     text: Duration,
     json: Duration,
 }
 
+/// What is read: the same files as text and as a bundle.
+struct Read<'a> {
+    files: &'a BTreeMap<String, String>,
+    bundle: &'a Bundle,
+    stack: &'a StackName,
+}
+
+/// How many events the YAML parser makes of these files: all that it does, and nothing else.
+fn scanned(files: &BTreeMap<String, String>) -> usize {
+    let events = files.values().flat_map(|text| Parser::new_from_str(text));
+    events.filter(Result::is_ok).count()
+}
+
 fn stages(
-    bundle: &Bundle,
-    stack: &StackName,
+    read: &Read<'_>,
     state: Option<&State>,
     live: &LiveWorld,
     size: usize,
@@ -243,11 +270,12 @@ fn stages(
         10_000..100_000 => 15,
         _ => 4,
     };
-    let mut taken: [Vec<Duration>; 6] = Default::default();
+    let mut taken: [Vec<Duration>; 7] = Default::default();
     for _ in 0..runs {
-        let (declared, parse) = worked(|| parsed(bundle, stack));
+        let (events, scan) = worked(|| scanned(read.files));
+        let (declared, parse) = worked(|| parsed(read.bundle, read.stack));
         let declared = declared?;
-        let (comparison, diff) = worked(|| compared(&declared, state, live));
+        let (comparison, compare) = worked(|| compared(&declared, state, live));
         let (planned, plan) = worked(|| planned(&declared, state, live, &comparison));
         let authority = Authority::Policy {
             first_seen: &BTreeMap::new(),
@@ -282,20 +310,21 @@ fn stages(
         };
         let (text, text_time) = worked(|| check_text(&report, &around));
         let (json, json_time) = worked(|| format!("{:#}", check_json(&report, None)));
-        if text.is_empty() || json.is_empty() {
-            return Err("nothing was rendered".into());
+        if events == 0 || text.is_empty() || json.is_empty() {
+            return Err("nothing was scanned or rendered".into());
         }
         for (all, one) in taken
             .iter_mut()
-            .zip([parse, diff, plan, authorise, text_time, json_time])
+            .zip([scan, parse, compare, plan, authorise, text_time, json_time])
         {
             all.push(one);
         }
     }
-    let [parse, diff, plan, authorise, text, json] = taken.map(fastest);
+    let [scan, parse, compare, plan, authorise, text, json] = taken.map(fastest);
     Ok(Times {
+        scan,
         parse,
-        diff,
+        compare,
         plan,
         authorise,
         text,
