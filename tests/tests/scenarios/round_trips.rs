@@ -53,7 +53,7 @@ fn an_up_with_consent_is_at_most_twelve_round_trips_deep() {
     stack.topics(&[("a", "retention_ms: 3600000")]);
     stack.ports.latency_ms.set(1);
     let mut removing = commit(2);
-    removing.consent.withdraw = true;
+    removing.consent.removals = true;
     stack.push(&removing);
     stack.ports.latency_ms.set(ANSWER_MS);
     stack.ports.clear_sent();

@@ -157,7 +157,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         return;
     }
     let mut intent = begun.unwrap_or_else(|| intent(approved, false, now, now));
-    let open = intent.earlier.take();
+    let (open, until) = (intent.earlier.take(), now.plus_ms(applied.settle_ms));
     keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open
         .as_deref()
@@ -165,13 +165,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     {
         // It was there already: an earlier attempt may have made it, with what was declared then. What
         // is live tells.
-        begin_again(
-            state,
-            &change.key,
-            intent,
-            earlier,
-            now.plus_ms(applied.settle_ms),
-        );
+        begin_again(state, &change.key, intent, earlier, until);
         return;
     }
     let before = state.resources.remove(&change.key);
@@ -187,7 +181,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     let mut catching_up = CatchingUp {
         made: change.verb != Verb::Update,
         before: ByField::new(),
-        until: now.plus_ms(applied.settle_ms),
+        until,
         retried,
     };
     let was = before.as_ref().and_then(|before| {
