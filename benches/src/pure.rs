@@ -299,6 +299,7 @@ fn stages(
             command: None,
             open_run: None,
             unverified: None,
+            ran_out: None,
         };
         let around = RenderOptions {
             stack_origin: "--stack",

@@ -171,6 +171,7 @@ pub(crate) fn run(
             command: None,
             open_run: None,
             unverified: None,
+            ran_out: None,
         })?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use kedge_engine::ports::{
 };
 use kedge_engine::testing::read_live;
 use kedge_engine::testing::{Context, Session};
+use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use kedge_sandbox::SplitMix64;
 use kedge_tests::executor::Executor;
 use kedge_tests::ports::endpoints;
@@ -250,11 +251,9 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
 fn read(ports: &Ports, scope: &Scope, wanted: &Wanted) -> Result<ScopeReading, String> {
     let begin = ports.executor.now_ms();
     let deadline = Timestamp(begin + RUN_MS);
-    let session = Session::new(endpoints(), deadline, pipeline::SALT);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let budget = Budget::until(deadline.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    let session = Session::new(endpoints(), &budget, pipeline::SALT);
+    let cx = Context::new(ports, &session);
     let reading = ports.executor.run(read_live(cx, scope, wanted));
     let reading = reading.map_err(|_| "it crashed".to_owned())?;
     if let Some(wrong) = ports.wrong.take() {

@@ -13,7 +13,6 @@ use kedge_engine::{HoldError, HoldRequest, RunError, StateCommand};
 
 use crate::authority::Authorisation;
 use crate::executor::Crashed;
-use crate::ports::endpoints;
 use crate::stack::{Stack, Upped};
 
 impl Stack {
@@ -44,8 +43,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn dry_run(&self, request: &StateCommand) -> Result<Report, RunError> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         let checked = self.run(engine.dry_run(&self.name, request));
         checked.map(|checked| checked.report)
     }
@@ -99,8 +98,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn try_hold(&self, request: &HoldRequest) -> Result<Holds, HoldError> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         self.run(engine.hold(&self.name, request))
     }
 
@@ -124,8 +123,8 @@ impl Stack {
         keys: &[Option<ResourceKey>],
         replace: bool,
     ) -> Result<Vec<Hold>, HoldError> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         let released = self.run(engine.release(&self.name, keys, replace));
         released.map(|(_, released)| released)
     }

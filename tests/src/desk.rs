@@ -11,7 +11,7 @@ use kedge_engine::{
 };
 
 use crate::authority::Authorisation;
-use crate::ports::{SimPorts, endpoints};
+use crate::ports::SimPorts;
 use crate::stack::{Stack, Upped, apply};
 
 /// Who works at the other desk.
@@ -20,8 +20,8 @@ pub const BEN: &str = "ben@desk";
 impl Stack {
     /// Works with the engine of Ben's desk.
     async fn at_desk<T>(&self, work: impl AsyncFnOnce(&Engine<'_, SimPorts, SimPorts>) -> T) -> T {
-        let (none, endpoints) = (BTreeMap::new(), endpoints());
-        let mut engine = self.engine_stored(&none, &endpoints);
+        let (none, invocation) = (BTreeMap::new(), self.invocation());
+        let mut engine = self.engine_stored(&none, &invocation);
         engine.settings.actor = BEN;
         work(&engine).await
     }
@@ -106,8 +106,8 @@ impl Stack {
     /// # Errors
     /// Those of the engine.
     pub async fn checking(&self, progress: &dyn Fn(Progress<'_>)) -> Result<Checked, RunError> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let mut engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let mut engine = self.engine(&bundle, &self.variables, &invocation);
         engine.settings.progress = progress;
         engine.check(&self.name, &CheckRequest::default()).await
     }
@@ -117,8 +117,8 @@ impl Stack {
     /// # Errors
     /// Those of the engine.
     pub async fn applying(&self, by: &Authorisation, progress: &dyn Fn(Progress<'_>)) -> Upped {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let mut engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let mut engine = self.engine(&bundle, &self.variables, &invocation);
         engine.settings.progress = progress;
         apply(&engine, &self.name, by).await
     }

@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod commands;
+pub mod crowd;
 pub mod desk;
 pub mod executor;
 pub mod pause;

@@ -18,7 +18,6 @@ use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::{CheckRequest, PushError, PushOutcome, PushReport, PushRequest};
 
 use crate::executor::Crashed;
-use crate::ports::endpoints;
 use crate::stack::{Stack, apply};
 
 /// What a push is asked with. Commits are numbers here: a later one descends from each earlier one.
@@ -63,7 +62,7 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
-        let (bundle, commit, endpoints) = (self.set(), pushing.id(), endpoints());
+        let (bundle, commit, invocation) = (self.set(), pushing.id(), self.invocation());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
         let request = PushRequest {
             bundle: &bundle,
@@ -72,7 +71,7 @@ impl Stack {
             ancestry: &ancestry,
             consent: &pushing.consent,
         };
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         self.ports.executor.run(engine.push(&self.name, request))
     }
 
@@ -106,8 +105,8 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn rollback(&self, revision: &str) -> Result<Result<PushReport, PushError>, Crashed> {
-        let (none, endpoints) = (BTreeMap::new(), endpoints());
-        let mut engine = self.engine_stored(&none, &endpoints);
+        let (none, invocation) = (BTreeMap::new(), self.invocation());
+        let mut engine = self.engine_stored(&none, &invocation);
         engine.settings.actor = "bo@desk";
         let run = engine.rollback(&self.name, revision);
         self.ports.executor.run(run)
@@ -121,8 +120,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn check_stored(&self) -> Result<Report, RunError> {
-        let (none, endpoints) = (BTreeMap::new(), endpoints());
-        let engine = self.engine_stored(&none, &endpoints);
+        let (none, invocation) = (BTreeMap::new(), self.invocation());
+        let engine = self.engine_stored(&none, &invocation);
         let checked = self.run(engine.check(&self.name, &CheckRequest::default()));
         checked.map(|checked| checked.report)
     }
@@ -135,8 +134,8 @@ impl Stack {
     /// # Panics
     /// When it crashes.
     pub fn up_stored(&self, by: &Authorisation) -> Result<(Report, Changed), RunError> {
-        let (none, endpoints) = (BTreeMap::new(), endpoints());
-        let engine = self.engine_stored(&none, &endpoints);
+        let (none, invocation) = (BTreeMap::new(), self.invocation());
+        let engine = self.engine_stored(&none, &invocation);
         self.run(apply(&engine, &self.name, by))
     }
 
@@ -162,7 +161,7 @@ impl Stack {
     /// # Panics
     /// When either fails.
     pub fn up_beside_a_push(&self, other: &Self) -> Changed {
-        let (none, endpoints, pushing) = (BTreeMap::new(), endpoints(), commit(2));
+        let (none, invocation, pushing) = (BTreeMap::new(), self.invocation(), commit(2));
         let (bundle, id) = (other.set(), pushing.id());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
         let request = PushRequest {
@@ -172,7 +171,7 @@ impl Stack {
             ancestry: &ancestry,
             consent: &pushing.consent,
         };
-        let engine = self.engine_stored(&none, &endpoints);
+        let engine = self.engine_stored(&none, &invocation);
         let mut theirs = engine;
         theirs.settings.actor = "bo@desk";
         let pushes = async {
@@ -216,8 +215,8 @@ impl Stack {
             ancestry: &ancestry,
             consent: &pushing.consent,
         };
-        let endpoints = endpoints();
-        let engine = self.engine_stored(&none, &endpoints);
+        let invocation = self.invocation();
+        let engine = self.engine_stored(&none, &invocation);
         let both = futures_util::future::join(
             engine.push(&self.name, request(&sets[0])),
             engine.push(&other.name, request(&sets[1])),

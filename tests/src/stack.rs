@@ -17,8 +17,8 @@ use kedge_core::plan::GuardName;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
-    Caches, CheckRequest, Consent, Definitions, Endpoints, Engine, LeaseTimes, RunError, Settings,
-    StopError,
+    Budget, Caches, CheckRequest, Consent, Definitions, Endpoints, Engine, LeaseTimes, RunError,
+    Settings, StopError,
 };
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 
@@ -42,6 +42,15 @@ pub const SECRETS: [&str; 2] = ["s3cret", CANARY_SECRET];
 pub const LEASE_OVER_MS: i64 = 90_000;
 /// How long a run may last.
 const RUN_MS: i64 = 120_000;
+
+/// What a shell hands to one invocation.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Where the providers are.
+    pub endpoints: Endpoints,
+    /// What it may use.
+    pub budget: Budget,
+}
 
 /// What one run of `up` gave back.
 pub type Upped = Result<(Report, Changed), RunError>;
@@ -228,8 +237,8 @@ impl Stack {
     /// # Panics
     /// When it crashes or shows a secret.
     pub fn try_check(&self) -> Result<Report, RunError> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         let request = CheckRequest::default();
         let result = self.run(engine.check(&self.name, &request));
         let result = result.map(|checked| checked.report);
@@ -284,8 +293,8 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn up(&self, authorisation: &Authorisation) -> Result<Upped, Crashed> {
-        let (bundle, endpoints) = (self.set(), endpoints());
-        let engine = self.engine(&bundle, &self.variables, &endpoints);
+        let (bundle, invocation) = (self.set(), self.invocation());
+        let engine = self.engine(&bundle, &self.variables, &invocation);
         let run = apply(&engine, &self.name, authorisation);
         let result = self.ports.executor.run(run);
         self.assert_no_secret(&format!("{result:?}"));
@@ -301,13 +310,22 @@ impl Stack {
         Bundle::new(self.files.clone()).expect("a set")
     }
 
+    /// What is handed to an invocation that begins now.
+    #[must_use]
+    pub fn invocation(&self) -> Invocation {
+        Invocation {
+            endpoints: endpoints(),
+            budget: Budget::until(self.ports.now().plus_ms(RUN_MS)),
+        }
+    }
+
     /// The engine over this world, by these definitions.
     #[must_use]
     pub fn engine<'a>(
         &'a self,
         bundle: &'a Bundle,
         overrides: &'a BTreeMap<String, String>,
-        endpoints: &'a Endpoints,
+        invocation: &'a Invocation,
     ) -> Engine<'a, SimPorts, SimPorts> {
         let settings = Settings {
             definitions: match self.by_stored {
@@ -315,8 +333,8 @@ impl Stack {
                 false => Definitions::Files(bundle),
             },
             overrides,
-            endpoints,
-            deadline: self.ports.now().plus_ms(RUN_MS),
+            endpoints: &invocation.endpoints,
+            budget: &invocation.budget,
             read_only: false,
             actor: "ana@laptop",
             trigger: "test",
@@ -332,10 +350,10 @@ impl Stack {
     pub fn engine_stored<'a>(
         &'a self,
         overrides: &'a BTreeMap<String, String>,
-        endpoints: &'a Endpoints,
+        invocation: &'a Invocation,
     ) -> Engine<'a, SimPorts, SimPorts> {
         static EMPTY: LazyLock<Bundle> = LazyLock::new(Bundle::default);
-        let mut engine = self.engine(&EMPTY, overrides, endpoints);
+        let mut engine = self.engine(&EMPTY, overrides, invocation);
         engine.settings.definitions = Definitions::Stored;
         engine
     }

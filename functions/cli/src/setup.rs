@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use kedge_core::definitions::{Bundle, stack_names};
-use kedge_core::model::Timestamp;
 use kedge_core::render;
 use kedge_core::stored::bundle::StoredBundle;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::{Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress, RunError};
+use kedge_engine::{
+    Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress, RunError,
+};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
 
 use crate::args::{Args, Command};
@@ -37,7 +38,7 @@ pub(crate) struct Setup {
     source: Source,
     has_local: bool,
     endpoints: Endpoints,
-    deadline: Timestamp,
+    budget: Budget,
     read_only: bool,
     caches: Caches,
 }
@@ -77,7 +78,7 @@ impl Setup {
             screen::err(&format!("warning: {problem}\n"))?;
         }
         let ports = NativePorts::new(http, secrets);
-        let deadline = ports.now().plus_ms(DEADLINE_MS);
+        let budget = Budget::until(ports.now().plus_ms(DEADLINE_MS));
         let is_preview = has_local && matches!(args.verb, Command::Preview(_));
         Ok(Self {
             source: source::source(chosen_store.is_remote(), args.stored, is_preview),
@@ -90,7 +91,7 @@ impl Setup {
             chosen_store,
             chosen,
             bundle,
-            deadline,
+            budget,
             read_only,
             settings,
             has_local,
@@ -123,7 +124,7 @@ impl Setup {
             definitions,
             overrides: &self.overrides,
             endpoints: &self.endpoints,
-            deadline: self.deadline,
+            budget: &self.budget,
             read_only: self.read_only,
             actor: &self.actor,
             trigger: "cli",

@@ -18,6 +18,7 @@ pub mod live;
 pub mod model;
 pub mod plan;
 pub mod push;
+pub mod ran_out;
 pub mod record;
 pub mod render;
 pub mod report;

@@ -51,6 +51,10 @@ pub enum FailureCode {
     InTransition,
     /// The provider says that the resource is being deleted right now.
     BeingDeleted,
+    /// The run may not make the requests that it would take.
+    OutOfRequests,
+    /// The run's deadline is too close to ask for it.
+    OutOfTime,
 }
 
 impl FailureCode {
@@ -73,6 +77,8 @@ impl FailureCode {
             Self::BeingChanged => "being-changed",
             Self::InTransition => "in-transition",
             Self::BeingDeleted => "being-deleted",
+            Self::OutOfRequests => "out-of-requests",
+            Self::OutOfTime => "out-of-time",
         }
     }
 }

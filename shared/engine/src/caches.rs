@@ -1,4 +1,4 @@
-//! What outlives an invocation where the process does: definitions that were parsed.
+//! What outlives an invocation where the process does: definitions that were parsed, Google's tokens.
 //!
 //! A shell makes one per process and hands it in. Nothing here is a source of truth: with an empty
 //! cache every answer is the same.
@@ -11,6 +11,8 @@ use std::sync::Arc;
 use kedge_core::definitions::{self, Bundle, ParseInput, Problems};
 use kedge_core::model::{Declared, Salt, StackName};
 
+use crate::tokens::GoogleTokens;
+
 /// How many parsed stacks are kept: a group of checks is at most about 50 stacks.
 const STACKS_MAX: usize = 64;
 
@@ -20,6 +22,7 @@ pub struct Caches {
     parsed: RefCell<BTreeMap<ParsedKey, Arc<Declared>>>,
     /// How often definitions were parsed.
     parses: Cell<usize>,
+    google_tokens: GoogleTokens,
 }
 
 /// What the parsed definitions of a stack depend on. The salt is among it, since it seals URLs.
@@ -32,7 +35,7 @@ struct ParsedKey {
 }
 
 impl fmt::Debug for Caches {
-    /// Counts only: salts and overrides are among the keys.
+    /// Counts only: salts and overrides are among the keys, and tokens are secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parsed = self.parsed.borrow().len();
         f.debug_struct("Caches").field("parsed", &parsed).finish()
@@ -44,6 +47,11 @@ impl Caches {
     #[must_use]
     pub fn parses(&self) -> usize {
         self.parses.get()
+    }
+
+    /// Google's tokens.
+    pub(crate) fn google_tokens(&self) -> &GoogleTokens {
+        &self.google_tokens
     }
 
     /// What the definitions say of a stack, its URLs sealed with this salt. Problems are not kept.

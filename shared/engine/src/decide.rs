@@ -161,6 +161,7 @@ fn report(observed: &Observation, comparison: Comparison, plan: Plan) -> Report 
         holds_unread: observed.holds_unread.clone(),
         command: None,
         open_run: observed.open_run.clone(),
+        ran_out: observed.ran_out,
         unverified: None,
     }
 }

@@ -22,21 +22,27 @@
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
 //! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
 
 use futures_util::future::join;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
 use kedge_core::compare::{Cause, Fate};
-use kedge_core::model::{ResourceKey, Salt};
+use kedge_core::model::{ResourceKey, Salt, Timestamp};
 use kedge_core::plan::Approved;
+use kedge_core::ran_out::RanOut;
 use kedge_core::record::{self, Recording};
 use kedge_core::report::{About, ChangeResult, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
 use kedge_core::state::{Applying, Intent, State, Watch};
 use kedge_core::stored::run::{FoundOut, Interrupted, RequestCounts, RunRecord};
 
+use crate::budget::{Budget, Purse, Reserve};
 use crate::grants::GrantError;
 use crate::job::{Progress, StopError};
 use crate::lease::{HoldStop, Lease};
@@ -47,7 +53,7 @@ use crate::session::Context;
 use crate::state_store::{self, ReadState, StateStoreError, StateWriter};
 
 /// What a run begins from.
-pub(crate) struct Execution<'a> {
+pub(crate) struct Execution<'a, C> {
     /// State as it was read.
     pub(crate) recorded: ReadState,
     /// What checks saw since.
@@ -58,6 +64,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) about: About<'a>,
     /// Is called with each change.
     pub(crate) progress: &'a dyn Fn(Progress<'_>),
+    /// Uses the consent to it, where it needs one.
+    pub(crate) consent: C,
 }
 
 /// How an apply ended.
@@ -72,8 +80,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     cx: Context<'_, P>,
     store: &S,
     lease: &Lease<'_, P, S>,
-    begun: Execution<'_>,
-    consent: impl Future<Output = Result<(), GrantError>>,
+    begun: Execution<'_, impl Future<Output = Result<(), GrantError>>>,
     report: &Report,
     is_unattended: bool,
     changed: &mut Changed,
@@ -84,6 +91,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         salt,
         about,
         progress,
+        consent,
     } = begun;
     let mut state = recorded.state.unwrap_or_else(|| {
         let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
@@ -140,7 +148,9 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         report,
         is_unattended,
         progress,
+        composites: BTreeMap::new(),
     };
+    cx.session.budget.hold_back(Reserve::Changes, 1);
     work.carry_out_all().await;
     work.end_run(&telling).await;
     let stopped = work.stopped;
@@ -278,7 +288,7 @@ pub(crate) fn prepare<P: WritePorts>(
     };
     state.trim_automatic(now);
     record::drop_caught_up(state, |key| report.differs(key), now);
-    let sent_by = cx.session.deadline.max(now);
+    let sent_by = cx.session.budget.deadline().max(now);
     for approved in decided.approved() {
         let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
         let intent = record::intent(approved, is_unattended, now, shown_by);
@@ -395,12 +405,15 @@ struct Work<'a, P, S> {
     report: &'a Report,
     is_unattended: bool,
     progress: &'a dyn Fn(Progress<'_>),
+    /// The requests that were promised to the changes of a composite that was begun.
+    composites: BTreeMap<ResourceKey, Rc<Purse>>,
 }
 
 impl<P: WritePorts, S: Store> Work<'_, P, S> {
     /// Makes the changes in order. When state can't be written or the lease is lost, nothing more is
     /// begun: whatever is not recorded is in `applying` already.
     async fn carry_out_all(&mut self) {
+        let cx = self.cx;
         let approved: Vec<&Approved> = self.report.decided.approved().collect();
         if !approved.is_empty() {
             self.write().await;
@@ -408,13 +421,19 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         for batch in batches(&approved) {
             let mut ready = Vec::new();
             for approved in batch.iter().copied() {
-                match self.kept_from(approved) {
-                    Some(outcome) => self.end(approved, outcome),
-                    None => ready.push(approved),
+                match (self.kept_from(approved), self.fits(approved)) {
+                    (Some(outcome), _) => self.end(approved, outcome),
+                    (None, Err(ran_out)) => self.end_not_begun(approved, ran_out),
+                    (None, Ok(())) => ready.push(approved),
                 }
             }
             match self.renew_before(&ready).await {
                 Ok(()) => self.carry_out_batch(ready).await,
+                Err(_) if cx.session.budget.is_out_of_time(cx.ports.now()) => {
+                    for approved in ready {
+                        self.end_not_begun(approved, RanOut::Time);
+                    }
+                }
                 Err(reason) => {
                     for approved in ready {
                         let reason = reason.clone();
@@ -458,21 +477,66 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
 
     async fn carry_out_batch(&mut self, batch: Vec<&Approved>) {
         let (cx, lease) = (self.cx, self.lease);
-        let attempts: Vec<_> = batch
-            .into_iter()
-            .map(|approved| async move { (approved, attempt(cx, lease, approved).await) })
-            .collect();
-        let mut outcomes = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
-        while let Some((approved, attempted)) = outcomes.next().await {
-            let outcome = match attempted {
-                Attempt::KeptFrom(outcome) => outcome,
-                Attempt::Made(result) => self.settle(approved, result),
+        let mut attempts = Vec::new();
+        for approved in batch {
+            let purse = self.of_composite(approved);
+            attempts.push(async move { (approved, attempt(cx, lease, approved, purse).await) });
+        }
+        let mut attempts = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
+        let mut ended = VecDeque::new();
+        loop {
+            let next = match ended.pop_front() {
+                None => attempts.next().await,
+                next => next,
             };
-            self.end(approved, outcome);
-            if self.stopped.is_none() && self.writer.is_ready(self.cx.ports) {
-                self.write().await;
+            let Some((approved, attempted)) = next else {
+                return;
+            };
+            match attempted {
+                Attempt::KeptFrom(outcome) => self.end(approved, outcome),
+                Attempt::RanOut(ran_out) => self.end_not_begun(approved, ran_out),
+                Attempt::Made(result) => {
+                    let outcome = self.settle(approved, result);
+                    self.end(approved, outcome);
+                }
+            }
+            let can_write = self.stopped.is_none() && self.writer.is_ready(cx.ports);
+            if can_write && cx.session.budget.can_spare(Self::WRITE_REQUESTS) {
+                polling(&mut attempts, &mut ended, self.write()).await;
             }
         }
+    }
+
+    /// What a write of state takes: itself, and a renewal of the lease before it.
+    const WRITE_REQUESTS: u64 = 3;
+
+    /// The requests that a change has for itself and those it is made with, all or none.
+    fn of_composite(&mut self, approved: &Approved) -> Option<Rc<Purse>> {
+        let composite = approved.composite.as_ref()?;
+        if let Some(purse) = self.composites.get(composite) {
+            return Some(Rc::clone(purse));
+        }
+        let (budget, now) = (&self.cx.session.budget, self.cx.ports.now());
+        let purse = Rc::new(budget.promise(needs(self.report, approved), now).ok()?);
+        self.composites.insert(composite.clone(), Rc::clone(&purse));
+        Some(purse)
+    }
+
+    /// Whether a change fits into what is left of requests and time.
+    fn fits(&self, approved: &Approved) -> Result<(), RanOut> {
+        let composite = approved.composite.as_ref();
+        let is_promised = composite.is_some_and(|one| self.composites.contains_key(one));
+        let needs = match is_promised {
+            true => 0,
+            false => needs(self.report, approved),
+        };
+        self.cx.session.budget.check(needs, self.cx.ports.now())
+    }
+
+    fn end_not_begun(&mut self, approved: &Approved, ran_out: RanOut) {
+        self.changed.ran_out.get_or_insert(ran_out);
+        let reason = ran_out.to_string();
+        self.end(approved, Outcome::NotBegun { reason });
     }
 
     fn settle(&mut self, approved: &Approved, result: Result<Applied, ChangeError>) -> Outcome {
@@ -602,6 +666,8 @@ impl HoldStop {
 enum Attempt {
     /// It may not be begun now.
     KeptFrom(Outcome),
+    /// The run has no requests or no time left for it.
+    RanOut(RanOut),
     /// It was begun.
     Made(Result<Applied, ChangeError>),
 }
@@ -611,16 +677,88 @@ async fn attempt<P: WritePorts, S: Store>(
     cx: Context<'_, P>,
     lease: &Lease<'_, P, S>,
     approved: &Approved,
+    promised: Option<Rc<Purse>>,
 ) -> Attempt {
-    if let Err(reason) = lease.permit().wait(cx.ports).await {
-        let reason = lease.why_not_renewed(reason);
-        return Attempt::KeptFrom(Outcome::NotBegun { reason });
+    if let Err(reason) = lease.may_begin().await {
+        return match cx.session.budget.is_out_of_time(cx.ports.now()) {
+            true => Attempt::RanOut(RanOut::Time),
+            false => Attempt::KeptFrom(Outcome::NotBegun { reason }),
+        };
     }
     // A hold that was set since the batch began stops what has not begun.
     if let Some(back) = lease.held_back(&approved.change.key) {
         return Attempt::KeptFrom(back.into_outcome());
     }
-    Attempt::Made(providers::carry_out(cx, &approved.change).await)
+    let (budget, now) = (&cx.session.budget, cx.ports.now());
+    let needs = providers::requests_of_change(&approved.change);
+    let purse = match promised {
+        Some(purse) => budget.check(0, now).map(|()| purse),
+        None => budget.promise(needs, now).map(Rc::new),
+    };
+    match purse {
+        Ok(purse) => Attempt::Made(providers::carry_out(cx.with(&purse), &approved.change).await),
+        Err(ran_out) => Attempt::RanOut(ran_out),
+    }
+}
+
+/// Does this work, and polls attempts beside it: a request that is under way and not polled would keep
+/// the connection that the work may be waiting for.
+async fn polling<T, A>(
+    attempts: &mut (impl Stream<Item = A> + Unpin),
+    ended: &mut VecDeque<A>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            while let Poll::Ready(Some(attempt)) = attempts.poll_next_unpin(cx) {
+                ended.push_back(attempt);
+            }
+        }
+        polled
+    })
+    .await
+}
+
+/// How many requests must be left for a change to be begun: for all of its composite.
+fn needs(report: &Report, approved: &Approved) -> u64 {
+    let belongs = |one: &&Approved| match &approved.composite {
+        None => one.change.key == approved.change.key,
+        composite => one.composite == *composite,
+    };
+    let together = report.decided.approved().filter(belongs);
+    together
+        .map(|one| providers::requests_of_change(&one.change))
+        .sum()
+}
+
+/// What an `up` comes to of whose changes not one fits into what is left of requests and time: nothing
+/// is begun, and the consent to it stays.
+pub(crate) fn nothing_fits(
+    budget: &Budget,
+    now: Timestamp,
+    report: &Report,
+    run: &str,
+) -> Option<Changed> {
+    let approved = report.decided.approved();
+    let results: Option<Vec<(RanOut, ChangeResult)>> = approved
+        .map(|approved| {
+            let ran_out = budget.check(needs(report, approved), now).err()?;
+            let reason = ran_out.to_string();
+            let outcome = Outcome::NotBegun { reason };
+            let approved = approved.clone();
+            Some((ran_out, ChangeResult { approved, outcome }))
+        })
+        .collect();
+    let (ran_out, results): (Vec<_>, Vec<_>) = results?.into_iter().unzip();
+    let first = ran_out.into_iter().next()?;
+    Some(Changed {
+        run: run.to_owned(),
+        results,
+        ran_out: Some(first),
+        ..Changed::default()
+    })
 }
 
 /// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb

@@ -10,6 +10,7 @@ use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::hold::Holds;
 use kedge_core::stored::run::RunRecord;
 
+use crate::budget::{Gated, Reserve};
 use crate::bundles::{self, ReadBundle};
 use crate::consent::{Authorisation, By};
 use crate::grants::{self, Agreement};
@@ -63,6 +64,12 @@ impl<'a, P, S> Engine<'a, P, S> {
         }
     }
 
+    /// The store for what is about a stack. Everything here goes through it, so that each request is
+    /// counted and waits for its turn.
+    fn store_of<'b>(&'b self, stack: &StackName) -> Gated<'b, S> {
+        self.settings.budget.gated(self.store, Some(stack))
+    }
+
     /// Whether anything may be changed, by these definitions.
     fn may_change(&self) -> Result<(), RunError> {
         if self.settings.read_only {
@@ -87,13 +94,22 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         stack: &StackName,
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
+        self.settings.budget.hold_back(Reserve::Check, 1);
+        self.check_one(stack, options).await
+    }
+
+    async fn check_one(
+        &self,
+        stack: &StackName,
+        options: &CheckRequest,
+    ) -> Result<Checked, RunError> {
         let job = Job {
             every_dns_name: options.every_dns_name,
             ..self.job(stack, Purpose::Check)
         };
         Box::pin(reconcile::check(
             self.ports,
-            self.store,
+            &self.store_of(stack),
             job,
             &options.guards,
         ))
@@ -110,10 +126,11 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
         self.may_change()?;
+        self.settings.budget.hold_back(Reserve::Check, 1);
         let job = self.job(stack, Purpose::Change);
         Box::pin(reconcile::check(
             self.ports,
-            self.store,
+            &self.store_of(stack),
             job,
             &options.guards,
         ))
@@ -124,12 +141,17 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
     /// them fails at says nothing of the others.
     pub async fn check_group(&self, stacks: &[StackName], options: &CheckRequest) -> GroupCheck {
         let ports = &SharedReads::new(self.ports);
+        let budget = self.settings.budget;
+        budget.hold_back(Reserve::Check, stacks.len());
         let (store, settings) = (self.store, self.settings);
         let checks: Vec<_> = stacks
             .iter()
             .map(|stack| async move {
                 let engine = Engine::new(ports, store, settings);
-                (stack.clone(), Box::pin(engine.check(stack, options)).await)
+                (
+                    stack.clone(),
+                    Box::pin(engine.check_one(stack, options)).await,
+                )
             })
             .collect();
         let checks = futures_util::future::join_all(checks).await;
@@ -148,8 +170,15 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         command: &StateCommand,
     ) -> Result<Checked, RunError> {
         self.may_change()?;
+        self.settings.budget.hold_back(Reserve::Check, 1);
         let job = self.job(stack, Purpose::Change);
-        Box::pin(reconcile::dry_run(self.ports, self.store, job, command)).await
+        Box::pin(reconcile::dry_run(
+            self.ports,
+            &self.store_of(stack),
+            job,
+            command,
+        ))
+        .await
     }
 }
 
@@ -162,18 +191,19 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
 
     async fn apply_by(&self, stack: &StackName, by: &By) -> Result<Ran, RunError> {
         self.may_change()?;
+        self.settings.budget.hold_back(Reserve::Up, 1);
         let authorisation = match by {
             By::Policy => Authorisation::Unattended,
             By::Person(consent) => Authorisation::Person(consent.clone()),
             By::Grant(id) => {
-                let grant = grants::read(self.store, stack, id).await?;
+                let grant = grants::read(&self.store_of(stack), stack, id).await?;
                 Authorisation::Person(grant.into_consent())
             }
         };
         let job = self.job(stack, Purpose::Change);
         Box::pin(reconcile::apply(
             self.ports,
-            self.store,
+            &self.store_of(stack),
             job,
             &authorisation,
         ))
@@ -198,9 +228,18 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
         if let Err(error) = self.may_change() {
             return Applied::Failed(error);
         }
+        self.settings.budget.hold_back(Reserve::Up, 1);
         let by = Authorisation::Command(command.clone());
         let job = self.job(stack, Purpose::Change);
-        Applied::of(Box::pin(reconcile::apply(self.ports, self.store, job, &by)).await)
+        Applied::of(
+            Box::pin(reconcile::apply(
+                self.ports,
+                &self.store_of(stack),
+                job,
+                &by,
+            ))
+            .await,
+        )
     }
 }
 
@@ -216,7 +255,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         names: &[String],
     ) -> Result<BTreeSet<ResourceKey>, RunError> {
         let job = self.job(stack, Purpose::Check);
-        reconcile::resolve_keys(self.ports, self.store, job, names).await
+        reconcile::resolve_keys(self.ports, &self.store_of(stack), job, names).await
     }
 
     /// Keeps somebody's agreement for a run to come, which [`By::Grant`] uses. It lasts an hour.
@@ -226,7 +265,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     pub async fn grant(&self, stack: &StackName, to: Agreement) -> Result<String, RunError> {
         self.may_change()?;
         let (id, actor, now) = (self.fresh_id(), self.settings.actor, self.ports.now());
-        Ok(grants::give(self.store, stack, id, actor, to, now).await?)
+        Ok(grants::give(&self.store_of(stack), stack, id, actor, to, now).await?)
     }
 
     /// Holds a stack, or resources of it, until a time (semantics 6.8). Gives back all holds.
@@ -238,7 +277,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
             return Err(HoldError::ReadOnly);
         }
         let (now, actor) = (self.ports.now(), self.settings.actor);
-        holds::hold(self.store, stack, request, actor, now).await
+        holds::hold(&self.store_of(stack), stack, request, actor, now).await
     }
 
     /// Takes holds away: these, or without a name the stack's own. With `replace` an empty list is
@@ -255,7 +294,14 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         if self.settings.read_only {
             return Err(HoldError::ReadOnly);
         }
-        holds::release(self.store, stack, keys, self.ports.now(), replace).await
+        holds::release(
+            &self.store_of(stack),
+            stack,
+            keys,
+            self.ports.now(),
+            replace,
+        )
+        .await
     }
 
     /// The holds of a stack, those that ended too.
@@ -263,7 +309,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When they can't be read.
     pub async fn holds(&self, stack: &StackName) -> Result<Holds, HoldError> {
-        holds::holds(self.store, stack).await
+        holds::holds(&self.store_of(stack), stack).await
     }
 
     /// The run that may begin changes without knowing of a hold that was set before this call.
@@ -274,7 +320,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         &self,
         stack: &StackName,
     ) -> Result<Option<LeaseHolder>, LeaseError> {
-        holds::under_way(self.store, stack, self.settings.lease).await
+        holds::under_way(&self.store_of(stack), stack, self.settings.lease).await
     }
 
     /// Waits until such a run knows of the holds, or ended. Says whether it ended.
@@ -282,7 +328,13 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When the lease can't be read.
     pub async fn await_hold(&self, holder: &LeaseHolder) -> Result<bool, LeaseError> {
-        holds::wait_for(self.ports, self.store, holder, self.settings.lease).await
+        holds::wait_for(
+            self.ports,
+            &self.store_of(&holder.stack),
+            holder,
+            self.settings.lease,
+        )
+        .await
     }
 
     /// Who has the lease of a stack; one that ended and was not released too.
@@ -290,7 +342,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When it can't be read.
     pub async fn lease_holder(&self, stack: &StackName) -> Result<Option<LeaseHolder>, LeaseError> {
-        lease::lease_holder_of(self.store, stack, self.settings.lease).await
+        lease::lease_holder_of(&self.store_of(stack), stack, self.settings.lease).await
     }
 
     /// Takes the lease from this holder and releases it. Nothing is begun under it any more.
@@ -300,7 +352,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     pub async fn unlock(&self, from: &LeaseHolder) -> Result<(), LeaseError> {
         self.may_unlock(&from.stack)?;
         let (by, times) = (self.holder(), self.settings.lease);
-        lease::unlock(self.ports, self.store, from, &by, times).await
+        lease::unlock(self.ports, &self.store_of(&from.stack), from, &by, times).await
     }
 
     /// Writes a lease over one that can't be read, and releases it.
@@ -310,7 +362,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     pub async fn replace_lease(&self, stack: &StackName) -> Result<(), LeaseError> {
         self.may_unlock(stack)?;
         let (by, times) = (self.holder(), self.settings.lease);
-        lease::replace(self.ports, self.store, stack, &by, times).await
+        lease::replace(self.ports, &self.store_of(stack), stack, &by, times).await
     }
 
     /// Whether a lease may be taken from somebody from here, before a person is asked.
@@ -350,7 +402,14 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         if self.settings.read_only {
             return Err(PushError::ReadOnly);
         }
-        push::push(self.ports, self.store, stack, &self.settings, request).await
+        push::push(
+            self.ports,
+            &self.store_of(stack),
+            stack,
+            &self.settings,
+            request,
+        )
+        .await
     }
 
     /// Brings back the content of an older revision, as a new one. `revision` may be its beginning.
@@ -365,7 +424,14 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         if self.settings.read_only {
             return Err(PushError::ReadOnly);
         }
-        push::rollback(self.ports, self.store, stack, &self.settings, revision).await
+        push::rollback(
+            self.ports,
+            &self.store_of(stack),
+            stack,
+            &self.settings,
+            revision,
+        )
+        .await
     }
 
     /// What happened to a stack.
@@ -373,7 +439,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When the store can't say.
     pub async fn history(&self, stack: &StackName, query: &Query) -> Result<History, StoreError> {
-        history::history(self.store, stack, query).await
+        history::history(&self.store_of(stack), stack, query).await
     }
 
     /// Waits for the record of a run that followed this revision, until a time. None if none came.
@@ -386,7 +452,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         revision: &str,
         until: Timestamp,
     ) -> Result<Option<RunRecord>, StoreError> {
-        history::await_run(self.ports, self.store, stack, revision, until).await
+        history::await_run(self.ports, &self.store_of(stack), stack, revision, until).await
     }
 
     /// Whether anything is stored of a stack.
@@ -394,7 +460,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When the store can't say.
     pub async fn is_known(&self, stack: &StackName) -> Result<bool, StoreError> {
-        bundles::is_known(self.store, stack).await
+        bundles::is_known(&self.store_of(stack), stack).await
     }
 
     /// The stacks that were pushed, as far as the registry can be read.
@@ -402,7 +468,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When the store can't say.
     pub async fn pushed_stacks(&self) -> Result<Vec<StackName>, StoreError> {
-        bundles::pushed_stacks(self.store).await
+        bundles::pushed_stacks(&self.settings.budget.gated(self.store, None)).await
     }
 
     /// Reads what the store holds as declared of a stack.
@@ -410,6 +476,6 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// # Errors
     /// When the store can't say.
     pub async fn stored(&self, stack: &StackName) -> Result<ReadBundle, StoreError> {
-        bundles::read_bundle(self.store, stack, self.settings.overrides).await
+        bundles::read_bundle(&self.store_of(stack), stack, self.settings.overrides).await
     }
 }

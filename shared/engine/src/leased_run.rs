@@ -9,7 +9,7 @@ use kedge_core::stored::run::RequestCounts;
 
 use crate::consent::Authorisation;
 use crate::execute::{self, Execution};
-use crate::grants;
+use crate::grants::{self, GrantError};
 use crate::job::{Job, StopError};
 use crate::lease::Lease;
 use crate::ports::{ETag, Store, WritePorts};
@@ -144,6 +144,21 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
         self.apply(assessed, requests).await
     }
 
+    /// Uses the consent to what is about to be done. What automation may do needs none.
+    async fn use_consent(&self, report: &Report) -> Result<(), GrantError> {
+        let given = match self.authorisation {
+            Authorisation::Unattended => return Ok(()),
+            Authorisation::Person(consent) => consent.grant.as_deref(),
+            Authorisation::Command(_) => None,
+        };
+        let (actor, run, now) = (
+            self.job.settings.actor,
+            &self.run.id,
+            self.lease.store_now(),
+        );
+        grants::use_consent(self.store, report, given, actor, run, now).await
+    }
+
     /// Makes the changes, and keeps the record of the run.
     async fn apply(&self, assessed: Assessed, requests: RequestCounts) -> RunEnd {
         let Self {
@@ -165,10 +180,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
         };
         let definitions = observed.stored.and_then(|stored| stored.etag);
         observed.session.work_under(lease.permit());
-        let cx = Context {
-            ports,
-            session: &observed.session,
-        };
+        let cx = Context::new(ports, &observed.session);
         let begun = Execution {
             recorded: observed.recorded,
             watch: &observed.watch.watch,
@@ -183,27 +195,14 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
                 requests,
             },
             progress: job.settings.progress,
+            consent: self.use_consent(&report),
         };
         let is_unattended = matches!(authorisation, Authorisation::Unattended);
-        let (now, actor) = (lease.store_now(), job.settings.actor);
-        let given = match authorisation {
-            Authorisation::Person(consent) => consent.grant.as_deref(),
-            Authorisation::Unattended | Authorisation::Command(_) => None,
-        };
-        let report_of = &report;
-        let consent = async move {
-            // What automation may do needs no grant.
-            match is_unattended {
-                true => Ok(()),
-                false => grants::use_consent(store, report_of, given, actor, &run.id, now).await,
-            }
-        };
         let applied = execute::apply(
             cx,
             store,
             lease,
             begun,
-            consent,
             &report,
             is_unattended,
             &mut changed,

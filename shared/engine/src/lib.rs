@@ -9,12 +9,15 @@
     expect(unreachable_pub, reason = "what `testing` shows is public")
 )]
 
+mod budget;
 mod bundles;
 mod caches;
 mod consent;
 mod decide;
+mod estimate;
 mod execute;
 mod front_door;
+mod gate;
 mod grants;
 mod history;
 mod holds;
@@ -37,11 +40,14 @@ mod settings;
 mod shared_reads;
 mod state_command;
 mod state_store;
+mod tokens;
 mod transport;
 
+pub use budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS, TooFewConnections};
 pub use bundles::{BundleFault, ReadBundle};
 pub use caches::Caches;
 pub use consent::{By, Consent, TypedName};
+pub use estimate::{Estimate, estimate, groups};
 pub use front_door::Engine;
 pub use grants::{Agreement, GrantError};
 pub use history::{History, PushEntry, Query, is_whole};
@@ -63,4 +69,5 @@ pub mod testing {
     pub use crate::lease::Holder;
     pub use crate::providers::{carry_out, read_live};
     pub use crate::session::{Context, Session};
+    pub use crate::tokens::GOOGLE_TOKEN_AGE_MAX_S;
 }

@@ -8,11 +8,13 @@ use futures_util::future::{join_all, join5};
 use kedge_core::compare::OpenRun;
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
+use kedge_core::ran_out::RanOut;
 use kedge_core::report::InvalidBundle;
 use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
 use crate::bundles::{self, ReadBundle};
+use crate::estimate;
 use crate::job::{Job, Progress, Purpose, RunError};
 use crate::lease::{self, FreeLease};
 use crate::ownership;
@@ -51,6 +53,8 @@ pub(crate) struct Observation {
     pub(crate) holds_unread: Option<UnreadHolds>,
     /// The run whose changes have no known end, by state and the lease.
     pub(crate) open_run: Option<OpenRun>,
+    /// The limit that kept a scope from being read, if one did.
+    pub(crate) ran_out: Option<RanOut>,
 }
 
 /// Reads state, what checks remember and the definitions side by side; then the live world.
@@ -93,9 +97,11 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
         Some(bundle) => ownership::by_others(store, job.stack, bundle, declared, state).await,
         None => BTreeMap::new(),
     };
-    let session = Session::new(job.settings.endpoints.clone(), job.settings.deadline, salt);
+    let settings = job.settings;
+    let session = Session::new(settings.endpoints.clone(), settings.budget, salt);
+    let session = session.with_caches(settings.caches);
     let wanted = wanted(declared, state, job.every_dns_name);
-    let live = read_live(ports, job, &session, &wanted).await;
+    let (live, ran_out) = read_live(ports, job, &session, &wanted).await;
     Ok(Observation {
         declared: counting.declared,
         stored: counting.stored,
@@ -113,33 +119,44 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
         holds: Holds::default(),
         holds_unread: None,
         open_run,
+        ran_out,
     })
 }
 
-/// Reads all scopes side by side.
+/// Reads side by side all scopes that fit into what is left of requests and time; and what the others
+/// lack, if there are any.
 async fn read_live<P: ReadPorts>(
     ports: &P,
     job: Job<'_>,
     session: &Session,
     wanted: &BTreeMap<Scope, Wanted>,
-) -> LiveWorld {
-    let (cx, progress) = (Context { ports, session }, job.settings.progress);
-    let reads: Vec<_> = wanted
+) -> (LiveWorld, Option<RanOut>) {
+    let (cx, progress) = (Context::new(ports, session), job.settings.progress);
+    let promised = estimate::promise_reads(&session.budget, wanted, ports.now());
+    let ran_out = promised
+        .values()
+        .find_map(|one| one.as_ref().err().copied());
+    let reads: Vec<_> = promised
         .iter()
-        .map(|(scope, wanted)| async move {
+        .zip(wanted.values())
+        .map(|((scope, promised), wanted)| async move {
+            let purse = match promised {
+                Ok(purse) => purse,
+                Err(ran_out) => return estimate::unread(scope, *ran_out),
+            };
             progress(Progress::Reading(scope));
-            let reading = providers::read_live(cx, scope, wanted).await;
+            let reading = providers::read_live(cx.with(purse), scope, wanted).await;
             progress(Progress::HasRead(scope));
             reading
         })
         .collect();
     let readings = telling(progress, session, join_all(reads)).await;
     let scopes = wanted.keys().cloned().zip(readings).collect();
-    LiveWorld { scopes }
+    (LiveWorld { scopes }, ran_out)
 }
 
 /// What each scope is asked for: everything declared or recorded in it, and our namespace.
-fn wanted(
+pub(crate) fn wanted(
     declared: &Declared,
     state: Option<&State>,
     every_dns_name: bool,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kedge_core::model::StackName;
+use kedge_core::ran_out::RanOut;
 use kedge_core::report::{Changed, Report};
 
 use crate::job::{RunError, StopError, Stopped};
@@ -57,6 +58,11 @@ pub struct Ran {
 pub enum Applied {
     /// It went to its end. A provider's refusal is in what was changed.
     Done(Box<Ran>),
+    /// It went to its end in good order, and its deadline kept it from beginning some changes: what was
+    /// changed says which. The next run begins them.
+    OutOfTime(Box<Ran>),
+    /// The same for want of requests.
+    OutOfRequests(Box<Ran>),
     /// Another run has the stack. Nothing was changed.
     Busy {
         /// Who has it, and when it is free at the latest if it is not renewed.
@@ -71,7 +77,11 @@ pub enum Applied {
 impl Applied {
     pub(crate) fn of(result: Result<Ran, RunError>) -> Self {
         match result {
-            Ok(ran) => Self::Done(Box::new(ran)),
+            Ok(ran) => match ran.changed.ran_out {
+                None => Self::Done(Box::new(ran)),
+                Some(RanOut::Time) => Self::OutOfTime(Box::new(ran)),
+                Some(RanOut::Requests { .. }) => Self::OutOfRequests(Box::new(ran)),
+            },
             Err(RunError::Stopped {
                 stopped,
                 source: StopError::Lease(LeaseError::Held(holder)),
@@ -86,7 +96,7 @@ impl Applied {
     /// When the stack is busy, or the run failed.
     pub fn into_result(self) -> Result<Ran, RunError> {
         match self {
-            Self::Done(ran) => Ok(*ran),
+            Self::Done(ran) | Self::OutOfTime(ran) | Self::OutOfRequests(ran) => Ok(*ran),
             Self::Busy { holder, stopped } => Err(RunError::Stopped {
                 stopped,
                 source: StopError::Lease(LeaseError::Held(holder)),

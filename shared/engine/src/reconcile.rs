@@ -18,7 +18,7 @@ use crate::consent::{Authorisation, Consent};
 use crate::decide::{decide, unverified};
 use crate::execute;
 use crate::job::{Job, Progress, RunError, StopError, Stopped};
-use crate::lease::{self, Holder, Lease, LeaseHolder};
+use crate::lease::{self, Holder, Lease, LeaseHolder, WantedLease};
 use crate::leased_run::{LeasedRun, RunEnd, RunStart, moved_meanwhile};
 use crate::observe::{Observation, fresh_salt, observe};
 use crate::outcome::{Checked, Kept, Ran};
@@ -151,7 +151,13 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         id: fresh_id(ports),
         at_ms: began.0,
     };
+    let budget = job.settings.budget;
+    let unfit = execute::nothing_fits(budget, ports.now(), &assessed.report, &run.id);
     let mut ended = match assessed.refused.take() {
+        None if unfit.is_some() => RunEnd {
+            changed: unfit.unwrap_or_default(),
+            ..RunEnd::of(assessed, &run, None)
+        },
         None if has_work(&assessed) => {
             Box::pin(under_lease(
                 ports,
@@ -220,13 +226,15 @@ async fn under_lease<P: WritePorts, S: Store>(
         actor: job.settings.actor.to_owned(),
         run: run.id.clone(),
     };
-    let (epoch, free) = (
-        assessed.observed.recorded.epoch(),
-        assessed.observed.free_lease.take(),
-    );
-    let times = job.settings.lease;
-    let taken = Lease::take(ports, store, job.stack, &holder, times, epoch, free).await;
-    let lease = match taken {
+    let wanted = WantedLease {
+        stack: job.stack,
+        holder: &holder,
+        times: job.settings.lease,
+        epoch_floor: assessed.observed.recorded.epoch(),
+        known: assessed.observed.free_lease.take(),
+        until: job.settings.budget.last_request_at(),
+    };
+    let lease = match Lease::take(ports, store, wanted).await {
         Ok(lease) => lease,
         Err(error) => {
             // Who has it may have changed what was seen.
@@ -259,7 +267,10 @@ async fn under_lease<P: WritePorts, S: Store>(
         authorisation,
         run,
     };
-    let ended = lease.keep(held.change(assessed)).await;
+    let ended = {
+        let _kept_for_renewals = job.settings.budget.reserve_connection();
+        lease.keep(held.change(assessed)).await
+    };
     if let Err(error) = lease.release().await {
         (job.settings.progress)(Progress::NotReleased(&error));
     }

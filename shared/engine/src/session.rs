@@ -1,14 +1,18 @@
-//! What one run knows besides its ports: addresses, its deadline, its caps.
+//! What one run knows besides its ports: addresses, its budget, its caps, Google's tokens.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use kedge_core::model::{Salt, SecretText, Timestamp};
+use kedge_core::model::Salt;
+use kedge_core::ran_out::RanOut;
 use kedge_core::stored::run::RequestCounts;
 
+use crate::budget::{Budget, Leave, Purse};
+use crate::caches::Caches;
 use crate::lease::Permit;
 use crate::ports::Clock;
 use crate::retry::Wait;
+use crate::tokens::GoogleTokens;
 
 /// Where the providers' APIs are, without a final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +43,14 @@ impl Default for Endpoints {
 pub struct Session {
     /// Where the APIs are.
     pub endpoints: Endpoints,
-    /// When the run must have ended; no retry waits beyond it.
-    pub deadline: Timestamp,
-    /// How many requests may be under way at once (a Worker has 6 connections).
+    /// What the run may use.
+    pub budget: Budget,
+    /// Google's tokens, which may outlive the run.
+    pub(crate) google_tokens: GoogleTokens,
+    /// How many requests one scope has under way at once.
     pub concurrency: usize,
     /// The key of URL hashes.
     pub salt: Salt,
-    /// Google's token of this run, made on first use.
-    pub(crate) google_token: RefCell<Option<SecretText>>,
     /// What each attempt to change something asks first. None: a provider on its own, as its tests
     /// have it; `apply` never is.
     permit: Option<Rc<Permit>>,
@@ -57,21 +61,32 @@ pub struct Session {
 }
 
 impl Session {
-    /// The most requests under way at once: what a Worker allows.
+    /// The most requests of one scope under way at once, out of regard for its provider. How many of all
+    /// scopes and the store are, the budget says.
     pub const CONCURRENCY: usize = 6;
 
-    /// A session that begins.
+    /// A session that begins, with no tokens yet.
     #[must_use]
-    pub fn new(endpoints: Endpoints, deadline: Timestamp, salt: Salt) -> Self {
+    pub fn new(endpoints: Endpoints, budget: &Budget, salt: Salt) -> Self {
         Self {
             endpoints,
-            deadline,
-            concurrency: Self::CONCURRENCY,
+            budget: budget.clone(),
+            google_tokens: GoogleTokens::default(),
+            concurrency: Self::CONCURRENCY.min(budget.permits()),
             salt,
-            google_token: RefCell::new(None),
             permit: None,
             requests: Cell::default(),
             waits: RefCell::default(),
+        }
+    }
+
+    /// The same with what outlives a run.
+    #[must_use]
+    pub fn with_caches(self, caches: &Caches) -> Self {
+        let google_tokens = caches.google_tokens().clone();
+        Self {
+            google_tokens,
+            ..self
         }
     }
 
@@ -122,6 +137,52 @@ pub struct Context<'a, P> {
     pub ports: &'a P,
     /// The session.
     pub session: &'a Session,
+    /// The requests that were promised to what is done with it; none: what is free is used.
+    purse: Option<&'a Purse>,
+}
+
+impl<'a, P> Context<'a, P> {
+    /// Ports and a session.
+    #[must_use]
+    pub fn new(ports: &'a P, session: &'a Session) -> Self {
+        Self {
+            ports,
+            session,
+            purse: None,
+        }
+    }
+
+    /// The same with requests that were promised.
+    pub(crate) fn with(self, purse: &'a Purse) -> Self {
+        let purse = Some(purse);
+        Self { purse, ..self }
+    }
+}
+
+impl<'a, P: Clock> Context<'a, P> {
+    /// Waits until a request to a provider may be sent.
+    pub(crate) async fn enter(self) -> Leave<'a> {
+        self.session.budget.enter().await
+    }
+
+    /// Counts the request that is sent now.
+    ///
+    /// # Errors
+    /// When it may not be sent any more.
+    pub(crate) fn sent(self, leave: &Leave<'_>) -> Result<(), RanOut> {
+        leave.sent(self.purse, self.ports.now())
+    }
+
+    /// Whether another attempt may be sent now.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub(crate) fn may_repeat(self) -> Result<(), RanOut> {
+        match self.purse.is_some_and(Purse::is_empty) || self.purse.is_none() {
+            true => self.session.budget.check(1, self.ports.now()),
+            false => Ok(()),
+        }
+    }
 }
 
 impl<P> Clone for Context<'_, P> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::definitions::Bundle;
-use kedge_core::model::Timestamp;
 use kedge_core::plan::GuardName;
 
+use crate::budget::Budget;
 use crate::caches::Caches;
 use crate::job::Progress;
 use crate::lease::LeaseTimes;
@@ -32,8 +32,8 @@ pub struct Settings<'a> {
     pub overrides: &'a BTreeMap<String, String>,
     /// Where the providers' APIs are.
     pub endpoints: &'a Endpoints,
-    /// When the invocation must have ended.
-    pub deadline: Timestamp,
+    /// What the invocation may use: connections, requests, time.
+    pub budget: &'a Budget,
     /// Whether every change, at a provider or in the store, is refused.
     pub read_only: bool,
     /// Who asks, and where: `ana@laptop`, a CI actor.

@@ -68,15 +68,23 @@ fn is_final(answer: &Answer) -> bool {
         .is_ok_and(|response| is_final(response.status()))
 }
 
+fn key(request: &ReadRequest) -> Key {
+    let http = request.request();
+    (
+        request.provider(),
+        http.method().to_string(),
+        http.uri().to_string(),
+        http.body().clone(),
+    )
+}
+
 impl<P: ReadPorts> HttpRead for SharedReads<'_, P> {
+    fn is_sent(&self, request: &ReadRequest) -> bool {
+        self.sent.borrow().contains_key(&key(request))
+    }
+
     async fn send_read(&self, request: &ReadRequest) -> Answer {
-        let http = request.request();
-        let key = (
-            request.provider(),
-            http.method().to_string(),
-            http.uri().to_string(),
-            http.body().clone(),
-        );
+        let key = key(request);
         let (number, pending) = self.pending(&key, request);
         let answer = pending.await;
         let mut sent = self.sent.borrow_mut();

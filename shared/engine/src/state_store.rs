@@ -8,6 +8,7 @@ use kedge_core::stored::run::RunRecord;
 use kedge_core::stored::{COUNT_MAX, EncodeError, StoredError};
 use thiserror::Error;
 
+use crate::budget::STATE_WRITE_EVERY_MS;
 use crate::outcome::Kept;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
@@ -341,9 +342,6 @@ pub(crate) async fn read_holds_to_change<S: Store>(
     })
 }
 
-/// State is written at most this often: R2 takes one write a second per key.
-const WRITE_EVERY_MS: i64 = 1_000;
-
 /// Writes state during one run: each write is conditional on the one before, so that a run that
 /// lost its place stops at once; and a second after it at the earliest, the first ones and the last
 /// included.
@@ -430,7 +428,7 @@ impl<'a, S: Store> StateWriter<'a, S> {
         let since = |written| clock.monotonic_ms().saturating_sub(written);
         let left = self
             .written_ms
-            .map(|written| WRITE_EVERY_MS - since(written).max(0));
+            .map(|written| STATE_WRITE_EVERY_MS - since(written).max(0));
         u64::try_from(left.unwrap_or_default()).unwrap_or_default()
     }
 

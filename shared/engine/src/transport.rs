@@ -1,12 +1,18 @@
-//! Sending with patience: retries with jitter, the providers' own wait hints, and the run's deadline.
+//! Sending with patience: retries with jitter, the providers' own wait hints, and the run's budget.
 //!
 //! What a status means is the provider's to say (its `error.rs`); how long to wait and when to give
-//! up is decided here, once.
+//! up is decided here, once. Nothing else sends requests to providers, so none passes by the budget
+//! (`budget.rs`).
+
+use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
+use kedge_core::live::FailureCode;
 use kedge_core::model::SecretText;
+use kedge_core::ran_out::RanOut;
 
+use crate::budget::Leave;
 use crate::ports::{
     Clock, HttpError, ProviderName, Random, ReadPorts, ReadRequest, Secrets, WritePorts,
     WriteRequest,
@@ -47,6 +53,40 @@ pub(crate) enum CallError {
     },
     /// It was not sent, since the lease does not allow it now (semantics 8.4).
     NoLease(String),
+    /// It was not sent, or not once more, since the run may not make the request.
+    RanOut(Unsent),
+}
+
+impl CallError {
+    fn unsent(ran_out: RanOut) -> Self {
+        let after = None;
+        Self::RanOut(Unsent { ran_out, after })
+    }
+}
+
+/// A request that the budget of the run does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    ran_out: RanOut,
+    /// What the last attempt came to; none if there was none.
+    after: Option<String>,
+}
+
+impl Unsent {
+    /// The word for machines.
+    pub(crate) fn code(&self) -> FailureCode {
+        self.ran_out.code()
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ran_out, after } = self;
+        match after {
+            Some(after) => write!(f, "{after}; not tried again, {ran_out}"),
+            None => write!(f, "{ran_out}"),
+        }
+    }
 }
 
 /// An answer to a write.
@@ -76,8 +116,9 @@ pub(crate) async fn send_read<P: ReadPorts>(
 ) -> Result<Response<Bytes>, CallError> {
     let mut attempt = 1;
     loop {
-        cx.session.count_read();
+        let leave = leave_to_read(cx, request).await?;
         let sent = cx.ports.send_read(request).await;
+        drop(leave);
         let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => return Ok(response),
@@ -96,8 +137,27 @@ pub(crate) async fn send_read<P: ReadPorts>(
             Pause::Waited => attempt += 1,
             Pause::OutOfAttempts => return given_up.into_read(),
             Pause::TooLong { wait_ms } => return given_up.too_long(wait_ms),
+            Pause::RanOut(ran_out) => return Err(given_up.ran_out(ran_out)),
         }
     }
+}
+
+/// Waits until a read may be sent, and counts it; none where its answer is under way for another stack.
+async fn leave_to_read<'a, P: ReadPorts>(
+    cx: Context<'a, P>,
+    request: &ReadRequest,
+) -> Result<Option<Leave<'a>>, CallError> {
+    if cx.ports.is_sent(request) {
+        return Ok(None);
+    }
+    let leave = cx.enter().await;
+    // Another stack may have sent it while this one waited.
+    if cx.ports.is_sent(request) {
+        return Ok(None);
+    }
+    cx.sent(&leave).map_err(CallError::unsent)?;
+    cx.session.count_read();
+    Ok(Some(leave))
 }
 
 /// Sends a write until it is answered for good. Each attempt asks the lease first. Only for requests
@@ -110,12 +170,16 @@ pub(crate) async fn send_write<P: WritePorts>(
     let mut attempt = 1;
     let mut ambiguous = false;
     loop {
-        if let Err(reason) = cx.session.may_write(cx.ports) {
-            let error = CallError::NoLease(reason);
+        // The lease is asked last: waiting for leave takes time.
+        let leave = cx.enter().await;
+        let may_write = cx.session.may_write(cx.ports).map_err(CallError::NoLease);
+        let may_send = may_write.and_then(|()| cx.sent(&leave).map_err(CallError::unsent));
+        if let Err(error) = may_send {
             return Err(WriteFailure { error, ambiguous });
         }
         cx.session.count_write();
         let sent = cx.ports.send_write(request).await;
+        drop(leave);
         let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
                 Retry::No => {
@@ -151,6 +215,7 @@ pub(crate) async fn send_write<P: WritePorts>(
             }
             Pause::OutOfAttempts => given_up.into_read(),
             Pause::TooLong { wait_ms } => given_up.too_long(wait_ms),
+            Pause::RanOut(ran_out) => Err(given_up.ran_out(ran_out)),
         };
         return ended
             .map(|response| WriteAnswer {
@@ -183,7 +248,7 @@ pub(crate) fn without_credentials<P: Secrets>(
     cx: Context<'_, P>,
     response: Response<Bytes>,
 ) -> Response<Bytes> {
-    let google = cx.session.google_token.borrow().clone();
+    let google = cx.session.google_tokens.all();
     let sent = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"].map(|name| cx.ports.secret(name));
     let tokens = sent.into_iter().flatten().chain(google);
     response.map(|body| {
@@ -228,6 +293,15 @@ impl GivenUp {
         }
     }
 
+    fn ran_out(self, ran_out: RanOut) -> CallError {
+        let after = match self {
+            Self::Answered(response, _) => response.status().as_u16().to_string(),
+            Self::Silent(error) => error.to_string(),
+        };
+        let after = Some(after);
+        CallError::RanOut(Unsent { ran_out, after })
+    }
+
     fn too_long(self, wait_ms: u64) -> Result<Response<Bytes>, CallError> {
         match self {
             Self::Answered(_, status) if status == 429 => {
@@ -242,6 +316,7 @@ enum Pause {
     Waited,
     OutOfAttempts,
     TooLong { wait_ms: u64 },
+    RanOut(RanOut),
 }
 
 /// Waits before the next attempt, by the provider's hint or with full jitter, if the run has time.
@@ -256,7 +331,10 @@ async fn pause<P: Clock + Random>(
     }
     let most = BACKOFF_FIRST_MS << (attempt - 1);
     let wait_ms = hint.unwrap_or_else(|| 1 + cx.ports.next_u64() % most);
-    let left = cx.session.deadline.ms_since(cx.ports.now());
+    if let Err(ran_out @ RanOut::Requests { .. }) = cx.may_repeat() {
+        return Pause::RanOut(ran_out);
+    }
+    let left = cx.session.budget.ms_to_begin(cx.ports.now());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Pause::TooLong { wait_ms };
     }

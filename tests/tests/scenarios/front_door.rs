@@ -12,7 +12,6 @@ use kedge_engine::{
     Agreement, Applied, By, CheckRequest, Consent, Definitions, HoldError, HoldRequest, Kept,
     LeaseError, PushError, PushRequest, RunError, StateCommand, TypedName,
 };
-use kedge_tests::ports::endpoints;
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left, topic};
 use serde_json::json;
@@ -53,8 +52,8 @@ fn failed(applied: Applied) -> RunError {
 #[test]
 fn the_last_usable_revision_is_checked_by_and_never_deployed() {
     let stack = deployed();
-    let (none, endpoints) = (BTreeMap::new(), endpoints());
-    let engine = stack.engine_stored(&none, &endpoints);
+    let (none, invocation) = (BTreeMap::new(), stack.invocation());
+    let engine = stack.engine_stored(&none, &invocation);
     // A newer revision takes `b` away and can't be parsed: by the older one `b` would be kept, by
     // "nothing is declared" everything would be deleted.
     let text = stack.ports.store.text(DEFINITIONS);
@@ -93,8 +92,8 @@ fn the_last_usable_revision_is_checked_by_and_never_deployed() {
 fn local_files_beside_a_store_deploy_nothing() {
     let mut stack = deployed();
     stack.topics(&[("a", "retention_ms: 3600000")]);
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let mut engine = stack.engine_stored(&none, &endpoints);
+    let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
+    let mut engine = stack.engine_stored(&none, &invocation);
     engine.settings.definitions = Definitions::FilesBesideStored(&bundle);
     let error = unchanged(&stack, || {
         failed(stack.run(engine.apply(&stack.name, &By::Policy)))
@@ -116,8 +115,8 @@ fn local_files_beside_a_store_deploy_nothing() {
 fn read_only_refuses_every_change_and_keeps_nothing() {
     let stack = deployed();
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
-    let (none, endpoints, bundle) = (BTreeMap::new(), endpoints(), stack.set());
-    let mut engine = stack.engine_stored(&none, &endpoints);
+    let (none, invocation, bundle) = (BTreeMap::new(), stack.invocation(), stack.set());
+    let mut engine = stack.engine_stored(&none, &invocation);
     let held = stack.run(engine.lease_holder(&stack.name)).unwrap();
     assert_eq!(held, None);
     engine.settings.read_only = true;
@@ -174,8 +173,8 @@ fn read_only_refuses_every_change_and_keeps_nothing() {
 #[test]
 fn a_stack_is_retired_only_by_its_own_name() {
     let stack = deployed();
-    let (none, endpoints) = (BTreeMap::new(), endpoints());
-    let engine = stack.engine_stored(&none, &endpoints);
+    let (none, invocation) = (BTreeMap::new(), stack.invocation());
+    let engine = stack.engine_stored(&none, &invocation);
     let retire = StateCommand::Retire {
         expected_digest: None,
     };
@@ -247,14 +246,14 @@ fn waiting() -> Stack {
 }
 
 fn grant(stack: &Stack, agreement: Agreement) -> String {
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let engine = stack.engine(&bundle, &none, &endpoints);
+    let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
+    let engine = stack.engine(&bundle, &none, &invocation);
     stack.run(engine.grant(&stack.name, agreement)).unwrap()
 }
 
 fn by_grant(stack: &Stack, id: &str) -> Applied {
-    let (bundle, none, endpoints) = (stack.set(), BTreeMap::new(), endpoints());
-    let engine = stack.engine(&bundle, &none, &endpoints);
+    let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
+    let engine = stack.engine(&bundle, &none, &invocation);
     stack.run(engine.apply(&stack.name, &By::Grant(id.to_owned())))
 }
 
@@ -317,8 +316,8 @@ fn a_busy_stack_is_an_outcome_that_says_when_it_is_free() {
     let (first, second) = drive(&stack, async {
         let second = async {
             reaches(&holder, 16).await;
-            let (bundle, none, endpoints) = (other.set(), BTreeMap::new(), endpoints());
-            let engine = other.engine(&bundle, &none, &endpoints);
+            let (bundle, none, invocation) = (other.set(), BTreeMap::new(), stack.invocation());
+            let engine = other.engine(&bundle, &none, &invocation);
             let person = By::Person(Consent::to_any_plan());
             engine.apply(&other.name, &person).await
         };

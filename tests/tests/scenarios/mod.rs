@@ -12,6 +12,7 @@ mod accepts;
 mod adopt;
 mod adoption;
 mod beside;
+mod budgets;
 mod composites;
 mod conditions;
 mod consent;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kedge_engine::CheckRequest;
-use kedge_tests::ports::endpoints;
+
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{NODE, Stack};
 
@@ -39,8 +39,8 @@ fn a_clean_check_of_stored_definitions_is_three_round_trips_deep() {
     assert_eq!(stack.ports.store.reads.get() - reads, 3);
     // So is that of a group: what its stacks share is requested once.
     let stack = standing();
-    let (none, endpoints) = (BTreeMap::new(), endpoints());
-    let engine = stack.engine_stored(&none, &endpoints);
+    let (none, invocation) = (BTreeMap::new(), stack.invocation());
+    let engine = stack.engine_stored(&none, &invocation);
     let names = [stack.name.clone()];
     let group = stack.run(engine.check_group(&names, &CheckRequest::default()));
     assert!(group.checks.values().all(Result::is_ok), "{group:?}");

@@ -17,7 +17,7 @@ use kedge_core::render::{RenderOptions, Traffic};
 use kedge_core::report::Report;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
-    By, Caches, CheckRequest, Definitions, Endpoints, Engine, LeaseTimes, Progress, Ran,
+    Budget, By, Caches, CheckRequest, Definitions, Endpoints, Engine, LeaseTimes, Progress, Ran,
 };
 use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
 use kedge_sandbox::{Deed, Options, Sandbox};
@@ -115,23 +115,29 @@ impl World {
     async fn check(&self) -> Result<Report, CliError> {
         self.begin();
         let options = CheckRequest::default();
-        let checked = self.engine().check(&self.stack, &options).await;
+        let budget = self.budget();
+        let checked = self.engine(&budget).check(&self.stack, &options).await;
         Ok(checked?.report)
     }
 
     async fn up(&self, by: &By) -> Result<Ran, CliError> {
         self.begin();
-        let applied = self.engine().apply(&self.stack, by).await;
+        let budget = self.budget();
+        let applied = self.engine(&budget).apply(&self.stack, by).await;
         Ok(applied.into_result()?)
     }
 
-    fn engine(&self) -> Engine<'_, NativePorts, FolderStore> {
+    fn budget(&self) -> Budget {
+        Budget::until(self.ports.now().plus_ms(DEADLINE_MS))
+    }
+
+    fn engine<'a>(&'a self, budget: &'a Budget) -> Engine<'a, NativePorts, FolderStore> {
         static NO_OVERRIDES: BTreeMap<String, String> = BTreeMap::new();
         let settings = kedge_engine::Settings {
             definitions: Definitions::Files(&self.bundle),
             overrides: &NO_OVERRIDES,
             endpoints: &self.endpoints,
-            deadline: self.ports.now().plus_ms(DEADLINE_MS),
+            budget,
             read_only: false,
             actor: "demo",
             trigger: "demo",

@@ -122,6 +122,7 @@ mod tests {
     use kedge_engine::ports::ProviderName;
     use kedge_engine::testing::{Context, Session};
     use kedge_engine::testing::{carry_out, read_live};
+    use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
     use std::collections::BTreeMap;
 
     /// Ports that may only read, in a session that ends at once and whose Cloudflare nobody serves.
@@ -140,17 +141,16 @@ mod tests {
             cloudflare: format!("http://{}/client/v4", listener.local_addr().unwrap()),
             ..Endpoints::default()
         };
-        let session = Session::new(endpoints, ports.now(), Salt([0; 16]));
+        // Just long enough for one attempt.
+        let deadline = ports.now().plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS + 400);
+        let session = Session::new(endpoints, &Budget::until(deadline), Salt([0; 16]));
         (ports, session)
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn read_only_ports_read_and_do_not_write() {
         let (ports, session) = read_only();
-        let cx = Context {
-            ports: &ports,
-            session: &session,
-        };
+        let cx = Context::new(&ports, &session);
         let key = ResourceKey::dns_record_set("z", "n.example", "A");
         let wanted = Wanted {
             keys: [key.clone()].into(),

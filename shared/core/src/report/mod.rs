@@ -13,6 +13,7 @@ use crate::compare::{Cause, Comparison, Difference, OpenRun, Verdict};
 use crate::definitions::Problems;
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Decided, Finding, FindingKind, Plan};
+use crate::ran_out::RanOut;
 use crate::record::CommandOutcome;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::hold::{Hold, UnreadHolds};
@@ -66,6 +67,9 @@ pub struct Report {
     pub open_run: Option<OpenRun>,
     /// Why nothing is known, where state moved under each look (semantics 3.4).
     pub unverified: Option<String>,
+    /// The limit that kept something from being read, if one did: what all that was to be read needs,
+    /// and what was left for it.
+    pub ran_out: Option<RanOut>,
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 use crate::model::ResourceKey;
 use crate::plan::Approved;
+use crate::ran_out::RanOut;
 use crate::stored::run::Interrupted;
 
 /// How a change ended.
@@ -104,6 +105,8 @@ pub struct Changed {
     pub stopped: Option<String>,
     /// What moved meanwhile, so that it is worth running again: reads on after "run again: ".
     pub run_again: Vec<&'static str>,
+    /// The limit that kept a change from being begun, if one did: what the first such change lacked.
+    pub ran_out: Option<RanOut>,
 }
 
 impl Changed {

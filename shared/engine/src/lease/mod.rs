@@ -175,6 +175,8 @@ pub(crate) struct Lease<'a, P, S> {
     holds: RefCell<KnownHolds>,
     /// Whether the store said them when it was last asked.
     holds_said: Cell<bool>,
+    /// After this nothing is begun, and so nothing is waited for (semantics 8.10).
+    until: Timestamp,
 }
 
 /// The lease as we last wrote it.
@@ -184,21 +186,40 @@ struct Written {
     etag: ETag,
 }
 
+/// A lease that is to be taken.
+pub(crate) struct WantedLease<'b> {
+    /// Of which stack.
+    pub(crate) stack: &'b StackName,
+    /// By whom.
+    pub(crate) holder: &'b Holder,
+    /// How it is kept.
+    pub(crate) times: LeaseTimes,
+    /// The epoch that state bears: the new one is above it, even if `lease.json` was lost.
+    pub(crate) epoch_floor: u64,
+    /// The lease as it was read before and was free.
+    pub(crate) known: Option<FreeLease>,
+    /// Until when it is waited for.
+    pub(crate) until: Timestamp,
+}
+
 impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
-    /// Takes the lease of a stack. `epoch_floor` is the epoch that state bears: the new one is
-    /// above it, even if `lease.json` was lost.
+    /// Takes the lease of a stack.
     ///
     /// # Errors
     /// When another run holds it, or the store can't say.
     pub(crate) async fn take(
         ports: &'a P,
         store: &'a S,
-        stack: &StackName,
-        holder: &Holder,
-        times: LeaseTimes,
-        epoch_floor: u64,
-        mut known: Option<FreeLease>,
+        wanted: WantedLease<'_>,
     ) -> Result<Self, LeaseError> {
+        let WantedLease {
+            stack,
+            holder,
+            times,
+            epoch_floor,
+            mut known,
+            until,
+        } = wanted;
         let mut lease = stored::Lease {
             stack: stack.clone(),
             epoch: 0,
@@ -217,7 +238,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             let standing = match known.take() {
                 // Taking it is conditional on what was read: an older look is as good as a new one.
                 Some(free) => LeaseState::Free(free),
-                None => standing(ports, store, stack, times, &lease.nonce).await?,
+                None => standing(ports, store, stack, times, &lease.nonce, until).await?,
             };
             let (version, began) = match standing {
                 LeaseState::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
@@ -237,7 +258,8 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
                     }
                 }
             };
-            return Ok(Self::held(ports, store, times, lease, &version, began));
+            let held = Self::held(ports, store, times, lease, &version, began);
+            return Ok(Self { until, ..held });
         }
         Err(LeaseError::Store {
             stack: stack.clone(),
@@ -272,6 +294,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             renewed: Cell::new(began),
             holds: RefCell::default(),
             holds_said: Cell::new(true),
+            until: Timestamp(i64::MAX),
         }
     }
 
@@ -341,7 +364,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
                 Ok(false) => {}
                 Err(error) => return Err(error_chain(&error)),
             }
-            if self.permit.has_run_out(self.ports) {
+            if self.permit.has_run_out(self.ports) || self.is_out_of_time() {
                 return Err(HOLDS_UNREAD.to_owned());
             }
             self.ports.sleep_ms(self.times.slice_ms()).await;
@@ -434,8 +457,24 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     /// when the lease must have run out.
     pub(crate) async fn first_holds(&self) {
         while !self.read_holds().await && !self.permit.has_run_out(self.ports) {
+            if self.is_out_of_time() {
+                return;
+            }
             self.ports.sleep_ms(self.times.slice_ms()).await;
         }
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        self.ports.now() >= self.until
+    }
+
+    /// Waits until a change may be begun, while there is time to begin one.
+    ///
+    /// # Errors
+    /// With why not.
+    pub(crate) async fn may_begin(&self) -> Result<(), String> {
+        let waited = self.permit.wait(self.ports, self.until).await;
+        waited.map_err(|reason| self.why_not_renewed(reason))
     }
 
     /// Reads what is held (semantics 6.8). False: the store could not say, and what was known before
@@ -451,7 +490,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     }
 
     /// Why no renewal counts any longer, where it is not for want of the lease.
-    pub(crate) fn why_not_renewed(&self, reason: String) -> String {
+    fn why_not_renewed(&self, reason: String) -> String {
         match self.holds_said.get() || self.permit.has_ended() {
             true => reason,
             false => HOLDS_UNREAD.to_owned(),

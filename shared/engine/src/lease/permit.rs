@@ -111,15 +111,16 @@ impl Permit {
     }
 
     /// Waits until a change may be begun: a lease that was not renewed in time is renewed beside, if
-    /// it can be. Gives up when the lease must have run out.
-    pub(crate) async fn wait(&self, clock: &impl Clock) -> Result<(), String> {
+    /// it can be. Gives up when the lease must have run out, and at this time.
+    pub(super) async fn wait(&self, clock: &impl Clock, until: Timestamp) -> Result<(), String> {
         loop {
             let reason = match self.state(clock) {
                 PermitState::Fresh => return Ok(()),
                 PermitState::Ended(reason) => return Err(reason),
                 PermitState::Stale(reason) => reason,
             };
-            if self.renewed.get().monotonic_age_ms(clock) >= self.times.lease_ms {
+            let has_run_out = self.renewed.get().monotonic_age_ms(clock) >= self.times.lease_ms;
+            if has_run_out || clock.now() >= until {
                 return Err(reason);
             }
             clock.sleep_ms(self.times.slice_ms()).await;
@@ -156,8 +157,10 @@ mod tests {
         }
     }
 
+    const UNTIL: Timestamp = Timestamp(3_600_000);
+
     fn waited(permit: &Permit, clocks: &Clocks) -> Result<(), String> {
-        let mut waiting = pin!(permit.wait(clocks));
+        let mut waiting = pin!(permit.wait(clocks, UNTIL));
         match waiting
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))

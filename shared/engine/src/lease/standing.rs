@@ -23,13 +23,14 @@ pub(crate) struct FreeLease {
     pub(super) condition: Condition,
 }
 
-/// Looks whose the lease is; waits only where the store does not say the time.
+/// Looks whose the lease is; waits only where the store does not say the time, and not beyond `until`.
 pub(super) async fn standing<P: Clock, S: Store>(
     ports: &P,
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
     nonce: &str,
+    until: Timestamp,
 ) -> Result<LeaseState, LeaseError> {
     let mut watched: Option<(ETag, Moment)> = None;
     loop {
@@ -62,7 +63,7 @@ pub(super) async fn standing<P: Clock, S: Store>(
         let is_renewed = watched
             .as_ref()
             .is_some_and(|(etag, _)| *etag != object.etag);
-        if object.read_at.is_some() || is_renewed {
+        if object.read_at.is_some() || is_renewed || ports.now() >= until {
             let held = LeaseHolder::of(&lease, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
@@ -88,7 +89,7 @@ pub(crate) async fn free_lease<S: Store>(
     let over_ms = lease.lease_ms.saturating_add(times.grace_ms);
     let is_over = |now: Timestamp| now.ms_since(object.written_at) >= over_ms;
     let is_free = lease.released || object.read_at.is_some_and(is_over);
-    is_free.then(|| FreeLease {
+    is_free.then_some(FreeLease {
         epoch: lease.epoch,
         condition: Condition::Is(object.etag),
     })

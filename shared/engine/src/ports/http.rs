@@ -120,6 +120,12 @@ pub trait HttpRead {
     /// # Errors
     /// When no whole answer came.
     async fn send_read(&self, request: &ReadRequest) -> Result<http::Response<Bytes>, HttpError>;
+
+    /// Whether the same request was answered or is under way already, so that this one takes no
+    /// connection and is none to count.
+    fn is_sent(&self, _request: &ReadRequest) -> bool {
+        false
+    }
 }
 
 /// Sends requests that write.

@@ -13,8 +13,9 @@ mod words;
 
 use kedge_core::change::{Applied, Change, ChangeError};
 use kedge_core::live::{ScopeReading, Wanted};
-use kedge_core::model::Scope;
+use kedge_core::model::{Kind, Scope};
 
+use crate::estimate::Reads;
 use crate::ports::{ReadPorts, WritePorts};
 use crate::session::Context;
 
@@ -47,6 +48,33 @@ pub async fn carry_out<P: WritePorts>(
         }
         Scope::GcpProject { project } => gcp_pubsub::carry_out(cx, project, change).await,
         Scope::DnsZone { zone_id } => cloudflare_dns::carry_out(cx, zone_id, change).await,
+    }
+}
+
+/// What reading a scope takes where all that is wanted is there, in requests.
+pub(crate) fn reads(scope: &Scope, wanted: &Wanted) -> Reads {
+    match scope {
+        Scope::KafkaService { .. } => aiven_kafka::reads(wanted),
+        Scope::GcpProject { .. } => gcp_pubsub::reads(wanted),
+        Scope::DnsZone { .. } => cloudflare_dns::reads(wanted),
+    }
+}
+
+/// What a change takes that goes well, in requests.
+pub(crate) fn requests_of_change(change: &Change) -> u64 {
+    match change.key.scope() {
+        Scope::KafkaService { .. } => aiven_kafka::REQUESTS_OF_CHANGE,
+        Scope::GcpProject { .. } => gcp_pubsub::requests_of_change(change),
+        Scope::DnsZone { .. } => cloudflare_dns::REQUESTS_OF_CHANGE,
+    }
+}
+
+/// The kinds of a scope.
+pub(crate) fn kinds(scope: &Scope) -> &'static [Kind] {
+    match scope {
+        Scope::KafkaService { .. } => &[Kind::KafkaTopic],
+        Scope::GcpProject { .. } => &gcp_pubsub::KINDS,
+        Scope::DnsZone { .. } => &[Kind::DnsRecordSet],
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use kedge_core::model::{Salt, Timestamp};
 
 use super::*;
+use crate::budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use crate::ports::{HttpRead, HttpWrite, SignError, Signer};
 use crate::session::{Endpoints, Session};
 
@@ -97,10 +98,16 @@ impl Secrets for Scripted {
     }
 }
 
-const DEADLINE_MS: i64 = 60_000;
+/// Until when requests are begun.
+const LAST_REQUEST_MS: i64 = 60_000;
 
 fn session() -> Session {
-    Session::new(Endpoints::default(), Timestamp(DEADLINE_MS), Salt([0; 16]))
+    let deadline = Timestamp(LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
+    Session::new(
+        Endpoints::default(),
+        &Budget::until(deadline),
+        Salt([0; 16]),
+    )
 }
 
 /// Nothing here ever waits but by the scripted clock.
@@ -132,7 +139,7 @@ fn read(
 ) -> Result<Response<Bytes>, CallError> {
     let request = http::Request::new(Bytes::new());
     let request = ReadRequest::new(ProviderName::Aiven, request);
-    let cx = Context { ports, session };
+    let cx = Context::new(ports, session);
     now(send_read(cx, &request, judge(hint)))
 }
 
@@ -140,10 +147,7 @@ fn write(ports: &Scripted) -> Result<WriteAnswer, WriteFailure> {
     let request = http::Request::new(Bytes::new());
     let request = WriteRequest::new(ProviderName::Aiven, request);
     let session = session();
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     let answer = now(send_write(cx, &request, judge(None)));
     assert_eq!(session.requests().writes, ports.sent.get() as u64);
     answer
@@ -213,7 +217,7 @@ fn the_first_good_answer_ends_it() {
 
 #[test]
 fn no_wait_outlasts_the_run() {
-    let left = u64::try_from(DEADLINE_MS).unwrap();
+    let left = u64::try_from(LAST_REQUEST_MS).unwrap();
     // Shorter by a millisecond, it is waited for.
     let ports = Scripted::new(&[Ok((429, "")), Ok((200, ""))]);
     assert!(
@@ -238,7 +242,7 @@ fn no_wait_outlasts_the_run() {
     // An error that asks for no wait stays what it is.
     for answer in [Ok((503, "")), Ok((504, ""))] {
         let ports = Scripted::new(std::slice::from_ref(&answer));
-        ports.now.set(DEADLINE_MS - 1);
+        ports.now.set(LAST_REQUEST_MS - 1);
         let status = answer.unwrap().0;
         let ended = read(&ports, &session(), None).unwrap();
         assert_eq!((ended.status().as_u16(), ports.sent.get()), (status, 1));
@@ -321,10 +325,64 @@ fn a_refusal_shows_no_credential() {
         let answer = read(&ports, &session(), None).unwrap();
         assert_eq!(answer.body(), shown);
         let session = session();
-        session
-            .google_token
-            .replace(Some(SecretText::new("ya29.google")));
+        let token = SecretText::new("ya29.google");
+        let key = SecretText::new("a key");
+        session.google_tokens.keep(key, token, Timestamp(0));
         let ports = Scripted::new(&[Ok((403, "no ya29.google"))]);
         assert_eq!(read(&ports, &session, None).unwrap().body(), "no [secret]");
     }
+}
+
+/// A session that may make so many requests.
+fn session_with(requests: u64) -> Session {
+    let deadline = Timestamp(LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
+    let budget = Budget::until(deadline).requests(requests);
+    Session::new(Endpoints::default(), &budget, Salt([0; 16]))
+}
+
+#[test]
+fn each_attempt_is_counted_and_the_last_one_says_what_lacked() {
+    for (answer, after) in [
+        (Ok((503, "")), "503"),
+        (broken(), "the connection broke: reset"),
+    ] {
+        for requests in 1..=5 {
+            let ports = Scripted::new(std::slice::from_ref(&answer));
+            let session = session_with(requests);
+            let ended = read(&ports, &session, None);
+            assert_eq!(session.budget.spent(), requests);
+            assert_eq!(ports.sent.get() as u64, requests);
+            match (requests, ended) {
+                // As many as there are attempts.
+                (5, Ok(response)) => assert_eq!(response.status().as_u16(), 503),
+                (5, Err(error)) => assert!(matches!(error, CallError::Http(_))),
+                (_, Err(CallError::RanOut(unsent))) => {
+                    assert_eq!(unsent.code(), FailureCode::OutOfRequests);
+                    let lacked = "out of requests: needs 1 request, 0 are left";
+                    let text = format!("{after}; not tried again, {lacked}");
+                    assert_eq!(unsent.to_string(), text);
+                }
+                other => panic!("{other:?}"),
+            }
+            // It waits for no attempt that it may not make.
+            assert_eq!(ports.waited.borrow().len() as u64, requests - 1);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sent_without_a_request_to_spend_or_too_late() {
+    let ports = Scripted::new(&[Ok((200, ""))]);
+    let error = read(&ports, &session_with(0), None).unwrap_err();
+    let CallError::RanOut(unsent) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(
+        unsent.to_string(),
+        "out of requests: needs 1 request, 0 are left"
+    );
+    ports.now.set(LAST_REQUEST_MS);
+    let error = read(&ports, &session(), None).unwrap_err();
+    assert!(matches!(error, CallError::RanOut(unsent) if unsent.code() == FailureCode::OutOfTime));
+    assert_eq!(ports.sent.get(), 0);
 }

@@ -12,12 +12,11 @@ use std::collections::BTreeMap;
 
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{FailureCode, Reading, ScopeReading, Wanted};
-use kedge_core::model::{
-    ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Timestamp, Value,
-};
-use kedge_engine::ports::ProviderName;
+use kedge_core::model::{ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Value};
+use kedge_engine::ports::{Clock, ProviderName};
 use kedge_engine::testing::{Context, Session};
 use kedge_engine::testing::{carry_out, read_live};
+use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use kedge_sandbox::{CANARY_SECRET, Deed, Effect, Fault, Matches, Options, Sandbox};
 use kedge_tests::ports::{SimPorts, endpoints, sim};
 use serde_json::json;
@@ -70,8 +69,9 @@ fn delete(ports: &SimPorts, name: &str) {
 }
 
 fn session(ports: &SimPorts) -> Session {
-    let deadline = Timestamp(ports.executor.now_ms() + RUN_MS);
-    Session::new(endpoints(), deadline, Salt([1; 16]))
+    let last_request = ports.now().plus_ms(RUN_MS);
+    let budget = Budget::until(last_request.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    Session::new(endpoints(), &budget, Salt([1; 16]))
 }
 
 /// A read of these topics, all of them recorded, in the namespace `prod-`.
@@ -91,10 +91,7 @@ fn read_wanted(ports: &SimPorts, names: &[&str], recorded: &[&str]) -> ScopeRead
         service: SERVICE.to_owned(),
     };
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.clear_sent();
     let reading = ports.executor.run(read_live(cx, &scope, &wanted)).unwrap();
     for secret in ["s3cret", CANARY_SECRET] {
@@ -209,10 +206,7 @@ fn update(ports: &SimPorts, name: &str, declared: Fields) -> Change {
 
 fn write(ports: &SimPorts, change: &Change) -> Result<Applied, ChangeError> {
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.clear_sent();
     let result = ports.executor.run(carry_out(cx, change)).unwrap();
     assert!(!format!("{result:?}").contains("s3cret"));

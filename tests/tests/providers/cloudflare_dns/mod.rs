@@ -16,6 +16,7 @@ use kedge_core::model::{ByField, FieldName, Fields, ResourceKey, Salt, Scope, St
 use kedge_engine::ports::{Clock, ProviderName};
 use kedge_engine::testing::{Context, Session};
 use kedge_engine::testing::{carry_out, read_live};
+use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use kedge_sandbox::{Deed, Effect, Fault, Matches, Options, Provider, Sandbox};
 use kedge_tests::ports::{SimPorts, endpoints, sim};
 use serde_json::json;
@@ -60,8 +61,9 @@ fn key(name: &str) -> ResourceKey {
 }
 
 fn session(ports: &SimPorts) -> Session {
-    let deadline = ports.now().plus_ms(120_000);
-    Session::new(endpoints(), deadline, Salt([7; 16]))
+    let last_request = ports.now().plus_ms(120_000);
+    let budget = Budget::until(last_request.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    Session::new(endpoints(), &budget, Salt([7; 16]))
 }
 
 fn scope() -> Scope {
@@ -83,10 +85,7 @@ fn read(ports: &SimPorts, wanted: &Wanted) -> ScopeReading {
 
 fn read_scope(ports: &SimPorts, scope: &Scope, wanted: &Wanted) -> ScopeReading {
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.executor.run(read_live(cx, scope, wanted)).unwrap()
 }
 
@@ -136,10 +135,7 @@ fn change(ports: &SimPorts, verb: Verb, declared: Fields, edits: Vec<Edit>) -> C
 
 fn apply(ports: &SimPorts, change: &Change) -> Result<Applied, ChangeError> {
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.executor.run(carry_out(cx, change)).unwrap()
 }
 

@@ -222,10 +222,7 @@ fn a_member_that_was_narrowed_since_the_plan_is_not_given_the_role() {
 /// Runs a change while somebody acts at given moments.
 fn meanwhile(ports: &SimPorts, change: &Change, deeds: &[(u64, Deed)]) -> &'static str {
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.clear_sent();
     let mut run = pin!(carry_out(cx, change));
     let mut others = pin!(async {

@@ -7,6 +7,7 @@
 
 mod bindings;
 mod reads;
+mod tokens;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,12 @@ use std::collections::BTreeMap;
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{Live, Reading, ScopeReading, Wanted};
 use kedge_core::model::{
-    ByField, FieldName, Fields, ResourceKey, Salt, Scope, SealedUrl, SecretText, StackName,
-    Timestamp, Value,
+    ByField, FieldName, Fields, ResourceKey, Salt, Scope, SealedUrl, SecretText, StackName, Value,
 };
-use kedge_engine::ports::ProviderName;
+use kedge_engine::ports::{Clock, ProviderName};
 use kedge_engine::testing::{Context, Session};
 use kedge_engine::testing::{carry_out, read_live};
+use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use kedge_sandbox::{Deed, Effect, Fault, Matches, Options, Sandbox};
 use kedge_tests::ports::{SimPorts, endpoints, sim};
 
@@ -124,8 +125,9 @@ fn status(code: u16) -> Effect {
 }
 
 fn session(ports: &SimPorts) -> Session {
-    let deadline = Timestamp(ports.executor.now_ms() + RUN_MS);
-    Session::new(endpoints(), deadline, SALT)
+    let last_request = ports.now().plus_ms(RUN_MS);
+    let budget = Budget::until(last_request.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    Session::new(endpoints(), &budget, SALT)
 }
 
 /// The three resources of `prod-gmail`, and one of each kind that is not there.
@@ -153,7 +155,7 @@ fn read_in(ports: &SimPorts, session: &Session) -> ScopeReading {
     let scope = Scope::GcpProject {
         project: PROJECT.to_owned(),
     };
-    let cx = Context { ports, session };
+    let cx = Context::new(ports, session);
     ports.clear_sent();
     let wanted = wanted();
     let reading = ports.executor.run(read_live(cx, &scope, &wanted)).unwrap();
@@ -221,10 +223,7 @@ fn set(name: &str, to: Value) -> Edit {
 
 fn apply(ports: &SimPorts, change: &Change) -> Result<Applied, ChangeError> {
     let session = session(ports);
-    let cx = Context {
-        ports,
-        session: &session,
-    };
+    let cx = Context::new(ports, &session);
     ports.clear_sent();
     let outcome = ports.executor.run(carry_out(cx, change)).unwrap();
     assert!(!format!("{outcome:?}").contains("s3cret"));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 
-const KEY: &str = r#"{"type":"service_account","private_key_id":"k","private_key":"s3cret-key","client_email":"kedge@p"}"#;
+pub(super) const KEY: &str = r#"{"type":"service_account","private_key_id":"k","private_key":"s3cret-key","client_email":"kedge@p"}"#;
 
 /// The keys that are there, and those that are not.
 fn keys() -> ([ResourceKey; 3], [ResourceKey; 3]) {
@@ -215,10 +215,7 @@ fn reasons_name_what_is_wanted() {
 fn a_project_that_is_not_there_says_nothing_of_what_is_in_it() {
     let ports = bare();
     let session = session(&ports);
-    let cx = Context {
-        ports: &ports,
-        session: &session,
-    };
+    let cx = Context::new(&ports, &session);
     let scope = Scope::GcpProject {
         project: "nowhere".to_owned(),
     };

@@ -351,10 +351,7 @@ fn a_write_gets_a_new_token_once() {
     let mut session = session(&ports);
     session.endpoints.pubsub_authenticated = true;
     let run = |change: &Change| {
-        let cx = Context {
-            ports: &ports,
-            session: &session,
-        };
+        let cx = Context::new(&ports, &session);
         ports.clear_sent();
         ports.executor.run(carry_out(cx, change)).unwrap()
     };

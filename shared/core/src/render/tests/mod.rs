@@ -260,6 +260,7 @@ impl World {
             command: None,
             open_run: self.open_run.clone(),
             unverified: self.unverified.clone(),
+            ran_out: None,
         }
     }
 

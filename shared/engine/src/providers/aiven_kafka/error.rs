@@ -230,6 +230,7 @@ pub(super) fn read_silence(error: &CallError) -> ReadFailure {
     let code = match error {
         CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
         CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
+        CallError::RanOut(unsent) => unsent.code(),
         CallError::WaitTooLong { .. } => FailureCode::RateLimited,
     };
     failure(code, silence(error))
@@ -243,6 +244,7 @@ fn silence(error: &CallError) -> String {
             format!("{status}: Aiven asks to wait {seconds} s, longer than this run may last")
         }
         CallError::NoLease(reason) => reason.clone(),
+        CallError::RanOut(unsent) => unsent.to_string(),
     }
 }
 

@@ -21,6 +21,7 @@ use self::error::{NotFound, SERVICE_PERMISSION, TOPIC_PERMISSION};
 use self::requests::{AivenRequests, RequestError, TOKEN_VARIABLE};
 use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
+use crate::estimate::{Reads, count};
 use crate::ports::{ReadPorts, ReadRequest, Secrets, WritePorts};
 use crate::session::Context;
 use crate::transport::{send_read, send_write};
@@ -28,6 +29,17 @@ use crate::transport::{send_read, send_write};
 /// How long the list and the bulk read may show what was before a write (semantics 3.6): Aiven's
 /// own tests allow 20 × 5 s after a create and 3 min after a delete (terraform-provider-aiven).
 pub(super) const SETTLE_MS: i64 = 5 * 60 * 1000;
+
+/// A change is one request.
+pub(super) const REQUESTS_OF_CHANGE: u64 = 1;
+
+/// A list, and bulk reads of what is wanted.
+pub(super) fn reads(wanted: &Wanted) -> Reads {
+    Reads {
+        shared: 1,
+        own: count(wanted.keys.len().div_ceil(survey::BULK_NAMES_MAX)),
+    }
+}
 
 /// Reads a service's topics.
 pub(super) async fn read_live<P: ReadPorts>(

@@ -253,6 +253,7 @@ pub(super) fn unanswered(error: &CallError) -> ReadFailure {
         CallError::WaitTooLong { .. } => FailureCode::RateLimited,
         CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
         CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
+        CallError::RanOut(unsent) => unsent.code(),
     };
     failure(code, call_error(error))
 }
@@ -266,6 +267,7 @@ pub(super) fn call_error(error: &CallError) -> String {
         }
         CallError::Http(error) => error.to_string(),
         CallError::NoLease(reason) => reason.clone(),
+        CallError::RanOut(unsent) => unsent.to_string(),
     }
 }
 

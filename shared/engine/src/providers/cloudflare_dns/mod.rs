@@ -24,6 +24,7 @@ use self::normalize::Sets;
 use self::requests::{PER_PAGE, TOKEN_NAME, Zone};
 use self::wire::Page;
 use self::zone::{Names, ZoneRead};
+use crate::estimate::Reads;
 use crate::ports::{HttpError, ReadPorts, Secrets, WritePorts};
 use crate::session::Context;
 use crate::transport::{
@@ -37,6 +38,18 @@ pub(super) const SETTLE_MS: i64 = 60_000;
 /// The most pages of one zone: a million records, far above any plan's quota. More is a server
 /// that lies about its count.
 const PAGES_MAX: usize = 200;
+
+/// A change is one batch.
+pub(super) const REQUESTS_OF_CHANGE: u64 = 1;
+
+/// The zone's records, and the zone itself where a record set that is not recorded may have to be made.
+pub(super) fn reads(wanted: &Wanted) -> Reads {
+    let is_new = !wanted.declared.is_subset(&wanted.recorded);
+    Reads {
+        shared: 1 + u64::from(is_new),
+        own: 0,
+    }
+}
 
 /// Reads the record sets of a zone.
 pub(super) async fn read_live<P: ReadPorts>(

@@ -1,6 +1,7 @@
 //! Lists of several pages, which the sandbox gives only to whom asks for small ones.
 
 use super::*;
+use crate::budget::Budget;
 use crate::ports::{Clock, HttpRead, Random, ReadRequest, SignError, Signer};
 use crate::session::{Endpoints, Session};
 use bytes::Bytes;
@@ -83,11 +84,9 @@ fn read(per_page: usize, total: usize, pages: &[&[usize]]) -> (ScopeReading, usi
         pages: pages.iter().map(|page| page.to_vec()).collect(),
         asked: Cell::new(0),
     };
-    let session = Session::new(Endpoints::default(), Timestamp(60_000), Salt([0; 16]));
-    let cx = Context {
-        ports: &ports,
-        session: &session,
-    };
+    let budget = Budget::until(Timestamp(600_000));
+    let session = Session::new(Endpoints::default(), &budget, Salt([0; 16]));
+    let cx = Context::new(&ports, &session);
     let wanted = Wanted {
         every_dns_name: true,
         ..Wanted::default()

@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::ReadPorts;
 use crate::session::Context;
+use crate::tokens::GOOGLE_TOKEN_LIFETIME_S;
 
 /// The secret that holds the text of the key file.
 const SECRET: &str = "GOOGLE_CREDENTIALS";
 /// The audience of Pub/Sub (AIP-4111). With an audience there must be no scope.
 const AUDIENCE: &str = "https://pubsub.googleapis.com/";
-/// The longest life Google takes, in seconds.
-const LIFETIME_S: i64 = 3600;
 /// An `iat` in the future is refused, so it lies this much in the past
 /// (googleapis/google-cloud-rust: 10 s).
 const CLOCK_SKEW_S: i64 = 10;
@@ -27,7 +26,7 @@ pub(super) enum Token {
     NotWanted,
     /// A token made for this call: if it is refused, another would be too.
     Fresh(SecretText),
-    /// A token made earlier in the run: it may have expired since.
+    /// A token made earlier: it may have been taken back since.
     Cached(SecretText),
 }
 
@@ -41,15 +40,21 @@ impl Token {
     }
 }
 
-/// The run's token, made if there is none yet.
+/// The token of the credential that is set now, made if none is kept of it.
 pub(super) async fn token<P: ReadPorts>(cx: Context<'_, P>) -> Result<Token, ReadFailure> {
     if !cx.session.endpoints.pubsub_authenticated {
         return Ok(Token::NotWanted);
     }
-    let cached = cx.session.google_token.borrow().clone();
-    match cached {
-        Some(text) => Ok(Token::Cached(text)),
-        None => make(cx).await.map(Token::Fresh),
+    let credential = credential(cx)?;
+    let kept = || cx.session.google_tokens.good(&credential, cx.ports.now());
+    if let Some(text) = kept() {
+        return Ok(Token::Cached(text));
+    }
+    let _alone = cx.session.google_tokens.make_alone().await;
+    match kept() {
+        // A call beside this one was quicker.
+        Some(text) => Ok(Token::Fresh(text)),
+        None => make(cx, credential).await.map(Token::Fresh),
     }
 }
 
@@ -58,30 +63,42 @@ pub(super) async fn renewed<P: ReadPorts>(
     cx: Context<'_, P>,
     refused: &SecretText,
 ) -> Result<Token, ReadFailure> {
-    let cached = cx.session.google_token.borrow().clone();
-    match cached {
-        // A call beside this one was quicker.
-        Some(text) if text != *refused => Ok(Token::Fresh(text)),
-        _ => make(cx).await.map(Token::Fresh),
-    }
+    refuse(cx, refused);
+    Ok(match token(cx).await? {
+        Token::Cached(text) => Token::Fresh(text),
+        other => other,
+    })
 }
 
-async fn make<P: ReadPorts>(cx: Context<'_, P>) -> Result<SecretText, ReadFailure> {
-    let text = cx.ports.secret(SECRET).ok_or_else(|| {
+/// Notes that Google refused a token, so that no run uses it again.
+pub(super) fn refuse<P: ReadPorts>(cx: Context<'_, P>, refused: &SecretText) {
+    cx.session.google_tokens.refuse(refused);
+}
+
+fn credential<P: ReadPorts>(cx: Context<'_, P>) -> Result<SecretText, ReadFailure> {
+    cx.ports.secret(SECRET).ok_or_else(|| {
         let reason =
             format!("{SECRET} is not set: it must hold the JSON of a service account's key");
         failure(FailureCode::NoCredentials, reason)
-    })?;
+    })
+}
+
+async fn make<P: ReadPorts>(
+    cx: Context<'_, P>,
+    credential: SecretText,
+) -> Result<SecretText, ReadFailure> {
     let unusable = |reason: String| failure(FailureCode::Unauthenticated, reason);
-    let key = Key::parse(&text).map_err(unusable)?;
-    let message = key.message(cx.ports.now()).map_err(unusable)?;
+    let key = Key::parse(&credential).map_err(unusable)?;
+    let made_at = cx.ports.now();
+    let message = key.message(made_at).map_err(unusable)?;
     let signature = cx
         .ports
         .sign_rs256(&key.private_key, message.as_bytes())
         .await
         .map_err(|error| unusable(format!("{SECRET}: its private_key is not usable: {error}")))?;
     let token = SecretText::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)));
-    cx.session.google_token.replace(Some(token.clone()));
+    let tokens = &cx.session.google_tokens;
+    tokens.keep(credential, token.clone(), made_at);
     Ok(token)
 }
 
@@ -168,7 +185,7 @@ impl Key {
             sub: &self.client_email,
             aud: AUDIENCE,
             iat,
-            exp: iat.saturating_add(LIFETIME_S),
+            exp: iat.saturating_add(GOOGLE_TOKEN_LIFETIME_S),
         };
         Ok(format!("{}.{}", segment(&header)?, segment(&claims)?))
     }

@@ -60,7 +60,10 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
                 Token::Cached(old) if response.status().as_u16() == 401 => {
                     token = auth::renewed(self.cx, old).await?;
                 }
-                _ => return Ok(response),
+                _ => {
+                    self.refuse_if_unauthenticated(&token, &response);
+                    return Ok(response);
+                }
             }
         }
     }
@@ -70,6 +73,13 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
             base: &self.cx.session.endpoints.pubsub,
             project: self.project,
             token: token.text(),
+        }
+    }
+
+    /// A token that is refused though it is new is not kept: the next run is to make its own.
+    fn refuse_if_unauthenticated(self, token: &Token, response: &Response<Bytes>) {
+        if let (Some(text), 401) = (token.text(), response.status().as_u16()) {
+            auth::refuse(self.cx, text);
         }
     }
 
@@ -106,7 +116,10 @@ impl<P: WritePorts> Caller<'_, P> {
                         Err(_) => return Ok(answer),
                     }
                 }
-                _ => return Ok(answer),
+                _ => {
+                    self.refuse_if_unauthenticated(&token, &answer.response);
+                    return Ok(answer);
+                }
             }
         }
     }

@@ -294,6 +294,7 @@ pub(super) fn unanswered(error: &CallError) -> ReadFailure {
         CallError::Http(error) => (FailureCode::Network, error.to_string()),
         CallError::WaitTooLong { .. } => (FailureCode::RateLimited, call_error(error)),
         CallError::NoLease(_) => (FailureCode::Network, call_error(error)),
+        CallError::RanOut(unsent) => (unsent.code(), unsent.to_string()),
     };
     ReadFailure {
         reason,
@@ -310,6 +311,7 @@ fn call_error(error: &CallError) -> String {
             format!("{status}: Pub/Sub asks to wait {seconds} s, longer than this run lasts")
         }
         CallError::NoLease(reason) => reason.clone(),
+        CallError::RanOut(unsent) => unsent.to_string(),
     }
 }
 

@@ -13,12 +13,16 @@ mod requests;
 mod wire;
 mod write;
 
+use std::collections::BTreeSet;
+
 use futures_util::future;
-use kedge_core::change::{Applied, Change, ChangeError};
+use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use kedge_core::live::{ScopeReading, Wanted};
-use kedge_core::model::Kind;
+use kedge_core::model::{Kind, ResourceKey};
 
 use self::call::Caller;
+pub(super) use self::read::KINDS;
+use crate::estimate::{Reads, count};
 use crate::ports::{ReadPorts, WritePorts};
 use crate::session::Context;
 
@@ -27,6 +31,29 @@ use crate::session::Context;
 /// stress (Google's Pub/Sub reliability guide, part 3), so a write whose answer was slow can become
 /// visible a little later.
 pub(super) const SETTLE_MS: i64 = 60_000;
+
+/// Two lists, and the policy of each topic with a wanted role.
+pub(super) fn reads(wanted: &Wanted) -> Reads {
+    let bindings = wanted.keys.iter();
+    let bindings = bindings.filter(|key| key.kind() == Kind::PubsubBinding);
+    let topics: BTreeSet<&str> = bindings.map(ResourceKey::name_head).collect();
+    Reads {
+        shared: 2,
+        own: count(topics.len()),
+    }
+}
+
+/// A replacement deletes and creates; a policy is read and written; a patch may need the resource as it
+/// is.
+pub(super) fn requests_of_change(change: &Change) -> u64 {
+    let is_binding = change.key.kind() == Kind::PubsubBinding;
+    match change.verb {
+        Verb::Replace => 2,
+        _ if is_binding => 2,
+        Verb::Update if encode::needs_live(&change.edits) => 2,
+        Verb::Create | Verb::Update | Verb::Delete => 1,
+    }
+}
 
 /// Reads one project: both lists at once, then the policy of each listed topic with a wanted role.
 pub(super) async fn read_live<P: ReadPorts>(

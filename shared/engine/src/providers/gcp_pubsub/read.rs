@@ -17,7 +17,7 @@ use super::wire;
 use crate::ports::{ReadPorts, ReadRequest};
 
 /// The kinds of this provider.
-pub(super) const KINDS: [Kind; 3] = [
+pub(in crate::providers) const KINDS: [Kind; 3] = [
     Kind::PubsubTopic,
     Kind::PubsubBinding,
     Kind::PubsubSubscription,

@@ -1,0 +1,467 @@
+//! What one invocation may use: connections, requests and time. A shell makes one and hands it in.
+//!
+//! Every request passes here, once for each attempt: those to providers by [`Context::begin`], those to
+//! the store by [`Gated`]. What does not fit is found out before it is begun: a check promises each scope
+//! the requests it needs ([`Budget::share_out`]), and a run each change ([`Budget::promise`]). A part is
+//! held back for what must be written at the end ([`Reserve`]). How many are under way: `gate.rs`.
+//!
+//! [`Context::begin`]: crate::session::Context
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use kedge_core::model::{Scope, StackName, Timestamp};
+use kedge_core::ran_out::RanOut;
+use thiserror::Error;
+
+use crate::estimate::Reads;
+use crate::gate::{Gate, Permit, Reserved, Urgency};
+use crate::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+use crate::state_store::Keys;
+
+/// The longest that an adapter waits for a provider's answer.
+const ANSWER_MS: i64 = 15_000;
+/// A round trip to the store, on a slow day.
+const STORE_ROUND_TRIP_MS: i64 = 500;
+/// State is written at most this often: R2 takes one write a second per key.
+pub(crate) const STATE_WRITE_EVERY_MS: i64 = 1_000;
+
+/// What has to be asked and written at the end of a run, in requests.
+mod closing {
+    /// A renewal of the lease before the last write of state, and the holds with it.
+    pub(super) const RENEWAL: u64 = 2;
+    /// State, a last time.
+    pub(super) const STATE: u64 = 1;
+    /// The record of the run.
+    pub(super) const RECORD: u64 = 1;
+    /// Whether definitions or grants came meanwhile: an object, a list, and one of what it names.
+    pub(super) const MOVED: u64 = 3;
+    /// The lease, given back.
+    pub(super) const RELEASE: u64 = 1;
+    /// What checks remember.
+    pub(super) const WATCH: u64 = 1;
+    /// The registry, read and written, where a stack is retired.
+    pub(super) const REGISTRY: u64 = 2;
+    /// What people are told, and once more if that fails.
+    pub(super) const ALERT: u64 = 2;
+    /// All of it.
+    pub(super) const ALL: u64 =
+        RENEWAL + STATE + RECORD + MOVED + RELEASE + WATCH + REGISTRY + ALERT;
+    /// Second looks at what was written, where an answer is lost: state, record, lease.
+    pub(super) const LOST_ANSWERS: u64 = 3;
+}
+
+/// How long the end of a run may take: state waits for its turn, then one request after the other.
+#[expect(clippy::cast_possible_wrap, reason = "a small constant")]
+const CLOSING_MS: i64 = STATE_WRITE_EVERY_MS + STORE_ROUND_TRIP_MS * (closing::ALL as i64);
+
+/// How long before its deadline a run sends its last request to a provider. The answer may be late,
+/// and what it says must be recorded, and the lease given back.
+pub const LAST_REQUEST_BEFORE_DEADLINE_MS: i64 = ANSWER_MS + CLOSING_MS;
+
+/// What is held back of the requests, for what comes after those that are counted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserve {
+    /// A check reads.
+    Check,
+    /// A run reads that may take the lease and change something.
+    Up,
+    /// A run under the lease makes its changes.
+    Changes,
+}
+
+impl Reserve {
+    pub(crate) const fn requests(self) -> u64 {
+        /// State again, the holds, and who has the lease.
+        const AFTER_READING: u64 = 3;
+        /// The lease taken (2), state again, holds, a grant given and used (2), the record of a run
+        /// that broke off, a first state, its copy, and what begins.
+        const OPENING: u64 = 10;
+        const CHANGES: u64 = closing::ALL + closing::LOST_ANSWERS;
+        match self {
+            Self::Check => AFTER_READING + closing::WATCH + closing::ALERT,
+            Self::Up => AFTER_READING + OPENING + CHANGES,
+            Self::Changes => CHANGES,
+        }
+    }
+}
+
+/// A run can't work with so few connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "a run needs at least {} connections, one for its lease and one for everything else; it was given \
+     {given}",
+    Gate::PERMITS_MIN
+)]
+pub struct TooFewConnections {
+    /// How many were given.
+    pub given: usize,
+}
+
+/// What one invocation may use. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Budget(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    gate: Gate,
+    deadline: Timestamp,
+    limit: Option<u64>,
+    spent: Cell<u64>,
+    /// Of what is left, what was promised to reads and changes under way.
+    promised: Cell<u64>,
+    held_back: Cell<u64>,
+    /// What was promised to the scopes that are read now, by all stacks that read them.
+    scopes: RefCell<BTreeMap<Scope, Weak<Purse>>>,
+}
+
+impl Budget {
+    /// The connections of a runner whose platform sets no limit.
+    pub const CONNECTIONS: usize = 32;
+
+    /// A budget without a limit of requests, for a run that must have ended at this time.
+    #[must_use]
+    pub fn until(deadline: Timestamp) -> Self {
+        Self::of(deadline, None, Self::CONNECTIONS)
+    }
+
+    fn of(deadline: Timestamp, limit: Option<u64>, connections: usize) -> Self {
+        Self(Rc::new(Inner {
+            gate: Gate::new(connections),
+            deadline,
+            limit,
+            spent: Cell::default(),
+            promised: Cell::default(),
+            held_back: Cell::default(),
+            scopes: RefCell::default(),
+        }))
+    }
+
+    /// The same with so many requests, to providers and store together, as a Worker counts them.
+    #[must_use]
+    pub fn requests(self, limit: u64) -> Self {
+        Self::of(self.0.deadline, Some(limit), self.0.gate.permits())
+    }
+
+    /// The same with at most so many requests under way at once, to providers and store together.
+    ///
+    /// # Errors
+    /// When these are too few to renew a lease beside the work.
+    pub fn connections(self, connections: usize) -> Result<Self, TooFewConnections> {
+        match connections < Gate::PERMITS_MIN {
+            true => Err(TooFewConnections { given: connections }),
+            false => Ok(Self::of(self.0.deadline, self.0.limit, connections)),
+        }
+    }
+
+    /// When the run must have ended.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        self.0.deadline
+    }
+
+    /// How many requests were made.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.0.spent.get()
+    }
+
+    /// How many may still be made; none if there is no limit.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        let limit = self.0.limit?;
+        Some(limit.saturating_sub(self.spent()))
+    }
+
+    /// The most requests that were under way at once.
+    #[must_use]
+    pub fn most_under_way(&self) -> usize {
+        self.0.gate.most_under_way()
+    }
+
+    /// How many may be under way at once.
+    pub(crate) fn permits(&self) -> usize {
+        self.0.gate.permits()
+    }
+
+    /// The store behind the gate, for what is about one stack. Not to be put before a store that has a
+    /// gate already: it would take two permits for one request.
+    pub(crate) fn gated<'a, S>(&'a self, store: &'a S, stack: Option<&StackName>) -> Gated<'a, S> {
+        Gated {
+            budget: self,
+            store,
+            own: stack.map(|stack| (Keys::of(stack), Keys::all_of(stack))),
+        }
+    }
+
+    /// Until when requests to providers are begun.
+    pub(crate) fn last_request_at(&self) -> Timestamp {
+        self.0.deadline.plus_ms(-LAST_REQUEST_BEFORE_DEADLINE_MS)
+    }
+
+    /// How long requests to providers may still be begun, in milliseconds.
+    pub(crate) fn ms_to_begin(&self, now: Timestamp) -> i64 {
+        self.last_request_at().ms_since(now)
+    }
+
+    /// Whether it is too late to begin a request to a provider.
+    pub(crate) fn is_out_of_time(&self, now: Timestamp) -> bool {
+        self.ms_to_begin(now) <= 0
+    }
+
+    /// From now on so much is held back, for each of so many stacks.
+    pub(crate) fn hold_back(&self, reserve: Reserve, stacks: usize) {
+        let stacks = u64::try_from(stacks).unwrap_or(u64::MAX);
+        let requests = reserve.requests().saturating_mul(stacks);
+        self.0.held_back.set(requests);
+    }
+
+    /// Keeps a connection for the lease until this is dropped.
+    pub(crate) fn reserve_connection(&self) -> Reserved<'_> {
+        self.0.gate.reserve_one()
+    }
+
+    /// What may be spent on something new.
+    fn free(&self) -> u64 {
+        let kept = self.0.promised.get().saturating_add(self.0.held_back.get());
+        self.left()
+            .map_or(u64::MAX, |left| left.saturating_sub(kept))
+    }
+
+    /// Whether so many requests are free.
+    pub(crate) fn can_spare(&self, requests: u64) -> bool {
+        self.free() >= requests
+    }
+
+    /// Whether something that takes so many requests to providers fits in now.
+    pub(crate) fn check(&self, needs: u64, now: Timestamp) -> Result<(), RanOut> {
+        let left = self.free();
+        match (self.is_out_of_time(now), needs > left) {
+            (true, _) => Err(RanOut::Time),
+            (false, true) => Err(RanOut::Requests { needs, left }),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Promises so many requests to what is begun now.
+    pub(crate) fn promise(&self, needs: u64, now: Timestamp) -> Result<Purse, RanOut> {
+        self.check(needs, now)?;
+        let promised = &self.0.promised;
+        promised.set(promised.get().saturating_add(needs));
+        Ok(Purse {
+            budget: self.clone(),
+            left: Cell::new(needs),
+        })
+    }
+
+    /// Promises to each scope what it needs, the smallest first. Those that do not fit learn what all of
+    /// them need together, and what there is for them.
+    pub(crate) fn share_out(
+        &self,
+        reads: &BTreeMap<Scope, Reads>,
+        now: Timestamp,
+    ) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
+        let needs = |(scope, reads): (&Scope, &Reads)| (self.needs(scope, *reads), scope.clone());
+        let mut smallest_first: Vec<(u64, Scope)> = reads.iter().map(needs).collect();
+        smallest_first.sort();
+        let all = RanOut::Requests {
+            needs: smallest_first.iter().map(|(needs, _)| needs).sum(),
+            left: self.free(),
+        };
+        let promise = |(needs, scope): (u64, Scope)| {
+            let promised = self.promise_scope(&scope, needs, now);
+            let promised = promised.map_err(|ran_out| match ran_out {
+                RanOut::Requests { .. } => all,
+                RanOut::Time => RanOut::Time,
+            });
+            (scope, promised)
+        };
+        smallest_first.into_iter().map(promise).collect()
+    }
+
+    /// What a stack adds to the reads of a scope: its lists are read already where another stack of the
+    /// group reads it now.
+    fn needs(&self, scope: &Scope, reads: Reads) -> u64 {
+        match self.scope_purse(scope) {
+            Some(_) => reads.own,
+            None => reads.shared.saturating_add(reads.own),
+        }
+    }
+
+    fn scope_purse(&self, scope: &Scope) -> Option<Rc<Purse>> {
+        self.0.scopes.borrow().get(scope).and_then(Weak::upgrade)
+    }
+
+    /// Promises so many requests to whoever reads this scope now.
+    fn promise_scope(
+        &self,
+        scope: &Scope,
+        needs: u64,
+        now: Timestamp,
+    ) -> Result<Rc<Purse>, RanOut> {
+        let added = self.promise(needs, now)?;
+        if let Some(purse) = self.scope_purse(scope) {
+            purse
+                .left
+                .set(purse.left.get().saturating_add(added.left.take()));
+            return Ok(purse);
+        }
+        let purse = Rc::new(added);
+        let mut scopes = self.0.scopes.borrow_mut();
+        scopes.insert(scope.clone(), Rc::downgrade(&purse));
+        Ok(purse)
+    }
+
+    /// Waits until a request to a provider may be sent. The permit is for one attempt, and is counted
+    /// by [`Leave::sent`].
+    pub(crate) async fn enter(&self) -> Leave<'_> {
+        Leave {
+            budget: self,
+            _permit: self.0.gate.enter(Urgency::Ordinary).await,
+        }
+    }
+
+    fn spend(&self) {
+        self.0.spent.set(self.spent().saturating_add(1));
+    }
+
+    /// Counts a request of the store. What belongs to the run may use what is held back.
+    fn draw_for_store(&self, is_own: bool) -> Result<(), RanOut> {
+        let Some(left) = self.left() else {
+            self.spend();
+            return Ok(());
+        };
+        let left = match is_own {
+            true => left.saturating_sub(self.0.promised.get()),
+            false => self.free(),
+        };
+        if left == 0 {
+            return Err(RanOut::Requests { needs: 1, left });
+        }
+        self.spend();
+        Ok(())
+    }
+}
+
+/// Requests that were promised. What is not used of them is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Purse {
+    budget: Budget,
+    left: Cell<u64>,
+}
+
+impl Purse {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    /// Takes one, if there is one.
+    fn take(&self) -> bool {
+        let left = self.left.get();
+        if left > 0 {
+            self.give_back(1);
+            self.left.set(left - 1);
+        }
+        left > 0
+    }
+
+    fn give_back(&self, requests: u64) {
+        let promised = &self.budget.0.promised;
+        promised.set(promised.get().saturating_sub(requests));
+    }
+}
+
+impl Drop for Purse {
+    fn drop(&mut self) {
+        self.give_back(self.left.get());
+    }
+}
+
+/// Leave to send one request to a provider.
+#[derive(Debug)]
+pub(crate) struct Leave<'a> {
+    budget: &'a Budget,
+    _permit: Permit<'a>,
+}
+
+impl Leave<'_> {
+    /// Counts the request that is sent now: by what was promised, else by what is free.
+    ///
+    /// # Errors
+    /// When it may not be sent any more.
+    pub(crate) fn sent(&self, purse: Option<&Purse>, now: Timestamp) -> Result<(), RanOut> {
+        if self.budget.is_out_of_time(now) {
+            return Err(RanOut::Time);
+        }
+        if !purse.is_some_and(Purse::take) {
+            self.budget.check(1, now)?;
+        }
+        self.budget.spend();
+        Ok(())
+    }
+}
+
+/// A store whose requests pass the gate and are counted.
+#[derive(Debug)]
+pub(crate) struct Gated<'a, S> {
+    budget: &'a Budget,
+    store: &'a S,
+    /// The keys of the stack, and what all of them begin with.
+    own: Option<(Keys, String)>,
+}
+
+impl<S> Gated<'_, S> {
+    async fn enter(&self, key: &str) -> Result<Permit<'_>, RanOut> {
+        let own = self.own.as_ref();
+        // A renewal counts only once the holds are read.
+        let is_of_lease = own.is_some_and(|(keys, _)| key == keys.lease || key == keys.hold);
+        let urgency = match is_of_lease {
+            true => Urgency::Lease,
+            false => Urgency::Ordinary,
+        };
+        let permit = self.budget.0.gate.enter(urgency).await;
+        let is_own = own.is_some_and(|(keys, all)| {
+            key.starts_with(all.as_str()) && !key.starts_with(&keys.revisions)
+        });
+        self.budget.draw_for_store(is_own)?;
+        Ok(permit)
+    }
+
+    async fn enter_to_read(&self, key: &str) -> Result<Permit<'_>, StoreError> {
+        self.enter(key).await.map_err(|ran_out| StoreError::Read {
+            key: key.to_owned(),
+            reason: ran_out.to_string(),
+        })
+    }
+}
+
+impl<S: Store> Store for Gated<'_, S> {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        let _permit = self.enter_to_read(key).await?;
+        self.store.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        let entered = self.enter(key).await;
+        let _permit = entered.map_err(|ran_out| StoreError::Write {
+            key: key.to_owned(),
+            reason: ran_out.to_string(),
+        })?;
+        self.store.put(key, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let _permit = self.enter_to_read(prefix).await?;
+        self.store.list(prefix).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

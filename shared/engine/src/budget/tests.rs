@@ -1,0 +1,161 @@
+//! The arithmetic of a budget.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn budget(requests: u64) -> Budget {
+    let deadline = NOW.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS + 1_000);
+    Budget::until(deadline).requests(requests)
+}
+
+fn needs(needs: u64, left: u64) -> RanOut {
+    RanOut::Requests { needs, left }
+}
+
+/// Sends so many requests, as far as they may be sent.
+fn send(budget: &Budget, purse: Option<&Purse>, times: usize) -> usize {
+    let leave = Leave {
+        budget,
+        _permit: now(budget.0.gate.enter(Urgency::Ordinary)),
+    };
+    let sent = (0..times).map_while(|_| leave.sent(purse, NOW).ok());
+    sent.count()
+}
+
+/// Nothing here ever waits.
+fn now<T>(work: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(work).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[test]
+fn what_is_promised_is_kept_for_whom_it_was_promised() {
+    let budget = budget(10);
+    let purse = budget.promise(4, NOW).unwrap();
+    assert_eq!(budget.promise(7, NOW).unwrap_err(), needs(7, 6));
+    // Others get what is free, and not one more.
+    assert_eq!(send(&budget, None, 20), 6);
+    // It gets its own, and beyond that nothing: nothing is free.
+    assert_eq!(send(&budget, Some(&purse), 20), 4);
+    assert_eq!((budget.spent(), budget.left()), (10, Some(0)));
+}
+
+#[test]
+fn what_was_not_used_of_a_promise_is_free_again() {
+    let budget = budget(10);
+    let purse = budget.promise(4, NOW).unwrap();
+    assert_eq!(send(&budget, Some(&purse), 1), 1);
+    drop(purse);
+    assert_eq!(budget.promise(10, NOW).unwrap_err(), needs(10, 9));
+    // Beyond its own, a purse takes of what is free.
+    let purse = budget.promise(4, NOW).unwrap();
+    assert_eq!(send(&budget, Some(&purse), 20), 9);
+    drop(purse);
+    assert_eq!(budget.left(), Some(0));
+}
+
+#[test]
+fn a_reserve_is_for_the_store_of_the_stack_alone() {
+    let reserve = Reserve::Changes.requests();
+    let budget = budget(reserve + 2);
+    budget.hold_back(Reserve::Changes, 1);
+    assert_eq!(send(&budget, None, 20), 2);
+    // Another stack's state, the registry and old revisions are reads like others.
+    assert_eq!(budget.draw_for_store(false), Err(needs(1, 0)));
+    for _ in 0..reserve {
+        assert_eq!(budget.draw_for_store(true), Ok(()));
+    }
+    assert_eq!(budget.draw_for_store(true), Err(needs(1, 0)));
+}
+
+#[test]
+fn a_store_never_takes_what_was_promised() {
+    let budget = budget(5);
+    let purse = budget.promise(3, NOW).unwrap();
+    assert_eq!(budget.draw_for_store(true), Ok(()));
+    assert_eq!(budget.draw_for_store(true), Ok(()));
+    assert_eq!(budget.draw_for_store(true), Err(needs(1, 0)));
+    assert_eq!(send(&budget, Some(&purse), 20), 3);
+}
+
+fn zone(id: &str) -> Scope {
+    Scope::DnsZone {
+        zone_id: id.to_owned(),
+    }
+}
+
+#[test]
+fn the_smallest_reads_come_first_and_the_others_learn_what_all_need() {
+    let wanted = [("a", 1, 39), ("b", 3, 0), ("c", 10, 10)];
+    let wanted = wanted.map(|(id, shared, own)| (zone(id), Reads { shared, own }));
+    for (limit, read) in [
+        (63, vec!["a", "b", "c"]),
+        (62, vec!["b", "c"]),
+        (23, vec!["b", "c"]),
+        (22, vec!["b"]),
+        (2, vec![]),
+    ] {
+        let budget = budget(limit);
+        let shared = budget.share_out(&wanted.clone().into(), NOW);
+        for (scope, promised) in shared {
+            match promised {
+                Ok(_) => assert!(read.iter().any(|id| zone(id) == scope), "{limit}"),
+                Err(ran_out) => {
+                    assert!(read.iter().all(|id| zone(id) != scope), "{limit}");
+                    assert_eq!(ran_out, needs(63, limit), "{limit}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stacks_that_read_a_scope_side_by_side_share_its_lists() {
+    let budget = budget(20);
+    let reads = |own| BTreeMap::from([(zone("z"), Reads { shared: 2, own })]);
+    let one = budget.share_out(&reads(4), NOW);
+    let two = budget.share_out(&reads(5), NOW);
+    assert_eq!(budget.promise(10, NOW).unwrap_err(), needs(10, 20 - 6 - 5));
+    // Whoever sends what, it is of one purse.
+    let purse = two[&zone("z")].as_ref().unwrap();
+    assert_eq!(send(&budget, Some(purse), 11), 11);
+    assert_eq!(budget.promise(10, NOW).unwrap_err(), needs(10, 9));
+    drop((one, two));
+    // Once nobody reads it, its lists are to be read again.
+    let three = budget.share_out(&reads(8), NOW);
+    assert_eq!(*three[&zone("z")].as_ref().unwrap_err(), needs(10, 9));
+}
+
+#[test]
+fn nothing_is_begun_so_late_that_its_end_could_not_be_recorded() {
+    let budget = budget(10);
+    let purse = budget.promise(2, NOW).unwrap();
+    let late = NOW.plus_ms(1_000);
+    let just = late.plus_ms(-1);
+    assert!(budget.promise(1, just).is_ok());
+    assert_eq!(budget.promise(1, late).unwrap_err(), RanOut::Time);
+    let leave = now(budget.enter());
+    assert_eq!(leave.sent(Some(&purse), just), Ok(()));
+    assert_eq!(leave.sent(Some(&purse), late), Err(RanOut::Time));
+    assert_eq!(budget.spent(), 1);
+    // An answer of 15 s, a second for state, and half a second for each of thirteen requests.
+    assert_eq!(LAST_REQUEST_BEFORE_DEADLINE_MS, 15_000 + 1_000 + 13 * 500);
+}
+
+#[test]
+fn too_few_connections_are_refused() {
+    let budget = || Budget::until(NOW);
+    assert_eq!(
+        budget().connections(1).unwrap_err().to_string(),
+        "a run needs at least 2 connections, one for its lease and one for everything else; it was \
+         given 1"
+    );
+    for connections in 2..=6 {
+        let budget = budget().connections(connections).unwrap().requests(3);
+        assert_eq!((budget.permits(), budget.left()), (connections, Some(3)));
+    }
+}

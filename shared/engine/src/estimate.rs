@@ -1,0 +1,145 @@
+//! How many requests a check takes, before it is begun: to hold it to its budget, and to cut many stacks
+//! into groups that fit.
+//!
+//! Pure. The numbers are those of a stack of which all is there; what has to be proven gone takes more.
+//! What a change takes is said by its provider ([`crate::providers`]).
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kedge_core::live::{ScopeReading, Wanted};
+use kedge_core::model::{Declared, Kind, Scope, StackName, Timestamp};
+use kedge_core::ran_out::RanOut;
+use kedge_core::state::State;
+
+use crate::budget::{Budget, Purse, Reserve};
+use crate::observe::wanted;
+use crate::providers;
+
+/// What a check reads of the store: definitions, state, and what checks remember.
+const STORE_READS: u64 = 3;
+
+/// What reading one scope takes, in requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Reads {
+    /// Lists, which are read once for all stacks of a group.
+    pub(crate) shared: u64,
+    /// What is read of the resources of one stack.
+    pub(crate) own: u64,
+}
+
+impl Reads {
+    fn requests(self) -> u64 {
+        self.shared.saturating_add(self.own)
+    }
+
+    /// The same for the stacks of both.
+    fn and(self, other: Self) -> Self {
+        Self {
+            shared: self.shared.max(other.shared),
+            own: self.own.saturating_add(other.own),
+        }
+    }
+}
+
+/// A number of things as a number of requests.
+pub(crate) fn count(things: usize) -> u64 {
+    u64::try_from(things).unwrap_or(u64::MAX)
+}
+
+/// What a check of one or several stacks takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// Reads of the store.
+    store: u64,
+    /// What is held back for each stack.
+    reserve: u64,
+    scopes: BTreeMap<Scope, Reads>,
+}
+
+impl Estimate {
+    /// How many requests, to providers and store together.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        let scopes = self.scopes.values().map(|reads| reads.requests());
+        self.store.saturating_add(scopes.sum())
+    }
+
+    /// The limit of requests under which it fits: with what must be left for what comes after it.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.requests().saturating_add(self.reserve)
+    }
+
+    /// The same for a group of stacks that reads each scope once for all of them.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut scopes = self.scopes.clone();
+        for (scope, reads) in &other.scopes {
+            let both = scopes.get(scope).map_or(*reads, |one| one.and(*reads));
+            scopes.insert(scope.clone(), both);
+        }
+        Self {
+            store: self.store.saturating_add(other.store),
+            reserve: self.reserve.saturating_add(other.reserve),
+            scopes,
+        }
+    }
+}
+
+/// What a check of a stack takes.
+#[must_use]
+pub fn estimate(declared: &Declared, state: Option<&State>) -> Estimate {
+    let wanted = wanted(declared, state, false);
+    let applying = state.and_then(|state| state.applying.as_ref());
+    let reads_lease = applying.is_some_and(|applying| !applying.intents.is_empty());
+    let is_recorded = |key| state.is_some_and(|state| state.resources.contains_key(key));
+    let mut names = declared.resources.keys();
+    let reads_registry = names.any(|key| key.kind() == Kind::DnsRecordSet && !is_recorded(key));
+    Estimate {
+        store: STORE_READS + u64::from(reads_lease) + u64::from(reads_registry),
+        reserve: Reserve::Check.requests(),
+        scopes: wanted
+            .iter()
+            .map(|(scope, wanted)| (scope.clone(), providers::reads(scope, wanted)))
+            .collect(),
+    }
+}
+
+/// Cuts stacks into groups, in order, each of which fits under this limit of requests. A stack that fits
+/// under none is a group of its own; its check says what it lacks.
+#[must_use]
+pub fn groups(stacks: &[(StackName, Estimate)], limit: u64) -> Vec<Vec<StackName>> {
+    let mut groups: Vec<(Estimate, Vec<StackName>)> = Vec::new();
+    for (stack, estimate) in stacks {
+        if let Some((so_far, group)) = groups.last_mut() {
+            let both = so_far.and(estimate);
+            if both.limit() <= limit {
+                group.push(stack.clone());
+                *so_far = both;
+                continue;
+            }
+        }
+        groups.push((estimate.clone(), vec![stack.clone()]));
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Promises to each scope what reading it takes, or says why it is not read.
+pub(crate) fn promise_reads(
+    budget: &Budget,
+    wanted: &BTreeMap<Scope, Wanted>,
+    now: Timestamp,
+) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
+    let reads = wanted.iter();
+    let reads = reads.map(|(scope, wanted)| (scope.clone(), providers::reads(scope, wanted)));
+    budget.share_out(&reads.collect(), now)
+}
+
+/// A scope that is not read, for this reason.
+pub(crate) fn unread(scope: &Scope, ran_out: RanOut) -> ScopeReading {
+    ScopeReading::failed(providers::kinds(scope), &ran_out.failure())
+}
+
+#[cfg(test)]
+mod tests;

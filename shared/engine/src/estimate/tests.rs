@@ -1,0 +1,67 @@
+//! Groups of stacks by what their checks take. That an estimate is right is shown against worlds, in the
+//! behaviour tests.
+
+use super::*;
+
+fn stack(number: usize) -> StackName {
+    StackName::new(&format!("s{number}")).unwrap()
+}
+
+/// A stack with so many topics in the shared service, and so many policies in a project of its own.
+fn of(number: usize, topics: usize, policies: usize) -> (StackName, Estimate) {
+    let service = Scope::KafkaService {
+        project: "p".to_owned(),
+        service: "s".to_owned(),
+    };
+    let project = Scope::GcpProject {
+        project: format!("p{number}"),
+    };
+    let kafka = Reads {
+        shared: 1,
+        own: count(topics.div_ceil(100)),
+    };
+    let pubsub = Reads {
+        shared: 2,
+        own: count(policies),
+    };
+    let estimate = Estimate {
+        store: STORE_READS,
+        reserve: 6,
+        scopes: [(service, kafka), (project, pubsub)].into(),
+    };
+    (stack(number), estimate)
+}
+
+#[test]
+fn a_scope_that_stacks_share_is_listed_once() {
+    let (one, two) = (of(1, 60, 0).1, of(2, 60, 4).1);
+    assert_eq!((one.requests(), two.requests()), (3 + 2 + 2, 3 + 2 + 6));
+    let both = one.and(&two);
+    // Two times the store, one list, a bulk read for each, and two projects.
+    assert_eq!(both.requests(), 6 + 1 + 2 + 2 + 6);
+    assert_eq!(both.limit(), both.requests() + 12);
+}
+
+#[test]
+fn a_group_fits_under_its_limit() {
+    let stacks: Vec<_> = (0..40).map(|number| of(number, 30, number % 7)).collect();
+    for limit in [1, 20, 50, 100, 1_000] {
+        let groups = groups(&stacks, limit);
+        let all: Vec<StackName> = groups.concat();
+        assert_eq!(
+            all,
+            stacks.iter().map(|(s, _)| s.clone()).collect::<Vec<_>>()
+        );
+        for group in &groups {
+            let members = stacks.iter().filter(|(stack, _)| group.contains(stack));
+            let estimate = members.fold(Estimate::default(), |sum, (_, one)| sum.and(one));
+            assert!(estimate.limit() <= limit || group.len() == 1, "{limit}");
+        }
+        let expected = match limit {
+            1 => 40,
+            1_000 => 1,
+            _ => groups.len(),
+        };
+        assert_eq!(groups.len(), expected);
+    }
+}

@@ -1,0 +1,133 @@
+//! Ports that count: requests under way to providers and the store together, and all that were made.
+
+use std::cell::{Cell, RefCell};
+
+use bytes::Bytes;
+use http::Response;
+use kedge_core::model::{SecretText, Timestamp};
+use kedge_engine::ports::{
+    Clock, Condition, HttpError, HttpRead, HttpWrite, PutOutcome, Random, ReadRequest, Secrets,
+    SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+};
+
+use crate::ports::SimPorts;
+
+/// The ports of a runner, and what went through them.
+#[derive(Debug)]
+pub struct Crowd {
+    inner: SimPorts,
+    under_way: Cell<usize>,
+    /// The most requests under way at one moment.
+    pub most: Cell<usize>,
+    /// Requests made, to providers and store.
+    pub made: Cell<u64>,
+    /// When each write to a provider was sent.
+    pub writes_at: RefCell<Vec<i64>>,
+    /// Signatures made.
+    pub signed: Cell<usize>,
+}
+
+impl Crowd {
+    /// Counts what goes through these.
+    #[must_use]
+    pub fn over(inner: &SimPorts) -> Self {
+        Self {
+            inner: inner.clone(),
+            under_way: Cell::default(),
+            most: Cell::default(),
+            made: Cell::default(),
+            writes_at: RefCell::default(),
+            signed: Cell::default(),
+        }
+    }
+
+    fn one_more(&self) -> OneMore<'_> {
+        self.made.set(self.made.get() + 1);
+        self.under_way.set(self.under_way.get() + 1);
+        self.most.set(self.most.get().max(self.under_way.get()));
+        OneMore(self)
+    }
+}
+
+/// A request under way, until this is dropped.
+struct OneMore<'a>(&'a Crowd);
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+    }
+}
+
+impl HttpRead for Crowd {
+    async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
+        let _under_way = self.one_more();
+        self.inner.send_read(request).await
+    }
+}
+
+impl HttpWrite for Crowd {
+    async fn send_write(&self, request: &WriteRequest) -> Result<Response<Bytes>, HttpError> {
+        let _under_way = self.one_more();
+        self.writes_at
+            .borrow_mut()
+            .push(self.inner.executor.now_ms());
+        self.inner.send_write(request).await
+    }
+}
+
+impl Store for Crowd {
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        let _under_way = self.one_more();
+        self.inner.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<PutOutcome, StoreError> {
+        let _under_way = self.one_more();
+        self.inner.put(key, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let _under_way = self.one_more();
+        self.inner.list(prefix).await
+    }
+}
+
+impl Clock for Crowd {
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        self.inner.monotonic_ms()
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        self.inner.sleep_ms(ms).await;
+    }
+}
+
+impl Random for Crowd {
+    fn next_u64(&self) -> u64 {
+        self.inner.next_u64()
+    }
+}
+
+impl Signer for Crowd {
+    async fn sign_rs256(&self, key: &SecretText, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.signed.set(self.signed.get() + 1);
+        // Long enough for a call beside this one to want a token too.
+        self.inner.sleep_ms(1).await;
+        self.inner.sign_rs256(key, message).await
+    }
+}
+
+impl Secrets for Crowd {
+    fn secret(&self, name: &str) -> Option<SecretText> {
+        self.inner.secret(name)
+    }
+}
