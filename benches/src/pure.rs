@@ -8,7 +8,7 @@ use std::time::Duration;
 use granit_parser::Parser;
 use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
-use kedge_core::live::{Live, LiveWorld, ScopeReading};
+use kedge_core::live::{Live, LiveWorld, Proof, ScopeReading};
 use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::render::{RenderOptions, check_json, check_text};
@@ -190,6 +190,9 @@ fn planned(
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "this bench is the provider")]
+const UNLISTED: Proof = Proof::unlisted_and_never_recorded();
+
 /// What is recorded and live beside these declared resources.
 fn truths(declared: &Declared, world: World) -> (Option<State>, LiveWorld) {
     let mut live = LiveWorld::default();
@@ -199,6 +202,7 @@ fn truths(declared: &Declared, world: World) -> (Option<State>, LiveWorld) {
         let scope = live.scopes.entry(key.scope().clone());
         let scope: &mut ScopeReading = scope.or_default();
         if world == World::New {
+            scope.set_absent(key.clone(), UNLISTED);
             continue;
         }
         let mut recorded = resource.values();
@@ -220,7 +224,7 @@ fn truths(declared: &Declared, world: World) -> (Option<State>, LiveWorld) {
             fields: shown,
             ..Live::default()
         };
-        scope.resources.insert(key.clone(), shown);
+        scope.set_present(key.clone(), shown);
     }
     ((world != World::New).then_some(state), live)
 }

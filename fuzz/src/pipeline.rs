@@ -98,7 +98,7 @@ pub(crate) fn live(declared: &Declared) -> LiveWorld {
             ..Live::default()
         };
         let scope = world.scopes.entry(key.scope().clone()).or_default();
-        scope.resources.insert(key.clone(), live);
+        scope.set_present(key.clone(), live);
     }
     world
 }

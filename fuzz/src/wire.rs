@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::Response;
-use kedge_core::live::{LiveWorld, Reading, ScopeReading, Wanted};
+use kedge_core::live::{LiveWorld, ScopeReading, Wanted};
 use kedge_core::model::{Scope, SecretText, StackName, Timestamp};
 use kedge_engine::ports::{
     Clock, HttpError, HttpRead, ProviderName, Random, ReadRequest, Secrets, SignError, Signer,
@@ -238,7 +238,7 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
     judge(&reading, &scope, &wanted, &declared.stack)?;
     let served = ports.served.take();
     for key in &wanted.recorded {
-        let is_absent = reading.reading(key) == Reading::Absent;
+        let is_absent = reading.reading(key).is_absent();
         pipeline::expect(!is_absent || proof::is_gone(key, &served), || {
             format!("{key} is read as absent, and nothing proves it")
         })?;
@@ -276,19 +276,15 @@ fn judge(
         scopes: [(scope.clone(), reading.clone())].into(),
     };
     pipeline::no_secret(&format!("{live:?}"))?;
-    for key in reading.resources.keys().chain(reading.unknown.keys()) {
+    let present = reading.present().map(|(key, _)| key);
+    for key in present.chain(reading.unread().map(|(key, _)| key)) {
         let is_asked = wanted.keys.contains(key)
             || key.name().starts_with(&stack.prefix())
             || wanted.every_dns_name
-            || reading
-                .resources
-                .get(key)
-                .is_some_and(|live| live.is_marked_by(stack));
+            || (reading.reading(key).present()).is_some_and(|live| live.is_marked_by(stack));
         pipeline::expect(is_asked && key.scope() == scope, || {
             format!("{key} was not asked for")
         })?;
-        let is_both = reading.resources.contains_key(key) && reading.unknown.contains_key(key);
-        pipeline::expect(!is_both, || format!("{key} is both there and unknown"))?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kedge_core::change::Verb;
 use kedge_core::compare::{Cause, CompareInput, Comparison, Verdict, compare};
 use kedge_core::definitions::{Bundle, ParseInput, parse};
-use kedge_core::live::{FailureCode, Live, LiveWorld, ReadFailure, ScopeReading};
+use kedge_core::live::{FailureCode, Live, LiveWorld, Proof, ReadFailure, ScopeReading};
 use kedge_core::model::{
     Allowance, CatchingUp, Declared, FieldName, Fields, Guards, Policy, Recorded, ResourceKey,
     Salt, StackName, Timestamp, Value,
@@ -90,7 +90,7 @@ impl World {
                 ..Live::default()
             };
             state.resources.insert(key.clone(), record);
-            scope.resources.insert(key.clone(), live);
+            scope.set_present(key.clone(), live);
         }
         let live = LiveWorld {
             scopes: [(key(0).scope().clone(), scope)].into(),
@@ -106,10 +106,17 @@ impl World {
         self.live.scopes.get_mut(key(0).scope()).unwrap()
     }
 
+    fn live(&self, number: usize) -> Live {
+        let reading = self.live.reading(&key(number)).unwrap();
+        reading.present().unwrap().clone()
+    }
+
     /// These are gone.
+    #[expect(clippy::disallowed_methods, reason = "this test is the provider")]
     fn lose(&mut self, numbers: std::ops::Range<usize>) {
         for number in numbers {
-            self.scope().resources.remove(&key(number));
+            let proof = Proof::unlisted_and_not_found();
+            self.scope().set_absent(key(number), proof);
         }
     }
 
@@ -121,9 +128,10 @@ impl World {
     }
 
     fn drift_to(&mut self, number: usize, retention_ms: i64) {
-        let live = self.scope().resources.get_mut(&key(number)).unwrap();
+        let mut live = self.live(number);
         let name = FieldName::known("retention_ms");
         live.fields.insert(name, Value::Int(retention_ms));
+        self.scope().set_present(key(number), live);
     }
 
     fn diff(&self, now: Timestamp) -> Comparison {
@@ -240,12 +248,31 @@ fn what_could_not_be_proven_to_be_gone_counts_as_missing() {
                 permission: None,
                 code: FailureCode::MassAbsence,
             };
-            world.scope().unknown.insert(key(number), failure);
+            world.scope().set_unknown(key(number), failure);
         }
         let expected = if is_believed { MISSING } else { DOUBTED };
         assert_eq!(world.verdict(0, NOW), expected);
         assert_eq!(world.verdict(2, NOW), DOUBTED);
     }
+}
+
+/// A provider that forgets a resource makes it unknown, and its scope unread: nothing is created there.
+#[test]
+fn what_no_answer_was_entered_for_is_unknown() {
+    let mut world = World::of(2);
+    let mut scope = ScopeReading::default();
+    scope.set_present(key(1), world.live(1));
+    *world.scope() = scope;
+    assert_eq!(world.verdict(0, NOW), DOUBTED);
+    assert_eq!(world.verdict(1, NOW), (Verdict::InSync, None));
+    let comparison = world.diff(NOW);
+    assert_eq!(comparison.unread_scopes, [key(0).scope().clone()]);
+    let difference = &comparison.differences[&key(0)];
+    assert_eq!(
+        difference.failure.as_ref().unwrap().code,
+        FailureCode::Inconsistent
+    );
+    assert!(!comparison.records.contains_key(&key(0)));
 }
 
 #[test]
@@ -258,7 +285,7 @@ fn what_could_not_be_read_is_not_missing() {
             permission: None,
             code: FailureCode::ProviderError,
         };
-        world.scope().unknown.insert(key(number), failure);
+        world.scope().set_unknown(key(number), failure);
     }
     assert_eq!(world.verdict(0, NOW), MISSING);
 }
@@ -370,7 +397,7 @@ fn an_old_value_after_our_write_settles_then_did_not_take_and_then_is_drift() {
     ] {
         let mut world = World::of(1);
         world.drift(0..1);
-        let before = world.scope().resources[&key(0)].fields.clone();
+        let before = world.live(0).fields;
         let record = world.state.resources.get_mut(&key(0)).unwrap();
         record.catching_up = Some(catching_up(Some(before), NOW));
         let comparison = world.diff(NOW.plus_ms(ms));

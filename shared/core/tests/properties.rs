@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::{Applied, Verb};
 use kedge_core::compare::{CompareInput, Comparison, Verdict, compare};
-use kedge_core::live::{Live, LiveWorld, ScopeReading};
+use kedge_core::live::{Live, LiveWorld, Proof, ScopeReading};
 use kedge_core::model::{
     Allowance, ByField, CatchingUp, Declared, DeclaredField, DeclaredResource, FieldName, Fields,
     Origin, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackConfig, StackName, Timestamp,
@@ -174,6 +174,16 @@ fn state(worlds: &Worlds, policy: &Policy) -> State {
     state
 }
 
+#[expect(clippy::disallowed_methods, reason = "this test is the provider")]
+const UNLISTED: Proof = Proof::unlisted_and_not_found();
+
+fn live_of(fields: Fields) -> Live {
+    Live {
+        fields,
+        ..Live::default()
+    }
+}
+
 fn live(worlds: &Worlds) -> LiveWorld {
     let mut world = LiveWorld {
         scopes: BTreeMap::from([(key(0).scope().clone(), ScopeReading::default())]),
@@ -181,12 +191,9 @@ fn live(worlds: &Worlds) -> LiveWorld {
     for (number, [_, _, live]) in worlds {
         let key = key(*number);
         let scope = world.scopes.entry(key.scope().clone()).or_default();
-        if let Some(fields) = live.clone() {
-            let live = Live {
-                fields,
-                ..Live::default()
-            };
-            scope.resources.insert(key, live);
+        match live.clone() {
+            Some(fields) => scope.set_present(key, live_of(fields)),
+            None => scope.set_absent(key, UNLISTED),
         }
     }
     world
@@ -334,7 +341,7 @@ proptest! {
         state.nonce = "other".to_owned();
         let scope = live.scopes.values_mut().next().unwrap();
         let foreign = ResourceKey::kafka_topic("p", "s", "dev-foreign");
-        scope.resources.insert(foreign, Live { fields: other, ..Live::default() });
+        scope.set_present(foreign, live_of(other));
         let (_, again) = planned_of(&declared, &state, &live, NOW.plus_ms(999));
         prop_assert_eq!(&again.digest, &made.digest);
         prop_assert!(again.summary.moved_since(&made.summary).is_empty());
@@ -347,8 +354,10 @@ proptest! {
             let mut moved = live.clone();
             let scope = moved.scopes.values_mut().next().unwrap();
             let name = declared.resources.get(key).and_then(|one| one.fields.keys().next());
-            let Some((live, name)) = scope.resources.get_mut(key).zip(name) else { continue };
+            let Some((live, name)) = scope.reading(key).present().zip(name) else { continue };
+            let mut live = live.clone();
             live.fields.insert(name.clone(), Value::Int(77));
+            scope.set_present(key.clone(), live);
             let (_, plan) = planned_of(&declared, &state, &moved, NOW);
             prop_assert_ne!(&plan.digest, &made.digest);
             prop_assert_eq!(plan.summary.moved_since(&made.summary), vec![key.to_string()]);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::CompareInput;
 use super::known::Known;
-use crate::live::{FailureCode, ReadFailure, Reading};
+use crate::live::{FailureCode, Proof, ReadFailure, Reading};
 use crate::model::{ResourceKey, Scope};
 
 /// More missing than this is doubted, however many are recorded.
@@ -33,7 +33,7 @@ pub(super) fn mass_absences(
             .as_ref()
             .is_some_and(|catching_up| catching_up.made && catching_up.lasts(input.now));
         let is_absent = match known.reading {
-            Some(Reading::Absent) => true,
+            Some(Reading::Absent(_)) => true,
             Some(reading) => is_unproven(reading),
             None => false,
         };
@@ -82,16 +82,16 @@ pub(super) fn believed<'a>(
     absences: &'a BTreeMap<Scope, ReadFailure>,
 ) -> Reading<'a> {
     match reading.unwrap_or(Reading::Unknown(&NOT_ASKED)) {
-        Reading::Absent if is_recorded && !is_confirmed => match absences.get(key.scope()) {
-            Some(failure) => Reading::Unknown(failure),
-            None => Reading::Absent,
-        },
+        reading @ Reading::Absent(_) if is_recorded && !is_confirmed => {
+            absences.get(key.scope()).map_or(reading, Reading::Unknown)
+        }
         // Its list does not have it, and a person says that it is gone.
-        reading if is_unproven(reading) && is_confirmed => Reading::Absent,
-        reading if is_unproven(reading) => match absences.get(key.scope()) {
-            Some(failure) => Reading::Unknown(failure),
-            None => reading,
-        },
+        reading if is_unproven(reading) && is_confirmed => {
+            Reading::Absent(Proof::confirmed_by_person())
+        }
+        reading if is_unproven(reading) => {
+            absences.get(key.scope()).map_or(reading, Reading::Unknown)
+        }
         reading => reading,
     }
 }

@@ -29,7 +29,7 @@ pub use resolve::{Fate, Resolved};
 use resource::ResourceComparison;
 use seek::SeekLive;
 
-use crate::live::{FailureCode, Live, LiveWorld, ReadFailure, Reading};
+use crate::live::{FailureCode, Live, LiveWorld, ReadFailure, Reading, ScopeReading};
 use crate::model::{Declared, Kind, Recorded, ResourceKey, Scope, Timestamp};
 use crate::stored::state::State;
 
@@ -192,7 +192,7 @@ fn unmanaged(
     };
     let (mut unmanaged, mut strays) = (Vec::new(), BTreeSet::new());
     let scopes = live.with_others();
-    for (key, live) in scopes.flat_map(|scope| &scope.resources).filter(ours) {
+    for (key, live) in scopes.flat_map(ScopeReading::present).filter(ours) {
         unmanaged.push(key.clone());
         if live.is_marked_by(&input.declared.stack) {
             strays.insert(key.clone());
@@ -220,9 +220,15 @@ fn unread_scopes(
             _ => true,
         }
     };
-    let unread = |(scope, reading): (&Scope, &crate::live::ScopeReading)| {
-        let failed = !reading.failed.is_empty()
-            || reading.unknown.iter().any(is_open)
+    let unread = |(scope, reading): (&Scope, &ScopeReading)| {
+        let lacks = |(key, one): (&ResourceKey, &Difference)| {
+            one.verdict == Verdict::Unknown
+                && key.scope() == scope
+                && !reading.entries().contains_key(key)
+        };
+        let failed = !reading.failures().is_empty()
+            || reading.unread().any(is_open)
+            || differences.iter().any(lacks)
             || absences.contains_key(scope);
         failed.then(|| scope.clone())
     };

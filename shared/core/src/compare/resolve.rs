@@ -64,7 +64,7 @@ pub(super) fn resolved(input: CompareInput<'_>) -> BTreeMap<ResourceKey, Resolve
         let stored = state.resources.get(key);
         let one = match input.live.reading(key) {
             None | Some(Reading::Unknown(_)) => Resolved::open(),
-            Some(Reading::Absent) => absent(intent, stored, input.now),
+            Some(Reading::Absent(_)) => absent(intent, stored, input.now),
             Some(Reading::Present(live)) => Present {
                 kind: key.kind(),
                 intent,
@@ -271,7 +271,7 @@ pub(super) fn doubted_deletions(
     let is_doubted = |(key, one): &(&ResourceKey, &Resolved)| {
         one.record == Some(None)
             && absences.contains_key(key.scope())
-            && input.live.reading(key) == Some(Reading::Absent)
+            && input.live.reading(key).is_some_and(Reading::is_absent)
     };
     let doubted = resolved.iter().filter(is_doubted);
     doubted

@@ -24,7 +24,7 @@ impl ResourceComparison<'_> {
     pub(super) fn compare(&self) -> (Difference, RecordUpdate) {
         match (self.declared, self.recorded, self.reading) {
             (_, _, Reading::Unknown(failure)) => (self.unknown(failure), None),
-            (Some(declared), None, Reading::Absent) => {
+            (Some(declared), None, Reading::Absent(_)) => {
                 let cause = match self.awaits(declared) {
                     true => Cause::NotAdopted,
                     false => Cause::New,
@@ -32,7 +32,7 @@ impl ResourceComparison<'_> {
                 (self.whole(Verdict::Pending, cause), None)
             }
             (Some(declared), None, Reading::Present(live)) => self.never_recorded(declared, live),
-            (Some(_), Some(recorded), Reading::Absent) => (self.gone(recorded), None),
+            (Some(_), Some(recorded), Reading::Absent(_)) => (self.gone(recorded), None),
             (Some(declared), Some(recorded), Reading::Present(live)) => {
                 self.present(declared, recorded, live)
             }
@@ -53,7 +53,7 @@ impl ResourceComparison<'_> {
             (None, Some(recorded), Reading::Present(_)) if self.is_catching_up(recorded) => {
                 (self.difference(Verdict::CatchingUp), None)
             }
-            (None, Some(recorded), Reading::Absent) if self.is_fresh(recorded) => {
+            (None, Some(recorded), Reading::Absent(_)) if self.is_fresh(recorded) => {
                 (self.difference(Verdict::CatchingUp), None)
             }
             (None, Some(_), _) => (self.difference(Verdict::InSync), Some(None)),

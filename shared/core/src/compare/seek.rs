@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
 
-use crate::live::{Live, LiveWorld, Reading, ScopeReading};
+use crate::live::{Entry, LiveWorld, Reading, ScopeReading};
 use crate::model::{ResourceKey, Scope};
 
 /// A map that is asked for keys in rising order.
@@ -59,8 +59,8 @@ pub(super) struct SeekLive<'a> {
 struct SeekScope<'a> {
     scope: &'a Scope,
     reading: &'a ScopeReading,
-    resources: Seek<'a, ResourceKey, Live>,
-    /// How many of the resources were asked for.
+    entries: Seek<'a, ResourceKey, Entry>,
+    /// How many of the entries were asked for.
     found: usize,
 }
 
@@ -69,7 +69,7 @@ impl<'a> SeekLive<'a> {
         let open = |(scope, reading): (&'a Scope, &'a ScopeReading)| SeekScope {
             scope,
             reading,
-            resources: Seek::new(&reading.resources),
+            entries: Seek::new(reading.entries()),
             found: 0,
         };
         Self {
@@ -92,14 +92,14 @@ impl<'a> SeekLive<'a> {
             }
         };
         let scope = self.scopes.get_mut(at?)?;
-        let live = scope.resources.get(key);
-        scope.found += usize::from(live.is_some());
-        Some(scope.reading.reading_of(key, live))
+        let entry = scope.entries.get(key);
+        scope.found += usize::from(entry.is_some());
+        Some(scope.reading.reading_of(key.kind(), entry))
     }
 
-    /// The scopes that hold resources which were not asked for.
+    /// The scopes that have entries of resources which were not asked for.
     pub(super) fn with_others(self) -> impl Iterator<Item = &'a ScopeReading> {
-        let has_others = |scope: &SeekScope<'_>| scope.found < scope.reading.resources.len();
+        let has_others = |scope: &SeekScope<'_>| scope.found < scope.reading.entries().len();
         let scopes = self.scopes.into_iter();
         scopes.filter(has_others).map(|scope| scope.reading)
     }

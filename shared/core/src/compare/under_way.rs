@@ -71,7 +71,7 @@ impl Comparison {
 /// Whether this resource could not be read though its kind was.
 fn is_unread_alone(live: &LiveWorld, key: &ResourceKey) -> bool {
     let scope = live.scopes.get(key.scope());
-    scope.is_some_and(|scope| scope.unknown.contains_key(key))
+    scope.is_some_and(|scope| scope.is_unread_alone(key))
 }
 
 /// A change that was begun and has no known end.
@@ -111,7 +111,7 @@ impl OpenChange<'_> {
         match (difference.verdict, difference.whole) {
             // Listed nowhere, or more are gone than is believed at once: some of them by this run.
             (Verdict::Unknown, _) => match self.reading {
-                Some(Reading::Absent) => comes_or_goes,
+                Some(Reading::Absent(_)) => comes_or_goes,
                 Some(Reading::Unknown(failure)) if self.is_unread_alone => match failure.code {
                     FailureCode::InTransition => true,
                     FailureCode::BeingDeleted

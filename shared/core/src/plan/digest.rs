@@ -89,10 +89,8 @@ fn truths_text(input: PlanInput<'_>, key: &ResourceKey, salted: bool) -> String 
         .comparison
         .recorded(input.state, key)
         .map(|recorded| &recorded.fields);
-    let live = match input.live.reading(key) {
-        Some(Reading::Present(live)) => Some(&live.fields),
-        _ => None,
-    };
+    let live = input.live.reading(key).and_then(Reading::present);
+    let live = live.map(|live| &live.fields);
     // Live fields that nobody declared or recorded are nobody's business and may change.
     let relevant = |live: &Fields| -> Fields {
         let known = |name| {

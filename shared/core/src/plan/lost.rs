@@ -75,10 +75,8 @@ fn listeners<'a>(input: PlanInput<'a>, topic: &ResourceKey) -> Vec<&'a str> {
     let declared = input.declared.resources.keys();
     let ours: BTreeSet<&ResourceKey> = recorded.chain(declared).collect();
     let hangs_on_it = |key: &&ResourceKey| {
-        let on = match input.live.reading(key) {
-            Some(Reading::Present(live)) => live.fields.get(&TOPIC).and_then(Value::as_text),
-            _ => None,
-        };
+        let live = input.live.reading(key).and_then(Reading::present);
+        let on = live.and_then(|live| live.fields.get(&TOPIC)?.as_text());
         key.kind() == Kind::PubsubSubscription
             && key.scope() == topic.scope()
             && on == Some(topic.name())

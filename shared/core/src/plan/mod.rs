@@ -219,10 +219,8 @@ fn plan_one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> P
         let message = format!("it needs {}, which could not be read", need.name());
         return say(FindingKind::DependsOn, message);
     }
-    let live = match input.live.reading(&difference.key) {
-        Some(Reading::Present(live)) => Some(live),
-        _ => None,
-    };
+    let reading = input.live.reading(&difference.key);
+    let live = reading.and_then(Reading::present);
     let declared = input.declared.resources.get(&difference.key);
     let (mut steps, mut findings) = match difference.whole {
         Some(cause) => {
@@ -280,7 +278,8 @@ fn planned(
             .unwrap_or_default(),
         live,
     };
-    let gone = |need: &ResourceKey| input.live.reading(need) == Some(Reading::Absent);
+    let reading = |need: &ResourceKey| input.live.reading(need);
+    let gone = |need: &ResourceKey| reading(need).is_some_and(Reading::is_absent);
     PlannedChange {
         needs: needs(input.declared, key)
             .into_iter()

@@ -66,7 +66,7 @@ pub fn adopt(
         match (live.reading(key), &difference.blocked) {
             (_, Some(why)) => adoption.leave(key, why),
             (Some(Reading::Present(live)), None) => adoption.take(difference, resource, live),
-            (Some(Reading::Absent), None) => {
+            (Some(Reading::Absent(_)), None) => {
                 adoption.leave(key, "it is not there; a person's `kedge up` creates it");
             }
             (Some(Reading::Unknown(failure)), None) => {

@@ -80,9 +80,9 @@ pub fn forget(
         };
         match (live.reading(key), is_declared) {
             (None | Some(Reading::Unknown(_)), _) => Forgotten::Unread,
-            (Some(Reading::Absent), false) => Forgotten::Gone,
+            (Some(Reading::Absent(_)), false) => Forgotten::Gone,
             (Some(Reading::Present(_)), false) => Forgotten::Unmanaged,
-            (Some(Reading::Absent), true) => Forgotten::New,
+            (Some(Reading::Absent(_)), true) => Forgotten::New,
             (Some(Reading::Present(_)), true) if differs() => Forgotten::NotAdopted,
             (Some(Reading::Present(_)), true) => Forgotten::RecordedAgain,
         }

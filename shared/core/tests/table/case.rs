@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kedge_core::change::Verb;
 use kedge_core::compare::{CompareInput, Comparison, Difference, compare};
 use kedge_core::live::{
-    Detail, DnsRecord, FailureCode, Live, LiveWorld, ReadFailure, ScopeReading,
+    Detail, DnsRecord, FailureCode, Live, LiveWorld, Proof, ReadFailure, ScopeReading,
 };
 use kedge_core::model::{
     Allowance, ByField, CatchingUp, Declared, DeclaredField, DeclaredResource, FieldName, Fields,
@@ -447,9 +447,9 @@ impl Case {
         };
         match &self.live {
             LiveCell::Unknown => {
-                scope.failed.insert(key.kind(), failure.clone());
+                scope.fail(key.kind(), failure.clone());
             }
-            LiveCell::Absent => {}
+            LiveCell::Absent => scope.set_absent(key.clone(), proof_of_absence()),
             LiveCell::Present(fields) => {
                 let live = Live {
                     fields: fields.clone(),
@@ -457,7 +457,7 @@ impl Case {
                     unhealthy: self.unhealthy(),
                     conditions: self.conditions(),
                 };
-                scope.resources.insert(key.clone(), live);
+                scope.set_present(key.clone(), live);
             }
         }
         if self.has("listener") {
@@ -465,11 +465,11 @@ impl Case {
                 fields: fields("topic=dev-t").unwrap(),
                 ..Live::default()
             };
-            scope.resources.insert(listener(), live);
+            scope.set_present(listener(), live);
         }
         if self.has("other-family") {
             let other = key.named(&format!("{}/AAAA", key.name_head()));
-            scope.resources.insert(other, Live::default());
+            scope.set_present(other, Live::default());
         }
         if self.has("obstacle") {
             let why = "a CNAME stands there".to_owned();
@@ -480,7 +480,7 @@ impl Case {
                 Kind::PubsubBinding => Kind::PubsubSubscription,
                 _ => Kind::PubsubBinding,
             };
-            scope.failed.insert(kind, failure);
+            scope.fail(kind, failure);
         }
         LiveWorld {
             scopes: BTreeMap::from([(key.scope().clone(), scope)]),
@@ -606,4 +606,9 @@ fn value(text: &str) -> Value {
         (_, _, Some(seconds)) => Value::seconds(seconds),
         _ => Value::text(text),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the table is the provider")]
+fn proof_of_absence() -> Proof {
+    Proof::not_in_complete_list()
 }

@@ -104,7 +104,7 @@ fn read_wanted(ports: &SimPorts, names: &[&str], recorded: &[&str]) -> ScopeRead
 fn word(reading: &ScopeReading, name: &str) -> &'static str {
     match reading.reading(&key(name)) {
         Reading::Present(_) => "present",
-        Reading::Absent => "absent",
+        Reading::Absent(_) => "absent",
         Reading::Unknown(failure) => failure.code.as_str(),
     }
 }
@@ -199,7 +199,7 @@ fn update(ports: &SimPorts, name: &str, declared: Fields) -> Change {
         .collect();
     Change {
         edits,
-        live: reading.resources.get(&key(name)).cloned(),
+        live: reading.reading(&key(name)).present().cloned(),
         ..change(Verb::Update, name, declared)
     }
 }

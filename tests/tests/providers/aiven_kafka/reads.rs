@@ -29,8 +29,8 @@ fn a_check_is_one_list_and_a_bulk_read_per_hundred() {
     assert_eq!(reads(&ports), 1 + 3);
     // Two round trips deep.
     assert_eq!(ports.executor.now_ms() - began_ms, 100);
-    assert_eq!(reading.resources.len(), 251);
-    assert!(reading.unknown.is_empty() && reading.failed.is_empty());
+    assert_eq!(reading.present().count(), 251);
+    assert!(reading.unread().count() == 0 && reading.failures().is_empty());
     // Whatever is not asked for in detail costs nothing and shows its summary.
     assert!(!live(&reading, "prod-extra").contains_key(&field("retention_ms")));
     assert_eq!(
@@ -42,7 +42,7 @@ fn a_check_is_one_list_and_a_bulk_read_per_hundred() {
 
     let reading = read(&ports, &[]);
     assert_eq!(reads(&ports), 1);
-    assert_eq!(reading.resources.len(), 251);
+    assert_eq!(reading.present().count(), 251);
 }
 
 #[test]

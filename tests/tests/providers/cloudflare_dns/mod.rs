@@ -94,7 +94,7 @@ fn node(ports: &SimPorts) -> Option<Live> {
     let reading = read(ports, &wanted(&[NODE]));
     match reading.reading(&key(NODE)) {
         Reading::Present(live) => Some(live.clone()),
-        Reading::Absent => None,
+        Reading::Absent(_) => None,
         Reading::Unknown(failure) => panic!("{failure:?}"),
     }
 }

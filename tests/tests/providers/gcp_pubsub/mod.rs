@@ -167,7 +167,7 @@ fn read_in(ports: &SimPorts, session: &Session) -> ScopeReading {
 fn word(reading: &ScopeReading, key: &ResourceKey) -> &'static str {
     match reading.reading(key) {
         Reading::Present(_) => "present",
-        Reading::Absent => "absent",
+        Reading::Absent(_) => "absent",
         Reading::Unknown(failure) => failure.code.as_str(),
     }
 }

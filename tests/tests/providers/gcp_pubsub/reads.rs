@@ -62,7 +62,9 @@ fn a_whole_read_is_three_requests_two_deep() {
 #[test]
 fn an_empty_project_is_empty() {
     let reading = read(&bare());
-    assert_eq!(reading, ScopeReading::default());
+    assert_eq!(reading.present().count(), 0);
+    assert_eq!(reading.unread().count(), 0);
+    assert!(reading.failures().is_empty());
 }
 
 #[test]
@@ -71,7 +73,8 @@ fn others_in_the_namespace_are_shown_and_others_elsewhere_are_not() {
     act(&ports, topic_deed("prod-by-hand"));
     let reading = read(&ports);
     assert_eq!(word(&reading, &topic_key("prod-by-hand")), "present");
-    assert!(!reading.resources.contains_key(&topic_key("dev-gmail")));
+    let other = topic_key("dev-gmail");
+    assert!(!reading.present().any(|(key, _)| *key == other));
 }
 
 #[test]
@@ -81,12 +84,12 @@ fn all_pages_are_read() {
         act(&ports, topic_deed(&format!("prod-{number}")));
     }
     let reading = read(&ports);
-    assert_eq!(reading.resources.len(), 2_001);
+    assert_eq!(reading.present().count(), 2_001);
     assert_eq!(counts(&ports), (4, 0));
     // One page lost is the whole list lost, and with it every binding.
     trouble(&ports, "pageToken", status(403), None);
     let reading = read(&ports);
-    assert_eq!(reading.resources.len(), 0);
+    assert_eq!(reading.present().count(), 0);
     assert_eq!(word(&reading, &topic_key("prod-1")), "forbidden");
     assert_eq!(word(&reading, &binding_key("prod-1")), "forbidden");
     assert_eq!(word(&reading, &sub_key("prod-1")), "absent");
@@ -153,7 +156,7 @@ fn a_failed_list_makes_its_kind_unknown_and_no_other() {
             "{effect:?}"
         );
         assert!(
-            !reading.failed.contains_key(&Kind::PubsubTopic),
+            !reading.failures().contains_key(&Kind::PubsubTopic),
             "{effect:?}"
         );
     }
@@ -198,7 +201,7 @@ fn reasons_name_what_is_wanted() {
     let wants = |key| reason(&reading, &key);
     assert!(wants(topic_key("prod-gmail")).contains("; the call needs pubsub.topics.list"));
     assert!(wants(sub_key("x")).contains("; the call needs pubsub.subscriptions.list"));
-    let failure = &reading.failed[&Kind::PubsubTopic];
+    let failure = &reading.failures()[&Kind::PubsubTopic];
     assert_eq!(failure.permission.as_deref(), Some("pubsub.topics.list"));
 
     let ports = world();

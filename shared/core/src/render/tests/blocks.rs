@@ -69,11 +69,7 @@ fn a_stack_without_state() {
     let mut world = World::in_sync();
     world.state = None;
     shows("stack_not_adopted_equal", &world);
-    world
-        .live
-        .scopes
-        .values_mut()
-        .for_each(|scope| scope.resources.clear());
+    world.empty();
     shows("stack_not_adopted_absent", &world);
 }
 
@@ -209,9 +205,9 @@ fn blocked_by_another_stacks_mark() {
     };
     for name in ["one.example.com", "two.example.com"] {
         let key = node(name);
-        let scope = world.live.scopes.get_mut(key.scope()).unwrap();
-        let live = scope.resources.get_mut(&key).unwrap();
-        live.detail = Detail::DnsRecords(vec![record("192.0.2.9")]);
+        world.change(&key, |live| {
+            live.detail = Detail::DnsRecords(vec![record("192.0.2.9")]);
+        });
     }
     world.set(&node("two.example.com"), "ttl", Value::Int(60));
     shows("blocked", &world);

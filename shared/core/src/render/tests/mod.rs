@@ -14,7 +14,7 @@ use crate::change::Verb;
 use crate::compare::{CompareInput, compare};
 use crate::compare::{OpenRun, Stage};
 use crate::definitions::{Bundle, ParseInput, Problems, parse};
-use crate::live::{FailureCode, Live, LiveWorld, ReadFailure};
+use crate::live::{FailureCode, Live, LiveWorld, Proof, ReadFailure, ScopeReading};
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
 };
@@ -73,6 +73,9 @@ bindings:
     role: roles/pubsub.publisher
     members: [\"serviceAccount:mail@example.com\"]
 ";
+
+#[expect(clippy::disallowed_methods, reason = "these tests are the provider")]
+const UNLISTED: Proof = Proof::unlisted_and_not_found();
 
 /// Definitions, state and live world of one stack, to be changed by a test.
 #[derive(Clone)]
@@ -146,14 +149,21 @@ impl World {
             fields,
             ..Live::default()
         };
-        scope.resources.insert(key.clone(), live);
+        scope.set_present(key.clone(), live);
     }
 
     /// A person changes a live field.
     fn set(&mut self, key: &ResourceKey, field: &'static str, value: Value) {
+        self.change(key, |live| {
+            live.fields.insert(FieldName::known(field), value);
+        });
+    }
+
+    fn change(&mut self, key: &ResourceKey, change: impl FnOnce(&mut Live)) {
         let scope = self.live.scopes.get_mut(key.scope()).unwrap();
-        let live = scope.resources.get_mut(key).unwrap();
-        live.fields.insert(FieldName::known(field), value);
+        let mut live = scope.reading(key).present().unwrap().clone();
+        change(&mut live);
+        scope.set_present(key.clone(), live);
     }
 
     fn recorded(&mut self, key: &ResourceKey) -> &mut Recorded {
@@ -164,7 +174,29 @@ impl World {
     /// A person deletes something.
     fn remove(&mut self, key: &ResourceKey) {
         let scope = self.live.scopes.get_mut(key.scope()).unwrap();
-        scope.resources.remove(key).unwrap();
+        scope.set_absent(key.clone(), UNLISTED);
+    }
+
+    /// Every scope can be read, and nothing is in it.
+    fn empty(&mut self) {
+        for scope in self.live.scopes.values_mut() {
+            *scope = ScopeReading::default();
+        }
+    }
+
+    /// What is live, with a proof for what is wanted and not there.
+    fn live(&self) -> LiveWorld {
+        let mut live = self.live.clone();
+        let declared = self.declared().unwrap().resources.into_keys();
+        let recorded = self.state.iter().flat_map(|state| state.resources.keys());
+        for key in declared.chain(recorded.cloned()) {
+            let scope = live.scopes.get_mut(key.scope());
+            let unlisted = |scope: &&mut ScopeReading| !scope.entries().contains_key(&key);
+            if let Some(scope) = scope.filter(unlisted) {
+                scope.set_absent(key, UNLISTED);
+            }
+        }
+        live
     }
 
     fn fail(&mut self, kind: Kind, reason: &str) {
@@ -177,10 +209,18 @@ impl World {
             .live
             .scopes
             .iter_mut()
-            .find(|(_, reading)| reading.resources.keys().any(|key| key.kind() == kind));
+            .find(|(_, reading)| reading.present().any(|(key, _)| key.kind() == kind));
         let (_, reading) = scope.unwrap();
-        reading.failed.insert(kind, failure);
-        reading.resources.retain(|key, _| key.kind() != kind);
+        let others = reading.present().filter(|(key, _)| key.kind() != kind);
+        let mut rest = ScopeReading::default();
+        for (key, live) in others {
+            rest.set_present(key.clone(), live.clone());
+        }
+        for (kind, failure) in reading.failures() {
+            rest.fail(*kind, failure.clone());
+        }
+        rest.fail(kind, failure);
+        *reading = rest;
     }
 
     /// What a check or a preview reports.
@@ -195,7 +235,7 @@ impl World {
 
     fn judge(&self, allow: Option<&[&str]>) -> Report {
         let declared = self.declared().unwrap();
-        let (state, live, none) = (self.state.as_ref(), &self.live, BTreeSet::new());
+        let (state, live, none) = (self.state.as_ref(), &self.live(), BTreeSet::new());
         let mut comparison = compare(CompareInput {
             declared: &declared,
             state,

@@ -21,11 +21,7 @@ fn preview_of_nothing() {
 fn preview_of_a_first_deploy() {
     let mut world = World::in_sync();
     world.state = None;
-    world
-        .live
-        .scopes
-        .values_mut()
-        .for_each(|scope| scope.resources.clear());
+    world.empty();
     insta::assert_snapshot!(preview_text(&world.report(), &AROUND));
 }
 

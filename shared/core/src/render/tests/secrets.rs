@@ -118,7 +118,10 @@ fn happen(world: &mut World, event: &Event, secret: &str) {
 }
 
 fn is_live(world: &World, key: &ResourceKey) -> bool {
-    world.live.scopes[key.scope()].resources.contains_key(key)
+    world.live.scopes[key.scope()]
+        .reading(key)
+        .present()
+        .is_some()
 }
 
 fn every_rendering(report: &Report, reason: &str) -> Vec<String> {

@@ -23,7 +23,7 @@ fn with(world: &World, recording: Recording, answer: Answer) -> Report {
 
 fn adopted(world: &World) -> Report {
     let report = world.report();
-    let (declared, live) = (&report.declared, &world.live);
+    let (declared, live) = (&report.declared, &world.live());
     let mut adoption = record::adopt(
         declared,
         world.state.as_ref(),
@@ -39,7 +39,7 @@ fn forgotten(world: &World, keys: &[ResourceKey]) -> Report {
     let report = world.report();
     let keys = keys.iter().cloned().collect();
     let (recording, means) =
-        record::forget(&report.declared, &world.live, &report.comparison, &keys);
+        record::forget(&report.declared, &world.live(), &report.comparison, &keys);
     with(world, recording, Answer::Forgotten(means))
 }
 

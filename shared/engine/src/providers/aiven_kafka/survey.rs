@@ -1,11 +1,12 @@
 //! What is known of a service's topics, and what is still to ask. Pure: answers in, questions out.
 //!
-//! Every topic that must be read begins as unknown; only an answer about it can change that, so
-//! that nothing is absent by oversight (semantics 3.1).
+//! A topic is unknown until an answer about it arrives, and absent only with a proof (semantics 3.1).
+//! The service is read once, and only if something looks missing. Requests and answers are in `super`,
+//! the wire in `wire.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::live::{FailureCode, Live, ReadFailure, ScopeReading, Wanted};
+use kedge_core::live::{FailureCode, Live, Proof, ReadFailure, ScopeReading, Wanted};
 use kedge_core::model::{Kind, ResourceKey};
 
 use super::normalize::{self, is_internal};
@@ -62,7 +63,8 @@ pub(super) struct Survey<'a> {
     listed: BTreeSet<String>,
     /// Recorded and not in the list.
     missing: Vec<String>,
-    /// Never recorded, wanted, and in a list that is empty: absent if the service is running.
+    /// Wanted, never recorded and not in the list. Such a name is absent, unless the list is empty:
+    /// then the service must be running.
     unlisted: Vec<String>,
     extra_reads_left: usize,
     reading: ScopeReading,
@@ -95,9 +97,6 @@ impl<'a> Survey<'a> {
         };
         let (asked_for, recorded) = (names(&wanted.keys), names(&wanted.recorded));
         survey.missing = recorded.difference(&survey.listed).cloned().collect();
-        for name in survey.missing.clone() {
-            survey.unknown(&name, unanswered());
-        }
         let mut to_read = Vec::new();
         for topic in list {
             if asked_for.contains(&topic.topic_name) || recorded.contains(&topic.topic_name) {
@@ -112,12 +111,11 @@ impl<'a> Survey<'a> {
             .chunks(BULK_NAMES_MAX)
             .map(|names| Ask::Bulk(names.to_vec()))
             .collect();
+        let unlisted = |name: &&String| !recorded.contains(*name) && !survey.listed.contains(*name);
+        survey.unlisted = asked_for.iter().filter(unlisted).cloned().collect();
         // A service that is switched off lists nothing, which would look like a new one.
-        if survey.listed.is_empty() {
-            for name in asked_for.difference(&recorded) {
-                survey.unknown(name, unanswered());
-                survey.unlisted.push(name.clone());
-            }
+        if !survey.listed.is_empty() {
+            survey.prove_never_recorded();
         }
         if !survey.missing.is_empty() || !survey.unlisted.is_empty() {
             asks.push(Ask::Service);
@@ -132,7 +130,7 @@ impl<'a> Survey<'a> {
                 let mut left_out = Vec::new();
                 for name in asked {
                     match topics.remove(&name) {
-                        Some(topic) => self.settle(&name, topic),
+                        Some(topic) => self.enter(&name, topic),
                         None => left_out.push(name),
                     }
                 }
@@ -153,7 +151,7 @@ impl<'a> Survey<'a> {
                 Vec::new()
             }
             Answer::Topic(name, topic) => {
-                self.settle(&name, topic);
+                self.enter(&name, topic);
                 Vec::new()
             }
             Answer::Gone(name, words) => {
@@ -179,15 +177,19 @@ impl<'a> Survey<'a> {
 
     fn unknown(&mut self, name: &str, failure: ReadFailure) {
         let key = self.key(name);
-        self.reading.unknown.insert(key, failure);
+        self.reading.set_unknown(key, failure);
     }
 
-    fn settle(&mut self, name: &str, topic: TopicAnswer) {
+    fn absent(&mut self, name: &str, proof: Proof) {
+        let key = self.key(name);
+        self.reading.set_absent(key, proof);
+    }
+
+    fn enter(&mut self, name: &str, topic: TopicAnswer) {
         match topic {
             Ok(live) => {
                 let key = self.key(name);
-                self.reading.unknown.remove(&key);
-                self.reading.resources.insert(key, live);
+                self.reading.set_present(key, live);
             }
             Err(failure) => self.unknown(name, failure),
         }
@@ -197,10 +199,7 @@ impl<'a> Survey<'a> {
     /// spoil a whole batch.
     fn listed_and_wanted(&mut self, topic: TopicSummary) -> Option<String> {
         match normalize::in_transition(topic.state.as_deref()) {
-            Ok(()) => {
-                self.unknown(&topic.topic_name, unanswered());
-                Some(topic.topic_name)
-            }
+            Ok(()) => Some(topic.topic_name),
             Err(failure) => {
                 self.unknown(&topic.topic_name, failure);
                 None
@@ -215,31 +214,40 @@ impl<'a> Survey<'a> {
         let in_namespace = namespaces.iter().any(|prefix| name.starts_with(prefix));
         if in_namespace && !is_internal(name) && topic.state.as_deref() != Some("DELETING") {
             let key = self.key(name);
-            self.reading
-                .resources
-                .insert(key, normalize::summary(topic));
+            self.reading.set_present(key, normalize::summary(topic));
         }
     }
 
-    /// A GET says 404: proof, if the list does not say otherwise. It is asked only of a running
-    /// service.
+    /// A GET answered 404, which is asked only of a running service. It is proof if the list lacks the
+    /// name too.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the proof of 3.1 for a recorded name"
+    )]
     fn gone(&mut self, name: &str, words: &str) {
         if self.listed.contains(name) {
             let reason = format!("it is listed, but Aiven says that it is not there ({words})");
             self.unknown(name, listed_only(&reason));
         } else {
-            let key = self.key(name);
-            self.reading.unknown.remove(&key);
+            self.absent(name, Proof::unlisted_and_not_found());
+        }
+    }
+
+    /// Names that were never recorded, and that the list lacks, are not there.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the proof of 3.1 for a name that was never recorded"
+    )]
+    fn prove_never_recorded(&mut self) {
+        for name in std::mem::take(&mut self.unlisted) {
+            self.absent(&name, Proof::unlisted_and_never_recorded());
         }
     }
 
     fn prove_absences(&mut self) -> Vec<Ask> {
         let reason =
             format!("more than {EXTRA_READS_MAX} reads would be needed to prove what is gone");
-        for name in std::mem::take(&mut self.unlisted) {
-            let key = self.key(&name);
-            self.reading.unknown.remove(&key);
-        }
+        self.prove_never_recorded();
         let missing = std::mem::take(&mut self.missing);
         // As many as that are not believed anyway, until a person confirms them (semantics 3.2).
         let too_many = ReadFailure {
@@ -260,7 +268,7 @@ impl<'a> Survey<'a> {
             failure.code,
             FailureCode::NotRunning | FailureCode::ScopeNotFound
         ) {
-            self.reading.failed.insert(Kind::KafkaTopic, failure);
+            self.reading.fail(Kind::KafkaTopic, failure);
         }
     }
 
@@ -307,10 +315,6 @@ fn listed_only(reason: &str) -> ReadFailure {
         code: FailureCode::ListedOnly,
         ..inconsistent(reason)
     }
-}
-
-fn unanswered() -> ReadFailure {
-    inconsistent("Aiven was not asked about it")
 }
 
 #[cfg(test)]

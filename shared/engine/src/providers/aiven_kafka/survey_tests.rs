@@ -51,7 +51,7 @@ fn word(reading: &ScopeReading, name: &str) -> &'static str {
     use kedge_core::live::Reading;
     match reading.reading(&key(name)) {
         Reading::Present(_) => "present",
-        Reading::Absent => "absent",
+        Reading::Absent(_) => "absent",
         Reading::Unknown(failure) => failure.code.as_str(),
     }
 }
@@ -122,9 +122,9 @@ fn what_nobody_asked_for_costs_nothing() {
     let (survey, asks) = Survey::begin("p", "s", list, &wanted(&[], &[]));
     assert_eq!(asks, []);
     let reading = survey.end();
-    let shown: Vec<&str> = reading.resources.keys().map(ResourceKey::name).collect();
+    let shown: Vec<&str> = reading.present().map(|(key, _)| key.name()).collect();
     assert_eq!(shown, ["prod-coming", "prod-extra"]);
-    assert!(reading.unknown.is_empty());
+    assert_eq!(reading.unread().count(), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
-use kedge_core::live::{FailureCode, ReadFailure, Reading, ScopeReading, Wanted};
+use kedge_core::live::{FailureCode, Proof, ReadFailure, ScopeReading, Wanted};
 use kedge_core::model::{Kind, ResourceKey, SecretText};
 
 use self::batch::{Batch, Made};
@@ -52,6 +52,10 @@ pub(super) fn reads(wanted: &Wanted) -> Reads {
 }
 
 /// Reads the record sets of a zone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`read_records` has compared the list's count with `total_count`"
+)]
 pub(super) async fn read_live<P: ReadPorts>(
     cx: Context<'_, P>,
     zone_id: &str,
@@ -65,6 +69,9 @@ pub(super) async fn read_live<P: ReadPorts>(
         Err(failure) => return ScopeReading::failed(&[Kind::DnsRecordSet], &failure),
     };
     let mut reading = ScopeReading::default();
+    for key in wanted.keys.iter().filter(|key| !sets.contains_key(*key)) {
+        reading.set_absent(key.clone(), Proof::not_in_counted_list());
+    }
     let of_stack = wanted.stack.as_ref();
     for (key, set) in sets {
         let is_wanted = wanted.every_dns_name || wanted.keys.contains(&key);
@@ -73,12 +80,12 @@ pub(super) async fn read_live<P: ReadPorts>(
                 let live = normalize::live(&records);
                 // What bears our mark is ours to name, whatever it is called (semantics 2.6).
                 if is_wanted || of_stack.is_some_and(|stack| live.is_marked_by(stack)) {
-                    reading.resources.insert(key, live);
+                    reading.set_present(key, live);
                 }
             }
             Err(reason) if is_wanted => {
                 let failure = failure(FailureCode::StrangeAnswer, reason);
-                reading.unknown.insert(key, failure);
+                reading.set_unknown(key, failure);
             }
             Err(_) => {}
         }
@@ -96,7 +103,7 @@ async fn add_what_else_is_known<P: ReadPorts>(
     names: &Names,
     reading: &mut ScopeReading,
 ) {
-    let is_absent = |key: &&ResourceKey| reading.reading(key) == Reading::Absent;
+    let is_absent = |key: &&ResourceKey| reading.reading(key).is_absent();
     let absent: Vec<ResourceKey> = wanted.declared.iter().filter(is_absent).cloned().collect();
     for key in &wanted.keys {
         reading.notes.insert(key.clone(), names.notes(key));
@@ -109,7 +116,7 @@ async fn add_what_else_is_known<P: ReadPorts>(
             match (names.obstacle(&key, &zone), &zone) {
                 (Some(obstacle), _) => drop(reading.obstacles.insert(key, obstacle)),
                 (None, ZoneRead::Failed(failure)) => {
-                    drop(reading.unknown.insert(key, failure.clone()));
+                    reading.set_unknown(key, failure.clone());
                 }
                 (None, _) => {}
             }

@@ -111,8 +111,8 @@ fn more_pages_are_asked_for_only_when_there_are_more() {
         (2, 4, &[&[1, 2], &[3, 4]]),
     ] {
         let (reading, asked) = read(per_page, total, pages);
-        assert!(reading.failed.is_empty(), "{reading:?}");
-        assert_eq!(reading.resources.len(), total);
+        assert!(reading.failures().is_empty(), "{reading:?}");
+        assert_eq!(reading.present().count(), total);
         assert_eq!(asked, pages.len());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
-use kedge_core::live::{FailureCode, Live, ReadFailure, ScopeReading, Wanted};
+use kedge_core::live::{FailureCode, Live, Proof, ReadFailure, ScopeReading, Wanted};
 use kedge_core::model::{Kind, ResourceKey};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -111,6 +111,10 @@ fn by_id<T: DeserializeOwned>(items: &[Value], collection: &str) -> Listed<T> {
 /// Reads the wanted roles. Topics that are not listed have none, and no GET asks for them: a 404
 /// would be remembered and hide the topic when it is created
 /// (hashicorp/terraform-provider-google#4993).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the list of topics is complete, and the policy was read"
+)]
 pub(super) async fn bindings<P: ReadPorts>(
     caller: Caller<'_, P>,
     wanted: &Wanted,
@@ -121,7 +125,7 @@ pub(super) async fn bindings<P: ReadPorts>(
     let topics = match topics {
         Ok(topics) => topics,
         Err(failure) => {
-            reading.failed.insert(Kind::PubsubBinding, failure.clone());
+            reading.fail(Kind::PubsubBinding, failure.clone());
             return;
         }
     };
@@ -140,13 +144,16 @@ pub(super) async fn bindings<P: ReadPorts>(
         .collect()
         .await;
     for key in keys {
+        let key = key.clone();
         match policies.get(key.name_head()) {
-            None => {}
-            Some(Err(failure)) => drop(reading.unknown.insert(key.clone(), failure.clone())),
+            // Its topic is not listed, and has no bindings.
+            None => reading.set_absent(key, Proof::not_in_complete_list()),
+            Some(Err(failure)) => reading.set_unknown(key, failure.clone()),
             Some(Ok(policy)) => {
-                let ours = wanted.members.get(key);
-                if let Some(live) = normalize::members(policy, key.name_tail(), ours) {
-                    reading.resources.insert(key.clone(), live);
+                let ours = wanted.members.get(&key);
+                match normalize::members(policy, key.name_tail(), ours) {
+                    Some(live) => reading.set_present(key, live),
+                    None => reading.set_absent(key, Proof::not_in_policy()),
                 }
             }
         }
@@ -216,6 +223,7 @@ pub(super) fn add_subscriptions<P: ReadPorts>(
     );
 }
 
+#[expect(clippy::disallowed_methods, reason = "the list is complete")]
 fn add<T>(
     wanted: &Wanted,
     kind: Kind,
@@ -227,10 +235,14 @@ fn add<T>(
     let listed = match listed {
         Ok(listed) => listed,
         Err(failure) => {
-            reading.failed.insert(kind, failure);
+            reading.fail(kind, failure);
             return;
         }
     };
+    let unlisted = |key: &&ResourceKey| !listed.contains_key(key.name());
+    for key in of_kind(wanted, kind).filter(unlisted) {
+        reading.set_absent(key.clone(), Proof::not_in_complete_list());
+    }
     for (id, element) in listed {
         let key = key(&id);
         let ours = wanted
@@ -246,8 +258,8 @@ fn add<T>(
             code: FailureCode::StrangeAnswer,
         };
         match element.and_then(|element| live(&element).map_err(odd)) {
-            Ok(live) => drop(reading.resources.insert(key, live)),
-            Err(failure) => drop(reading.unknown.insert(key, failure)),
+            Ok(live) => reading.set_present(key, live),
+            Err(failure) => reading.set_unknown(key, failure),
         }
     }
 }
