@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use kedge_core::providers::ProviderName;
 use serde_json::{Value, json};
 
 use crate::Failure;
@@ -46,15 +47,11 @@ impl Sandbox {
     }
 
     /// The variables by which clients find it.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
-        let address = &self.address;
-        [
-            ("AIVEN_WEB_URL", format!("http://{address}")),
-            ("AIVEN_TOKEN", "sandbox".to_owned()),
-            ("PUBSUB_EMULATOR_HOST", address.clone()),
-            ("CLOUDFLARE_BASE_URL", format!("http://{address}/client/v4")),
-            ("CLOUDFLARE_API_TOKEN", "sandbox".to_owned()),
-        ]
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let providers = ProviderName::ALL.into_iter();
+        providers
+            .flat_map(|provider| provider.entry().sandbox_variables(&self.address, "sandbox"))
+            .collect()
     }
 
     /// Makes the world that the definitions of these amounts describe.

@@ -198,12 +198,12 @@ impl Signer for Ports {
 
 impl Secrets for Ports {
     fn secret(&self, name: &str) -> Option<SecretText> {
-        let at = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"]
-            .iter()
-            .position(|known| *known == name)?;
-        pipeline::TOKENS
-            .get(at)
-            .map(|token| SecretText::new(*token))
+        let providers = ProviderName::ALL.into_iter();
+        let mut tokens = providers
+            .filter(|provider| !provider.entry().endpoint.is_emulator)
+            .zip(pipeline::TOKENS);
+        let (_, token) = tokens.find(|(one, _)| one.entry().credential.variable == name)?;
+        Some(SecretText::new(token))
     }
 }
 
@@ -211,7 +211,7 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
     let input = &place::kept(input);
     let declared = pipeline::declared()?;
     let state = pipeline::recorded(&declared);
-    let is_own = |scope: &Scope| scope.provider() == target.as_str();
+    let is_own = |scope: &Scope| scope.provider().as_str() == target.as_str();
     let mut world = pipeline::live(&declared);
     let scope = world.scopes.keys().find(|scope| is_own(scope)).cloned();
     let scope = scope.ok_or("nothing is declared of this provider")?;

@@ -194,12 +194,13 @@ pub fn sim(seed: u64, sandbox: Sandbox) -> SimPorts {
 /// The addresses under which the sandbox answers in process.
 #[must_use]
 pub fn endpoints() -> Endpoints {
-    Endpoints {
-        aiven: "http://sandbox".to_owned(),
-        pubsub: "http://sandbox".to_owned(),
-        pubsub_authenticated: false,
-        cloudflare: "http://sandbox/client/v4".to_owned(),
+    let mut endpoints = Endpoints::default();
+    for provider in ProviderName::ALL {
+        let endpoint = &provider.entry().endpoint;
+        let base = format!("http://sandbox{}", endpoint.path);
+        endpoints.replace(provider, base, endpoint.is_emulator);
     }
+    endpoints
 }
 
 impl SimPorts {

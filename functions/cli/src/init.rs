@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kedge_core::definitions::stack_names;
 use kedge_core::model::StackName;
-use kedge_engine::ports::Secrets as _;
+use kedge_engine::ports::{ProviderName, Secrets as _};
 use kedge_native::Settings;
 
 use crate::args::{Args, InitOptions};
@@ -56,14 +56,10 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     if let Some(problem) = problem {
         screen::out(&format!("{problem}\n"))?;
     }
-    // An emulator wants no credentials.
-    let google = settings.endpoints()?.pubsub_authenticated;
-    for (variable, is_wanted) in [
-        ("AIVEN_TOKEN", true),
-        ("GOOGLE_CREDENTIALS", google),
-        ("CLOUDFLARE_API_TOKEN", true),
-    ] {
-        if is_wanted && secrets.secret(variable).is_none() {
+    let endpoints = settings.endpoints()?;
+    for provider in ProviderName::ALL {
+        let variable = provider.entry().credential.variable;
+        if endpoints.is_authenticated(provider) && secrets.secret(variable).is_none() {
             screen::out(&format!("{variable} is not set: add it to .env\n"))?;
         }
     }

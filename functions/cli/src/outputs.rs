@@ -1,6 +1,6 @@
 //! `kedge outputs`: what the stack consists of, for whoever uses it.
 
-use kedge_core::model::{DeclaredResource, FieldName, Kind, Scope};
+use kedge_core::model::{DeclaredResource, Kind};
 use kedge_core::report::Report;
 use kedge_engine::CheckRequest;
 
@@ -56,38 +56,10 @@ fn of_kind(report: &Report, kind: Kind) -> Vec<serde_json::Value> {
 /// The name under which others know it: a full Pub/Sub name, a domain with its addresses.
 fn full_name(resource: &DeclaredResource) -> String {
     let key = &resource.key;
-    let name = key.name();
-    let set = |field: &'static str| {
-        let value = resource
-            .fields
-            .get(&FieldName::known(field))
-            .map(|field| &field.value);
-        let items = value.and_then(|value| value.as_set()).into_iter().flatten();
-        items.cloned().collect::<Vec<_>>().join(", ")
-    };
-    match (key.kind(), key.scope()) {
-        (Kind::PubsubTopic, Scope::GcpProject { project }) => {
-            format!("projects/{project}/topics/{name}")
-        }
-        (Kind::PubsubSubscription, Scope::GcpProject { project }) => {
-            format!("projects/{project}/subscriptions/{name}")
-        }
-        (Kind::PubsubBinding, _) => {
-            format!(
-                "{} on {}: {}",
-                key.name_tail(),
-                key.name_head(),
-                set("members")
-            )
-        }
-        (Kind::DnsRecordSet, _) => {
-            format!(
-                "{} {} {}",
-                key.name_head(),
-                key.name_tail(),
-                set("addresses")
-            )
-        }
-        _ => name.to_owned(),
-    }
+    let sets = resource
+        .fields
+        .values()
+        .filter_map(|field| field.value.as_set());
+    let items: Vec<&str> = sets.flatten().map(String::as_str).collect();
+    key.kind().entry().full_name(key, &items.join(", "))
 }

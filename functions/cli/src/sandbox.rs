@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::rc::Rc;
 
+use kedge_engine::ports::ProviderName;
 use kedge_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;
 
@@ -41,10 +42,18 @@ pub(crate) async fn listen(port: u16) -> Result<TcpListener, CliError> {
 /// The lines to put into the environment of a client.
 fn environment(listener: &TcpListener) -> Result<String, CliError> {
     let at = listener.local_addr().map_err(CliError::Serve)?;
-    Ok(format!(
-        "export AIVEN_WEB_URL=http://{at} AIVEN_TOKEN=sandbox\n\
-         export PUBSUB_EMULATOR_HOST={at}\n\
-         export CLOUDFLARE_BASE_URL=http://{at}/client/v4 CLOUDFLARE_API_TOKEN=sandbox\n\
-         # admin: http://{at}/_sandbox/world, stop with Ctrl-C\n"
-    ))
+    let mut text = String::new();
+    for provider in ProviderName::ALL {
+        let variables = provider
+            .entry()
+            .sandbox_variables(&at.to_string(), "sandbox");
+        let set = variables
+            .iter()
+            .map(|(name, value)| format!(" {name}={value}"));
+        text.push_str(&format!("export{}\n", set.collect::<String>()));
+    }
+    text.push_str(&format!(
+        "# admin: http://{at}/_sandbox/world, stop with Ctrl-C\n"
+    ));
+    Ok(text)
 }

@@ -6,6 +6,7 @@
 use crate::compare::{Difference, FieldDifference, Verdict};
 use crate::model::{
     Declared, DeclaredResource, FieldName, Kind, Origin, ResourceKey, SealedUrl, StackName, Value,
+    field_spec,
 };
 use crate::plan;
 use crate::report::Report;
@@ -275,10 +276,9 @@ fn items(kind: Kind, difference: &FieldDifference) -> Doing {
             .filter(move |item| item.lacking == lacking);
         items.map(|item| item.item.clone()).collect()
     };
-    let list = match kind {
-        Kind::DnsRecordSet => "ips".to_owned(),
-        _ => difference.field.to_string(),
-    };
+    let list = field_spec(kind, &difference.field)
+        .and_then(|spec| spec.written_as)
+        .map_or_else(|| difference.field.to_string(), str::to_owned);
     Doing::Items {
         list,
         add: of(false),

@@ -180,7 +180,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
     /// How long the provider may still show the old value, in milliseconds (semantics 3.6).
-    pub settle_ms: i64,
+    pub catching_up_ms: i64,
 }
 
 /// A change that was not made, or not surely.

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::model::{Declared, Kind, Policy, ResourceKey, StackName};
+use crate::model::{Declared, Policy, ResourceKey, StackName};
 use crate::plan::policy_in_force;
+use crate::providers::Naming;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
 use crate::stored::state::State;
@@ -482,7 +483,7 @@ pub fn record_sets(
     state: Result<Option<&State>, ()>,
     listed: &BTreeSet<ResourceKey>,
 ) -> BTreeSet<ResourceKey> {
-    let is_set = |key: &&ResourceKey| key.kind() == Kind::DnsRecordSet;
+    let is_set = |key: &&ResourceKey| key.kind().entry().naming == Naming::SharedByName;
     let own = declared.into_iter().flat_map(|one| one.resources.keys());
     let own = own.filter(is_set).cloned();
     let kept: Vec<ResourceKey> = match state {

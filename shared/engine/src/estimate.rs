@@ -138,7 +138,7 @@ pub(crate) fn promise_reads(
 
 /// A scope that is not read, for this reason.
 pub(crate) fn unread(scope: &Scope, ran_out: RanOut) -> ScopeReading {
-    ScopeReading::failed(providers::kinds(scope), &ran_out.failure())
+    ScopeReading::failed(scope.provider().entry().kinds, &ran_out.failure())
 }
 
 #[cfg(test)]

@@ -290,7 +290,8 @@ pub(crate) fn prepare<P: WritePorts>(
     record::drop_caught_up(state, |key| report.differs(key), now);
     let sent_by = cx.session.budget.deadline().max(now);
     for approved in decided.approved() {
-        let shown_by = sent_by.plus_ms(providers::settle_ms(approved.change.key.scope()));
+        let provider = approved.change.key.scope().provider().entry();
+        let shown_by = sent_by.plus_ms(provider.catching_up_ms);
         let intent = record::intent(approved, is_unattended, now, shown_by);
         record::begin(&mut intents, approved, intent);
     }

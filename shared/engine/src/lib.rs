@@ -14,6 +14,7 @@ mod bundles;
 mod caches;
 mod consent;
 mod decide;
+mod endpoints;
 mod estimate;
 mod execute;
 mod front_door;

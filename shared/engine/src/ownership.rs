@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use kedge_core::definitions::{Bundle, declared_by_others, stack_names};
-use kedge_core::model::{Declared, Kind, ResourceKey, StackName};
+use kedge_core::model::{Declared, ResourceKey, StackName};
+use kedge_core::providers::Naming;
 use kedge_core::state::{self, State};
 
 use crate::execute::error_chain;
@@ -32,7 +33,7 @@ pub(crate) async fn by_others<S: Store>(
     own: Option<&State>,
 ) -> BTreeMap<ResourceKey, String> {
     let is_new = |key: &&ResourceKey| {
-        key.kind() == Kind::DnsRecordSet && !own.is_some_and(|own| has(own, key))
+        key.kind().entry().naming == Naming::SharedByName && !own.is_some_and(|own| has(own, key))
     };
     let new: BTreeSet<ResourceKey> = declared.resources.keys().filter(is_new).cloned().collect();
     if new.is_empty() {

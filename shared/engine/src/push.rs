@@ -20,7 +20,8 @@ mod write;
 use std::collections::BTreeMap;
 
 use kedge_core::definitions::{self, Bundle, ParseInput, Problems, variable};
-use kedge_core::model::{Declared, Kind, Salt, StackName};
+use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::providers::Naming;
 use kedge_core::push::{
     Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
     recorded_before,
@@ -402,7 +403,8 @@ impl PushedBefore {
         };
         let new = declared.resources.values().filter(|resource| {
             let key = &resource.key;
-            key.kind() == Kind::DnsRecordSet && !self.before.contains_key(key) && !recorded(key)
+            let is_shared = key.kind().entry().naming == Naming::SharedByName;
+            is_shared && !self.before.contains_key(key) && !recorded(key)
         });
         new.map(|resource| Refusal::OwnerUnknown {
             key: resource.key.clone(),

@@ -34,8 +34,8 @@ pub(crate) fn check<P: WritePorts>(
     }
     let begun = full.applying.clone();
     for approved in report.decided.approved() {
-        let settle_ms = 0;
-        record::done(&mut full, approved, &Applied { settle_ms }, now);
+        let catching_up_ms = 0;
+        record::done(&mut full, approved, &Applied { catching_up_ms }, now);
         if is_unattended {
             record::count_automatic(&mut full, approved, now);
         }

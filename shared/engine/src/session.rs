@@ -9,34 +9,11 @@ use kedge_core::stored::run::RequestCounts;
 
 use crate::budget::{Budget, Leave, Purse};
 use crate::caches::Caches;
+pub use crate::endpoints::Endpoints;
 use crate::lease::Permit;
 use crate::ports::Clock;
 use crate::retry::Wait;
 use crate::tokens::GoogleTokens;
-
-/// Where the providers' APIs are, without a final slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoints {
-    /// Aiven; `AIVEN_WEB_URL` replaces it.
-    pub aiven: String,
-    /// Pub/Sub; `PUBSUB_EMULATOR_HOST` replaces it.
-    pub pubsub: String,
-    /// Whether Pub/Sub wants credentials; an emulator does not.
-    pub pubsub_authenticated: bool,
-    /// Cloudflare, with `/client/v4`; `CLOUDFLARE_BASE_URL` replaces it.
-    pub cloudflare: String,
-}
-
-impl Default for Endpoints {
-    fn default() -> Self {
-        Self {
-            aiven: "https://api.aiven.io".to_owned(),
-            pubsub: "https://pubsub.googleapis.com".to_owned(),
-            pubsub_authenticated: true,
-            cloudflare: "https://api.cloudflare.com/client/v4".to_owned(),
-        }
-    }
-}
 
 /// One run's settings and the little it remembers between calls.
 #[derive(Debug)]

@@ -249,7 +249,7 @@ pub(crate) fn without_credentials<P: Secrets>(
     response: Response<Bytes>,
 ) -> Response<Bytes> {
     let google = cx.session.google_tokens.all();
-    let sent = ["AIVEN_TOKEN", "CLOUDFLARE_API_TOKEN"].map(|name| cx.ports.secret(name));
+    let sent = ProviderName::ALL.map(|name| cx.ports.secret(name.entry().credential.variable));
     let tokens = sent.into_iter().flatten().chain(google);
     response.map(|body| {
         let is_in = |token: &SecretText| {

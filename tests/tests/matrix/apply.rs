@@ -18,7 +18,7 @@ const RUNS_MAX: usize = 2;
 
 /// Whether a request is part of the change of this resource.
 fn is_part_of(request: &Request, key: &ResourceKey) -> bool {
-    if key.scope().provider() != request.provider.as_str() {
+    if key.scope().provider().as_str() != request.provider.as_str() {
         return false;
     }
     let path = request

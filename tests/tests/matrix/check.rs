@@ -18,7 +18,7 @@ use super::{Request, report, requests, same, up};
 fn hangs_on(request: &Request, key: &ResourceKey, code: FailureCode) -> bool {
     let target = request.target.as_str();
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    if key.scope().provider() != request.provider.as_str() {
+    if key.scope().provider().as_str() != request.provider.as_str() {
         return false;
     }
     match (request.provider, key.kind()) {

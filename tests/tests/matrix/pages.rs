@@ -52,7 +52,11 @@ fn case(stack: Stack, request: &Request, rule: &Rule, calm: &Report) -> Result<(
             continue;
         }
         count += 1;
-        same("whose", &key.scope().provider(), &request.provider.as_str())?;
+        same(
+            "whose",
+            &key.scope().provider().as_str(),
+            &request.provider.as_str(),
+        )?;
         unknown(request, code, difference).map_err(|wrong| format!("{key}: {wrong}"))?;
     }
     same("something is unknown", &(count > 0), &true)?;

@@ -75,7 +75,7 @@ fn failures() -> Vec<(&'static str, Effect, FailureCode)> {
 /// Every resource of the provider is unknown, and no other.
 fn assert_unknown(report: &Report, provider: &str, code: FailureCode, name: &str) {
     for (key, difference) in &report.comparison.differences {
-        let expected = key.scope().provider() == provider;
+        let expected = key.scope().provider().as_str() == provider;
         assert_eq!(
             difference.verdict == Verdict::Unknown,
             expected,

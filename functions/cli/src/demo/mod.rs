@@ -16,6 +16,7 @@ use kedge_core::model::StackName;
 use kedge_core::render::{RenderOptions, Traffic};
 use kedge_core::report::Report;
 use kedge_engine::ports::Clock as _;
+use kedge_engine::ports::ProviderName;
 use kedge_engine::{
     Budget, By, Caches, CheckRequest, Definitions, Endpoints, Engine, LeaseTimes, Progress, Ran,
 };
@@ -73,16 +74,10 @@ impl World {
             source,
         })?;
         // The settings of this machine have no part in the demo, only these.
-        let settings = [
-            ("AIVEN_WEB_URL", format!("http://{at}")),
-            ("AIVEN_TOKEN", "demo".to_owned()),
-            ("PUBSUB_EMULATOR_HOST", at.to_owned()),
-            ("CLOUDFLARE_BASE_URL", format!("http://{at}/client/v4")),
-            ("CLOUDFLARE_API_TOKEN", "demo".to_owned()),
-        ];
-        let settings = settings
+        let settings = ProviderName::ALL
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value));
+            .flat_map(|provider| provider.entry().sandbox_variables(at, "demo"));
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let settings = Settings::merge(settings, folder.path())?;
         let (secrets, _) = settings.secrets(folder.path());
         let stack = StackName::new("demo").map_err(|error| CliError::Demo(error.to_string()))?;

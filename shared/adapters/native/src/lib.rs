@@ -137,10 +137,9 @@ mod tests {
         let secrets = settings.secrets(folder.path()).0;
         let ports = NativePorts::new(NativeHttp::new(options).unwrap(), secrets);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoints = Endpoints {
-            cloudflare: format!("http://{}/client/v4", listener.local_addr().unwrap()),
-            ..Endpoints::default()
-        };
+        let mut endpoints = Endpoints::default();
+        let base = format!("http://{}/client/v4", listener.local_addr().unwrap());
+        endpoints.replace(ProviderName::Cloudflare, base, false);
         // Just long enough for one attempt.
         let deadline = ports.now().plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS + 400);
         let session = Session::new(endpoints, &Budget::until(deadline), Salt([0; 16]));

@@ -1,6 +1,6 @@
 //! Counting requests, for the last line of every summary (semantics 9.7).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -27,9 +27,7 @@ pub struct Traffic {
 #[derive(Debug)]
 pub struct Metered<H> {
     inner: H,
-    aiven: Cell<Traffic>,
-    pubsub: Cell<Traffic>,
-    cloudflare: Cell<Traffic>,
+    traffic: RefCell<BTreeMap<ProviderName, Traffic>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,27 +42,17 @@ impl<H> Metered<H> {
     pub fn new(inner: H) -> Self {
         Self {
             inner,
-            aiven: Cell::default(),
-            pubsub: Cell::default(),
-            cloudflare: Cell::default(),
+            traffic: RefCell::default(),
         }
     }
 
     /// What was counted so far, for every provider.
     #[must_use]
     pub fn stats(&self) -> BTreeMap<ProviderName, Traffic> {
-        ProviderName::ALL
-            .into_iter()
-            .map(|provider| (provider, self.cell(provider).get()))
-            .collect()
-    }
-
-    fn cell(&self, provider: ProviderName) -> &Cell<Traffic> {
-        match provider {
-            ProviderName::Aiven => &self.aiven,
-            ProviderName::Pubsub => &self.pubsub,
-            ProviderName::Cloudflare => &self.cloudflare,
-        }
+        let counted = self.traffic.borrow();
+        let of = |provider| counted.get(&provider).copied().unwrap_or_default();
+        let all = ProviderName::ALL.into_iter();
+        all.map(|provider| (provider, of(provider))).collect()
     }
 
     fn count(
@@ -77,8 +65,8 @@ impl<H> Metered<H> {
         if matches!(answer, Err(HttpError::Refused(_))) {
             return;
         }
-        let cell = self.cell(provider);
-        let mut traffic = cell.get();
+        let mut all = self.traffic.borrow_mut();
+        let traffic = all.entry(provider).or_default();
         match sort {
             Sort::Read => traffic.reads += 1,
             Sort::Write => traffic.writes += 1,
@@ -87,7 +75,6 @@ impl<H> Metered<H> {
         if let Ok(response) = answer {
             traffic.bytes_in += response.body().len() as u64;
         }
-        cell.set(traffic);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the environment says, read once.
+//! What the environment says, read once. Which variables the providers have is in their entries
+//! ([`kedge_core::providers`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,8 +7,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use http::Uri;
 use kedge_core::model::SecretText;
+use kedge_core::providers::ProviderName;
 use kedge_engine::Endpoints;
 use kedge_engine::ports::Secrets;
 use thiserror::Error;
@@ -30,12 +31,6 @@ impl SettingsError {
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Settings(BTreeMap<String, String>);
 
-const AIVEN_WEB_URL: &str = "AIVEN_WEB_URL";
-const PUBSUB_EMULATOR_HOST: &str = "PUBSUB_EMULATOR_HOST";
-const CLOUDFLARE_BASE_URL: &str = "CLOUDFLARE_BASE_URL";
-const AIVEN_TOKEN: &str = "AIVEN_TOKEN";
-const GOOGLE_CREDENTIALS: &str = "GOOGLE_CREDENTIALS";
-const CLOUDFLARE_API_TOKEN: &str = "CLOUDFLARE_API_TOKEN";
 const KEDGE_READ_ONLY: &str = "KEDGE_READ_ONLY";
 const CONFIG_PREFIX: &str = "KEDGE_CONFIG_";
 
@@ -119,51 +114,33 @@ impl Settings {
     /// # Errors
     /// When a variable is not an http or https address; names it, not its value.
     pub fn endpoints(&self) -> Result<Endpoints, SettingsError> {
-        let mut endpoints = Endpoints::default();
-        if let Some(text) = self.get(AIVEN_WEB_URL) {
-            endpoints.aiven = base(AIVEN_WEB_URL, text)?;
-        }
-        if let Some(text) = self.get(PUBSUB_EMULATOR_HOST) {
-            // Google's clients write it as host:port, some tools as a URL.
-            let full = if text.contains("://") {
-                text.to_owned()
-            } else {
-                format!("http://{text}")
-            };
-            endpoints.pubsub = base(PUBSUB_EMULATOR_HOST, &full)?;
-            endpoints.pubsub_authenticated = false;
-        }
-        if let Some(text) = self.get(CLOUDFLARE_BASE_URL) {
-            endpoints.cloudflare = base(CLOUDFLARE_BASE_URL, text)?;
-        }
-        Ok(endpoints)
+        Endpoints::of_variables(|name| self.get(name))
+            .map_err(|error| SettingsError(error.to_string()))
     }
 
-    /// The credentials. `GOOGLE_CREDENTIALS` is the JSON of a service-account key or the path of
-    /// its file; a relative path begins at `folder`. A file that can't be read is told beside the
-    /// others, since only what needs it suffers: the message names the variable and the path.
+    /// The credentials of all providers. One that may be a file (`GOOGLE_CREDENTIALS`) is JSON or the
+    /// path of the file; a relative path begins at `folder`. A file that can't be read is reported beside
+    /// the others, since only what needs it suffers: the message names the variable and the path.
     #[must_use]
     pub fn secrets(&self, folder: &Path) -> (NativeSecrets, Option<SettingsError>) {
         let mut secrets = BTreeMap::new();
         let mut problem = None;
-        for name in [AIVEN_TOKEN, CLOUDFLARE_API_TOKEN] {
-            if let Some(value) = self.get(name) {
-                secrets.insert(name, SecretText::new(value));
-            }
-        }
-        if let Some(value) = self.get(GOOGLE_CREDENTIALS) {
-            let path = folder.join(value);
-            let json = match value.starts_with('{') {
-                true => Ok(value.to_owned()),
-                false => fs::read_to_string(&path),
+        for provider in ProviderName::ALL {
+            let credential = &provider.entry().credential;
+            let name = credential.variable;
+            let Some(value) = self.get(name) else {
+                continue;
             };
-            match json {
-                Ok(json) => {
-                    secrets.insert(GOOGLE_CREDENTIALS, SecretText::new(json));
-                }
+            let path = folder.join(value);
+            let text = match credential.may_be_a_file && !value.starts_with('{') {
+                true => fs::read_to_string(&path),
+                false => Ok(value.to_owned()),
+            };
+            match text {
+                Ok(text) => drop(secrets.insert(name, SecretText::new(text))),
                 Err(error) => {
                     let path = path.display();
-                    let text = format!("{GOOGLE_CREDENTIALS} names the file {path}: {error}");
+                    let text = format!("{name} names the file {path}: {error}");
                     problem = Some(SettingsError(text));
                 }
             }
@@ -190,25 +167,6 @@ impl Secrets for NativeSecrets {
 
 fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
-}
-
-/// Checks the address of an API and takes the final slashes off.
-fn base(name: &str, text: &str) -> Result<String, SettingsError> {
-    let fail = || {
-        SettingsError(format!(
-            "{name} must be an address like https://host or http://host:port/path, with no user, query or fragment"
-        ))
-    };
-    let text = text.trim_end_matches('/');
-    let uri: Uri = text.parse().map_err(|_| fail())?;
-    let plain = matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && !text.contains(['@', '?', '#']);
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err(fail())
-    }
 }
 
 #[cfg(test)]
@@ -257,43 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_by_default_and_replaced() {
+    fn addresses_come_from_the_variables() {
         assert_eq!(settings(&[]).endpoints().unwrap(), Endpoints::default());
-        let replaced = settings(&[
-            ("AIVEN_WEB_URL", "http://127.0.0.1:8080/"),
-            ("PUBSUB_EMULATOR_HOST", "localhost:8085"),
-            ("CLOUDFLARE_BASE_URL", "https://cf.example/client/v4//"),
-        ]);
-        assert_eq!(
-            replaced.endpoints().unwrap(),
-            Endpoints {
-                aiven: "http://127.0.0.1:8080".to_owned(),
-                pubsub: "http://localhost:8085".to_owned(),
-                pubsub_authenticated: false,
-                cloudflare: "https://cf.example/client/v4".to_owned(),
-            }
-        );
-        let emulator = settings(&[("PUBSUB_EMULATOR_HOST", "http://[::1]:8085/")]);
-        assert_eq!(emulator.endpoints().unwrap().pubsub, "http://[::1]:8085");
-    }
-
-    #[test]
-    fn addresses_that_are_none_are_refused() {
-        for bad in [
-            "api.aiven.io",
-            "ftp://h",
-            "https://",
-            "https://u:hunter2@h",
-            "https://h/?t=hunter2",
-            "https://h/#hunter2",
-            "https://h h",
-            "file:///etc",
-        ] {
-            let error = settings(&[("AIVEN_WEB_URL", bad)]).endpoints().unwrap_err();
-            let text = error.to_string();
+        for provider in ProviderName::ALL {
+            let variable = provider.entry().endpoint.variable;
+            let replaced = settings(&[(variable, "http://127.0.0.1:8080/")]);
+            let base = replaced.endpoints().unwrap().base(provider).to_owned();
+            assert_eq!(base, "http://127.0.0.1:8080");
+            let error = settings(&[(variable, "ftp://hunter2")]).endpoints();
+            let text = error.unwrap_err().to_string();
             assert!(
-                text.starts_with("AIVEN_WEB_URL ") && !text.contains("hunter2"),
-                "{bad}"
+                text.starts_with(variable) && !text.contains("hunter2"),
+                "{text}"
             );
         }
     }

@@ -6,7 +6,7 @@ use super::{Cause, Difference, FieldDifference, ItemDifference, Verdict};
 use crate::change::{Edit, edited_set};
 use crate::live::Live;
 use crate::model::{
-    DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Value, has_items,
+    DeclaredResource, FieldName, Fields, Kind, Recorded, ResourceKey, Value, field_spec, has_items,
     mean_the_same,
 };
 
@@ -36,9 +36,6 @@ impl<'a> InSync<'a> {
         self.fields.push((name, value));
     }
 }
-
-const TTL: FieldName = FieldName::known("ttl");
-const PROXIED: FieldName = FieldName::known("proxied");
 
 /// Compares the declared fields. A field that is recorded and no longer declared is left as it is
 /// live (semantics 7.2), and fields that nobody declared are nobody's business.
@@ -116,20 +113,24 @@ pub(super) fn compare<'a>(
     found
 }
 
-/// While a record is proxied its ttl is Cloudflare's, and comparing it would be drift for ever
-/// (semantics 2.2).
+/// Whether a field is the provider's own at the moment, as the flag says that it is used with
+/// ([`FieldSpec::unused_while`]), or is not shown.
+///
+/// [`FieldSpec::unused_while`]: crate::model::FieldSpec::unused_while
 fn is_beside_the_point(
     kind: Kind,
     name: &FieldName,
     declared: &DeclaredResource,
     live: &Fields,
 ) -> bool {
-    let is_proxied = |value: Option<&Value>| value == Some(&Value::Bool(true));
-    kind == Kind::DnsRecordSet
-        && *name == TTL
-        && (is_proxied(live.get(&PROXIED))
-            || is_proxied(declared.fields.get(&PROXIED).map(|field| &field.value))
-            || !live.contains_key(&TTL))
+    let Some(flag) = field_spec(kind, name).and_then(|spec| spec.unused_while) else {
+        return false;
+    };
+    let flag = FieldName::known(flag);
+    let is_on = |value: Option<&Value>| value == Some(&Value::Bool(true));
+    is_on(live.get(&flag))
+        || is_on(declared.fields.get(&flag).map(|field| &field.value))
+        || !live.contains_key(name)
 }
 
 /// The other fields of a resource, since a value may follow one of them.
@@ -234,7 +235,7 @@ fn compare_sets(
             (false, false) => Cause::NotAdopted,
         };
         // Bindings are additive: what others put there is theirs (semantics 2.4).
-        if kind == Kind::PubsubBinding && cause != Cause::Removed && !resource.authoritative {
+        if kind.entry().is_additive && cause != Cause::Removed && !resource.authoritative {
             foreign.push(item.clone());
         } else {
             items.push(ItemDifference {

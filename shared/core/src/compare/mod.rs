@@ -31,6 +31,7 @@ use seek::SeekLive;
 
 use crate::live::{FailureCode, Live, LiveWorld, ReadFailure, Reading, ScopeReading};
 use crate::model::{Declared, Kind, Recorded, ResourceKey, Scope, Timestamp};
+use crate::providers::Naming;
 use crate::stored::state::State;
 
 /// What is compared.
@@ -183,10 +184,10 @@ fn unmanaged(
     };
     let prefix = input.declared.stack.prefix();
     let ours = |(key, _): &(&ResourceKey, &Live)| {
-        let may_be_ours = match key.kind() {
-            Kind::DnsRecordSet => true,
-            Kind::PubsubBinding => false,
-            _ => key.name().starts_with(&prefix),
+        let may_be_ours = match key.kind().entry().naming {
+            Naming::SharedByName => true,
+            Naming::OfParent => false,
+            Naming::StackPrefix => key.name().starts_with(&prefix),
         };
         may_be_ours && !known(key)
     };

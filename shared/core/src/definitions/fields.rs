@@ -54,10 +54,7 @@ pub(super) fn read<'a, 'n, 't>(
     own: &[&'static str],
     defaults: &FieldMap<'a>,
 ) -> Read<'a, 'n, 't> {
-    let what = match kind {
-        Kind::PubsubTopic => "Pub/Sub topic",
-        kind => kind.label(),
-    };
+    let what = kind.entry().in_definitions;
     let entries = context.entries(file, node, format_args!("a {what}"));
     let mut read = Read {
         fields: defaults.clone(),

@@ -36,9 +36,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BucketAddress, BucketAddressError, Declared, DeclaredResource, Kind, ResourceKey, Salt,
-    StackConfig, StackName,
+    BucketAddress, BucketAddressError, Declared, DeclaredResource, ResourceKey, Salt, StackConfig,
+    StackName,
 };
+use crate::providers::ProviderName;
 
 use context::{ParseContext, stack_file};
 use kafka::KafkaReader;
@@ -453,21 +454,20 @@ fn silent(context: &ParseContext<'_>, key: &str) -> String {
 /// The settings that something declared needs.
 fn stack_config(context: &ParseContext<'_>, resources: &[DeclaredResource]) -> StackConfig {
     let mut config = StackConfig::default();
-    let has = |wanted: &[Kind]| resources.iter().any(|one| wanted.contains(&one.key.kind()));
     let text = |key: &str| Some(silent(context, key)).filter(|text| !text.is_empty());
-    if has(&[Kind::KafkaTopic]) {
-        config.aiven_project = text("aiven_project");
-        config.kafka_service = text("kafka_service");
-    }
-    if has(&[
-        Kind::PubsubTopic,
-        Kind::PubsubSubscription,
-        Kind::PubsubBinding,
-    ]) {
-        config.gcp_project = text("gcp_project");
-    }
-    if has(&[Kind::DnsRecordSet]) {
-        config.cloudflare_zone_id = text("cloudflare_zone_id");
+    for provider in ProviderName::ALL {
+        let is_its = |one: &DeclaredResource| one.key.kind().entry().provider == provider;
+        if !resources.iter().any(is_its) {
+            continue;
+        }
+        match provider {
+            ProviderName::Aiven => {
+                config.aiven_project = text("aiven_project");
+                config.kafka_service = text("kafka_service");
+            }
+            ProviderName::Pubsub => config.gcp_project = text("gcp_project"),
+            ProviderName::Cloudflare => config.cloudflare_zone_id = text("cloudflare_zone_id"),
+        }
     }
     config
 }

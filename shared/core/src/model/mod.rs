@@ -22,13 +22,18 @@ pub use bucket::{BUCKET_SCHEME, BucketAddress, BucketAddressError};
 pub use by_field::ByField;
 pub use declared::{Declared, DeclaredField, DeclaredResource, IgnoreRule, Origin, StackConfig};
 pub use field_name::FieldName;
-pub use fields::{FieldSpec, RiskRule, Shape, Unit, default_value, field_spec, field_specs};
+pub(crate) use fields::{ANY, at_least, field};
+pub use fields::{
+    DefaultValue, FieldSpec, RiskRule, Shape, Unit, WorseWith, default_value, field_spec,
+    field_specs,
+};
 pub use mark::{mark_of, marked_stack};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, Guards, OnMissing, Policy};
 pub use resource::{CatchingUp, Fields, Recorded, has_items, items};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};
 pub(crate) use short_hash::short_hash;
+pub(crate) use special::row as special_row;
 pub use special::{Meaning, Special, Spelling, mean_the_same};
 pub use time::{Timestamp, ago};
 pub use value::Value;

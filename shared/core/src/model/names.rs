@@ -104,18 +104,6 @@ pub enum Scope {
     },
 }
 
-impl Scope {
-    /// The provider that answers for this scope, as written in messages and statistics.
-    #[must_use]
-    pub fn provider(&self) -> &'static str {
-        match self {
-            Self::KafkaService { .. } => "aiven",
-            Self::GcpProject { .. } => "pubsub",
-            Self::DnsZone { .. } => "cloudflare",
-        }
-    }
-}
-
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,56 +114,22 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What sort of thing a resource is.
-///
-/// The order is the order of creation: what others need comes first (a topic before its binding
-/// and its subscription); deletes go the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A Kafka topic in an Aiven service. Its name is the topic's name.
-    KafkaTopic,
-    /// A Pub/Sub topic. Its name is the short id.
-    PubsubTopic,
-    /// The members of one role on one Pub/Sub topic. Its name is `<topic>/<role>`.
-    PubsubBinding,
-    /// A Pub/Sub subscription. Its name is the short id.
-    PubsubSubscription,
-    /// All addresses of one DNS name and type. Its name is `<fqdn>/<A or AAAA>`.
-    DnsRecordSet,
-}
-
-impl Kind {
-    /// Every kind, in order of creation.
-    pub const ALL: [Self; 5] = [
-        Self::KafkaTopic,
-        Self::PubsubTopic,
-        Self::PubsubBinding,
-        Self::PubsubSubscription,
-        Self::DnsRecordSet,
-    ];
-
-    /// The word in keys, JSON and logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::KafkaTopic => "kafka-topic",
-            Self::PubsubTopic => "pubsub-topic",
-            Self::PubsubBinding => "pubsub-binding",
-            Self::PubsubSubscription => "pubsub-subscription",
-            Self::DnsRecordSet => "dns-record-set",
-        }
-    }
-
-    /// The word shown to people.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::KafkaTopic => "topic",
-            Self::PubsubTopic => "pubsub topic",
-            Self::PubsubBinding => "binding",
-            Self::PubsubSubscription => "subscription",
-            Self::DnsRecordSet => "record set",
-        }
+closed_enum! {
+    /// What sort of thing a resource is. [`crate::providers`] says all there is to know of each.
+    ///
+    /// The order is the order of creation: what others need comes first (a topic before its binding
+    /// and its subscription); deletes go the other way round.
+    pub enum Kind {
+        /// A Kafka topic in an Aiven service. Its name is the topic's name.
+        KafkaTopic,
+        /// A Pub/Sub topic. Its name is the short id.
+        PubsubTopic,
+        /// The members of one role on one Pub/Sub topic. Its name is `<topic>/<role>`.
+        PubsubBinding,
+        /// A Pub/Sub subscription. Its name is the short id.
+        PubsubSubscription,
+        /// All addresses of one DNS name and type. Its name is `<fqdn>/<A or AAAA>`.
+        DnsRecordSet,
     }
 }
 
@@ -328,7 +282,7 @@ impl ResourceKey {
     /// Reads the text form back.
     ///
     /// # Errors
-    /// When the text is not one of the five forms.
+    /// When the text is the key of no kind.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fail = || NameError(format!("`{text}` is not a resource key"));
         let (kind, rest) = text.split_once('/').ok_or_else(fail)?;
@@ -336,19 +290,9 @@ impl ResourceKey {
         if first.is_empty() || rest.is_empty() {
             return Err(fail());
         }
-        let two = || {
-            rest.split_once('/')
-                .filter(|(a, b)| !a.is_empty() && !b.is_empty())
-        };
-        match kind {
-            "kafka-topic" => two().map(|(service, topic)| Self::kafka_topic(first, service, topic)),
-            "pubsub-topic" => Some(Self::pubsub_topic(first, rest)),
-            "pubsub-subscription" => Some(Self::pubsub_subscription(first, rest)),
-            "pubsub-binding" => two().map(|(topic, role)| Self::pubsub_binding(first, topic, role)),
-            "dns-record-set" => two().map(|(fqdn, kind)| Self::dns_record_set(first, fqdn, kind)),
-            _ => None,
-        }
-        .ok_or_else(fail)
+        let is_it = |known: &Kind| known.as_str() == kind;
+        let known = Kind::ALL.into_iter().find(is_it).ok_or_else(fail)?;
+        (known.entry().parse)(first, rest).ok_or_else(fail)
     }
 
     /// Whether a person's short form means this key: the key itself, its name, its name's head, or

@@ -1,8 +1,8 @@
 //! Values that mean something else than they say, or have more than one spelling, field by field.
 //!
-//! The rows stand here and the fields name them (`super::fields`). Reading a definition and reading
-//! a provider both go through [`FieldSpec::canonical`], so that two spellings of one value are never
-//! a difference (semantics 5.3); the risk of a change goes by [`FieldSpec::rank`].
+//! The rows are with the fields, in the providers' entries ([`crate::providers`]). Reading a definition
+//! and reading a provider both go through [`FieldSpec::canonical`], so that two spellings of one value
+//! are never a difference (semantics 5.3). The risk of a change goes by [`FieldSpec::rank`].
 
 use super::field_name::FieldName;
 use super::fields::{FieldSpec, Shape, field_spec};
@@ -42,92 +42,17 @@ pub enum Meaning {
     Word(&'static str),
     /// The same as this flag.
     Flag(bool),
+    /// The provider chooses the value.
+    Automatic,
 }
 
-const fn row(spelling: Spelling, meaning: Meaning, source: &'static str) -> Special {
+pub(crate) const fn row(spelling: Spelling, meaning: Meaning, source: &'static str) -> Special {
     Special {
         spelling,
         meaning,
         source,
     }
 }
-
-const NEVER_REACHED: &str =
-    "Kafka, UnifiedLog: a segment goes once it is beyond the limit, and nothing is beyond 2^63-1";
-
-/// Retention: `-1` is how Kafka writes it.
-pub(super) const RETENTION: &[Special] = &[
-    row(
-        Spelling::Number(-1),
-        Meaning::NoLimit,
-        "Kafka, topic configs retention.ms and retention.bytes: -1 is no limit",
-    ),
-    row(Spelling::Number(i64::MAX), Meaning::NoLimit, NEVER_REACHED),
-];
-
-const AS_WHOLE: &str = "Kafka, topic configs local.retention.*: -2 is the whole retention's value";
-const LOCAL_NO_LIMIT: &str =
-    "KIP-405: -1 is no limit; local retention never reaches beyond the whole one";
-
-/// What brokers keep of a tiered topic, in time.
-pub(super) const LOCAL_RETENTION_MS: &[Special] = &[
-    row(Spelling::Number(-2), Meaning::As("retention_ms"), AS_WHOLE),
-    row(Spelling::Number(-1), Meaning::NoLimit, LOCAL_NO_LIMIT),
-    row(Spelling::Number(i64::MAX), Meaning::NoLimit, NEVER_REACHED),
-];
-
-/// The same in bytes.
-pub(super) const LOCAL_RETENTION_BYTES: &[Special] = &[
-    row(
-        Spelling::Number(-2),
-        Meaning::As("retention_bytes"),
-        AS_WHOLE,
-    ),
-    row(Spelling::Number(-1), Meaning::NoLimit, LOCAL_NO_LIMIT),
-    row(Spelling::Number(i64::MAX), Meaning::NoLimit, NEVER_REACHED),
-];
-
-/// Limits that have no negative spelling.
-pub(super) const LARGEST: &[Special] = &[row(
-    Spelling::Number(i64::MAX),
-    Meaning::NoLimit,
-    "Aiven, config-kafka.md: the default, for a limit that is never reached",
-)];
-
-/// Both policies at once. Kafka takes the list in any order and case.
-pub(super) const CLEANUP_POLICY: &[Special] = &[
-    row(
-        Spelling::Word("delete,compact"),
-        Meaning::Word("compact,delete"),
-        "Kafka, topic config cleanup.policy: a list in any order; Aiven's API takes one of them",
-    ),
-    row(
-        Spelling::Word("compact_and_delete"),
-        Meaning::Word("compact,delete"),
-        "other tools' word for both policies",
-    ),
-];
-
-/// No compression.
-pub(super) const COMPRESSION: &[Special] = &[row(
-    Spelling::Word("none"),
-    Meaning::Word("uncompressed"),
-    "Kafka: a producer's word for what topics call uncompressed",
-)];
-
-/// Features of newer services; an older one shows no such key.
-pub(super) const OFF_WHEN_ABSENT: &[Special] = &[row(
-    Spelling::Absent,
-    Meaning::Flag(false),
-    "Aiven OpenAPI: the key is optional, and its default is false",
-)];
-
-/// A subscription that is kept however idle it is.
-pub(super) const EXPIRATION: &[Special] = &[row(
-    Spelling::Word("never"),
-    Meaning::NoLimit,
-    "Pub/Sub v1 discovery, ExpirationPolicy.ttl: unset, it never expires",
-)];
 
 impl Special {
     /// The word that it is spelt as, if it is spelt as one.
@@ -313,6 +238,7 @@ mod tests {
                             assert!(followed.follows().is_none(), "{field}");
                         }
                         (Meaning::Flag(_), Shape::Bool) => {}
+                        (Meaning::Automatic, Shape::Int { .. }) => {}
                         (Meaning::NoLimit, Shape::Int { .. } | Shape::Expiration { .. }) => {}
                         other => panic!("{}: {other:?}", spec.name),
                     }

@@ -12,7 +12,8 @@ use super::left::LeftReason;
 use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Edit, Verb};
 use crate::compare::Cause;
-use crate::model::{Allowance, Kind, OnMissing, Policy, ResourceKey, Timestamp};
+use crate::model::{Allowance, OnMissing, Policy, ResourceKey, Timestamp};
+use crate::providers::Naming;
 use crate::risk::Risk;
 use crate::stored::state::AutomaticChange;
 
@@ -212,10 +213,7 @@ fn policy_objection(
         return Some(LeftReason::Variable(variable.clone()));
     }
     let whole = step.edit.is_none() || step.replaces;
-    let by_name = matches!(
-        planned.change.key.kind(),
-        Kind::KafkaTopic | Kind::PubsubTopic | Kind::PubsubSubscription
-    );
+    let by_name = planned.change.key.kind().entry().naming == Naming::StackPrefix;
     let stricter = policy.correct.min(policy.deploy);
     let (rule, allowance) = match step.cause {
         _ if plan.retired.is_some() => return Some(LeftReason::Retired),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Finding, FindingKind, PlannedChange};
 use crate::change::Verb;
-use crate::model::{FieldName, Kind, ResourceKey, Scope};
+use crate::model::{FieldName, ResourceKey};
 use crate::stored::hold::{Hold, UnreadHolds};
 
 /// Takes what is held out of the ordered changes, and says so.
@@ -61,22 +61,15 @@ fn is_tied(planned: &PlannedChange, other: &PlannedChange) -> bool {
     belongs || needs || carries(planned, other)
 }
 
-/// Whether deleting a Pub/Sub topic would leave what stands on it, and is held, dead.
-fn carries(topic: &PlannedChange, other: &PlannedChange) -> bool {
-    let key = &topic.change.key;
-    let Scope::GcpProject { project } = key.scope() else {
-        return false;
+/// Whether a deletion would leave what stands on the deleted resource, and is held, dead.
+fn carries(deletion: &PlannedChange, other: &PlannedChange) -> bool {
+    let (key, other) = (&deletion.change.key, &other.change);
+    let text_of = |name: &FieldName| {
+        let value = other.recorded.get(name)?;
+        value.as_text().map(str::to_owned)
     };
-    if key.kind() != Kind::PubsubTopic || topic.change.verb != Verb::Delete {
-        return false;
-    }
-    let named = ["topic", "dead_letter_topic"].into_iter().any(|name| {
-        let value = other.change.recorded.get(&FieldName::known(name));
-        let topic = value.and_then(|value| value.as_text());
-        topic.is_some_and(|topic| ResourceKey::pubsub_topic(project, topic) == *key)
-    });
-    other.change.key.scope() == key.scope()
-        && (named || other.change.key.binding_topic().as_ref() == Some(key))
+    let needs = || (other.key.kind().entry().needs)(&other.key, &text_of);
+    deletion.change.verb == Verb::Delete && needs().contains(key)
 }
 
 fn goes_with(other: &ResourceKey, hold: &Hold) -> String {

@@ -318,19 +318,13 @@ pub(crate) fn needs(declared: &Declared, key: &ResourceKey) -> Vec<ResourceKey> 
     let Some(resource) = declared.resources.get(key) else {
         return Vec::new();
     };
-    let crate::model::Scope::GcpProject { project } = key.scope() else {
-        return Vec::new();
+    let text_of = |name: &FieldName| {
+        let field = resource.fields.get(name)?;
+        field.value.as_text().map(str::to_owned)
     };
-    let names = ["topic", "dead_letter_topic"];
-    let topics = names.iter().filter_map(|name| {
-        let field = resource.fields.get(&FieldName::known(name))?;
-        Some(ResourceKey::pubsub_topic(project, field.value.as_text()?))
-    });
-    key.binding_topic()
-        .into_iter()
-        .chain(topics)
-        .filter(|need| declared.resources.contains_key(need))
-        .collect()
+    let mut needs = (key.kind().entry().needs)(key, &text_of);
+    needs.retain(|need| declared.resources.contains_key(need));
+    needs
 }
 
 /// Something this resource needs that could not be read.

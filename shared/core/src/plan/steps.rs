@@ -7,8 +7,6 @@ use crate::live::{Detail, Live, Reading};
 use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey, Value, field_spec};
 use crate::risk::{Effect, OtherFields, Risk, effect_of_setting};
 
-const CLEANUP_POLICY: FieldName = FieldName::known("cleanup_policy");
-
 /// A restored address would get a share of the traffic, and its node may be dead. Where the name has no
 /// other address, restoring it makes nothing worse.
 const BACK_IN_DNS: &str =
@@ -21,14 +19,13 @@ pub(super) fn whole(
     cause: Cause,
     live: Option<&Live>,
 ) -> Step {
-    let (risk, says) = match (cause, key.kind()) {
-        (Cause::Removed, _) => (Risk::Destructive, lost::by_deleting(input, key, live)),
-        (Cause::Missing | Cause::Interrupted, Kind::KafkaTopic) => {
-            (Risk::Safe, "its messages do not come back".to_owned())
-        }
-        (Cause::Missing, Kind::DnsRecordSet) if still_resolves(input, key) => {
+    let entry = key.kind().entry();
+    let (risk, says) = match cause {
+        Cause::Removed => (Risk::Destructive, lost::by_deleting(input, key, live)),
+        Cause::Missing if entry.carries_traffic && still_serves(input, key) => {
             (Risk::Disruptive, BACK_IN_DNS.to_owned())
         }
+        Cause::Missing | Cause::Interrupted => (Risk::Safe, entry.created_again.to_owned()),
         _ => (Risk::Safe, String::new()),
     };
     Step {
@@ -41,13 +38,11 @@ pub(super) fn whole(
     }
 }
 
-/// Whether the name of a record set that is gone still has addresses of the other family.
-fn still_resolves(input: PlanInput<'_>, key: &ResourceKey) -> bool {
-    let mut others = ["A", "AAAA"]
-        .into_iter()
-        .map(|kind| key.named(&format!("{}/{kind}", key.name_head())))
-        .filter(|other| other != key);
-    others.any(|other| matches!(input.live.reading(&other), Some(Reading::Present(_))))
+/// Whether others serve under the name of a resource that is gone: addresses of the other family.
+fn still_serves(input: PlanInput<'_>, key: &ResourceKey) -> bool {
+    let others = (key.kind().entry().siblings)(key);
+    let present = |other| input.live.reading(other).and_then(Reading::present);
+    others.iter().any(|other| present(other).is_some())
 }
 
 /// Changing fields; what can't be changed becomes a finding.
@@ -220,10 +215,12 @@ fn other_fields<'a>(
         let field = declared?.fields.get(name)?;
         Some(&field.value)
     };
-    let followed = field_spec(kind, field).and_then(|spec| spec.follows());
+    let spec = field_spec(kind, field);
+    let followed = spec.and_then(|spec| spec.follows());
     let followed = followed.as_ref();
+    let worse = spec.and_then(|spec| spec.worse);
     OtherFields {
-        cleanup_policy: is_live(&CLEANUP_POLICY),
+        worse: worse.and_then(|worse| is_live(&FieldName::known(worse.field))),
         followed: followed.and_then(is_live),
         followed_then: followed.and_then(|name| is_declared(name).or_else(|| is_live(name))),
     }
@@ -237,7 +234,7 @@ fn of_items(
     steps: &mut Vec<Step>,
     findings: &mut Vec<Finding>,
 ) {
-    let is_dns = difference.key.kind() == Kind::DnsRecordSet;
+    let is_dns = difference.key.kind().entry().carries_traffic;
     let replaces_address = is_dns
         && field
             .items

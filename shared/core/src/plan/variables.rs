@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::definitions::variable;
-use crate::model::{Declared, Kind, ResourceKey};
+use crate::model::{Declared, ResourceKey};
 
 /// A variable that was set at the last `up` of a person and is not set here, or the other way round.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,18 +70,9 @@ pub(super) fn of_resource<'v>(
     let named = declared.resources.get(key).map(|own| &own.config_keys);
     moved.iter().find(|variable| {
         let name = &variable.key;
-        settings_of(key.kind()).contains(&name.as_str())
+        key.kind().entry().settings.contains(&name.as_str())
             || named.is_some_and(|named| named.contains(name))
     })
-}
-
-/// The config keys that make the key of every resource of a kind, or all of them.
-fn settings_of(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::KafkaTopic => &["aiven_project", "kafka_service"],
-        Kind::PubsubTopic | Kind::PubsubSubscription | Kind::PubsubBinding => &["gcp_project"],
-        Kind::DnsRecordSet => &["cloudflare_zone_id", "nodes"],
-    }
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ fn names_of_other_stacks() {
     let key = bundle
         .resources
         .keys()
-        .find(|key| key.kind() == Kind::DnsRecordSet);
+        .find(|key| key.kind() == crate::model::Kind::DnsRecordSet);
     let entry = |record_sets: BTreeSet<ResourceKey>, retired| Entry {
         revision: "e3b0c44298fc".to_owned(),
         record_sets,

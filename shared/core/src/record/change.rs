@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::change::{Applied, Edit, Verb, edited_set};
 use crate::compare::Cause;
 use crate::model::{
-    ByField, CatchingUp, FieldName, Fields, Kind, Recorded, ResourceKey, Timestamp, Value,
+    ByField, CatchingUp, FieldName, Fields, Recorded, ResourceKey, Timestamp, Value, field_specs,
 };
 use crate::plan::Approved;
 use crate::stored::state::{AutomaticChange, Intent, State};
@@ -113,14 +113,17 @@ fn fields_after(approved: &Approved) -> Fields {
             let mut fields: Fields = change.edits.iter().map(after).collect();
             // A correction of `proxied` sends the ttl too, which nothing compares meanwhile
             // (semantics 2.2); a set that is proxied has no ttl of its own to wait for.
-            let (proxied, ttl) = (FieldName::known("proxied"), FieldName::known("ttl"));
-            let is_dns = change.key.kind() == Kind::DnsRecordSet;
-            let is_proxied = change.declared.get(&proxied) == Some(&Value::Bool(true));
-            if let Some(value) = change.declared.get(&ttl)
-                && is_dns
-                && (is_proxied || fields.contains_key(&proxied))
-            {
-                fields.insert(ttl, value.clone());
+            for spec in field_specs(change.key.kind()) {
+                let Some(flag) = spec.unused_while.map(FieldName::known) else {
+                    continue;
+                };
+                let name = FieldName::known(spec.name);
+                let is_unused = change.declared.get(&flag) == Some(&Value::Bool(true));
+                if let Some(value) = change.declared.get(&name)
+                    && (is_unused || fields.contains_key(&flag))
+                {
+                    fields.insert(name, value.clone());
+                }
             }
             fields
         }
@@ -157,7 +160,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         return;
     }
     let mut intent = begun.unwrap_or_else(|| intent(approved, false, now, now));
-    let (open, until) = (intent.earlier.take(), now.plus_ms(applied.settle_ms));
+    let (open, until) = (intent.earlier.take(), now.plus_ms(applied.catching_up_ms));
     keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open
         .as_deref()

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::bundle::is_revision;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
-use crate::model::{Kind, ResourceKey, StackName};
+use crate::model::{ResourceKey, StackName};
+use crate::providers::Naming;
 
 /// The most bytes of an index: 500 stacks with 100 record sets of 150 bytes each.
 pub const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -137,9 +138,11 @@ fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
     }
     let key = |text: &String| {
         let key = ResourceKey::parse(text).map_err(invalid_value)?;
-        match key.kind() {
-            Kind::DnsRecordSet => Ok(key),
-            _ => Err(invalid_value(format!("`{text}` as a record set"))),
+        match key.kind().entry().naming {
+            Naming::SharedByName => Ok(key),
+            Naming::StackPrefix | Naming::OfParent => {
+                Err(invalid_value(format!("`{text}` as a record set")))
+            }
         }
     };
     Ok(Entry {

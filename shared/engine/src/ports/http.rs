@@ -1,6 +1,7 @@
 //! HTTP in two sealed kinds: a request that reads and a request that writes.
 
 use bytes::Bytes;
+pub use kedge_core::providers::ProviderName;
 use kedge_core::stored::OBJECT_BYTES_MAX;
 use thiserror::Error;
 
@@ -10,32 +11,6 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 // A bucket answers with whole objects: each that is written can be read.
 const _: () = assert!(OBJECT_BYTES_MAX <= ANSWER_BYTES_MAX);
-
-/// Who is asked, for statistics and limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProviderName {
-    /// Aiven.
-    Aiven,
-    /// Google Pub/Sub.
-    Pubsub,
-    /// Cloudflare.
-    Cloudflare,
-}
-
-impl ProviderName {
-    /// All, in the order of reports.
-    pub const ALL: [Self; 3] = [Self::Aiven, Self::Pubsub, Self::Cloudflare];
-
-    /// The word in statistics and logs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aiven => "aiven",
-            Self::Pubsub => "pubsub",
-            Self::Cloudflare => "cloudflare",
-        }
-    }
-}
 
 /// A request that changes nothing. Only a provider's `requests.rs` makes one; the HTTP verb does
 /// not tell (Aiven's bulk read is a POST).

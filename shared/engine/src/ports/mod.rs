@@ -57,8 +57,8 @@ pub trait Signer {
     async fn sign_rs256(&self, key_pem: &SecretText, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
-/// Credentials by the names the ecosystem uses: `AIVEN_TOKEN`, `GOOGLE_CREDENTIALS` (the JSON of a
-/// service-account key, already loaded where a path was given), `CLOUDFLARE_API_TOKEN`.
+/// Credentials by the names in the providers' entries ([`kedge_core::providers`]). Where a variable may
+/// hold the path of a file, the file's text is loaded already.
 pub trait Secrets {
     /// The secret of that name, if there is one.
     fn secret(&self, name: &str) -> Option<SecretText>;

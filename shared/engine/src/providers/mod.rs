@@ -13,7 +13,7 @@ mod words;
 
 use kedge_core::change::{Applied, Change, ChangeError};
 use kedge_core::live::{ScopeReading, Wanted};
-use kedge_core::model::{Kind, Scope};
+use kedge_core::model::Scope;
 
 use crate::estimate::Reads;
 use crate::ports::{ReadPorts, WritePorts};
@@ -66,24 +66,5 @@ pub(crate) fn requests_of_change(change: &Change) -> u64 {
         Scope::KafkaService { .. } => aiven_kafka::REQUESTS_OF_CHANGE,
         Scope::GcpProject { .. } => gcp_pubsub::requests_of_change(change),
         Scope::DnsZone { .. } => cloudflare_dns::REQUESTS_OF_CHANGE,
-    }
-}
-
-/// The kinds of a scope.
-pub(crate) fn kinds(scope: &Scope) -> &'static [Kind] {
-    match scope {
-        Scope::KafkaService { .. } => &[Kind::KafkaTopic],
-        Scope::GcpProject { .. } => &gcp_pubsub::KINDS,
-        Scope::DnsZone { .. } => &[Kind::DnsRecordSet],
-    }
-}
-
-/// How long the provider of a scope may show what was there before a change, in milliseconds
-/// (semantics 3.6).
-pub(crate) fn settle_ms(scope: &Scope) -> i64 {
-    match scope {
-        Scope::KafkaService { .. } => aiven_kafka::SETTLE_MS,
-        Scope::GcpProject { .. } => gcp_pubsub::SETTLE_MS,
-        Scope::DnsZone { .. } => cloudflare_dns::SETTLE_MS,
     }
 }

@@ -14,7 +14,7 @@ fn assert_agrees(ports: &SimPorts, name: &str, declared: &Fields) {
 fn what_is_created_is_what_is_read() {
     let ports = world();
     let applied = write(&ports, &change(Verb::Create, "prod-a", declared())).unwrap();
-    assert_eq!(applied.settle_ms, 300_000);
+    assert_eq!(applied.catching_up_ms, 300_000);
     assert_eq!(ports.counts(ProviderName::Aiven), (0, 1));
     assert_agrees(&ports, "prod-a", &declared());
 }

@@ -106,7 +106,7 @@ fn each_verb_is_one_request_and_the_next_read_shows_it() {
     for case in cases() {
         let (ports, change) = case.begin();
         let applied = apply(&ports, &change).unwrap();
-        assert_eq!(applied.settle_ms, 60_000, "{}", case.name);
+        assert_eq!(applied.catching_up_ms, 60_000, "{}", case.name);
         assert_eq!(counts(&ports), (0, 1), "{}", case.name);
         assert_eq!(Case::live(&ports), case.after, "{}", case.name);
     }

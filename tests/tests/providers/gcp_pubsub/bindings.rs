@@ -40,7 +40,7 @@ fn members_come_and_go_one_by_one() {
     // Held already: nothing is written.
     assert_eq!(
         apply(&ports, &give("prod-gmail", ANA)),
-        Ok(Applied { settle_ms: 0 })
+        Ok(Applied { catching_up_ms: 0 })
     );
     assert_eq!(counts(&ports), (1, 0));
     let swap = update(

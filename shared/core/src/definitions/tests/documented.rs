@@ -1,4 +1,4 @@
-//! What `docs/definitions.md` says of fields is what the table in `model::fields` says.
+//! What `docs/definitions.md` says of fields is what the tables of the providers' entries say.
 
 use std::fs;
 
@@ -103,6 +103,7 @@ fn special_values(kind: Kind) -> Option<String> {
             Meaning::As(field) => format!("as `{field}`"),
             Meaning::Word(word) => format!("`{word}`"),
             Meaning::Flag(flag) => format!("`{flag}`"),
+            Meaning::Automatic => "automatic".to_owned(),
         };
         table += &format!(
             "| `{}` | {value} | {means} | {} |\n",

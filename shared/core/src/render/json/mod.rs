@@ -216,7 +216,7 @@ fn named(key: &ResourceKey) -> Map<String, Json> {
     let pairs = [
         ("key", outside(&key.to_string())),
         ("kind", key.kind().as_str().to_owned()),
-        ("provider", key.scope().provider().to_owned()),
+        ("provider", key.scope().provider().as_str().to_owned()),
         ("name", outside(key.name())),
     ];
     pairs

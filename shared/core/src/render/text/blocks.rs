@@ -401,7 +401,7 @@ fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
         ]);
     }
     Block {
-        class: Some(Class::Provider(key.scope().provider())),
+        class: Some(Class::Provider(key.scope().provider().as_str())),
         names: vec![(key.kind(), outside(key.name()))],
         lines,
         ..Block::of(Label::Unknown, String::new(), Vec::new())

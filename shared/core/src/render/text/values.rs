@@ -62,10 +62,10 @@ fn meaning(kind: Kind, field: &FieldName, value: &Value) -> Option<String> {
     let special = match (spec.meaning(value), number) {
         (Some(Meaning::NoLimit), _) => Some("no limit".to_owned()),
         (Some(Meaning::As(other)), _) => Some(format!("as {other}")),
+        (Some(Meaning::Automatic), _) => Some("automatic".to_owned()),
         (_, 0) => return None,
         _ if unit == Unit::Plain => return None,
         (_, i64::MAX) => Some("the largest number".to_owned()),
-        (_, 1) if kind == Kind::DnsRecordSet => Some("automatic".to_owned()),
         _ => None,
     };
     Some(special.unwrap_or_else(|| match unit {

@@ -15,20 +15,19 @@ use futures_util::stream::{self, StreamExt};
 use http::Response;
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure, ScopeReading, Wanted};
-use kedge_core::model::Kind;
+use kedge_core::providers::Provider;
 
 use self::error::{NotFound, SERVICE_PERMISSION, TOPIC_PERMISSION};
 use self::requests::{AivenRequests, RequestError, TOKEN_VARIABLE};
 use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
 use crate::estimate::{Reads, count};
-use crate::ports::{ReadPorts, ReadRequest, Secrets, WritePorts};
+use crate::ports::{ProviderName, ReadPorts, ReadRequest, Secrets, WritePorts};
 use crate::session::Context;
 use crate::transport::{send_read, send_write};
 
-/// How long the list and the bulk read may show what was before a write (semantics 3.6): Aiven's
-/// own tests allow 20 × 5 s after a create and 3 min after a delete (terraform-provider-aiven).
-pub(super) const SETTLE_MS: i64 = 5 * 60 * 1000;
+/// What is known of Aiven.
+const AIVEN: &Provider = ProviderName::Aiven.entry();
 
 /// A change is one request.
 pub(super) const REQUESTS_OF_CHANGE: u64 = 1;
@@ -48,7 +47,7 @@ pub(super) async fn read_live<P: ReadPorts>(
     service: &str,
     wanted: &Wanted,
 ) -> ScopeReading {
-    let failed = |failure| ScopeReading::failed(&[Kind::KafkaTopic], &failure);
+    let failed = |failure| ScopeReading::failed(AIVEN.kinds, &failure);
     let requests = match requests(cx, project, service) {
         Ok(requests) => requests,
         Err(error) => return failed(error::unsent(&error)),
@@ -96,7 +95,7 @@ pub(super) async fn carry_out<P: WritePorts>(
     .await;
     error::outcome(change.verb, change.begun_before, answered)?;
     Ok(Applied {
-        settle_ms: SETTLE_MS,
+        catching_up_ms: AIVEN.catching_up_ms,
     })
 }
 
@@ -107,7 +106,7 @@ fn requests<P: Secrets>(
 ) -> Result<AivenRequests, RequestError> {
     let token = cx.ports.secret(TOKEN_VARIABLE);
     AivenRequests::new(
-        &cx.session.endpoints.aiven,
+        cx.session.endpoints.base(ProviderName::Aiven),
         token.as_ref(),
         project,
         service,

@@ -11,7 +11,7 @@ use crate::ports::{ProviderName, ReadRequest, WriteRequest};
 use crate::providers::path::{NameError, segment};
 
 /// Where the token is, by the name Aiven's own clients use (go-client-codegen: client.go).
-pub(super) const TOKEN_VARIABLE: &str = "AIVEN_TOKEN";
+pub(super) const TOKEN_VARIABLE: &str = super::AIVEN.credential.variable;
 
 /// A request that can't be built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt};
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use kedge_core::live::{FailureCode, Proof, ReadFailure, ScopeReading, Wanted};
-use kedge_core::model::{Kind, ResourceKey, SecretText};
+use kedge_core::model::{ResourceKey, SecretText};
+use kedge_core::providers::Provider;
 
 use self::batch::{Batch, Made};
 use self::error::{Refusal, Unsendable, failure};
@@ -25,15 +26,14 @@ use self::requests::{PER_PAGE, TOKEN_NAME, Zone};
 use self::wire::Page;
 use self::zone::{Names, ZoneRead};
 use crate::estimate::Reads;
-use crate::ports::{HttpError, ReadPorts, Secrets, WritePorts};
+use crate::ports::{HttpError, ProviderName, ReadPorts, Secrets, WritePorts};
 use crate::session::Context;
 use crate::transport::{
     CallError, WriteAnswer, WriteFailure, send_read, send_write, without_credentials,
 };
 
-/// How long a list may still show what was before our write. The API reads its own database; a
-/// minute covers caches between.
-pub(super) const SETTLE_MS: i64 = 60_000;
+/// What is known of Cloudflare.
+const CLOUDFLARE: &Provider = ProviderName::Cloudflare.entry();
 
 /// The most pages of one zone: a million records, far above any plan's quota. More is a server
 /// that lies about its count.
@@ -66,7 +66,7 @@ pub(super) async fn read_live<P: ReadPorts>(
     }
     let Records { sets, names } = match read_records(cx, zone_id).await {
         Ok(records) => records,
-        Err(failure) => return ScopeReading::failed(&[Kind::DnsRecordSet], &failure),
+        Err(failure) => return ScopeReading::failed(CLOUDFLARE.kinds, &failure),
     };
     let mut reading = ScopeReading::default();
     for key in wanted.keys.iter().filter(|key| !sets.contains_key(*key)) {
@@ -131,7 +131,7 @@ async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> ZoneRead 
     let read = async {
         let token = token(cx).map_err(Unsendable::read_failure)?;
         let zone = Zone {
-            base: &cx.session.endpoints.cloudflare,
+            base: cx.session.endpoints.base(ProviderName::Cloudflare),
             id: zone_id,
             token: &token,
         };
@@ -174,7 +174,7 @@ async fn read_records<P: ReadPorts>(
 ) -> Result<Records, ReadFailure> {
     let token = token(cx).map_err(Unsendable::read_failure)?;
     let zone = Zone {
-        base: &cx.session.endpoints.cloudflare,
+        base: cx.session.endpoints.base(ProviderName::Cloudflare),
         id: zone_id,
         token: &token,
     };
@@ -287,7 +287,7 @@ async fn make<P: WritePorts>(
     }
     send_batch(cx, zone_id, change, batch).await?;
     Ok(Applied {
-        settle_ms: SETTLE_MS,
+        catching_up_ms: CLOUDFLARE.catching_up_ms,
     })
 }
 
@@ -301,7 +301,7 @@ async fn send_batch<P: WritePorts>(
     let unsendable = |error: Unsendable| Refusal::Error(error.change_error());
     let token = token(cx).map_err(unsendable)?;
     let zone = Zone {
-        base: &cx.session.endpoints.cloudflare,
+        base: cx.session.endpoints.base(ProviderName::Cloudflare),
         id: zone_id,
         token: &token,
     };

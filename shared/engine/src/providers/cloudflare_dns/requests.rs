@@ -15,7 +15,7 @@ use crate::providers::path::segment;
 pub(super) const PER_PAGE: usize = 5_000;
 
 /// The variable that holds the token.
-pub(super) const TOKEN_NAME: &str = "CLOUDFLARE_API_TOKEN";
+pub(super) const TOKEN_NAME: &str = super::CLOUDFLARE.credential.variable;
 
 /// What every request to one zone needs.
 #[derive(Debug, Clone, Copy)]

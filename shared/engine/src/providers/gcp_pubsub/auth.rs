@@ -7,12 +7,12 @@ use kedge_core::live::{FailureCode, ReadFailure};
 use kedge_core::model::{SecretText, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ports::ReadPorts;
+use crate::ports::{ProviderName, ReadPorts};
 use crate::session::Context;
 use crate::tokens::GOOGLE_TOKEN_LIFETIME_S;
 
 /// The secret that holds the text of the key file.
-const SECRET: &str = "GOOGLE_CREDENTIALS";
+const SECRET: &str = super::PUBSUB.credential.variable;
 /// The audience of Pub/Sub (AIP-4111). With an audience there must be no scope.
 const AUDIENCE: &str = "https://pubsub.googleapis.com/";
 /// An `iat` in the future is refused, so it lies this much in the past
@@ -42,7 +42,7 @@ impl Token {
 
 /// The token of the credential that is set now, made if none is kept of it.
 pub(super) async fn token<P: ReadPorts>(cx: Context<'_, P>) -> Result<Token, ReadFailure> {
-    if !cx.session.endpoints.pubsub_authenticated {
+    if !cx.session.endpoints.is_authenticated(ProviderName::Pubsub) {
         return Ok(Token::NotWanted);
     }
     let credential = credential(cx)?;

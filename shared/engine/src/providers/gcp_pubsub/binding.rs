@@ -7,7 +7,7 @@ use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use super::call::Caller;
 use super::encode::{self, Members};
 use super::error::{self, Op};
-use super::{SETTLE_MS, auth, wire};
+use super::{PUBSUB, auth, wire};
 use crate::ports::WritePorts;
 
 /// Writes in all. Each lost race means that somebody else's write went through.
@@ -75,7 +75,11 @@ pub(super) async fn carry_out<P: WritePorts>(
 /// Nothing is waited for when nothing was written.
 fn applied(writes: u32) -> Applied {
     Applied {
-        settle_ms: if writes == 0 { 0 } else { SETTLE_MS },
+        catching_up_ms: if writes == 0 {
+            0
+        } else {
+            PUBSUB.catching_up_ms
+        },
     }
 }
 

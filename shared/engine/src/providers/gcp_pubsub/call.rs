@@ -9,7 +9,7 @@ use kedge_core::live::{FailureCode, ReadFailure};
 use super::auth::{self, Token};
 use super::error::{self, Op};
 use super::requests::{Built, PubSubRequests, RequestError};
-use crate::ports::{ReadPorts, ReadRequest, WritePorts, WriteRequest};
+use crate::ports::{ProviderName, ReadPorts, ReadRequest, WritePorts, WriteRequest};
 use crate::session::Context;
 use crate::transport::{self, Retry, WriteAnswer};
 
@@ -70,7 +70,7 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
 
     fn requests<'t>(&'t self, token: &'t Token) -> PubSubRequests<'t> {
         PubSubRequests {
-            base: &self.cx.session.endpoints.pubsub,
+            base: self.cx.session.endpoints.base(ProviderName::Pubsub),
             project: self.project,
             token: token.text(),
         }

@@ -19,18 +19,15 @@ use futures_util::future;
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use kedge_core::live::{ScopeReading, Wanted};
 use kedge_core::model::{Kind, ResourceKey};
+use kedge_core::providers::Provider;
 
 use self::call::Caller;
-pub(super) use self::read::KINDS;
 use crate::estimate::{Reads, count};
-use crate::ports::{ReadPorts, WritePorts};
+use crate::ports::{ProviderName, ReadPorts, WritePorts};
 use crate::session::Context;
 
-/// How long a live value may still be the old one after a write, in milliseconds. Get and list are
-/// strongly consistent with what was written, but admin calls may take tens of seconds under
-/// stress (Google's Pub/Sub reliability guide, part 3), so a write whose answer was slow can become
-/// visible a little later.
-pub(super) const SETTLE_MS: i64 = 60_000;
+/// What is known of Pub/Sub.
+const PUBSUB: &Provider = ProviderName::Pubsub.entry();
 
 /// Two lists, and the policy of each topic with a wanted role.
 pub(super) fn reads(wanted: &Wanted) -> Reads {
@@ -64,7 +61,7 @@ pub(super) async fn read_live<P: ReadPorts>(
     let caller = Caller::new(cx, project);
     let token = match auth::token(cx).await {
         Ok(token) => token,
-        Err(failure) => return ScopeReading::failed(&read::KINDS, &failure),
+        Err(failure) => return ScopeReading::failed(PUBSUB.kinds, &failure),
     };
     let (topics, subscriptions) = future::join(
         read::topics(caller, &token),
@@ -89,7 +86,7 @@ pub(super) async fn carry_out<P: WritePorts>(
         Kind::PubsubTopic => write::topic(caller, change).await,
         Kind::PubsubSubscription => write::subscription(caller, change).await,
         Kind::PubsubBinding => binding::carry_out(caller, change).await,
-        Kind::KafkaTopic | Kind::DnsRecordSet => Err(ChangeError::Failed {
+        _ => Err(ChangeError::Failed {
             reason: "Pub/Sub has no such resource".to_owned(),
         }),
     }

@@ -16,13 +16,6 @@ use super::requests::{Built, PubSubRequests};
 use super::wire;
 use crate::ports::{ReadPorts, ReadRequest};
 
-/// The kinds of this provider.
-pub(in crate::providers) const KINDS: [Kind; 3] = [
-    Kind::PubsubTopic,
-    Kind::PubsubBinding,
-    Kind::PubsubSubscription,
-];
-
 /// The most pages of a list: ten times the 10,000 resources that a project may have.
 const PAGES_MAX: usize = 100;
 

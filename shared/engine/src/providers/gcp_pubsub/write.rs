@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::call::Caller;
 use super::error::{self, Op};
 use super::requests::{Built, PubSubRequests};
-use super::{SETTLE_MS, auth, encode, wire};
+use super::{PUBSUB, auth, encode, wire};
 use crate::ports::{ReadRequest, WritePorts, WriteRequest};
 
 /// What a change came to.
@@ -104,7 +104,7 @@ fn half_replaced(error: ChangeError) -> ChangeError {
 
 fn applied() -> Applied {
     Applied {
-        settle_ms: SETTLE_MS,
+        catching_up_ms: PUBSUB.catching_up_ms,
     }
 }
 
