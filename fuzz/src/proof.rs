@@ -2,9 +2,26 @@
 //! engine's: on untyped JSON, and with every doubt counting against it.
 
 use kedge_core::model::{Kind, ResourceKey};
+use kedge_engine::ports::{ProviderName, ReadRequest};
 use serde_json::Value;
 
 use crate::wire::Served;
+
+/// The kind of a request, as the corpus calls it.
+pub(crate) fn kind_of_request(request: &ReadRequest) -> &'static str {
+    let inner = request.request();
+    let path = inner.uri().path();
+    match request.provider() {
+        ProviderName::Aiven if inner.method() == http::Method::POST => "bulk",
+        ProviderName::Aiven if path.ends_with("/topic") => "list",
+        ProviderName::Aiven if path.contains("/topic/") => "topic",
+        ProviderName::Aiven => "service",
+        ProviderName::Pubsub if path.ends_with("/topics") => "topics",
+        ProviderName::Pubsub if path.ends_with("/subscriptions") => "subscriptions",
+        ProviderName::Pubsub => "policy",
+        ProviderName::Cloudflare => "page",
+    }
+}
 
 pub(crate) fn is_gone(key: &ResourceKey, served: &[Served]) -> bool {
     match key.kind() {

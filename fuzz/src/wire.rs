@@ -123,26 +123,10 @@ impl Ports {
     }
 }
 
-/// The kind of a request, as the corpus calls it.
-fn kind_of_request(request: &ReadRequest) -> &'static str {
-    let inner = request.request();
-    let path = inner.uri().path();
-    match request.provider() {
-        ProviderName::Aiven if inner.method() == http::Method::POST => "bulk",
-        ProviderName::Aiven if path.ends_with("/topic") => "list",
-        ProviderName::Aiven if path.contains("/topic/") => "topic",
-        ProviderName::Aiven => "service",
-        ProviderName::Pubsub if path.ends_with("/topics") => "topics",
-        ProviderName::Pubsub if path.ends_with("/subscriptions") => "subscriptions",
-        ProviderName::Pubsub => "policy",
-        ProviderName::Cloudflare => "page",
-    }
-}
-
 impl HttpRead for Ports {
     async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
         self.executor.sleep(1).await;
-        let (inner, kind) = (request.request(), kind_of_request(request));
+        let (inner, kind) = (request.request(), proof::kind_of_request(request));
         let path = inner.uri().path().to_owned();
         if !is_known_read(request.provider(), inner.method(), &path) {
             self.wrong.set(Some(format!("{path} is no known read")));

@@ -27,6 +27,21 @@ impl Risk {
     }
 }
 
+impl Risk {
+    /// The risk that a rule names, and its note.
+    #[must_use]
+    pub fn of_rule(rule: RiskRule) -> (Self, &'static str) {
+        match rule {
+            RiskRule::Safe => (Self::Safe, ""),
+            RiskRule::SafeBut(note) => (Self::Safe, note),
+            RiskRule::Disruptive(note) => (Self::Disruptive, note),
+            RiskRule::Destructive(note) | RiskRule::Replace(note) | RiskRule::Impossible(note) => {
+                (Self::Destructive, note)
+            }
+        }
+    }
+}
+
 /// What setting a field would mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -35,19 +50,19 @@ pub enum Effect {
         /// How bad it can be.
         risk: Risk,
         /// What to know about it; empty if nothing.
-        says: &'static str,
+        note: &'static str,
         /// Whether it can't be undone, since the provider never does the opposite.
         one_way: bool,
     },
     /// The resource must be deleted and made again.
     Replace {
         /// Why, and what is lost.
-        says: &'static str,
+        note: &'static str,
     },
     /// The provider can't.
     Impossible {
         /// Why.
-        says: &'static str,
+        note: &'static str,
     },
 }
 
@@ -71,9 +86,9 @@ pub fn effect_of_setting(
     to: &Value,
     others: OtherFields<'_>,
 ) -> Effect {
-    let in_place = |risk, says| Effect::InPlace {
+    let in_place = |risk, note| Effect::InPlace {
         risk,
-        says,
+        note,
         one_way: false,
     };
     let Some(spec) = field_spec(kind, field) else {
@@ -87,21 +102,21 @@ pub fn effect_of_setting(
     };
     let text = others.worse.and_then(Value::as_text).unwrap_or_default();
     let worse = spec.worse.filter(|worse| text.contains(worse.contains));
-    let (risk, says) = match rule {
+    let (risk, note) = match rule {
         RiskRule::Safe => return in_place(Risk::Safe, ""),
-        RiskRule::SafeBut(says) => return in_place(Risk::Safe, says),
-        RiskRule::Disruptive(says) => match worse {
+        RiskRule::SafeBut(note) => return in_place(Risk::Safe, note),
+        RiskRule::Disruptive(note) => match worse {
             Some(worse) => (Risk::Destructive, worse.why),
-            None => (Risk::Disruptive, says),
+            None => (Risk::Disruptive, note),
         },
-        RiskRule::Destructive(says) => (Risk::Destructive, says),
-        RiskRule::Impossible(says) => return Effect::Impossible { says },
-        RiskRule::Replace(says) => return Effect::Replace { says },
+        RiskRule::Destructive(note) => (Risk::Destructive, note),
+        RiskRule::Impossible(note) => return Effect::Impossible { note },
+        RiskRule::Replace(note) => return Effect::Replace { note },
     };
     // What is in place and not impossible was raised, where the opposite is impossible.
     Effect::InPlace {
         risk,
-        says,
+        note,
         one_way: spec.is_one_way(),
     }
 }

@@ -3,41 +3,17 @@
 
 use kedge_core::change::Verb;
 use kedge_core::live::FailureCode;
-use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::report::{ChangeResult, Changed, StackVerdict};
 use kedge_engine::ports::ProviderName;
 use kedge_tests::stack::{Stack, person};
 use serde_json::Value;
 
-use super::rules::{Made, Read, Rule, Write, permission, read, rules};
+use super::rules::{Made, Read, Rule, Write, is_part_of, permission, read, rules};
 use super::worlds::{SCENARIOS, Scenario, comparable};
 use super::{Request, report, requests, same, up};
 
 /// Runs without faults in which everything must come to rest.
 const RUNS_MAX: usize = 2;
-
-/// Whether a request is part of the change of this resource.
-fn is_part_of(request: &Request, key: &ResourceKey) -> bool {
-    if key.scope().provider().as_str() != request.provider.as_str() {
-        return false;
-    }
-    let path = request
-        .target
-        .split_once('?')
-        .map_or(request.target.as_str(), |(path, _)| path);
-    let of_topic = path.contains("/topics/");
-    match key.kind() {
-        Kind::DnsRecordSet => true,
-        Kind::KafkaTopic if !request.body.is_empty() => {
-            let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-            body["topic_name"] == key.name()
-        }
-        Kind::KafkaTopic => path.ends_with(&format!("/topic/{}", key.name())),
-        Kind::PubsubTopic => of_topic && path.ends_with(&format!("/{}", key.name())),
-        Kind::PubsubBinding => path.contains("IamPolicy"),
-        Kind::PubsubSubscription => !of_topic && path.ends_with(&format!("/{}", key.name())),
-    }
-}
 
 /// Whether the provider looks up what became of this write: the batch and the policy.
 fn is_looked_up(request: &Request) -> bool {

@@ -5,12 +5,15 @@ use kedge_core::live::FailureCode::{
     self, Forbidden, InTransition, Network, NotRunning, ProviderError, RateLimited, ScopeNotFound,
     StrangeAnswer, Unauthenticated,
 };
+use kedge_core::model::{Kind, ResourceKey};
 use kedge_engine::ports::ProviderName;
 use kedge_engine::ports::ProviderName::{Aiven, Cloudflare, Pubsub};
 use kedge_sandbox::Effect;
+use serde_json::Value;
 
 use self::Made::{No, Yes};
 use self::Write::{Blocked, Done, Failed, Open};
+use super::Request;
 
 /// Whether a fault lets the write happen before it spoils the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,5 +342,28 @@ pub(super) fn permission(provider: ProviderName, method: &str, target: &str) -> 
         (Pubsub, "PATCH") => "pubsub.subscriptions.update",
         (Pubsub, _) if topic => "pubsub.topics.delete",
         (Pubsub, _) => "pubsub.subscriptions.delete",
+    }
+}
+
+/// Whether a request is part of the change of this resource.
+pub(super) fn is_part_of(request: &Request, key: &ResourceKey) -> bool {
+    if key.scope().provider().as_str() != request.provider.as_str() {
+        return false;
+    }
+    let path = request
+        .target
+        .split_once('?')
+        .map_or(request.target.as_str(), |(path, _)| path);
+    let of_topic = path.contains("/topics/");
+    match key.kind() {
+        Kind::DnsRecordSet => true,
+        Kind::KafkaTopic if !request.body.is_empty() => {
+            let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+            body["topic_name"] == key.name()
+        }
+        Kind::KafkaTopic => path.ends_with(&format!("/topic/{}", key.name())),
+        Kind::PubsubTopic => of_topic && path.ends_with(&format!("/{}", key.name())),
+        Kind::PubsubBinding => path.contains("IamPolicy"),
+        Kind::PubsubSubscription => !of_topic && path.ends_with(&format!("/{}", key.name())),
     }
 }

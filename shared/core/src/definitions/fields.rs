@@ -1,4 +1,4 @@
-//! The fields of a resource, read by the one table in `model::fields`.
+//! The fields of a resource, read by the tables in `crate::providers`.
 
 use std::collections::BTreeSet;
 

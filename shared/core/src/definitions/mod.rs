@@ -2,7 +2,7 @@
 //!
 //! `yaml` makes a loose tree with positions and is the only file that knows the YAML library. The
 //! readers (`project`, `stack`, `kafka`, `pubsub`, `nodes`) walk the trees and report every problem
-//! with its place; `fields` reads what a resource may say from the table in `model::fields`, and
+//! with its place; `fields` reads what a resource may have from the tables in `crate::providers`, and
 //! `schema` makes the JSON Schemas for editors from the same table. What is said of a map or list
 //! that is none is in `entries`, of an unknown key in `misplaced`, of what is not YAML in `syntax`
 //! (by the text) and `yaml::words` (by the parser's error).

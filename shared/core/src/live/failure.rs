@@ -20,7 +20,7 @@ pub enum FailureCode {
     Unauthenticated,
     /// The credentials may not do this (403).
     Forbidden,
-    /// The project, service or zone is not there (404): says nothing of what is in it.
+    /// The project, service or zone is not there (404), which proves nothing about what is in it.
     ScopeNotFound,
     /// The service is not running, so its lists mean nothing.
     NotRunning,
@@ -30,15 +30,15 @@ pub enum FailureCode {
     ProviderError,
     /// No answer in time, or none at all.
     Network,
-    /// An answer that can't be understood: cut, HTML, other types.
+    /// An answer that can't be understood: it is cut, is HTML, or has other types.
     StrangeAnswer,
     /// An answer that contradicts itself or another: a short page.
     Inconsistent,
-    /// It is listed, and no read of it shows it. What was made a moment ago may be so.
+    /// It is listed, and no read of it shows it. That can happen just after it was created.
     ListedOnly,
-    /// Too much gone at once to believe it (semantics 3.2).
+    /// Too many resources missing at once (semantics 3.2).
     MassAbsence,
-    /// State moved under each look, since somebody is changing the stack (semantics 3.4).
+    /// State changed during each reading, since somebody is changing the stack (semantics 3.4).
     BeingChanged,
     /// The provider says that the resource is being created or changed right now.
     InTransition,

@@ -24,8 +24,8 @@ pub struct Live {
     pub fields: Fields,
     /// What a write needs besides: ids and marks. Never stored, never compared.
     pub detail: Detail,
-    /// Why it does not do its work, by what the provider says of it and no field covers: sentences
-    /// without a final stop. It is there and differs from what was meant, so it is drift.
+    /// Why it does not work, by states that the provider shows and no field covers: sentences without a
+    /// final stop. It is there and not as it was meant, so it is drift.
     pub unhealthy: Vec<String>,
     /// The members of a binding that hold its role under a condition, each with the condition in
     /// words. They are not among the binding's members: a condition narrows what they may do.

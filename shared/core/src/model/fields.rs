@@ -93,6 +93,30 @@ pub enum RiskRule {
     Replace(&'static str),
 }
 
+/// What it risks to add or remove one item of a set (semantics 2.2, 2.4, 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemRules {
+    /// An edit adds an item and removes another one.
+    pub swapped_in: RiskRule,
+    /// An item that somebody removed is restored.
+    pub restored: RiskRule,
+    /// A recorded item that the definitions no longer name is removed.
+    pub removed: RiskRule,
+    /// An item that was never recorded is removed.
+    pub foreign_removed: RiskRule,
+    /// Whether such an item is removed only where the definitions say `exclusive: true`.
+    pub foreign_only_if_exclusive: bool,
+}
+
+/// The rules of a set for which its table names no others.
+const PLAIN_ITEMS: ItemRules = ItemRules {
+    swapped_in: RiskRule::Safe,
+    restored: RiskRule::Safe,
+    removed: RiskRule::Destructive("it is removed"),
+    foreign_removed: RiskRule::Destructive("it is removed"),
+    foreign_only_if_exclusive: false,
+};
+
 /// What a new resource has in a field of which the definitions say nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
@@ -142,6 +166,8 @@ pub struct FieldSpec {
     pub worse: Option<WorseWith>,
     /// A flag of the same resource; while it is on, this field is the provider's and is not compared.
     pub unused_while: Option<&'static str>,
+    /// What it risks to add or remove an item, if it is a set.
+    pub items: ItemRules,
     /// The name of the list in the definitions, if it is another one.
     pub written_as: Option<&'static str>,
     /// Whether a part of its text may be a secret: it is stored as a hash and shown as hidden.
@@ -171,6 +197,7 @@ pub(crate) const fn field(
         },
         worse: None,
         unused_while: None,
+        items: PLAIN_ITEMS,
         written_as: None,
         hides_secrets: false,
         doc,
@@ -215,6 +242,11 @@ impl FieldSpec {
 
     pub(crate) const fn unused_while(mut self, flag: &'static str) -> Self {
         self.unused_while = Some(flag);
+        self
+    }
+
+    pub(crate) const fn items(mut self, rules: ItemRules) -> Self {
+        self.items = rules;
         self
     }
 

@@ -24,8 +24,8 @@ pub use declared::{Declared, DeclaredField, DeclaredResource, IgnoreRule, Origin
 pub use field_name::FieldName;
 pub(crate) use fields::{ANY, at_least, field};
 pub use fields::{
-    DefaultValue, FieldSpec, RiskRule, Shape, Unit, WorseWith, default_value, field_spec,
-    field_specs,
+    DefaultValue, FieldSpec, ItemRules, RiskRule, Shape, Unit, WorseWith, default_value,
+    field_spec, field_specs,
 };
 pub use mark::{mark_of, marked_stack};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};

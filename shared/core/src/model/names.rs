@@ -1,4 +1,4 @@
-//! Names: stacks, scopes, kinds and resource keys.
+//! Names: stacks, scopes, kinds and resource keys. What is known of a kind is in [`crate::providers`].
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

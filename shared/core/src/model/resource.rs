@@ -1,4 +1,4 @@
-//! What is recorded of one resource.
+//! What is recorded of one resource, and how long the provider may still be catching up with a write.
 
 use std::collections::BTreeSet;
 

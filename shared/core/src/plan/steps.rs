@@ -4,13 +4,10 @@ use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;
 use crate::compare::{Cause, Difference, FieldDifference, ItemDifference};
 use crate::live::{Detail, Live, Reading};
-use crate::model::{DeclaredResource, FieldName, Kind, Recorded, ResourceKey, Value, field_spec};
+use crate::model::{
+    DeclaredResource, FieldName, Kind, Recorded, ResourceKey, RiskRule, Value, field_spec,
+};
 use crate::risk::{Effect, OtherFields, Risk, effect_of_setting};
-
-/// A restored address would get a share of the traffic, and its node may be dead. Where the name has no
-/// other address, restoring it makes nothing worse.
-const BACK_IN_DNS: &str =
-    "somebody removed it, perhaps because its node is down; traffic goes to it again";
 
 /// Making or deleting a whole resource.
 pub(super) fn whole(
@@ -22,8 +19,10 @@ pub(super) fn whole(
     let entry = key.kind().entry();
     let (risk, says) = match cause {
         Cause::Removed => (Risk::Destructive, lost::by_deleting(input, key, live)),
-        Cause::Missing if entry.carries_traffic && still_serves(input, key) => {
-            (Risk::Disruptive, BACK_IN_DNS.to_owned())
+        // Where the name has no other address, nobody is served worse by restoring it.
+        Cause::Missing if still_serves(input, key) => {
+            let (risk, note) = Risk::of_rule(entry.restored_beside_others());
+            (risk, note.to_owned())
         }
         Cause::Missing | Cause::Interrupted => (Risk::Safe, entry.created_again.to_owned()),
         _ => (Risk::Safe, String::new()),
@@ -155,19 +154,19 @@ fn of_value(
     };
     let others = other_fields(kind, &field.field, declared, live);
     let effect = effect_of_setting(kind, &field.field, field.live.as_ref(), to, others);
-    let (risk, says, replaces, one_way) = match effect {
+    let (risk, note, replaces, one_way) = match effect {
         Effect::InPlace {
             risk,
-            says,
+            note,
             one_way,
-        } => (risk, says, false, one_way),
-        Effect::Replace { says } => (Risk::Destructive, says, true, false),
-        Effect::Impossible { says } => return Err(says),
+        } => (risk, note, false, one_way),
+        Effect::Replace { note } => (Risk::Destructive, note, true, false),
+        Effect::Impossible { note } => return Err(note),
     };
     // What has expired is only worth a word where it was drift that let it expire.
-    let says = match (risk, field.cause) {
+    let note = match (risk, field.cause) {
         (Risk::Safe, Cause::Edited | Cause::NotAdopted) => "",
-        _ => says,
+        _ => note,
     };
     let edit = Some(Edit::Set {
         field: field.field.clone(),
@@ -177,7 +176,7 @@ fn of_value(
         edit,
         cause: field.cause,
         risk,
-        says: says.to_owned(),
+        says: note.to_owned(),
         replaces,
         one_way,
     })
@@ -234,12 +233,12 @@ fn of_items(
     steps: &mut Vec<Step>,
     findings: &mut Vec<Finding>,
 ) {
-    let is_dns = difference.key.kind().entry().carries_traffic;
-    let replaces_address = is_dns
-        && field
-            .items
-            .iter()
-            .any(|item| !item.lacking && item.cause == Cause::Removed);
+    let spec = field_spec(difference.key.kind(), &field.field);
+    let Some(rules) = spec.map(|spec| spec.items) else {
+        return;
+    };
+    let is_removed = |item: &ItemDifference| !item.lacking && item.cause == Cause::Removed;
+    let swaps = field.items.iter().any(is_removed);
     for item in &field.items {
         let (name, text) = (field.field.clone(), item.item.clone());
         if let Some(condition) = &item.condition {
@@ -247,17 +246,12 @@ fn of_items(
             findings.push(finding(difference, field, FindingKind::Condition, message));
             continue;
         }
-        let (risk, says) = match (item.lacking, item.cause) {
-            (true, Cause::Edited) if replaces_address => (
-                Risk::Disruptive,
-                "traffic moves from the withdrawn address to it",
-            ),
-            (true, Cause::Drifted) if is_dns => (Risk::Disruptive, BACK_IN_DNS),
-            (true, _) => (Risk::Safe, ""),
-            (false, Cause::Removed) if is_dns => {
-                (Risk::Disruptive, "traffic to the withdrawn address stops")
-            }
-            (false, _) if is_dns && !is_exclusive => {
+        let rule = match (item.lacking, item.cause) {
+            (true, Cause::Edited) if swaps => rules.swapped_in,
+            (true, Cause::Drifted) => rules.restored,
+            (true, _) => RiskRule::Safe,
+            (false, Cause::Removed) => rules.removed,
+            (false, _) if rules.foreign_only_if_exclusive && !is_exclusive => {
                 let message = format!(
                     "{text} is not declared, and the node is not `exclusive`: it is left there"
                 );
@@ -269,12 +263,9 @@ fn of_items(
                 ));
                 continue;
             }
-            (false, _) if is_dns => (
-                Risk::Destructive,
-                "an address that we never recorded is removed",
-            ),
-            (false, _) => (Risk::Destructive, "the member loses the role"),
+            (false, _) => rules.foreign_removed,
         };
+        let (risk, note) = Risk::of_rule(rule);
         let edit = match item.lacking {
             true => Edit::Add {
                 field: name,
@@ -296,7 +287,7 @@ fn of_items(
             edit: Some(edit),
             cause,
             risk,
-            says: says.to_owned(),
+            says: note.to_owned(),
             replaces: false,
             one_way: false,
         });

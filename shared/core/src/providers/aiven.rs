@@ -45,7 +45,6 @@ pub(super) static KAFKA_TOPIC: KindEntry = KindEntry {
     settings: &["aiven_project", "kafka_service"],
     created_again: "its messages do not come back",
     is_additive: false,
-    carries_traffic: false,
     hangs_on: None,
     parse,
     needs: super::needs_nothing,

@@ -4,8 +4,8 @@ use super::{
     Credential, Deletion, Endpoint, KindEntry, Naming, Permissions, Provider, ProviderName,
 };
 use crate::model::{
-    FieldSpec, Kind, Meaning, ResourceKey, RiskRule, Shape, Special, Spelling, Unit, field,
-    special_row as row,
+    FieldSpec, ItemRules, Kind, Meaning, ResourceKey, RiskRule, Shape, Special, Spelling, Unit,
+    field, special_row as row,
 };
 
 /// Cloudflare.
@@ -44,7 +44,6 @@ pub(super) static RECORD_SET: KindEntry = KindEntry {
     settings: &["cloudflare_zone_id", "nodes"],
     created_again: "",
     is_additive: false,
-    carries_traffic: true,
     hangs_on: None,
     parse: |zone, rest| {
         let (fqdn, kind) = super::two_parts(rest)?;
@@ -90,7 +89,17 @@ const FIELDS: &[FieldSpec] = &[
         Unit::Plain,
         "The set's IP addresses.",
     )
-    .written_as("ips"),
+    .written_as("ips")
+    .items(ItemRules {
+        swapped_in: RiskRule::Disruptive("traffic moves from the withdrawn address to it"),
+        // Somebody may have taken the address of a dead node out of the way of its traffic.
+        restored: RiskRule::Disruptive(
+            "somebody removed it, perhaps because its node is down; traffic goes to it again",
+        ),
+        removed: RiskRule::Disruptive("traffic to the withdrawn address stops"),
+        foreign_removed: RiskRule::Destructive("an address that we never recorded is removed"),
+        foreign_only_if_exclusive: true,
+    }),
     field(
         "ttl",
         Shape::Int {

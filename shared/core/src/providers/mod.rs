@@ -12,7 +12,7 @@ mod pubsub;
 use std::fmt;
 
 use crate::live::Live;
-use crate::model::{FieldName, FieldSpec, Kind, ResourceKey, Scope};
+use crate::model::{FieldName, FieldSpec, Kind, ResourceKey, RiskRule, Scope, Shape};
 
 closed_enum! {
     /// A provider. The order is that of reports.
@@ -207,8 +207,6 @@ pub struct KindEntry {
     pub created_again: &'static str,
     /// Whether what others add to its set is theirs (semantics 2.4).
     pub is_additive: bool,
-    /// Whether its items carry traffic, so that to add or remove one is felt (semantics 6.1).
-    pub carries_traffic: bool,
     /// What it never works again without.
     pub hangs_on: Option<HangsOn>,
     /// Reads the name of its scope's first part and what follows it in a key.
@@ -224,6 +222,13 @@ pub struct KindEntry {
 }
 
 impl KindEntry {
+    /// What it risks to create one again that somebody deleted while others serve under its name.
+    pub(crate) fn restored_beside_others(&self) -> RiskRule {
+        let of_set = |spec: &&FieldSpec| matches!(spec.shape, Shape::Addresses | Shape::Members);
+        let set = self.fields.iter().find(of_set);
+        set.map_or(RiskRule::Safe, |spec| spec.items.restored)
+    }
+
     /// The name under which other programs know a resource: a full Pub/Sub name, a domain with its
     /// addresses. `items` are the items of its set.
     #[must_use]

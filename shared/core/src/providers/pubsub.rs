@@ -5,8 +5,8 @@ use super::{
     ProviderName, TextOf,
 };
 use crate::model::{
-    DefaultValue, FieldName, FieldSpec, Kind, Meaning, ResourceKey, RiskRule, Scope, Shape,
-    Special, Spelling, Unit, field, special_row as row,
+    DefaultValue, FieldName, FieldSpec, ItemRules, Kind, Meaning, ResourceKey, RiskRule, Scope,
+    Shape, Special, Spelling, Unit, field, special_row as row,
 };
 
 /// Google Pub/Sub.
@@ -67,7 +67,6 @@ pub(super) static TOPIC: KindEntry = KindEntry {
     settings: &["gcp_project"],
     created_again: "",
     is_additive: false,
-    carries_traffic: false,
     hangs_on: None,
     parse: |project, id| Some(ResourceKey::pubsub_topic(project, id)),
     needs: super::needs_nothing,
@@ -90,7 +89,6 @@ pub(super) static BINDING: KindEntry = KindEntry {
     settings: &["gcp_project"],
     created_again: "",
     is_additive: true,
-    carries_traffic: false,
     hangs_on: None,
     parse: |project, rest| {
         let (topic, role) = super::two_parts(rest)?;
@@ -113,7 +111,6 @@ pub(super) static SUBSCRIPTION: KindEntry = KindEntry {
     settings: &["gcp_project"],
     created_again: "",
     is_additive: false,
-    carries_traffic: false,
     hangs_on: Some(HangsOn {
         kind: Kind::PubsubTopic,
         field: "topic",
@@ -364,4 +361,11 @@ const BINDING_FIELDS: &[FieldSpec] = &[field(
     Shape::Members,
     PLAIN,
     "Members that must hold the role; others are left alone.",
-)];
+)
+.items(ItemRules {
+    swapped_in: RiskRule::Safe,
+    restored: RiskRule::Safe,
+    removed: RiskRule::Destructive("the member loses the role"),
+    foreign_removed: RiskRule::Destructive("the member loses the role"),
+    foreign_only_if_exclusive: false,
+})];

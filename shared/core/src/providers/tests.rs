@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::*;
-use crate::model::{DefaultValue, Shape, field_spec};
+use crate::model::{DefaultValue, field_spec};
 
 #[test]
 fn each_kind_is_of_one_provider() {

@@ -1,8 +1,9 @@
-//! The providers: a closed set, all of one shape.
+//! How each provider is called. A closed set of folders, all of one shape.
 //!
 //! Each folder has `mod.rs` (`read_live`, `carry_out`), `requests.rs` (every request it can make),
-//! `wire.rs` (the only place that knows that provider's JSON), `normalize.rs` (wire to
-//! [`kedge_core::live`]) and `error.rs` (what each status means).
+//! `wire.rs` (the only file that knows that provider's JSON), `normalize.rs` (wire to
+//! [`kedge_core::live`]) and `error.rs` (what each status means). What is known of a provider without
+//! calling it is its entry in [`kedge_core::providers`].
 
 mod aiven_kafka;
 mod cloudflare_dns;

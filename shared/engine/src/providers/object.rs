@@ -1,7 +1,7 @@
-//! JSON objects and nothing else.
+//! JSON objects, and nothing that is not one.
 //!
-//! What serde derives for a struct takes an array too, its items as fields in their order. To that
-//! `[[]]` is a list without topics, and so the proof that every topic is gone.
+//! What serde derives for a struct takes an array too, its items as fields in their order. Then `[[]]`
+//! would read as a list without topics, and so as proof that every topic is gone.
 
 use std::fmt;
 use std::marker::PhantomData;

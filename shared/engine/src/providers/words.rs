@@ -1,7 +1,8 @@
-//! A provider's own words, fit for a reader: one line of bounded length, without what must not be shown.
+//! A provider's own words, fit for a reader: one line of bounded length, without anything that must not be
+//! shown.
 //!
-//! The transport has hidden our own credentials already; here the hidden parts of URLs go (semantics
-//! 5.5), since a refusal may repeat the push endpoint that it refuses.
+//! The transport has hidden our own credentials already. Here the hidden parts of URLs go (semantics 5.5),
+//! since a refusal may repeat the push endpoint that it refuses.
 
 use kedge_core::render::plain_text;
 

@@ -23,7 +23,8 @@ struct Scripted {
     now: Cell<i64>,
     waited: RefCell<Vec<u64>>,
     random: u64,
-    token: &'static str,
+    /// The variable that is set, and its value.
+    credential: (&'static str, &'static str),
 }
 
 impl Scripted {
@@ -35,7 +36,7 @@ impl Scripted {
             waited: RefCell::default(),
             // The longest wait of each range, whose lengths divide it but for one.
             random: 7_999,
-            token: "t0ken-of-aiven",
+            credential: ("AIVEN_TOKEN", "t0ken-of-aiven"),
         }
     }
 
@@ -94,7 +95,8 @@ impl Signer for Scripted {
 
 impl Secrets for Scripted {
     fn secret(&self, name: &str) -> Option<SecretText> {
-        (name == "AIVEN_TOKEN").then(|| SecretText::new(self.token))
+        let (variable, value) = self.credential;
+        (name == variable).then(|| SecretText::new(value))
     }
 }
 
@@ -319,7 +321,7 @@ fn a_refusal_shows_no_credential() {
         ("12345678", 200, "topic 12345678", "topic 12345678"),
     ] {
         let ports = Scripted {
-            token,
+            credential: ("AIVEN_TOKEN", token),
             ..Scripted::new(&[Ok((status, body))])
         };
         let answer = read(&ports, &session(), None).unwrap();
@@ -385,4 +387,16 @@ fn nothing_is_sent_without_a_request_to_spend_or_too_late() {
     let error = read(&ports, &session(), None).unwrap_err();
     assert!(matches!(error, CallError::RanOut(unsent) if unsent.code() == FailureCode::OutOfTime));
     assert_eq!(ports.sent.get(), 0);
+}
+
+#[test]
+fn the_credential_of_every_provider_is_hidden() {
+    for provider in ProviderName::ALL {
+        let ports = Scripted {
+            credential: (provider.entry().credential.variable, "s3cret-of-it"),
+            ..Scripted::new(&[Ok((403, "no s3cret-of-it"))])
+        };
+        let answer = read(&ports, &session(), None).unwrap();
+        assert_eq!(answer.body(), "no [secret]", "{provider:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What each status and error code of Aiven means: repeat it or not, and what to say.
+//! What each status and error code of Aiven means: whether to retry, and what to tell people.
 //!
 //! The status decides first, `error_code` second, the message last: codes are being added endpoint
 //! by endpoint (Aiven OpenAPI, text of `ErrorItem`).
@@ -8,7 +8,7 @@ use http::{Method, Response};
 use kedge_core::change::{ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure};
 
-use super::normalize::UnsendableError;
+use super::encode::UnsendableError;
 use super::requests::RequestError;
 use super::wire::{self, Acknowledged, AivenProblem, ErrorItem, WireError};
 use crate::ports::{HttpError, retry_after_ms};
@@ -56,7 +56,7 @@ pub(super) fn not_found(response: &Response<Bytes>) -> NotFound {
 }
 
 /// Whether a read is worth repeating.
-pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
+pub(super) fn classify_read(response: &Response<Bytes>) -> Retry {
     let again = Retry::Again {
         after_ms: wait_hint(response),
     };
@@ -69,7 +69,7 @@ pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
 }
 
 /// Whether a write is worth repeating, and whether it may have been made.
-pub(super) fn judge_write(method: &Method, response: &Response<Bytes>) -> Retry {
+pub(super) fn classify_write(method: &Method, response: &Response<Bytes>) -> Retry {
     let again = Retry::Again {
         after_ms: wait_hint(response),
     };
@@ -126,7 +126,7 @@ fn complaint(errors: Option<&[ErrorItem]>) -> Option<AivenProblem> {
 }
 
 /// The status, and what was said with it, in Aiven's own words if it has any.
-fn told(status: u16, problem: &AivenProblem) -> String {
+fn describe_problem(status: u16, problem: &AivenProblem) -> String {
     let said = [&problem.message, &problem.beside, &problem.code]
         .into_iter()
         .find(|words| !words.is_empty());
@@ -138,13 +138,13 @@ fn told(status: u16, problem: &AivenProblem) -> String {
 
 /// Whether a 501 is about a topic that is being made, and not about the call.
 pub(super) fn is_about_a_topic(response: &Response<Bytes>) -> bool {
-    AivenProblem::read(response.body()).says("kafka topic")
+    AivenProblem::read(response.body()).mentions("kafka topic")
 }
 
 /// What an answer says, for a sentence of ours about it.
-pub(super) fn said(response: &Response<Bytes>) -> String {
+pub(super) fn describe_answer(response: &Response<Bytes>) -> String {
     let problem = AivenProblem::read(response.body());
-    told(response.status().as_u16(), &problem)
+    describe_problem(response.status().as_u16(), &problem)
 }
 
 fn failure(code: FailureCode, reason: String) -> ReadFailure {
@@ -159,7 +159,7 @@ fn failure(code: FailureCode, reason: String) -> ReadFailure {
 pub(super) fn read_failure(response: &Response<Bytes>, permission: &str) -> ReadFailure {
     let status = response.status().as_u16();
     let problem = AivenProblem::read(response.body());
-    let reason = told(status, &problem);
+    let reason = describe_problem(status, &problem);
     match status {
         _ if is_bad_token(status, &problem) => failure(
             FailureCode::Unauthenticated,
@@ -221,7 +221,7 @@ fn forbidden(permission: &str, problem: &AivenProblem) -> String {
         ("permission_denied", Some(words)) => format!("403: {words}; needs {permission}"),
         ("", None) => format!("403: this call needs {permission}"),
         ("", Some(words)) => format!("403: {words}; this call needs {permission}"),
-        _ => told(403, problem),
+        _ => describe_problem(403, problem),
     }
 }
 
@@ -255,7 +255,8 @@ pub(super) fn strange(what: &str, error: WireError) -> ReadFailure {
 
 /// A 200 that says it is an error.
 pub(super) fn complained(errors: Option<&[ErrorItem]>) -> Option<ReadFailure> {
-    complaint(errors).map(|problem| failure(FailureCode::ProviderError, told(200, &problem)))
+    complaint(errors)
+        .map(|problem| failure(FailureCode::ProviderError, describe_problem(200, &problem)))
 }
 
 /// A read that could not even be sent.
@@ -324,13 +325,13 @@ fn write_error(verb: Verb, begun_before: bool, answer: &WriteAnswer) -> Option<C
     let response = &answer.response;
     let status = response.status().as_u16();
     let problem = AivenProblem::read(response.body());
-    let reason = told(status, &problem);
+    let reason = describe_problem(status, &problem);
     let failed = |reason| ChangeError::Failed { reason };
     Some(match status {
         200..=299 => match done(response) {
             Ok(None) => return None,
             Ok(Some(problem)) => ChangeError::OutcomeUnknown {
-                reason: told(status, &problem),
+                reason: describe_problem(status, &problem),
             },
             Err(error) => ChangeError::OutcomeUnknown {
                 reason: format!("the answer {error}"),
@@ -384,7 +385,7 @@ fn conflict(
         "resource_managed_by_governance" | "kafka_console_governance_enabled" => {
             Some("change it through the governance that manages it")
         }
-        code if code == "kafka_topic_already_exists" || problem.says(" already exists") => {
+        code if code == "kafka_topic_already_exists" || problem.mentions(" already exists") => {
             match verb {
                 Verb::Create if maybe_ours => return None,
                 Verb::Create => Some("adopt the topic with `kedge adopt`, or declare another name"),
@@ -392,12 +393,12 @@ fn conflict(
             }
         }
         // terraform-provider-aiven#1360; also while brokers are still starting (#1490).
-        _ if problem.says("broker(s)") => problem
-            .says("replication factor")
+        _ if problem.mentions("broker(s)") => problem
+            .mentions("replication factor")
             .then_some("declare less replication, or wait until all brokers run"),
         // terraform-provider-aiven#1672.
-        _ if problem.says("tiered storage") => problem
-            .says("not enabled")
+        _ if problem.mentions("tiered storage") => problem
+            .mentions("not enabled")
             .then_some("turn on tiered storage in the service, or drop the fields that need it"),
         // What is not known may pass.
         _ => return Some(ChangeError::Failed { reason }),
@@ -408,3 +409,7 @@ fn conflict(
 #[cfg(test)]
 #[path = "error_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "error_write_tests.rs"]
+mod write_tests;

@@ -4,7 +4,7 @@ use http::header::{DATE, RETRY_AFTER};
 
 use super::*;
 
-fn response(status: u16, code: &str, message: &str) -> Response<Bytes> {
+pub(super) fn response(status: u16, code: &str, message: &str) -> Response<Bytes> {
     let code = if code.is_empty() {
         String::new()
     } else {
@@ -16,17 +16,19 @@ fn response(status: u16, code: &str, message: &str) -> Response<Bytes> {
     raw(status, &body)
 }
 
-fn raw(status: u16, body: &str) -> Response<Bytes> {
+pub(super) fn raw(status: u16, body: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_owned()));
     *response.status_mut() = status.try_into().unwrap();
     response
 }
 
-const AGAIN: Retry = Retry::Again { after_ms: None };
+pub(super) const AGAIN: Retry = Retry::Again { after_ms: None };
 
 use FailureCode as C;
 
-const STARTING: &str = "User avnadmin with component main not found";
+pub(super) const ANY: &[Verb] = &[Verb::Create, Verb::Update, Verb::Delete];
+pub(super) const BROKERS: &str = "Cluster only has 2 broker(s), cannot set replication factor to 3";
+pub(super) const STARTING: &str = "User avnadmin with component main not found";
 
 /// Status, code, message; whether it is repeated; what it means.
 const READS: &[(u16, &str, &str, Retry, FailureCode)] = &[
@@ -105,7 +107,7 @@ const READS: &[(u16, &str, &str, Retry, FailureCode)] = &[
 fn every_status_of_a_read() {
     for &(status, code, message, retry, expected) in READS {
         let response = response(status, code, message);
-        assert_eq!(judge_read(&response), retry, "{status} {message}");
+        assert_eq!(classify_read(&response), retry, "{status} {message}");
         let failure = read_failure(&response, TOPIC_PERMISSION);
         assert_eq!(failure.code, expected, "{status} {message}");
         assert!(failure.reason.starts_with(&status.to_string()));
@@ -212,9 +214,9 @@ fn every_refusal_keeps_the_providers_words() {
 }
 
 /// Verb, status, code, message; a part of the way out.
-type WayOutRow = (Verb, u16, &'static str, &'static str, Option<&'static str>);
+type HintRow = (Verb, u16, &'static str, &'static str, Option<&'static str>);
 
-const WAYS_OUT: &[WayOutRow] = &[
+const HINTS: &[HintRow] = &[
     (
         Verb::Update,
         403,
@@ -281,8 +283,8 @@ const WAYS_OUT: &[WayOutRow] = &[
 ];
 
 #[test]
-fn a_way_out_is_named_only_where_it_follows() {
-    for &(verb, status, code, message, expected) in WAYS_OUT {
+fn a_hint_is_given_only_where_it_follows() {
+    for &(verb, status, code, message, expected) in HINTS {
         let (_, fix) = refusal(verb, response(status, code, message));
         match expected {
             Some(part) => assert!(
@@ -296,7 +298,7 @@ fn a_way_out_is_named_only_where_it_follows() {
 
 #[test]
 fn waits_are_taken_from_header_or_message() {
-    let hint = |response: &Response<Bytes>| match judge_read(response) {
+    let hint = |response: &Response<Bytes>| match classify_read(response) {
         Retry::Again { after_ms } => after_ms,
         other => panic!("{other:?}"),
     };
@@ -326,7 +328,7 @@ fn waits_are_taken_from_header_or_message() {
 }
 
 #[test]
-fn silence_is_told_by_its_cause() {
+fn silence_is_described_by_its_cause() {
     for (error, code) in [
         (
             CallError::Http(HttpError::Timeout(15_000)),
@@ -362,245 +364,4 @@ fn silence_is_told_by_its_cause() {
         read_silence(&wait).reason,
         "429: Aiven asks to wait 28 s, longer than this run may last"
     );
-}
-
-/// The outcome as one word.
-fn word(verb: Verb, response: Response<Bytes>, after_ambiguous: bool) -> &'static str {
-    let answer = WriteAnswer {
-        response,
-        after_ambiguous,
-    };
-    match outcome(verb, false, Ok(answer)) {
-        Ok(()) => "done",
-        Err(ChangeError::Blocked { .. }) => "blocked",
-        Err(ChangeError::Failed { .. }) => "failed",
-        Err(ChangeError::OutcomeUnknown { .. }) => "unknown",
-    }
-}
-
-const ANY: &[Verb] = &[Verb::Create, Verb::Update, Verb::Delete];
-const BROKERS: &str = "Cluster only has 2 broker(s), cannot set replication factor to 3";
-
-/// Verbs, status, code, message; whether it is repeated; what became of it.
-type WriteRow = (
-    &'static [Verb],
-    u16,
-    &'static str,
-    &'static str,
-    Retry,
-    &'static str,
-);
-
-const WRITES: &[WriteRow] = &[
-    (
-        ANY,
-        400,
-        "kafka_topic_invalid_config",
-        "bad",
-        Retry::No,
-        "blocked",
-    ),
-    (
-        ANY,
-        400,
-        "",
-        "Reducing partition count is not supported",
-        Retry::No,
-        "blocked",
-    ),
-    (ANY, 401, "", "Invalid token", Retry::No, "blocked"),
-    (ANY, 403, "permission_denied", "", Retry::No, "blocked"),
-    (
-        ANY,
-        404,
-        "",
-        "Service s does not exist",
-        Retry::No,
-        "blocked",
-    ),
-    (
-        ANY,
-        404,
-        "",
-        "Project p does not exist",
-        Retry::No,
-        "blocked",
-    ),
-    (ANY, 404, "", STARTING, AGAIN, "failed"),
-    (
-        &[Verb::Delete],
-        404,
-        "kafka_topic_not_found",
-        "gone",
-        Retry::No,
-        "done",
-    ),
-    (
-        &[Verb::Update],
-        404,
-        "kafka_topic_not_found",
-        "gone",
-        Retry::No,
-        "failed",
-    ),
-    (ANY, 408, "", "", Retry::Ambiguous, "unknown"),
-    (
-        &[Verb::Create],
-        409,
-        "kafka_topic_already_exists",
-        "x",
-        Retry::No,
-        "blocked",
-    ),
-    (
-        &[Verb::Create],
-        409,
-        "",
-        "Topic 'x' already exists",
-        Retry::No,
-        "blocked",
-    ),
-    (ANY, 409, "", BROKERS, Retry::No, "blocked"),
-    (
-        ANY,
-        409,
-        "kafka_partition_reassignment_in_progress",
-        "x",
-        Retry::No,
-        "failed",
-    ),
-    (ANY, 409, "kafka_topic_reserved", "x", Retry::No, "blocked"),
-    (
-        ANY,
-        409,
-        "",
-        "Tiered storage is not enabled",
-        Retry::No,
-        "blocked",
-    ),
-    (ANY, 409, "not_powered", "x", Retry::No, "blocked"),
-    (
-        ANY,
-        409,
-        "resource_managed_by_governance",
-        "x",
-        Retry::No,
-        "blocked",
-    ),
-    (
-        ANY,
-        409,
-        "kafka_console_governance_enabled",
-        "x",
-        Retry::No,
-        "blocked",
-    ),
-    (
-        &[Verb::Create],
-        409,
-        "kafka_topic_queued_for_deletion",
-        "x",
-        Retry::No,
-        "failed",
-    ),
-    (
-        &[Verb::Delete],
-        409,
-        "kafka_topic_queued_for_deletion",
-        "x",
-        Retry::No,
-        "done",
-    ),
-    (ANY, 409, "", "something new", Retry::No, "failed"),
-    (ANY, 429, "", "Rate limit", AGAIN, "failed"),
-    (ANY, 500, "", "", Retry::Ambiguous, "unknown"),
-    (ANY, 501, "", "", Retry::Ambiguous, "unknown"),
-    (ANY, 502, "", "", Retry::Ambiguous, "unknown"),
-    (ANY, 503, "kafka_service_unavailable", "", AGAIN, "failed"),
-    (ANY, 504, "", "", Retry::Ambiguous, "unknown"),
-    (ANY, 200, "internal", "half done", Retry::No, "unknown"),
-];
-
-#[test]
-fn every_status_of_a_write() {
-    for &(verbs, status, code, message, retry, expected) in WRITES {
-        for verb in verbs {
-            let response = || response(status, code, message);
-            assert_eq!(
-                judge_write(&Method::PUT, &response()),
-                retry,
-                "{status} {message}"
-            );
-            assert_eq!(
-                word(*verb, response(), false),
-                expected,
-                "{verb:?} {status} {message}"
-            );
-        }
-    }
-    let pending = response(417, "", "");
-    assert_eq!(judge_write(&Method::DELETE, &pending), AGAIN);
-    assert_eq!(judge_write(&Method::PUT, &pending), Retry::No);
-}
-
-#[test]
-fn a_success_must_look_like_one() {
-    for (status, body, retry, expected) in [
-        (200, r#"{"message":"created"}"#, Retry::No, "done"),
-        (200, r#"{"errors":[],"message":""}"#, Retry::No, "done"),
-        (201, "{}", Retry::No, "done"),
-        (204, "", Retry::No, "done"),
-        (200, "<html>", Retry::Ambiguous, "unknown"),
-        (200, r#"{"mess"#, Retry::Ambiguous, "unknown"),
-        (200, "", Retry::Ambiguous, "unknown"),
-    ] {
-        assert_eq!(
-            judge_write(&Method::POST, &raw(status, body)),
-            retry,
-            "{body}"
-        );
-        assert_eq!(
-            word(Verb::Create, raw(status, body), false),
-            expected,
-            "{body}"
-        );
-    }
-}
-
-#[test]
-fn after_a_lost_answer_only_a_proof_counts() {
-    let exists = || response(409, "kafka_topic_already_exists", "x");
-    let gone = || response(404, "kafka_topic_not_found", "x");
-    let moving = || response(409, "kafka_partition_reassignment_in_progress", "x");
-    assert_eq!(word(Verb::Create, exists(), true), "done");
-    assert_eq!(word(Verb::Update, exists(), true), "unknown");
-    assert_eq!(word(Verb::Delete, gone(), true), "done");
-    // The reassignment may be the one that our own lost attempt began.
-    assert_eq!(word(Verb::Update, moving(), true), "unknown");
-    assert_eq!(word(Verb::Update, response(503, "", ""), true), "unknown");
-    assert_eq!(word(Verb::Update, raw(200, "{}"), true), "done");
-}
-
-#[test]
-fn no_answer_to_a_write() {
-    let tell =
-        |error, ambiguous| outcome(Verb::Update, false, Err(WriteFailure { error, ambiguous }));
-    let http = CallError::Http;
-    assert!(matches!(
-        tell(http(HttpError::NotSent("dns".into())), false),
-        Err(ChangeError::Failed { .. })
-    ));
-    assert!(matches!(
-        tell(http(HttpError::Timeout(1)), true),
-        Err(ChangeError::OutcomeUnknown { .. })
-    ));
-    assert!(matches!(
-        tell(http(HttpError::Refused("KEDGE_READ_ONLY=1".into())), false),
-        Err(ChangeError::Blocked { .. })
-    ));
-    let wait = CallError::WaitTooLong {
-        wait_ms: 1,
-        status: 429,
-    };
-    assert!(matches!(tell(wait, false), Err(ChangeError::Failed { .. })));
 }

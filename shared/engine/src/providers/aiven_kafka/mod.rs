@@ -1,8 +1,10 @@
 //! Kafka topics of an Aiven service.
 //!
-//! Reading: one list, then bulk reads of what is wanted and listed, a hundred names each, side by
-//! side; more only when something looks missing or a batch is refused (see [`survey`]).
+//! Reading: one list, then bulk reads of what is wanted and listed, a hundred names each, side by side.
+//! More is read only when something looks missing or a batch is refused ([`survey`]). Nothing here decides
+//! what a topic should be; that is `kedge_core::compare`.
 
+mod encode;
 mod error;
 mod normalize;
 mod requests;
@@ -80,8 +82,8 @@ pub(super) async fn carry_out<P: WritePorts>(
     }
     let requests = requests(cx, project, service)?;
     let request = match change.verb {
-        Verb::Create => requests.create(&normalize::create_body(name, &change.declared)?)?,
-        Verb::Update => requests.update(name, &normalize::update_body(change)?)?,
+        Verb::Create => requests.create(&encode::create_body(name, &change.declared)?)?,
+        Verb::Update => requests.update(name, &encode::update_body(change)?)?,
         Verb::Delete => requests.delete(name)?,
         Verb::Replace => {
             let reason = "a topic is never deleted to be made again: its messages would be lost";
@@ -90,7 +92,7 @@ pub(super) async fn carry_out<P: WritePorts>(
     };
     let method = request.request().method();
     let answered = send_write(cx, &request, |response| {
-        error::judge_write(method, response)
+        error::classify_write(method, response)
     })
     .await;
     error::outcome(change.verb, change.begun_before, answered)?;
@@ -170,13 +172,13 @@ async fn bulk<P: ReadPorts>(
     match response.status().as_u16() {
         200 => {}
         404 => match error::not_found(&response) {
-            NotFound::Topic => return Answer::Stale(names, error::said(&response)),
+            NotFound::Topic => return Answer::Stale(names, error::describe_answer(&response)),
             NotFound::Path => return Answer::NoBulk(names, failure()),
             NotFound::Scope | NotFound::Starting => return Answer::Failed(names, failure()),
         },
         // One topic in it is not made yet (terraform-provider-aiven#89); the others are read.
         501 if names.len() > 1 && error::is_about_a_topic(&response) => {
-            return Answer::Stale(names, error::said(&response));
+            return Answer::Stale(names, error::describe_answer(&response));
         }
         405 | 501 => return Answer::NoBulk(names, failure()),
         _ => return Answer::Failed(names, failure()),
@@ -204,7 +206,7 @@ async fn single<P: ReadPorts>(
         Err(failure) => return Answer::Topic(name, Err(failure)),
     };
     if response.status() == 404 && error::not_found(&response) == NotFound::Topic {
-        return Answer::Gone(name, error::said(&response));
+        return Answer::Gone(name, error::describe_answer(&response));
     }
     if response.status() != 200 {
         return Answer::Topic(name, Err(error::topic_failure(&response)));
@@ -247,7 +249,7 @@ async fn send<P: ReadPorts>(
     request: Result<ReadRequest, RequestError>,
 ) -> Result<Response<Bytes>, ReadFailure> {
     let request = request.map_err(|error| error::unsent(&error))?;
-    send_read(cx, &request, error::judge_read)
+    send_read(cx, &request, error::classify_read)
         .await
         .map_err(|error| error::read_silence(&error))
 }

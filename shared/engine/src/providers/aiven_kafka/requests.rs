@@ -1,4 +1,4 @@
-//! Every request that is made to Aiven; nothing else builds one.
+//! Every request that can go to Aiven. Nothing else builds one, and none is sent here.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -19,7 +19,7 @@ pub(super) enum RequestError {
     /// There is no token, or none that a header can carry.
     #[error("{0}")]
     Token(String),
-    /// A name that has no place in a path, or an address that is none.
+    /// A name that does not fit into a path, or a base that is not an address.
     #[error("{0}")]
     Address(String),
 }

@@ -1,4 +1,4 @@
-//! Single values of Aiven's JSON, whatever type they come in.
+//! Single values of Aiven's JSON, which may come as numbers, texts or flags.
 
 use std::fmt;
 use std::num::IntErrorKind;

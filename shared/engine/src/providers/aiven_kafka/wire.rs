@@ -1,4 +1,4 @@
-//! Aiven's JSON; the only place that knows it.
+//! Aiven's JSON. No other file knows it.
 //!
 //! Readers take what they need and nothing else: a detail answer carries the offsets of every
 //! consumer group, a service carries passwords. Names and states must be texts; numbers may be
@@ -242,7 +242,7 @@ impl AivenProblem {
     }
 
     /// Whether the message says so, in whatever case.
-    pub(super) fn says(&self, words: &str) -> bool {
+    pub(super) fn mentions(&self, words: &str) -> bool {
         self.message.to_ascii_lowercase().contains(words)
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         let problem = AivenProblem::read(body);
         assert_eq!(problem.code, "kafka_topic_already_exists");
         assert_eq!(problem.message, "Topic 'orders' already exists");
-        assert!(problem.says("already exists"));
+        assert!(problem.mentions("already exists"));
         for odd in [
             &b"<html>"[..],
             br#"{"errors":null}"#,

@@ -1,4 +1,4 @@
-//! From a change to the records it takes. Pure.
+//! The batch of records that makes one change. Pure. It is sent and resolved in `super`.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ pub(super) enum Made {
         ids: Vec<String>,
     },
     /// The answer does not say.
-    Untold,
+    Unnamed,
 }
 
 impl Batch {
@@ -80,7 +80,7 @@ impl Batch {
         let Some(names) = names.filter(|names| names.len() >= self.posts.len()) else {
             return match self.posts.is_empty() {
                 true => Made::AsAsked,
-                false => Made::Untold,
+                false => Made::Unnamed,
             };
         };
         let is_other = |name: &String| *name != self.name;

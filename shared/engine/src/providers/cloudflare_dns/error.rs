@@ -93,7 +93,7 @@ pub(super) fn failed(reason: impl Into<String>) -> ChangeError {
 }
 
 /// Whether a read is made again.
-pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
+pub(super) fn classify_read(response: &Response<Bytes>) -> Retry {
     match response.status() {
         StatusCode::TOO_MANY_REQUESTS => Retry::Again {
             after_ms: wait_hint(response),
@@ -106,9 +106,9 @@ pub(super) fn judge_read(response: &Response<Bytes>) -> Retry {
 }
 
 /// Whether a write is made again. A gateway's 5xx does not say whether the API behind it went on.
-pub(super) fn judge_write(response: &Response<Bytes>) -> Retry {
+pub(super) fn classify_write(response: &Response<Bytes>) -> Retry {
     match response.status() {
-        StatusCode::TOO_MANY_REQUESTS => judge_read(response),
+        StatusCode::TOO_MANY_REQUESTS => classify_read(response),
         status if is_outage(status) => Retry::Ambiguous,
         _ => Retry::No,
     }
@@ -135,7 +135,7 @@ fn wait_hint(response: &Response<Bytes>) -> Option<u64> {
     })
 }
 
-/// What an answer that is no success is about.
+/// What an answer that is not a success is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     /// The token is refused, or may not do this; Cloudflare does not always tell which.
@@ -185,18 +185,18 @@ fn is_about_the_token(problems: &[CloudflareProblem]) -> bool {
     })
 }
 
-/// What an answer says, as [`said`].
-pub(super) fn said_by(response: &Response<Bytes>, else_text: &str) -> String {
-    said(response.status(), &problems(response.body()), else_text)
+/// What an answer says, as [`describe`].
+pub(super) fn describe_answer(response: &Response<Bytes>, else_text: &str) -> String {
+    describe(response.status(), &problems(response.body()), else_text)
 }
 
 /// A write that was answered well, but not with a success.
 pub(super) fn no_success(response: &Response<Bytes>) -> String {
-    said_by(response, "the answer can't be understood")
+    describe_answer(response, "the answer can't be understood")
 }
 
 /// `403: Authentication error`, with what Cloudflare says, or `else_text` if it says nothing.
-fn said(status: StatusCode, problems: &[CloudflareProblem], else_text: &str) -> String {
+fn describe(status: StatusCode, problems: &[CloudflareProblem], else_text: &str) -> String {
     let mut texts: Vec<&str> = Vec::new();
     for problem in problems {
         let text = problem.message.as_str();
@@ -215,7 +215,7 @@ fn said(status: StatusCode, problems: &[CloudflareProblem], else_text: &str) -> 
 pub(super) fn read_failure(zone_id: &str, response: &Response<Bytes>) -> ReadFailure {
     let status = response.status();
     let problems = problems(response.body());
-    let said = |else_text| said(status, &problems, else_text);
+    let said = |else_text| describe(status, &problems, else_text);
     let needs = |code| match is_about_the_token(&problems) {
         true => ReadFailure {
             reason: format!("{}; needs {READ_PERMISSION}", said("refused")),
@@ -232,10 +232,7 @@ pub(super) fn read_failure(zone_id: &str, response: &Response<Bytes>) -> ReadFai
         // Whatever a 404 of the list says, it is the zone that is not there.
         _ if status == StatusCode::NOT_FOUND => no_zone(zone_id, &said(NOT_FOUND)),
         Meaning::NoZone => no_zone(zone_id, &said(NOT_FOUND)),
-        _ => failure(
-            FailureCode::StrangeAnswer,
-            said("an answer that is no list"),
-        ),
+        _ => failure(FailureCode::StrangeAnswer, said("the answer is not a list")),
     }
 }
 
@@ -287,7 +284,7 @@ pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>
     let status = response.status();
     let problems = problems(response.body());
     let name = change.key.name();
-    let said = said(status, &problems, "refused");
+    let said = describe(status, &problems, "refused");
     let error = match meaning(status, &problems) {
         Meaning::RecordGone => {
             let said = format!("{said}; {name} was changed since it was read");

@@ -1,8 +1,9 @@
 //! Cloudflare DNS: A and AAAA records, seen as record sets.
 //!
-//! A zone's records are read whole, in one page as a rule; the zone itself only where a record set is
-//! to be made, since a name outside it would get its name appended. A set is changed by one batch, which Cloudflare
-//! makes in one transaction, so that no name is ever half changed.
+//! A zone's records are read whole, in one page as a rule. The zone itself is read only where a record set
+//! is to be created. A set is changed by one batch, which Cloudflare makes in one transaction, so no name
+//! is ever half changed. Records that Cloudflare made under another name are deleted by the ids in its
+//! answer: this run made them a moment ago.
 
 mod batch;
 mod error;
@@ -136,7 +137,7 @@ async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> ZoneRead 
             token: &token,
         };
         let request = requests::zone(zone).map_err(Unsendable::read_failure)?;
-        send_read(cx, &request, error::judge_read)
+        send_read(cx, &request, error::classify_read)
             .await
             .map_err(|error| error::unanswered(&error))
     };
@@ -245,7 +246,7 @@ async fn read_page<P: ReadPorts>(
     number: usize,
 ) -> Result<Page, ReadFailure> {
     let request = requests::list(zone, number).map_err(Unsendable::read_failure)?;
-    let response = send_read(cx, &request, error::judge_read)
+    let response = send_read(cx, &request, error::classify_read)
         .await
         .map_err(|error| error::unanswered(&error))?;
     // Only a 200 is a list; a 202 or 206 with a body like one proves no absence.
@@ -308,7 +309,7 @@ async fn send_batch<P: WritePorts>(
     let request = requests::batch(zone, batch).map_err(unsendable)?;
     // Repeating is safe: the batch names ids and addresses, so what was made once is refused as
     // existing or gone the second time, or sets what is set.
-    let lost = match send_write(cx, &request, error::judge_write).await {
+    let lost = match send_write(cx, &request, error::classify_write).await {
         Ok(answer) if is_done(&answer) => {
             match batch.made_by(&wire::created(answer.response.body())) {
                 Made::AsAsked => return Ok(()),
@@ -316,14 +317,14 @@ async fn send_batch<P: WritePorts>(
                     let undone = undo(cx, zone, batch, &ids).await;
                     return Err(Refusal::Error(error::made_elsewhere(batch, &name, undone)));
                 }
-                Made::Untold => "the answer does not say under which name".to_owned(),
+                Made::Unnamed => "the answer does not say under which name".to_owned(),
             }
         }
         Ok(answer) if answer.response.status().is_success() => {
             error::no_success(&without_credentials(cx, answer.response))
         }
         Ok(answer) if answer.after_ambiguous || is_refused_again(change, &answer) => {
-            let said = error::said_by(&answer.response, "refused");
+            let said = error::describe_answer(&answer.response, "refused");
             format!("{said}, after an answer that was lost")
         }
         Ok(answer) => return Err(error::refusal(change, zone_id, &answer.response)),
@@ -349,9 +350,9 @@ async fn undo<P: WritePorts>(
     }
     let request = requests::batch(zone, &batch.undoing(ids));
     let request = request.map_err(|error| error.read_failure().reason)?;
-    match send_write(cx, &request, error::judge_write).await {
+    match send_write(cx, &request, error::classify_write).await {
         Ok(answer) if is_done(&answer) => Ok(()),
-        Ok(answer) => Err(error::said_by(&answer.response, "refused")),
+        Ok(answer) => Err(error::describe_answer(&answer.response, "refused")),
         Err(failure) => Err(error::call_error(&failure.error)),
     }
 }

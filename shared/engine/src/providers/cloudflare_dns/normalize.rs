@@ -1,4 +1,5 @@
-//! From wire records to record sets. Pure.
+//! Cloudflare's records as record sets. Pure. A record that can't be understood makes only its own set
+//! unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! Every request that can go to Cloudflare.
+//! Every request that can go to Cloudflare. Nothing else builds one, and none is sent here.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_told() {
+    fn what_cannot_be_sent_is_reported() {
         let bad = SecretText::new("t0\nken");
         assert!(matches!(
             list(in_zone("z", &bad), 1),

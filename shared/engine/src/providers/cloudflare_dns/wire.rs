@@ -1,7 +1,7 @@
-//! Cloudflare's JSON. Nothing else in this folder knows a key of it.
+//! Cloudflare's JSON. No other file knows it.
 //!
 //! Reading is lenient in form (unknown fields, null, numbers as texts) and never guesses: a field
-//! of a strange type stays visible as such, for `normalize` to refuse.
+//! of an unexpected type stays visible as such, and `normalize` refuses it.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What a zone says of names beyond their addresses: what stands in the way of a record set, and states
-//! that no field covers. Pure.
+//! What a zone's other records and the zone itself mean for its record sets: why one can't be created, and
+//! states that no field covers. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

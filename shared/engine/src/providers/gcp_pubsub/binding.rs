@@ -65,9 +65,9 @@ pub(super) async fn carry_out<P: WritePorts>(
                 let ambiguous = answer.after_ambiguous;
                 let (op, project) = (Op::SetPolicy, caller.project());
                 let error = error::refused(op, change, project, &answer.response, ambiguous);
-                return settle(caller, change, &members, error).await;
+                return look_up(caller, change, &members, error).await;
             }
-            Err(error) => return settle(caller, change, &members, error).await,
+            Err(error) => return look_up(caller, change, &members, error).await,
         }
     }
 }
@@ -119,7 +119,7 @@ async fn policy_to_change<P: WritePorts>(
 }
 
 /// A write of unknown outcome is looked up: done if the policy is as wanted.
-async fn settle<P: WritePorts>(
+async fn look_up<P: WritePorts>(
     caller: Caller<'_, P>,
     change: &Change,
     members: &Members,

@@ -1,5 +1,5 @@
-//! Sending one request for good: with the run's token, with patience, and once more with a new
-//! token when an old one is refused.
+//! Sending one request to Pub/Sub: with the run's token, with retries, and once more with a new token when
+//! an old one is refused.
 
 use bytes::Bytes;
 use http::Response;
@@ -53,7 +53,7 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
         let mut token = token.clone();
         loop {
             let request = build(self.requests(&token)).map_err(unbuilt)?;
-            let response = transport::send_read(self.cx, &request, |r| self.judge(op, r))
+            let response = transport::send_read(self.cx, &request, |r| self.classify(op, r))
                 .await
                 .map_err(|error| error::unanswered(&error))?;
             match &token {
@@ -83,9 +83,9 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
         }
     }
 
-    fn judge(self, op: Op, response: &Response<Bytes>) -> Retry {
+    fn classify(self, op: Op, response: &Response<Bytes>) -> Retry {
         let ports = self.cx.ports;
-        error::judge(op, response, ports.now(), || ports.next_u64())
+        error::classify(op, response, ports.now(), || ports.next_u64())
     }
 }
 
@@ -100,7 +100,7 @@ impl<P: WritePorts> Caller<'_, P> {
         let mut ambiguous = false;
         loop {
             let request = build(self.requests(&token)).map_err(|e| error::not_begun(unbuilt(e)))?;
-            let mut answer = transport::send_write(self.cx, &request, |r| self.judge(op, r))
+            let mut answer = transport::send_write(self.cx, &request, |r| self.classify(op, r))
                 .await
                 .map_err(|mut failure| {
                     failure.ambiguous |= ambiguous;

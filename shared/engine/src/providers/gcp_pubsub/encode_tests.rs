@@ -45,7 +45,7 @@ fn json_of(body: &impl serde::Serialize) -> serde_json::Value {
 }
 
 #[test]
-fn a_new_subscription_says_all_that_is_declared_and_no_more() {
+fn a_new_subscription_has_all_that_is_declared_and_no_more() {
     let mut new = a_subscription(Verb::Create);
     for (name, value) in [
         ("topic", Value::text("dev-t")),
@@ -210,7 +210,7 @@ fn leaving_an_export_clears_it() {
 }
 
 #[test]
-fn what_can_not_be_patched_is_said() {
+fn what_cannot_be_patched_is_reported() {
     for edits in [
         vec![to("topic", Value::text("t"))],
         vec![to("filter", Value::text("t"))],

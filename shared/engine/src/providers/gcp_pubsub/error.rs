@@ -1,4 +1,4 @@
-//! What each status and code of Pub/Sub means: again or not, unknown why, not changed why.
+//! What each status and code of Pub/Sub means: whether to retry, why a read failed, what became of a change.
 //!
 //! Retry rules follow Google's own client settings (googleapis/googleapis:
 //! google/pubsub/v1/pubsub_grpc_service_config.json): reads also on ABORTED, writes on UNAVAILABLE.
@@ -82,7 +82,7 @@ impl Op {
 }
 
 /// Whether an answer is final. `jitter` spreads those who wait for the same minute.
-pub(super) fn judge(
+pub(super) fn classify(
     op: Op,
     response: &Response<Bytes>,
     now: Timestamp,
@@ -206,7 +206,7 @@ fn no_project(project: &str) -> String {
 }
 
 /// The provider's own words of an answer; what they leave out of it where it is not its own.
-fn said(response: &Response<Bytes>, error: Option<&ApiError>) -> String {
+fn describe(response: &Response<Bytes>, error: Option<&ApiError>) -> String {
     match error {
         Some(error) => words(&error.message),
         None => match of_other_body(response.body()).as_str() {
@@ -219,7 +219,10 @@ fn said(response: &Response<Bytes>, error: Option<&ApiError>) -> String {
 /// The status of a refusal and the provider's own words.
 pub(super) fn status_and_words(response: &Response<Bytes>) -> String {
     let error = ApiError::parse(response.body());
-    with(response.status().as_u16(), &said(response, error.as_ref()))
+    with(
+        response.status().as_u16(),
+        &describe(response, error.as_ref()),
+    )
 }
 
 /// What is certain, behind the provider's own words.
@@ -358,7 +361,7 @@ pub(super) fn refused(
         hide(&mut error.message, &change.secrets);
     }
     let error = error.as_ref();
-    let said = with(status, &said(response, error));
+    let said = with(status, &describe(response, error));
     if after_ambiguous {
         return ChangeError::OutcomeUnknown {
             reason: format!("an attempt went unanswered and the last one brought {said}"),

@@ -51,7 +51,7 @@ pub(super) fn google(status: u16, code: &str, message: &str, details: &str) -> R
 }
 
 fn retry(op: Op, response: &Response<Bytes>) -> Retry {
-    judge(op, response, NOW, || 7)
+    classify(op, response, NOW, || 7)
 }
 
 fn after(ms: u64) -> Retry {

@@ -1,4 +1,4 @@
-//! What Pub/Sub says of a topic or subscription that does not do its work. Pure.
+//! Why a topic or subscription does not work, by the states that Pub/Sub shows. Pure.
 //!
 //! Every field of v1 discovery that only the server writes, or that it marks, and what it is here:
 //!
@@ -15,9 +15,9 @@
 //! | `Subscription.topicMessageRetentionDuration` | nothing: the topic's field says it |
 //! | `Subscription.analyticsHubSubscriptionInfo` | nothing: where the subscription came from |
 //!
-//! No field of ours covers the states, so nothing that Kedge writes ends them: they are said, and
-//! corrected by nobody. A state that is not known yet is said too; none, or `STATE_UNSPECIFIED`, which
-//! Google never sends, is not.
+//! No field of ours covers the states, so nothing that Kedge writes ends them: they are reported, and
+//! never corrected. A state that is not known yet is reported too. A missing one, or
+//! `STATE_UNSPECIFIED`, which Google never sends, is not.
 
 use serde_json::Value;
 

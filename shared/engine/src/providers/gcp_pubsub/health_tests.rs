@@ -11,7 +11,7 @@ fn sub(body: Value) -> Vec<String> {
 }
 
 #[test]
-fn what_works_is_not_said() {
+fn what_works_is_not_mentioned() {
     for body in [
         json!({}),
         json!({"state": "ACTIVE"}),
@@ -33,7 +33,7 @@ fn what_works_is_not_said() {
 }
 
 #[test]
-fn what_does_not_is_said_in_googles_words() {
+fn what_does_not_work_is_described_in_googles_words() {
     let said = topic(json!({"state": "INGESTION_RESOURCE_ERROR",
         "ingestionDataSourceSettings": {"awsMsk": {"state": "CLUSTER_NOT_FOUND"}}}));
     assert_eq!(

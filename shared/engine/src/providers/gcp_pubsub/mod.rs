@@ -1,4 +1,8 @@
 //! Google Pub/Sub: topics, subscriptions, and who holds a role on a topic.
+//!
+//! Reading: the two lists side by side, then the policy of each listed topic with a wanted role. A name is
+//! never read by GET before it is created: Pub/Sub caches the 404. `read.rs` reads, `write.rs` and
+//! `binding.rs` change.
 
 mod auth;
 mod binding;

@@ -1,4 +1,4 @@
-//! An organisation policy that forbids a member, and what ends that.
+//! A refusal by an organisation policy that forbids a member, and how to end it.
 
 use super::wire::ApiError;
 

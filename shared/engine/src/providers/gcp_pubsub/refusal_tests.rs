@@ -54,7 +54,7 @@ fn googles_own_words_come_first() {
 }
 
 #[test]
-fn what_the_details_add_is_said_too() {
+fn the_details_are_repeated_too() {
     let details = r#"{"@type":"x","violations":[{"type":"t","description":"User a is not permitted."}]},
         {"@type":"y","fieldViolations":[{"field":"f","description":"Odd."},{"field":"g"}]}"#;
     let response = google(400, "FAILED_PRECONDITION", "Odd.", details);

@@ -1,5 +1,5 @@
-//! Every request that is made of Pub/Sub (v1 discovery). Create is a PUT that answers 409 if the
-//! name exists, so a PUT never overwrites.
+//! Every request that can go to Pub/Sub (v1 discovery). A create is a PUT that answers 409 if the name
+//! exists, so a PUT never overwrites.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};

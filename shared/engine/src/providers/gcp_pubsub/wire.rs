@@ -1,4 +1,4 @@
-//! Pub/Sub's JSON, as v1 discovery (revision 20261027) describes it; no other file knows it.
+//! Pub/Sub's JSON, as v1 discovery (revision 20261027) describes it. No other file knows it.
 //!
 //! Message fields that a PATCH replaces whole keep what we don't know of them in `rest`, so that
 //! writing them back loses nothing. Fields of the resources themselves that we don't know stay out

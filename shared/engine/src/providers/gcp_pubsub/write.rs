@@ -1,4 +1,4 @@
-//! Creating, patching and deleting topics and subscriptions.
+//! Creating, patching and deleting topics and subscriptions. The bodies are made in `encode.rs`.
 
 use kedge_core::change::{Applied, Change, ChangeError, Verb};
 use serde::de::DeserializeOwned;

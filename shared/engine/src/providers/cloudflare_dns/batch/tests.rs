@@ -324,11 +324,11 @@ fn where_created_records_stand() {
             vec![ours("1", "n.example", A), ours("2", "n.example.zone.io", B)],
             elsewhere(&["2"]),
         ),
-        (vec![ours("1", "n.example", A)], Made::Untold),
-        (vec![], Made::Untold),
+        (vec![ours("1", "n.example", A)], Made::Unnamed),
+        (vec![], Made::Unnamed),
         (
             vec![serde_json::json!({}), serde_json::json!({})],
-            Made::Untold,
+            Made::Unnamed,
         ),
     ] {
         assert_eq!(of(records.clone().into()), expected, "{records:?}");

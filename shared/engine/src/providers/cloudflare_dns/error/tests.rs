@@ -75,7 +75,7 @@ fn reads() {
         (
             answer(302, ""),
             StrangeAnswer,
-            "302: an answer that is no list",
+            "302: the answer is not a list",
         ),
     ] {
         let failure = read_failure("z", &response);
@@ -107,7 +107,7 @@ fn what_is_not_about_the_token_gets_no_advice_about_it() {
         else {
             panic!("{response:?}");
         };
-        let says = said_by(&response, "refused");
+        let says = describe_answer(&response, "refused");
         assert!(says.len() > "403: ".len(), "{says}");
         assert_eq!((reason, fix), (says.clone(), None));
         let read = read_failure("z", &response);
@@ -247,8 +247,8 @@ fn what_is_made_again() {
         (answer(520, ""), again(None), Retry::Ambiguous),
         (answer(408, ""), again(None), Retry::Ambiguous),
     ] {
-        assert_eq!(judge_read(&response), read, "{response:?}");
-        assert_eq!(judge_write(&response), write, "{response:?}");
+        assert_eq!(classify_read(&response), read, "{response:?}");
+        assert_eq!(classify_write(&response), write, "{response:?}");
     }
 }
 
