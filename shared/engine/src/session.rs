@@ -9,7 +9,7 @@ use kedge_core::stored::run::RequestCounts;
 
 use crate::budget::{Budget, Leave, Purse};
 use crate::caches::Caches;
-pub use crate::endpoints::Endpoints;
+pub(crate) use crate::endpoints::Endpoints;
 use crate::lease::Permit;
 use crate::ports::Clock;
 use crate::retry::Wait;
