@@ -1,7 +1,7 @@
-//! What apply may do to one resource, and nothing else.
+//! One change of one resource: what a provider gets, and nothing else.
 //!
-//! A change is specific enough that carrying it out leaves nothing to decide: the provider gets
-//! the edits, the values behind them and what was live when the plan was made.
+//! It leaves nothing to decide: it holds the edits, the values behind them, and what was live when the
+//! plan was made.
 
 use std::collections::BTreeSet;
 

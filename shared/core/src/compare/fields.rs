@@ -1,4 +1,6 @@
-//! ResourceComparison resource, field by field.
+//! One resource, field by field: what differs, and the cause of each difference.
+//!
+//! How the resource as a whole stands is decided in `resource.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +78,7 @@ pub(super) fn compare<'a>(
                 RecordedSet {
                     is_recorded: recorded.is_some(),
                     adopted: adopted.map(|value| set_of(Some(value))),
-                    waits: adopted == Some(&field.value),
+                    is_pending: adopted == Some(&field.value),
                 },
                 [Some(&field.value), was, value],
                 &live.conditions,
@@ -192,7 +194,7 @@ struct RecordedSet<'a> {
     /// What was declared when it was adopted and differed; what is recorded is what was live then.
     adopted: Option<&'a BTreeSet<String>>,
     /// Whether that is declared still.
-    waits: bool,
+    is_pending: bool,
 }
 
 /// Compares sets item by item: `[declared, recorded, live]`. Also tells the members that are
@@ -212,7 +214,7 @@ fn compare_sets(
             (false, _) => Cause::NotAdopted,
             (true, true) => Cause::Drifted,
             // It was declared and not there at adoption already.
-            (true, false) if standing.waits => Cause::NotAdopted,
+            (true, false) if standing.is_pending => Cause::NotAdopted,
             (true, false) => Cause::Edited,
         };
         items.push(ItemDifference {
@@ -254,12 +256,12 @@ fn set_of(value: Option<&Value>) -> &BTreeSet<String> {
     value.and_then(Value::as_set).unwrap_or(&EMPTY)
 }
 
-/// The cause of a set as a whole, from its items. What drifted is never hidden by what waits.
+/// The cause of a set as a whole, from its items. A pending item never hides one that drifted.
 pub(super) fn items_cause(items: &[ItemDifference]) -> Cause {
     let any = |cause| items.iter().any(|item| item.cause == cause);
-    let waits = any(Cause::NotAdopted);
+    let is_pending = any(Cause::NotAdopted);
     let edited = any(Cause::Edited) || any(Cause::Removed);
-    match (waits, any(Cause::Drifted), edited) {
+    match (is_pending, any(Cause::Drifted), edited) {
         (true, true, _) => Cause::NotAdoptedAndDrifted,
         (true, false, _) => Cause::NotAdopted,
         (false, true, true) => Cause::EditedAndDrifted,
@@ -379,20 +381,20 @@ impl InSync<'_> {
         declared: &DeclaredResource,
         differing: &[FieldDifference],
     ) -> Option<Recorded> {
-        let waits = |name: &FieldName, value: &Value| {
-            let waits = |field: &FieldDifference| {
+        let is_pending = |name: &FieldName, value: &Value| {
+            let is_pending = |field: &FieldDifference| {
                 field.field == *name && field.declared.as_ref() == Some(value)
             };
-            differing.iter().any(waits)
+            differing.iter().any(is_pending)
         };
         // Whole stacks are as recorded, and copying their records took most of a comparison's time.
         let is_news = self.is_news
             || self.recorded < recorded.fields.len()
-            || (recorded.pending_adoption.iter()).any(|(name, value)| !waits(name, value));
+            || (recorded.pending_adoption.iter()).any(|(name, value)| !is_pending(name, value));
         is_news.then(|| {
             let mut record = recorded.clone();
             for (name, value) in &recorded.pending_adoption {
-                if !waits(name, value) {
+                if !is_pending(name, value) {
                     record.end_adoption(kind, name);
                 }
             }

@@ -1,4 +1,6 @@
-//! Every resource that a comparison is about, with what is known of it.
+//! Every resource that a comparison is about, with what is declared, recorded and read of it.
+//!
+//! Keys are looked up in their order (`seek.rs`), since a stack may have many thousands.
 
 use std::collections::BTreeMap;
 

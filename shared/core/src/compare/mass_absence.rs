@@ -1,4 +1,6 @@
-//! When so many resources of a scope are gone at once that nobody believes it (semantics 3.2).
+//! Mass absence: so many resources of a scope are gone at once that it is not believed (semantics 3.2).
+//!
+//! They stay unknown until a person confirms that they are gone ([`crate::record::MassAbsence`]).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

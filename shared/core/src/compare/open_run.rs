@@ -1,8 +1,7 @@
-//! A run that began changes of which state does not know the end: who runs it, and whether it still
-//! works.
+//! A run whose changes have no known end: who runs it, and whether it still works.
 //!
-//! State names the run and its changes (`applying`), the lease who has the stack and since when. What
-//! that means for each resource is decided in [`crate::compare`].
+//! State names the run and its changes (`applying`). The lease says who has the stack, and since when. What
+//! this means for each resource is decided in `under_way.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;

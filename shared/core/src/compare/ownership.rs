@@ -1,5 +1,6 @@
-//! What another stack has (semantics 2.3). Whose a name is stands in other stacks' files and states,
-//! which no comparison of one stack knows.
+//! Resources of another stack (semantics 2.3): nothing is done about them, and nothing is recorded.
+//!
+//! Who owns a name is decided by the engine, from the files and states of other stacks.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,9 @@ use super::{Comparison, Verdict};
 use crate::model::ResourceKey;
 
 impl Comparison {
-    /// Blocks what another stack has, each with the reason (semantics 2.3): nothing is done about it,
-    /// and nothing of it is recorded.
-    pub fn block(&mut self, taken: &BTreeMap<ResourceKey, String>) {
-        for (key, why) in taken {
+    /// Blocks resources that another stack owns, each with the reason.
+    pub fn block(&mut self, owned_elsewhere: &BTreeMap<ResourceKey, String>) {
+        for (key, why) in owned_elsewhere {
             let Some(difference) = self.differences.get_mut(key) else {
                 continue;
             };

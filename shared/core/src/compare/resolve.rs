@@ -1,6 +1,8 @@
-//! Changes of which nobody heard how they ended (semantics 8.1): what is live tells, once the provider
-//! must show it. Until then they stay open, and nothing that they may have done is called somebody
-//! else's.
+//! Resolves changes whose end is not known (semantics 8.1): what is live shows it, once the provider must
+//! show it.
+//!
+//! Until then such a change stays open, and nothing that it may have done counts as somebody else's. What a
+//! run is changing right now is in `under_way.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +14,10 @@ use crate::model::{
 };
 use crate::stored::state::Intent;
 
-/// What became of a change, as far as what is live tells.
+/// What became of a change, by what is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// Nobody can tell yet: it could not be read, or the provider may not show it yet.
+    /// Not known yet: it could not be read, or the provider may not show it yet.
     Open,
     /// It was made, in whole or in part.
     Made,
@@ -77,7 +79,7 @@ pub(super) fn resolved(input: CompareInput<'_>) -> BTreeMap<ResourceKey, Resolve
     intents.map(resolve).collect()
 }
 
-/// What nothing that is shown means for a change.
+/// Resolves a change whose resource is not there.
 fn absent(intent: &Intent, stored: Option<&Recorded>, now: Timestamp) -> Resolved {
     match intent.verb {
         Verb::Delete => Resolved {

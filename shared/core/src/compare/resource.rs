@@ -1,4 +1,7 @@
 //! One resource under comparison: the table of every case of declared, recorded and live.
+//!
+//! Single fields are compared in `fields.rs`; what our own writes explain is set aside in
+//! `catching_up.rs`.
 
 use super::{Cause, CompareInput, Difference, Verdict, catching_up, fields, resolve};
 use crate::change::Verb;

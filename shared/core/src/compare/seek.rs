@@ -1,4 +1,4 @@
-//! Looking keys up in their own order: one walk over each map instead of a search per key.
+//! Looks keys up in their order: one walk over each map instead of a search for each key.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};

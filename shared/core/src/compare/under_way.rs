@@ -1,8 +1,8 @@
-//! Resources that a run is changing, or was changing when it stopped (semantics 8.1).
+//! Resources that a run is changing, or was changing when it stopped (semantics 8.1, 8.8).
 //!
-//! While the run works, whatever lies between what was there before and what it makes is its doing:
-//! the provider is catching up. A third value is somebody else's and stays drift. Of a run that stopped, what only it
-//! can have left half done is not drift either.
+//! While the run works, any value between the old and the new one is its doing, and the provider is
+//! catching up. A third value is somebody else's, so it stays drift. What only a run that stopped can have
+//! left half done is not drift.
 
 use std::collections::BTreeSet;
 

@@ -218,12 +218,11 @@ fn policy_objection(
     let (rule, allowance) = match step.cause {
         _ if plan.retired.is_some() => return Some(LeftReason::Retired),
         Cause::Interrupted if !planned.scope_read => return Some(LeftReason::ScopeUnread),
-        // Its deletion was consented to, and only the second half is left to do.
+        // A person consented to its deletion, and only the second half is left to do.
         Cause::Interrupted => return None,
         _ if step.risk == Risk::Destructive => return Some(LeftReason::NeedsGrant),
         _ if plan.not_adopted => return Some(LeftReason::NotAdopted),
-        // What waits for a person since adoption goes on waiting when somebody changes it meanwhile
-        // (semantics 7.1).
+        // It needs a person since adoption, also when somebody changed it meanwhile (semantics 7.1).
         Cause::NotAdopted | Cause::NotAdoptedAndDrifted => return Some(LeftReason::NeedsPerson),
         // Somebody may have made it smaller on purpose, and there is no way back.
         Cause::Drifted | Cause::EditedAndDrifted if step.one_way => {
@@ -276,7 +275,7 @@ fn announcement(
     policy: &Policy,
     planned: &PlannedChange,
     step: &Step,
-    seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
+    first_seen: &BTreeMap<ResourceKey, (String, Timestamp)>,
     now: Timestamp,
 ) -> Option<LeftReason> {
     if !matches!(
@@ -285,7 +284,7 @@ fn announcement(
     ) {
         return None;
     }
-    let since = match seen.get(&planned.change.key) {
+    let since = match first_seen.get(&planned.change.key) {
         Some((fingerprint, at)) if *fingerprint == planned.drift_fingerprint => *at,
         _ => now,
     };

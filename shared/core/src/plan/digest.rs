@@ -1,9 +1,9 @@
 //! The digest: what a person agreed to, in 16 digits (semantics 6.5).
 //!
-//! It covers the ordered changes, each with key, verb, steps and the three truths of that resource
-//! and of what it depends on, the policy in force and the overridden guards. Not revision ids,
-//! serials, findings, unmanaged things, times. While a stack has no state its URL hashes have no
-//! lasting key, so then the digest covers only the shown part of a URL.
+//! It covers the ordered changes: key, verb and steps of each, and what is declared, recorded and live of
+//! the resource and of what it depends on. It covers the policy in force and the overridden guards. It does
+//! not cover revision ids, serials, findings, unmanaged resources or times. While a stack has no state, its
+//! URL hashes have no lasting key, so the digest covers only the part of a URL that is shown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,13 +25,13 @@ pub struct PlanSummary {
 impl PlanSummary {
     /// What differs between the plan a person saw and this one.
     #[must_use]
-    pub fn moved_since(&self, seen: &Self) -> Vec<String> {
-        let mut names: Vec<&String> = self.parts.keys().chain(seen.parts.keys()).collect();
+    pub fn moved_since(&self, agreed: &Self) -> Vec<String> {
+        let mut names: Vec<&String> = self.parts.keys().chain(agreed.parts.keys()).collect();
         names.sort_unstable();
         names.dedup();
         let moved = names
             .into_iter()
-            .filter(|name| self.parts.get(*name) != seen.parts.get(*name));
+            .filter(|name| self.parts.get(*name) != agreed.parts.get(*name));
         moved.cloned().collect()
     }
 }

@@ -1,5 +1,5 @@
-//! The flap breaker: the same correction a third time in a day means that somebody disagrees
-//! (semantics 6.7).
+//! The flap breaker: automation does not make the same correction a third time in a day, since somebody
+//! undoes it (semantics 6.7).
 
 use std::collections::BTreeMap;
 

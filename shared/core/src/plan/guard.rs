@@ -1,4 +1,4 @@
-//! Guards: a plan that is too big to be meant is refused whole (semantics 6.7).
+//! Guards: a plan that is suspiciously large is refused as a whole (semantics 6.7).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a person holds leaves the plan, and with it what depends on it (semantics 6.6, 6.8).
+//! Takes what a person holds out of the plan, with what depends on it (semantics 6.6, 6.8).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The policy in force: a set of definitions may tighten its own policy; loosening it is a change
-//! that needs consent (semantics 4.4).
+//! The policy in force (semantics 4.4): a revision may make its own policy stricter at once. Allowing
+//! automation more needs a person's consent.
 
 use crate::model::{Guards, OnMissing, Policy};
 

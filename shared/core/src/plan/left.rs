@@ -1,4 +1,4 @@
-//! Why a step of a plan is left.
+//! Why a step of a plan is left: the code, and the sentence.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
-//! The steps of one change, each with its risk.
+//! The steps of one change, each with its risk and what it would lose.
+//!
+//! Which fields differ comes from [`crate::compare`]; what setting one of them risks, from [`crate::risk`].
 
 use super::{Finding, FindingKind, PlanInput, Step, lost};
 use crate::change::Edit;

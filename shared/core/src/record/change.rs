@@ -1,13 +1,14 @@
-//! What state says before, during and after a change.
+//! What state says of a change before it begins, once it is made, and where it was not made (semantics 8.1).
 //!
-//! Pure: `apply` calls these and stores what they make.
+//! An [`Intent`] says what will be recorded; that is computed once, when the change begins. The engine's
+//! `execute` calls these functions and writes state.
 
 use std::collections::BTreeMap;
 
 use crate::change::{Applied, Edit, Verb, edited_set};
 use crate::compare::Cause;
 use crate::model::{
-    ByField, CatchingUp, FieldName, Fields, Recorded, ResourceKey, Timestamp, Value, field_specs,
+    ByField, CatchingUp, FieldName, Fields, Kind, Recorded, ResourceKey, Timestamp, Value,
 };
 use crate::plan::Approved;
 use crate::stored::state::{AutomaticChange, Intent, State};
@@ -113,17 +114,14 @@ fn fields_after(approved: &Approved) -> Fields {
             let mut fields: Fields = change.edits.iter().map(after).collect();
             // A correction of `proxied` sends the ttl too, which nothing compares meanwhile
             // (semantics 2.2); a set that is proxied has no ttl of its own to wait for.
-            for spec in field_specs(change.key.kind()) {
-                let Some(flag) = spec.unused_while.map(FieldName::known) else {
-                    continue;
-                };
-                let name = FieldName::known(spec.name);
-                let is_unused = change.declared.get(&flag) == Some(&Value::Bool(true));
-                if let Some(value) = change.declared.get(&name)
-                    && (is_unused || fields.contains_key(&flag))
-                {
-                    fields.insert(name, value.clone());
-                }
+            let (proxied, ttl) = (FieldName::known("proxied"), FieldName::known("ttl"));
+            let is_dns = change.key.kind() == Kind::DnsRecordSet;
+            let is_proxied = change.declared.get(&proxied) == Some(&Value::Bool(true));
+            if let Some(value) = change.declared.get(&ttl)
+                && is_dns
+                && (is_proxied || fields.contains_key(&proxied))
+            {
+                fields.insert(ttl, value.clone());
             }
             fields
         }
@@ -160,7 +158,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         return;
     }
     let mut intent = begun.unwrap_or_else(|| intent(approved, false, now, now));
-    let (open, until) = (intent.earlier.take(), now.plus_ms(applied.catching_up_ms));
+    let open = intent.earlier.take();
     keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open
         .as_deref()
@@ -168,60 +166,87 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
     {
         // It was there already: an earlier attempt may have made it, with what was declared then. What
         // is live tells.
-        begin_again(state, &change.key, intent, earlier, until);
+        begin_again(
+            state,
+            &change.key,
+            intent,
+            earlier,
+            now.plus_ms(applied.catching_up_ms),
+        );
         return;
     }
     let before = state.resources.remove(&change.key);
-    let retried = before
-        .as_ref()
-        .and_then(|record| record.catching_up.as_ref())
-        .is_some_and(|catching_up| is_retry(catching_up, approved, now));
-    let mut record = match (change.verb, &before) {
-        (Verb::Update, Some(before)) => before.clone(),
-        (Verb::Update, None) => first_record(approved, &intent.to),
-        _ => Recorded::default(),
+    let made = Made {
+        approved,
+        before: before.as_ref(),
+        open: open.as_deref(),
+        until: now.plus_ms(applied.catching_up_ms),
+        now,
     };
-    let mut catching_up = CatchingUp {
-        made: change.verb != Verb::Update,
-        before: ByField::new(),
-        until,
-        retried,
-    };
-    let was = before.as_ref().and_then(|before| {
-        let catching_up = before
-            .catching_up
-            .as_ref()
-            .filter(|earlier| earlier.lasts(now));
-        catching_up.map(|catching_up| (catching_up, &before.fields))
-    });
-    if let Some((earlier, _)) = was {
-        catching_up.made |= earlier.made;
-        catching_up.before = earlier.before.clone();
-    }
-    let live = change.live.as_ref().map(|live| &live.fields);
-    for (name, value) in intent.to {
-        // What was written before and may be shown only now, what is shown, and what attempts with an
-        // unknown end may show yet.
-        if let Some(written) = was.and_then(|(_, fields)| fields.get(&name)) {
-            catching_up.may_show(&name, Some(written));
-        }
-        for attempt in open.iter().flat_map(|intent| intent.attempts()) {
-            if let Some(attempted) = attempt.to.get(&name) {
-                catching_up.may_show(&name, Some(attempted));
-            }
-        }
-        let shown = set_before(approved, &name, &value);
-        catching_up.may_show(
-            &name,
-            shown.as_ref().or(live.and_then(|live| live.get(&name))),
-        );
-        record.pending_adoption.remove(&name);
-        record.fields.insert(name, value);
-    }
-    record.catching_up = Some(catching_up);
+    let record = made.record(intent.to);
     state.awaiting.remove(&change.key);
     state.absent.remove(&change.key);
     state.resources.insert(change.key.clone(), record);
+}
+
+/// A change that was made and did not delete its resource.
+struct Made<'a> {
+    approved: &'a Approved,
+    /// What was recorded before it.
+    before: Option<&'a Recorded>,
+    /// The attempts before it with an unknown end.
+    open: Option<&'a Intent>,
+    /// Until when the provider may show what was there before.
+    until: Timestamp,
+    now: Timestamp,
+}
+
+impl Made<'_> {
+    /// What is recorded now: the values that the intent said, and what may still show instead of them.
+    fn record(&self, to: Fields) -> Recorded {
+        let change = &self.approved.change;
+        let mut record = match (change.verb, self.before) {
+            (Verb::Update, Some(before)) => before.clone(),
+            (Verb::Update, None) => first_record(self.approved, &to),
+            _ => Recorded::default(),
+        };
+        let was = self.before.and_then(|before| {
+            let catching_up = before.catching_up.as_ref()?;
+            Some((catching_up, &before.fields))
+        });
+        let is_retry = was.is_some_and(|(earlier, _)| is_retry(earlier, self.approved, self.now));
+        let mut catching_up = CatchingUp {
+            made: change.verb != Verb::Update,
+            before: ByField::new(),
+            until: self.until,
+            retried: is_retry,
+        };
+        let was = was.filter(|(earlier, _)| earlier.lasts(self.now));
+        if let Some((earlier, _)) = was {
+            catching_up.made |= earlier.made;
+            catching_up.before = earlier.before.clone();
+        }
+        let live = change.live.as_ref().map(|live| &live.fields);
+        for (name, value) in to {
+            // What was written before and may be shown only now, what is shown, and what attempts with an
+            // unknown end may show yet.
+            if let Some(written) = was.and_then(|(_, fields)| fields.get(&name)) {
+                catching_up.may_show(&name, Some(written));
+            }
+            for attempt in self.open.into_iter().flat_map(Intent::attempts) {
+                if let Some(attempted) = attempt.to.get(&name) {
+                    catching_up.may_show(&name, Some(attempted));
+                }
+            }
+            let set = set_before(self.approved, &name, &value);
+            let shown = set.as_ref().or(live.and_then(|live| live.get(&name)));
+            catching_up.may_show(&name, shown);
+            record.pending_adoption.remove(&name);
+            record.fields.insert(name, value);
+        }
+        record.catching_up = Some(catching_up);
+        record
+    }
 }
 
 /// An earlier attempt to delete what was updated now may be carried out still: it stays open.

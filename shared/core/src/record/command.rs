@@ -1,4 +1,4 @@
-//! What a command about state comes to: adopt, forget, refresh, confirm an absence, retire.
+//! The result of a command about state: adopt, forget, refresh, confirm an absence, retire.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
-//! `definitions.json` and `revisions/<revision>.json`: a whole set of definition files as one object.
+//! `definitions.json` and `revisions/<revision>.json`: all definition files of one revision, as one object.
 //!
-//! One read is a consistent set, and one write replaces it whole (design 3). Both objects have this
-//! form: the one is the set that counts, the other the copy of it that stays.
+//! One read is consistent, and one write replaces it whole (design 3). Both objects have this form:
+//! `definitions.json` is the revision that counts, the other a copy of it that stays.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! How every stored object is read and written: by its format's number, strictly, and no larger than
-//! it can be read back.
+//! Reads and writes every stored object: by the number of its format, strictly, and never larger than it
+//! can be read back.
 //!
-//! To add a key or a word to an object, from the first release on: raise [`Format::read`] in one
-//! release, with the key optional, and [`Format::written`] in the next (semantics 8.7). The snapshot
-//! of its shape says when that was forgotten.
+//! To add a key or a word to an object, from the first release on: raise [`Format::read`] in one release,
+//! with the key optional, and [`Format::written`] in the next (semantics 8.7). A snapshot of the object's
+//! keys fails when this was forgotten.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

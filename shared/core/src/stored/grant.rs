@@ -1,7 +1,7 @@
-//! A grant: one person's consent to changes that can't be taken back (semantics 6.3).
+//! A grant: one person's consent to destructive changes (semantics 6.3).
 //!
-//! It names the plan and each change, lasts an hour at most, and is used once: whoever uses it
-//! writes so into it, on the condition that nobody did before.
+//! It names the plan and each change, lasts an hour at most, and is used once. Whoever uses it writes that
+//! into it, on the condition that nobody did before.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,7 @@
-//! Holds: a person's word that nothing is corrected or deployed for a time (semantics 6.8).
+//! Holds: a person says that nothing is corrected or deployed for a time (semantics 6.8).
 //!
-//! `hold.json` is one list for a whole stack, written by `kedge hold` and `kedge release` without the
-//! lease, and read by whoever is about to change something. What can't be read holds everything: a
-//! reader must refuse to go on.
+//! `hold.json` lists the holds of one stack. `kedge hold` and `kedge release` write it without the lease.
+//! Whoever is about to change something reads it. Where it cannot be read, everything is held.
 
 use serde::{Deserialize, Serialize};
 

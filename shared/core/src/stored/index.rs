@@ -1,8 +1,8 @@
 //! `stacks/index.json`: the registry of stacks.
 //!
-//! It is for what one stack must know of the others: their names (semantics 2.1), their record sets
-//! (2.3), and which revision each was left at. It follows `definitions.json` and can be made anew
-//! from it, so a push that was interrupted before it heals it.
+//! It holds what one stack must know of the others: their names (semantics 2.1), their record sets (2.3),
+//! and the revision that each has. It follows `definitions.json` and can be rebuilt from it, so the next
+//! push repairs what an interrupted one left.
 
 use std::collections::{BTreeMap, BTreeSet};
 

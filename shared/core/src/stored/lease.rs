@@ -1,7 +1,7 @@
-//! The lease of a stack: who may change it now, and for how long (semantics 8.4).
+//! The lease of a stack: who may change it now, and until when (semantics 8.4).
 //!
-//! The object is written by its holder alone, each time on the condition that it is still the
-//! version before. Its times are the store's: it counts from the moment it was written.
+//! Only its holder writes it, each time on the condition that it is still the version before. Its times are
+//! the store's: it counts from the moment it was written.
 
 use serde::{Deserialize, Serialize};
 

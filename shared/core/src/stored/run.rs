@@ -1,7 +1,7 @@
-//! The record of a run: who did what to a stack, why, and how it ended. What `kedge history` shows.
+//! The record of a run: who did what to a stack, why, and how it ended; `kedge history` shows it.
 //!
-//! It is written once, at the end, whatever the end was, and never again. Values are texts in the
-//! form people read; a URL's hidden parts stay hidden.
+//! It is written once, at the end of the run, however that was. Values are texts as people read them, and
+//! hidden parts of a URL stay hidden. It is made from a report in [`crate::report`].
 
 use serde::{Deserialize, Serialize};
 

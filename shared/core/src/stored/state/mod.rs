@@ -1,6 +1,6 @@
-//! What is recorded: Kedge's memory of one stack.
+//! What is recorded of one stack.
 //!
-//! `json.rs` is the only file that knows the JSON form.
+//! `json.rs` alone knows the JSON. What state learns is decided in [`crate::record`].
 
 mod intent;
 pub(crate) mod json;

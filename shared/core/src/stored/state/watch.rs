@@ -1,6 +1,6 @@
-//! What checks remember: since when each drift is known, and the last good read.
+//! What checks remember of a stack: since when each drift is known, and the last good read.
 //!
-//! Its own object with its own version, so that a check never writes state (semantics 8.5).
+//! It is an object of its own, so that a check never writes state (semantics 8.5).
 
 use std::collections::BTreeMap;
 
