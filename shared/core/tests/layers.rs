@@ -6,15 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the words that all use to the pages that use all.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 16] = [
+    "closed",
     "model",
     "live",
     "change",
+    "providers",
     "definitions",
     "stored",
     "compare",
     "risk",
     "plan",
+    "ran_out",
     "record",
     "report",
     "accept",
