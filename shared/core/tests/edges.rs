@@ -205,6 +205,7 @@ fn intent(verb: Verb, to: Fields) -> Intent {
         from: None,
         to,
         automatic: None,
+        begun_by: None,
         earlier: None,
     }
 }

@@ -18,7 +18,7 @@ use kedge_core::model::{
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
 use kedge_core::record;
 use kedge_core::risk::Risk;
-use kedge_core::state::{Applying, AutomaticChange, Intent, State, decode, encode};
+use kedge_core::state::{Applying, AutomaticChange, BegunBy, Intent, State, decode, encode};
 use kedge_core::stored::TIME_MS_MAX;
 use kedge_core::stored::run::RunRecord;
 use proptest::prelude::*;
@@ -316,7 +316,7 @@ proptest! {
         for decided in [authorise(&made, automation()), authorise(&made, name_typed())] {
             for approved in decided.approved() {
                 let key = &approved.change.key;
-                let intent = record::intent(approved, true, NOW, NOW.plus_ms(1));
+                let intent = record::intent(approved, None, true, NOW, NOW.plus_ms(1));
                 let mut state = state(&worlds, &policy);
                 let mut intents = BTreeMap::new();
                 record::begin(&mut intents, approved, intent.clone());
@@ -382,7 +382,8 @@ proptest! {
         let intents = state.resources.iter().map(|(key, record)| {
             let verb = if retried { Verb::Replace } else { Verb::Delete };
             let automatic = state.automatic.first().cloned();
-            let intent = Intent { verb, at: Timestamp(at), shown_by: Timestamp(at), from: None, to: record.fields.clone(), automatic, earlier: None };
+            let begun_by = retried.then(|| BegunBy { run: "1-2".to_owned(), actor: "ana@laptop".to_owned() });
+            let intent = Intent { verb, begun_by, at: Timestamp(at), shown_by: Timestamp(at), from: None, to: record.fields.clone(), automatic, earlier: None };
             (key.clone(), intent.clone().after(intent))
         });
         let run = RunRecord { id: text, ..RunRecord::default() };

@@ -39,7 +39,7 @@ use kedge_core::ran_out::RanOut;
 use kedge_core::record::{self, Recording};
 use kedge_core::report::{About, ChangeResult, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
-use kedge_core::state::{Applying, Intent, State, Watch};
+use kedge_core::state::{Applying, BegunBy, Intent, State, Watch};
 use kedge_core::stored::run::{FoundOut, Interrupted, RequestCounts, RunRecord};
 
 use crate::budget::{Budget, Purse, Reserve};
@@ -292,7 +292,11 @@ pub(crate) fn prepare<P: WritePorts>(
     for approved in decided.approved() {
         let provider = approved.change.key.scope().provider().entry();
         let shown_by = sent_by.plus_ms(provider.catching_up_ms);
-        let intent = record::intent(approved, is_unattended, now, shown_by);
+        let begun_by = Some(BegunBy {
+            run: changed.run.clone(),
+            actor: about.actor.to_owned(),
+        });
+        let intent = record::intent(approved, begun_by, is_unattended, now, shown_by);
         record::begin(&mut intents, approved, intent);
     }
     state.applying = Some(Applying {
@@ -326,10 +330,12 @@ fn interrupted(applying: &Applying, report: &Report) -> Option<Interrupted> {
     let found_out = |(key, intent): (&ResourceKey, &Intent)| {
         let resolved = report.comparison.resolved.get(key);
         let fate = resolved.map_or(Fate::Open, |resolved| resolved.fate);
+        let begun_by = intent.begun_by.as_ref().map(|by| &by.run);
         FoundOut {
             key: key.to_string(),
             verb: intent.verb.as_str().to_owned(),
             outcome: fate.as_str().to_owned(),
+            begun_by: begun_by.filter(|run| **run != applying.run.id).cloned(),
         }
     };
     let interrupted = Interrupted {

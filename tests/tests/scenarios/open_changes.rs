@@ -491,4 +491,16 @@ fn what_one_run_left_open_is_not_called_another_ones() {
     let (_, changed) = stack.person(&[]);
     assert!(changed.done() == 1 && first != Some(changed.run.clone()));
     assert_eq!(stack.check().open_run, None);
+    // Whoever finds out how it ended says who began it, and not only who left it open.
+    stack.ports.sandbox.clear_faults();
+    stack.mail("");
+    let (_, third) = stack.person(&[]);
+    let interrupted = third.interrupted.unwrap();
+    assert_eq!(interrupted.run, changed.run);
+    let began: Vec<_> = interrupted
+        .changes
+        .iter()
+        .map(|one| &one.begun_by)
+        .collect();
+    assert_eq!(began, [&first]);
 }

@@ -319,6 +319,7 @@ mod tests {
             from: fields(from),
             to: fields(to).unwrap_or_default(),
             automatic: None,
+            begun_by: None,
             earlier: None,
         }
     }

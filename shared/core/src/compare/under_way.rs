@@ -242,6 +242,7 @@ mod tests {
             from,
             to,
             automatic: None,
+            begun_by: None,
             earlier: None,
         }
     }

@@ -11,13 +11,14 @@ use crate::model::{
     ByField, CatchingUp, FieldName, Fields, Kind, Recorded, ResourceKey, Timestamp, Value,
 };
 use crate::plan::Approved;
-use crate::stored::state::{AutomaticChange, Intent, State};
+use crate::stored::state::{AutomaticChange, BegunBy, Intent, State};
 
 /// What state says of a change that begins (semantics 8.1). `shown_by` is when the provider shows it
 /// at the latest, if it is made.
 #[must_use]
 pub fn intent(
     approved: &Approved,
+    begun_by: Option<BegunBy>,
     is_automatic: bool,
     now: Timestamp,
     shown_by: Timestamp,
@@ -25,6 +26,7 @@ pub fn intent(
     let to = fields_after(approved);
     Intent {
         verb: approved.change.verb,
+        begun_by,
         at: now,
         shown_by,
         from: live_fields(approved, &to),
@@ -157,7 +159,7 @@ pub fn done(state: &mut State, approved: &Approved, applied: &Applied, now: Time
         state.resources.remove(&change.key);
         return;
     }
-    let mut intent = begun.unwrap_or_else(|| intent(approved, false, now, now));
+    let mut intent = begun.unwrap_or_else(|| intent(approved, None, false, now, now));
     let open = intent.earlier.take();
     keep_deletion(state, approved, open.as_deref(), now);
     if let Some(earlier) = open

@@ -121,6 +121,9 @@ pub struct FoundOut {
     pub verb: String,
     /// `done`, `failed`, or `unknown` while nobody can tell.
     pub outcome: String,
+    /// The run that began it, where that is an earlier one than the run that left it open.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub begun_by: Option<String>,
 }
 
 impl RunRecord {
@@ -208,6 +211,7 @@ mod tests {
                     key: "kafka-topic/p/s/dev-b".to_owned(),
                     verb: "create".to_owned(),
                     outcome: "done".to_owned(),
+                    begun_by: None,
                 }],
             }),
         }

@@ -428,6 +428,7 @@ impl Case {
             from: self.recorded.clone(),
             to: to.unwrap_or_default(),
             automatic: None,
+            begun_by: None,
             earlier: None,
         })
     }

@@ -20,8 +20,11 @@ pub(crate) async fn open_run<S: Store>(
 ) -> Option<OpenRun> {
     let state = state?;
     let applying = state.applying.as_ref()?;
-    // What was begun before it is of a run before it.
-    let is_its = |intent: &Intent| intent.at.0 >= applying.run.at_ms;
+    // What a run before it began is not its own.
+    let is_its = |intent: &Intent| {
+        let by = intent.begun_by.as_ref();
+        by.is_some_and(|by| by.run == applying.run.id)
+    };
     let intents = applying.intents.iter().filter(|(_, intent)| is_its(intent));
     let keys: BTreeSet<_> = intents.map(|(key, _)| key.clone()).collect();
     if keys.is_empty() {

@@ -316,6 +316,7 @@ impl World {
                 at: NOW.plus_ms(-5_000),
                 shown_by: NOW.plus_ms(60_000),
                 automatic: None,
+                begun_by: None,
                 earlier: None,
                 from,
                 to: to.unwrap_or_default(),

@@ -20,11 +20,22 @@ pub struct Applying {
     pub intents: BTreeMap<ResourceKey, Intent>,
 }
 
+/// The run that began a change, which later runs may find still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunBy {
+    /// The run.
+    pub run: String,
+    /// Who ran it: `ana@laptop`.
+    pub actor: String,
+}
+
 /// One change that was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// What was to be done.
     pub verb: Verb,
+    /// The run that began it; none if that is not known.
+    pub begun_by: Option<BegunBy>,
     /// When it was begun. The consent to a replacement counts from then.
     pub at: Timestamp,
     /// From when on the provider shows it, if it was made: the latest moment at which the run may have

@@ -13,7 +13,7 @@ use thiserror::Error;
 use policy::{StoredPolicy, load_policy, store_policy};
 use values::{StoredFields, StoredRecord, load_fields, load_record, store_fields, store_record};
 
-use super::{Applying, AutomaticChange, Intent, State};
+use super::{Applying, AutomaticChange, BegunBy, Intent, State};
 use crate::change::Verb;
 use crate::model::{ResourceKey, Salt, StackName, Timestamp};
 use crate::stored::bounded::{Count, Time};
@@ -97,8 +97,17 @@ struct StoredApplying {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct StoredBegunBy {
+    run: String,
+    actor: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoredIntent {
     verb: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    begun_by: Option<StoredBegunBy>,
     at_ms: Time,
     shown_by_ms: Time,
     from: Option<StoredFields>,
@@ -250,6 +259,7 @@ fn store_applying(applying: &Applying) -> StoredApplying {
 fn store_intent(intent: &Intent) -> StoredIntent {
     let Intent {
         verb,
+        begun_by,
         at,
         shown_by,
         from,
@@ -259,6 +269,10 @@ fn store_intent(intent: &Intent) -> StoredIntent {
     } = intent;
     StoredIntent {
         verb: verb.as_str().to_owned(),
+        begun_by: begun_by.as_ref().map(|by| StoredBegunBy {
+            run: by.run.clone(),
+            actor: by.actor.clone(),
+        }),
         at_ms: (*at).into(),
         shown_by_ms: (*shown_by).into(),
         from: from.as_ref().map(store_fields),
@@ -286,8 +300,13 @@ fn load_intent(stored: StoredIntent) -> Result<Intent, DecodeError> {
         .earlier
         .map(|earlier| load_intent(*earlier))
         .transpose()?;
+    let begun_by = stored.begun_by.map(|by| BegunBy {
+        run: by.run,
+        actor: by.actor,
+    });
     Ok(Intent {
         verb,
+        begun_by,
         at: stored.at_ms.into(),
         shown_by: stored.shown_by_ms.into(),
         from: stored.from.map(load_fields),

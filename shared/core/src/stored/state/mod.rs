@@ -14,7 +14,7 @@ use crate::model::{
     Fields, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackName, Timestamp, Value,
 };
 
-pub use intent::{Applying, Intent};
+pub use intent::{Applying, BegunBy, Intent};
 pub use json::{BYTES_MAX, DecodeError, decode, encode};
 pub use watch::Watch;
 pub use window::Window;

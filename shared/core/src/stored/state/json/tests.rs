@@ -39,6 +39,10 @@ pub(crate) fn full_state() -> State {
         shown_by: Timestamp(60),
         from: Some(fields.clone()),
         to: fields,
+        begun_by: Some(BegunBy {
+            run: "r0".to_owned(),
+            actor: "a".to_owned(),
+        }),
         automatic: None,
         earlier: None,
     };
