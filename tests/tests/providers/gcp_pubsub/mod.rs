@@ -32,6 +32,12 @@ const SALT: Salt = Salt([1; 16]);
 /// How long a run may last here: shorter than a minute, so that a wait for the next one may not fit.
 const RUN_MS: i64 = 50_000;
 
+/// From now on Pub/Sub wants credentials, as Google does and an emulator does not.
+fn want_credentials(session: &mut Session) {
+    let base = session.endpoints.base(ProviderName::Pubsub).to_owned();
+    session.endpoints.replace(ProviderName::Pubsub, base, false);
+}
+
 fn topic_key(id: &str) -> ResourceKey {
     ResourceKey::pubsub_topic(PROJECT, id)
 }

@@ -306,8 +306,7 @@ fn an_orphan_is_told_from_a_subscription() {
 fn credentials_are_asked_for_used_and_made_anew_once() {
     let ports = world();
     let mut session = session(&ports);
-    let base = session.endpoints.base(ProviderName::Pubsub).to_owned();
-    session.endpoints.replace(ProviderName::Pubsub, base, false);
+    want_credentials(&mut session);
     let reading = read_in(&ports, &session);
     assert_eq!(word(&reading, &topic_key("x")), "no-credentials");
     assert_eq!(word(&reading, &binding_key("x")), "no-credentials");

@@ -1,7 +1,6 @@
 //! A token outlives a run, and never its credential, its age, or Google's trust in it.
 
 use kedge_engine::Caches;
-use kedge_engine::ports::ProviderName;
 use kedge_engine::testing::GOOGLE_TOKEN_AGE_MAX_S;
 use kedge_tests::crowd::Crowd;
 
@@ -16,9 +15,7 @@ fn set_key(ports: &SimPorts, key: &str) {
 /// One run that reads, in a process that keeps this; how many tokens it signed, and what it found.
 fn signed(ports: &SimPorts, caches: &Caches) -> (usize, &'static str) {
     let mut session = session(ports).with_caches(caches);
-    session
-        .endpoints
-        .replace(ProviderName::Pubsub, "http://sandbox".to_owned(), false);
+    want_credentials(&mut session);
     let crowd = Crowd::over(ports);
     let cx = Context::new(&crowd, &session);
     let scope = Scope::GcpProject {
@@ -86,9 +83,7 @@ fn calls_side_by_side_share_the_token_that_one_of_them_makes() {
     let (ports, caches) = (keyed(), Caches::default());
     let run = |ports: &SimPorts| {
         let mut session = session(ports).with_caches(&caches);
-        session
-            .endpoints
-            .replace(ProviderName::Pubsub, "http://sandbox".to_owned(), false);
+        want_credentials(&mut session);
         session
     };
     let (crowd, session) = (Crowd::over(&ports), run(&ports));

@@ -349,8 +349,7 @@ fn a_write_gets_a_new_token_once() {
     let key = r#"{"type":"service_account","private_key_id":"k","private_key":"s3cret-key","client_email":"kedge@p"}"#;
     let name = "GOOGLE_CREDENTIALS".to_owned();
     let mut session = session(&ports);
-    let base = session.endpoints.base(ProviderName::Pubsub).to_owned();
-    session.endpoints.replace(ProviderName::Pubsub, base, false);
+    want_credentials(&mut session);
     let run = |change: &Change| {
         let cx = Context::new(&ports, &session);
         ports.clear_sent();
