@@ -11,7 +11,7 @@ use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
 use kedge_core::live::{Live, LiveWorld, Proof, ScopeReading};
 use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
-use kedge_core::render::{RenderOptions, check_json, check_text};
+use kedge_core::render::{RenderOptions, Screen, check_json, check_text};
 use kedge_core::report::Report;
 use kedge_core::state::State;
 
@@ -308,10 +308,15 @@ fn stages(
         let around = RenderOptions {
             stack_origin: "--stack",
             definitions: "definitions",
-            colour: false,
-            flags: "",
+            hints: &|hint| format!("{hint:?}"),
+            screen: Screen {
+                colour: false,
+                width: Screen::WIDTH,
+                full: true,
+            },
             traffic: None,
-            verbose: true,
+            times: true,
+            plan_shown: false,
         };
         let (text, text_time) = worked(|| check_text(&report, &around));
         let (json, json_time) = worked(|| format!("{:#}", check_json(&report, None)));

@@ -125,7 +125,12 @@ fn judge(bundle: &Bundle, problems: &Problems) -> Result<(), String> {
     let _ = render::problems_json(problems);
     printable(&render::problems_github(problems, "definitions"))?;
     printable(&render::problems_junit(problems))?;
-    printable(&render::problems_text(problems, false))
+    let screen = render::Screen {
+        colour: false,
+        width: render::Screen::WIDTH,
+        full: false,
+    };
+    printable(&render::problems_text(problems, screen))
 }
 
 /// Every place a problem names is in its file.

@@ -200,10 +200,15 @@ fn shown(report: &Report) -> Result<(), String> {
     let around = RenderOptions {
         stack_origin: "--stack",
         definitions: "definitions (local files)",
-        colour: false,
-        flags: "",
+        hints: &|hint| format!("{hint:?}"),
+        screen: render::Screen {
+            colour: false,
+            width: render::Screen::WIDTH,
+            full: true,
+        },
         traffic: None,
-        verbose: true,
+        times: true,
+        plan_shown: false,
     };
     let changed = Changed::default();
     let pages = [
@@ -213,7 +218,7 @@ fn shown(report: &Report) -> Result<(), String> {
         render::changed_text(report, &changed, &around),
         render::github_annotations(report, "definitions"),
         render::junit_xml(report),
-        format!("{:#}", render::preview_json(report, None)),
+        format!("{:#}", render::preview_json(report, None, around.hints)),
         format!("{:#}", render::changed_json(report, &changed, None)),
     ];
     for page in &pages {

@@ -12,8 +12,10 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use kedge_core::definitions::Bundle;
+use kedge_core::hint::Hint;
 use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::plan::GuardName;
+use kedge_core::render::Screen;
 use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
@@ -27,6 +29,19 @@ pub use crate::told::{carried, carried_in_order, difference, has_item, left, sho
 
 use crate::executor::Crashed;
 use crate::ports::{CrashPoint, SimPorts, endpoints, sim};
+
+/// A screen wide enough for every line.
+pub const SCREEN: Screen = Screen {
+    colour: false,
+    width: 1_000,
+    full: false,
+};
+
+/// A hint as a page of a test says it: its code.
+#[must_use]
+pub fn hint(hint: &Hint) -> String {
+    format!("{hint:?}")
+}
 
 /// The Aiven project of the sandbox's default world.
 pub const AIVEN_PROJECT: &str = "clustera-creators";

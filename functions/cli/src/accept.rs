@@ -1,4 +1,4 @@
-//! `accept`: the edit of the definitions that makes what is live declared.
+//! `accept`: how to edit the definitions so that they declare what is live.
 
 use kedge_core::accept;
 use kedge_core::model::FieldName;
@@ -25,8 +25,11 @@ pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, C
             Format::Json => format!("{:#}\n", render::accept_json(key, &accepted)),
             _ => {
                 let root = definitions::in_repository(&args.definitions);
-                let colour = screen::stdout_colour(args.colour);
-                render::accept_text(key, &accepted, &root, colour)
+                let (screen, line) = (
+                    screen::of_stdout(args),
+                    run.line(run.is_stored_elsewhere(&report)),
+                );
+                render::accept_text(key, &accepted, &root, screen, &|hint| line.words(hint))
             }
         };
         screen::out(&text)?;

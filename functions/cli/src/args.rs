@@ -1,69 +1,75 @@
-//! What can be typed.
+//! The commands and flags that can be typed, with their help texts.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kedge_core::render;
+
+use crate::hints::quoted;
 
 /// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
 ///
-/// Exit codes: 0 clean or settling · 1 error or usage · 2 drifted, pending or not adopted ·
-/// 3 incomplete or invalid.
+/// `preview` is what other tools call plan, `up` is apply, `retire` is destroy.
+///
+/// Exit codes: 0 clean · 1 error or usage · 2 drifted, pending or not adopted · 3 incomplete or
+/// invalid.
 #[derive(Debug, Parser)]
-#[command(name = "kedge", version, max_term_width = 100)]
+#[command(name = "kedge", version)]
 pub(crate) struct Args {
-    /// The stack. Without it: KEDGE_STACK, then `kedge select`, then the git branch.
+    /// The stack. Default: KEDGE_STACK, then `kedge select`, then the git branch.
     #[arg(long, global = true)]
     pub(crate) stack: Option<String>,
-    /// The folder of definitions.
+    /// The folder with the definitions.
     #[arg(long, global = true, default_value = DEFINITIONS)]
     pub(crate) definitions: PathBuf,
-    /// Where state is kept: s3://BUCKET/PREFIX or file://FOLDER. Without it: KEDGE_STORE,
+    /// Where state is kept: s3://BUCKET/PREFIX or file://FOLDER. Default: KEDGE_STORE,
     /// KEDGE_BUCKET, `bucket:` in kedge.yaml, then file://.kedge/store.
     #[arg(long, global = true)]
     pub(crate) store: Option<String>,
-    /// Read the definitions from the store, as is done anyway where it is not a folder.
+    /// Use the stored definitions. This is the default where the store is a bucket.
     #[arg(long, global = true)]
     pub(crate) stored: bool,
-    /// How to answer: text for people, json, junit (XML) or github (annotations) for machines.
+    /// The output: text for people, or json, junit (XML) or github (annotations) for machines.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The same as --format json.
+    /// Short for --format json.
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// Show requests and bytes per provider, operations of the store, and wall time.
+    /// Show requests and bytes per provider, store operations, and the time taken.
     #[arg(long, global = true)]
     pub(crate) stats: bool,
-    /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    /// When to use colour. NO_COLOR and TERM=dumb turn it off where this is auto.
+    #[arg(long = "color", alias = "colour", global = true, value_enum, default_value_t = Colour::Auto)]
     pub(crate) colour: Colour,
+    /// Show lists in full, not only their first 10 names.
+    #[arg(long, global = true)]
+    pub(crate) full: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) verb: Command,
 }
 
 impl Args {
-    /// How to answer.
+    /// The form of the output.
     pub(crate) fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
 }
 
-/// How to answer.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
     Text,
-    /// docs/json.md.
+    /// One JSON document (docs/json.md).
     Json,
     /// JUnit XML: check, preview and audit.
     Junit,
-    /// For GitHub Actions: annotations of check, preview and audit; outputs of a step of stack.
+    /// For GitHub Actions: annotations for check, preview and audit; step outputs for stack.
     Github,
 }
 
 impl Format {
-    /// Whether a verb has an answer in this form.
+    /// Whether a command has this form.
     pub(crate) fn is_of(self, verb: &Command) -> bool {
         match self {
             Self::Text | Self::Json => true,
@@ -91,7 +97,7 @@ impl Args {
             ("--store", self.store.as_deref()),
         ]
         .into_iter()
-        .filter_map(|(flag, value)| Some(format!(" {flag} {}", render::quoted(value?))))
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", quoted(value?))))
         .chain(self.stored.then(|| " --stored".to_owned()))
         .collect()
     }
@@ -100,7 +106,7 @@ impl Args {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless NO_COLOR or TERM=dumb is set.
     Auto,
     Always,
     Never,
@@ -108,45 +114,48 @@ pub(crate) enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Is something wrong? Reads, compares, changes nothing.
+    /// Is something wrong? Reads and compares, changes nothing.
     Check(CheckOptions),
-    /// What would `up` do?
+    /// What would `up` do? Shows the plan, changes nothing.
+    #[command(alias = "plan")]
     Preview(PreviewOptions),
-    /// Make the stack what the definitions say.
+    /// Carry out the plan: make the stack what the definitions say.
+    #[command(alias = "apply")]
     Up(UpOptions),
-    /// Take the lease from a run that is gone, or must stop: shows who holds it, and asks.
+    /// Take the lease from a run that crashed or must stop. Shows who holds it, and asks.
     #[command(visible_alias = "cancel")]
     Unlock(UnlockOptions),
-    /// Store the local definitions as what the stack should be.
+    /// Store the local definitions, for automation and for everybody.
     Push(PushOptions),
-    /// Store an older revision again, as a new one. State is never rolled back.
+    /// Store an older revision again, as a new one. State is not rolled back.
     Rollback(RollbackOptions),
-    /// What was pushed, and what runs did about it, newest first.
+    /// List pushes and what runs did, newest first.
     History(HistoryOptions),
-    /// Which stack is meant, how that is known, and which GitHub Environment has its secrets.
+    /// Show which stack is selected, why, and which GitHub Environment has its secrets.
     Stack,
-    /// Begin to manage what exists: record what is live and declared, change nothing.
+    /// Start to manage what exists: record what is live and declared, change nothing.
     Adopt(AdoptOptions),
-    /// Print the edit of the definitions that makes what is live declared. Writes nothing.
+    /// Show how to edit the definitions so that they declare what is live. Writes nothing.
     Accept(AcceptOptions),
-    /// Hold the stack or some of its resources: no correction, no deploy, by nobody. Without --for:
-    /// list what is held.
+    /// Block every change of the stack, or of some resources, for a time. Without --for: list what
+    /// is held.
     Hold(HoldOptions),
-    /// Take holds away.
+    /// End holds.
     Release(ReleaseOptions),
-    /// Read again, and record what is as the definitions say. Never takes drift for right.
+    /// Read the providers and record what is live as declared. Drift stays drift.
     Refresh(RefreshOptions),
     /// Stop managing resources without deleting them.
     Forget(ForgetOptions),
     /// Delete everything that is recorded of the stack, and end it.
+    #[command(alias = "destroy")]
     Retire(RetireOptions),
-    /// Show everything there is in the stack's scopes, managed or not.
+    /// Show everything in the stack's scopes, managed or not.
     Audit,
-    /// Show what the stack consists of: topics, subscriptions, record sets.
+    /// List the stack's topics, subscriptions and record sets.
     Outputs,
     /// Set up this folder: .env, the stack's file, the selected stack.
     Init(InitOptions),
-    /// Select the stack that is meant when none is named.
+    /// Choose the stack that commands in this folder are about.
     Select {
         /// The stack.
         stack: String,
@@ -157,9 +166,9 @@ pub(crate) enum Command {
         #[arg(long)]
         write: Option<PathBuf>,
     },
-    /// Serve Aiven's, Google's and Cloudflare's APIs from one remembered world, for trying things out.
+    /// Serve the APIs of Aiven, Google and Cloudflare from memory, to try things out.
     Sandbox(SandboxOptions),
-    /// Show the main job on a world of its own: deploy, drift, detect, correct.
+    /// Show what kedge does, against a sandbox: deploy, drift, detect, correct.
     Demo,
 }
 
@@ -181,48 +190,48 @@ pub(crate) enum FailOn {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreviewOptions {
-    /// Show the plan in which these guards are overridden: changes, share or creates.
+    /// Show the plan with these guards overridden: changes, share or creates.
     #[arg(long = "override", value_name = "GUARD")]
     pub(crate) overrides: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpOptions {
-    /// Agree to the plan, whatever it is: safe and disruptive changes.
+    /// Agree to all safe and disruptive changes, without being asked.
     #[arg(long, conflicts_with = "unattended")]
     pub(crate) yes: bool,
-    /// Agree to this plan only, as `kedge preview` showed it.
+    /// Agree to this plan only. `kedge preview` shows its digest.
     #[arg(long, value_name = "DIGEST", conflicts_with = "unattended")]
     pub(crate) plan: Option<String>,
-    /// Agree to what can't be taken back, by key (a short form will do), or `policy`.
+    /// Approve destructive changes: resource keys (short forms are fine), or `policy`.
     #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with = "unattended")]
     pub(crate) allow: Vec<String>,
     /// Override a guard: changes, share or creates.
     #[arg(long = "override", value_name = "GUARD", conflicts_with = "unattended")]
     pub(crate) overrides: Vec<String>,
-    /// Do what a tick does: what the policy allows, and nothing else.
+    /// Do what automation does: what the policy allows, and nothing else.
     #[arg(long)]
     pub(crate) unattended: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct UnlockOptions {
-    /// Don't ask.
+    /// Agree without being asked.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PushOptions {
-    /// Replace a stored commit that is no ancestor of this one.
+    /// Replace a stored commit that is newer than yours, or on another branch.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Withdraw many resources at once, or all of a file. `Kedge-Withdraw: yes` in the commit
-    /// message says the same.
+    /// Remove many resources at once, or all of a file. Same as `Kedge-Withdraw: yes` in the commit
+    /// message.
     #[arg(long)]
     pub(crate) withdraw: bool,
-    /// Push after this rollback: the revision it made. `Kedge-After-Rollback: REVISION` in the
-    /// commit message says the same.
+    /// Push after a rollback: the revision that it stored. Same as `Kedge-After-Rollback: REVISION`
+    /// in the commit message.
     #[arg(long, value_name = "REVISION")]
     pub(crate) after_rollback: Option<String>,
     #[command(flatten)]
@@ -231,7 +240,7 @@ pub(crate) struct PushOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RollbackOptions {
-    /// The revision to bring back, or the beginning of it (`kedge history` lists them).
+    /// The revision to store again, or its first characters (`kedge history` lists them).
     pub(crate) revision: String,
     #[command(flatten)]
     pub(crate) wait: WaitOptions,
@@ -239,10 +248,10 @@ pub(crate) struct RollbackOptions {
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct WaitOptions {
-    /// Wait for the run that follows, and exit with its code.
+    /// Wait for the run that follows, and exit with its exit code.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// How long to wait: 90s, 15m, 1h.
+    /// How long to wait at most: 90s, 15m, 1h.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = span, requires = "wait")]
     pub(crate) within: i64,
     /// Which verdicts of that run exit with 2.
@@ -250,9 +259,9 @@ pub(crate) struct WaitOptions {
     pub(crate) fail_on: FailOn,
 }
 
-/// A length of time, in milliseconds: a whole number and `s`, `m`, `h` or `d`.
+/// A duration, in milliseconds: a whole number and `s`, `m`, `h` or `d`.
 fn span(text: &str) -> Result<i64, String> {
-    let fail = || format!("`{text}` is not a length of time: write 90s, 15m, 2h or 7d");
+    let fail = || format!("`{text}` is not a duration: write 90s, 15m, 2h or 7d");
     let unit = text.chars().last().ok_or_else(fail)?;
     let number = text.strip_suffix(unit).unwrap_or_default();
     let unit_ms = match unit {
@@ -268,20 +277,20 @@ fn span(text: &str) -> Result<i64, String> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct HistoryOptions {
-    /// Only runs that were about this resource, by its key or a short form of it.
+    /// Only runs that changed this resource: its key, or a short form.
     #[arg(long, value_name = "KEY")]
     pub(crate) resource: Option<String>,
-    /// Only what happened in this time: 24h, 7d.
+    /// Only what happened in the last 24h, 7d, …
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) since: Option<i64>,
-    /// At most so many pushes, and so many runs.
+    /// At most this many pushes, and this many runs.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) most: u16,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdoptOptions {
-    /// The resources, by key (a short form will do). Without any: all.
+    /// The resources, by key (short forms are fine). Default: all.
     #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     /// Agree without being asked.
@@ -291,7 +300,7 @@ pub(crate) struct AdoptOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForgetOptions {
-    /// The resources, by key (a short form will do).
+    /// The resources, by key (short forms are fine).
     #[arg(value_name = "KEY", required = true)]
     pub(crate) keys: Vec<String>,
     /// Agree without being asked.
@@ -301,81 +310,81 @@ pub(crate) struct ForgetOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RefreshOptions {
-    /// Say that what is gone all at once is gone indeed. With the digest that was shown, it is not
-    /// asked.
+    /// Confirm that resources that disappeared all at once are really gone. With the digest that was
+    /// shown, nothing is asked.
     #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "")]
     pub(crate) confirm_absence: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RetireOptions {
-    /// The stack's name, typed here instead of on the terminal.
+    /// The stack's name, instead of typing it in the terminal.
     #[arg(long, value_name = "STACK")]
     pub(crate) confirm: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct HoldOptions {
-    /// The resources, by key (a short form will do). Without any: the whole stack.
+    /// The resources, by key (short forms are fine). Default: the whole stack.
     #[arg(value_name = "KEY", requires = "length")]
     pub(crate) keys: Vec<String>,
     /// For how long: 30m, 2h, 3d; at most 30d.
     #[arg(long = "for", value_name = "TIME", requires = "reason", value_parser = span)]
     pub(crate) length: Option<i64>,
-    /// Why.
+    /// The reason, for everybody who is blocked by it.
     #[arg(long, requires = "length")]
     pub(crate) reason: Option<String>,
-    /// Write over a hold.json that can't be read: what was held before is lost.
+    /// Replace a hold.json that can't be read. What was held before is lost.
     #[arg(long, requires = "length")]
     pub(crate) replace: bool,
-    /// Do not wait until a run that is under way knows of it.
+    /// Do not wait until a run that is working knows of the hold.
     #[arg(long, requires = "length")]
     pub(crate) no_wait: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseOptions {
-    /// The resources, by key (a short form will do). Without any: the stack's own hold.
+    /// The resources, by key (short forms are fine). Default: the hold of the whole stack.
     #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// Every hold of the stack and of its resources.
+    /// End all holds of the stack and its resources.
     #[arg(long, conflicts_with = "keys")]
     pub(crate) all: bool,
-    /// Write an empty list over a hold.json that can't be read: what was held before is lost.
+    /// Replace a hold.json that can't be read with an empty list. What was held before is lost.
     #[arg(long, conflicts_with_all = ["keys", "all"])]
     pub(crate) replace: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AcceptOptions {
-    /// The resource, by key (a short form will do).
+    /// The resource, by key (short forms are fine).
     pub(crate) key: String,
-    /// One of its fields. Without it: all that differ.
+    /// One of its fields. Default: all that differ.
     pub(crate) field: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitOptions {
-    /// The stack whose settings a new stack begins with.
+    /// The stack whose settings a new stack starts with.
     #[arg(long, default_value = "development")]
     pub(crate) like: String,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SandboxOptions {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1. 0 uses a free one.
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
     /// How long each answer takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) latency_ms: u64,
-    /// A random part on top of it, in milliseconds.
+    /// Random extra time per answer, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) jitter_ms: u64,
-    /// The seed of everything random in it.
+    /// The seed of everything random.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// A fault, as JSON; may be given several times (docs/sandbox.md).
+    /// A fault, as JSON. May be repeated (docs/sandbox.md).
     #[arg(long, value_name = "JSON")]
     pub(crate) fault: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Asking a person: consent to a plan they were shown.
+//! Consent to a plan: by flags, or by asking the person who was shown it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,8 +23,7 @@ pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<By>, Cl
             return Ok(None);
         }
         return Err(CliError::Usage(
-            "nobody can be asked here: agree with --plan DIGEST (from `kedge preview`) or --yes, \
-             or do what a tick does with --unattended"
+            "no terminal: pass --yes, --plan DIGEST (`kedge preview` shows it) or --unattended"
                 .to_owned(),
         ));
     }
@@ -32,7 +31,7 @@ pub(crate) fn given(options: &UpOptions, is_text: bool) -> Result<Option<By>, Cl
         && (digest.len() != 16 || !digest.chars().all(|c| c.is_ascii_hexdigit()))
     {
         return Err(CliError::Usage(format!(
-            "`{digest}` is not a plan's digest: `kedge preview` shows its 16 digits"
+            "`{digest}` is not the digest of a plan; `kedge preview` shows its 16 digits"
         )));
     }
     let consent = match &options.plan {
@@ -56,7 +55,7 @@ pub(crate) fn guards(names: &[String]) -> Result<BTreeSet<GuardName>, CliError> 
             .filter(|guard| *guard != GuardName::DailyAutomatic)
             .ok_or_else(|| {
                 CliError::Usage(format!(
-                    "there is no guard `{name}`: changes, share or creates"
+                    "there is no guard `{name}`; the guards are changes, share and creates"
                 ))
             })
     };
@@ -75,14 +74,14 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<By>, Cl
         || !plan.policy_change.loosened.is_empty();
     let named = !options.allow.is_empty() && !plan.policy.protected;
     let question = if overrides {
-        format!("A guard of a protected stack is overridden. Type `{stack}` to do all of it: ")
+        format!("This overrides a guard of a protected stack. Type `{stack}` to do it: ")
     } else if is_destructive && !named {
         format!(
-            "Some of this can't be taken back. Type `{stack}` to do all of it, `yes` to do the \
-             rest, anything else to do nothing: "
+            "Some of this cannot be undone. Type `{stack}` to do all of it, `yes` to do the rest, \
+             anything else to cancel: "
         )
     } else {
-        "Type `yes` to do it, anything else to do nothing: ".to_owned()
+        "Type `yes` to do it, anything else to cancel: ".to_owned()
     };
     let answer = screen::ask(&question)?;
     let typed = TypedName::read(&report.declared.stack, &answer, &io::stdin());

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use kedge_core::accept::AcceptError;
 use kedge_core::definitions::BundleError;
+use kedge_core::hint::Hint;
 use kedge_core::model::BucketAddressError;
+use kedge_core::push::Refusal;
 use kedge_core::render;
 use kedge_engine::StateStoreError;
 use kedge_engine::ports::StoreError;
@@ -17,6 +19,7 @@ use kedge_s3::S3SettingsError;
 use thiserror::Error;
 
 use crate::args::{Args, Format};
+use crate::hints::CommandLine;
 use crate::{definitions, screen};
 
 /// A command could not be carried out. The cause is printed after it.
@@ -24,7 +27,7 @@ use crate::{definitions, screen};
 pub(crate) enum CliError {
     #[error("could not start")]
     Runtime(#[source] io::Error),
-    #[error("could not find out the current folder")]
+    #[error("could not find the current folder")]
     CurrentFolder(#[source] io::Error),
     #[error("a setting can't be used")]
     Settings(#[from] SettingsError),
@@ -34,7 +37,7 @@ pub(crate) enum CliError {
     Write { path: PathBuf, source: io::Error },
     #[error("could not write to the terminal")]
     Print(#[source] io::Error),
-    #[error("the definitions can't be taken in")]
+    #[error("the definitions can't be read")]
     Set(#[from] BundleError),
     #[error(transparent)]
     Run(#[from] RunError),
@@ -43,13 +46,13 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Push(#[from] PushError),
     #[error(
-        "revision {revision} is stored, and in {seconds} s nothing has run it: no function of kedge \
-         is deployed, or it failed; `kedge up` does it from here"
+        "revision {revision} is stored, but no run of it started within {seconds} s: automation is \
+         not deployed, or it failed"
     )]
     NothingRan { revision: String, seconds: i64 },
     #[error(transparent)]
     Hold(#[from] HoldError),
-    #[error("the hold is set; whether a run that is under way knows of it could not be found out")]
+    #[error("the hold is set, but it is not known whether a working run knows of it")]
     HoldStands(#[source] LeaseError),
     #[error(transparent)]
     Memory(#[from] StateStoreError),
@@ -70,18 +73,35 @@ pub(crate) enum CliError {
     #[error("the sandbox stopped")]
     Serve(#[source] io::Error),
     /// Another run works; nobody is asked to agree to a plan that it changes.
-    #[error("nothing was changed: {0}; run the command again when that run is done")]
+    #[error("nothing was changed: {0}")]
     BeingChanged(String),
     /// What was typed, or is missing, makes no sense; the text says what to do.
     #[error("{0}")]
     Usage(String),
-    /// The demo did not go as it is told.
+    /// The demo did not go as its text says.
     #[error("the demo went wrong: {0}")]
     Demo(String),
 }
 
+impl CliError {
+    /// What a person can do about it.
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Run(error) => error.hint(),
+            Self::Lease(error) => error.hint(),
+            Self::Push(error) => error.hint(),
+            Self::Hold(error) => error.hint(),
+            Self::Memory(error) => error.hint(),
+            Self::NothingRan { .. } => Some(Hint::up()),
+            Self::BeingChanged(_) => Some(Hint::RunAgain),
+            _ => None,
+        }
+    }
+}
+
 /// Prints an error with its causes and gives the exit code: 3 for definitions that can't be used,
-/// else 1 (semantics 9.5).
+/// else 1 (semantics 9.5). It is printed once: as the answer for a machine, or for
+/// people.
 pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     if let CliError::Run(RunError::Definitions(problems))
     | CliError::Push(PushError::Definitions(problems)) = error
@@ -90,8 +110,8 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         // A report for machines is the answer and goes where answers go.
         let _ = match args.format() {
             Format::Text => {
-                let colour = screen::stderr_colour(args.colour);
-                screen::err(&render::problems_text(problems, colour))
+                let screen = screen::of_stderr(args);
+                screen::err(&render::problems_text(problems, screen))
             }
             Format::Json => screen::out(&format!("{:#}\n", render::problems_json(problems))),
             Format::Junit => screen::out(&render::problems_junit(problems)),
@@ -99,7 +119,13 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let causes = reasons(error);
+    let line = CommandLine {
+        stack: args.stack.clone(),
+        names_stack: args.stack.is_some(),
+        flags: args.flags(),
+        read_only: false,
+    };
+    let causes = reasons(error, &line);
     let code = match error {
         CliError::Set(_) | CliError::Run(RunError::NoBundle(_)) => 3,
         _ => 1,
@@ -110,23 +136,22 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
             let _ = screen::out(&render::error_github(&error.to_string(), &causes));
         }
         // A report that could not be made is no report.
-        Format::Text | Format::Junit => {}
+        Format::Text | Format::Junit => print_text(error, &line, args),
     }
-    print_text(error);
     ExitCode::from(code)
 }
 
-/// Prints an error with its causes for people.
-pub(crate) fn print_text(error: &CliError) {
-    let mut text = format!("error: {error}\n");
-    for cause in reasons(error) {
-        text.push_str(&format!("  because {cause}\n"));
-    }
+/// Prints an error for people: what happened, why, and what to do next.
+pub(crate) fn print_text(error: &CliError, line: &CommandLine, args: &Args) {
+    let causes = reasons(error, line);
+    let next = error.hint().map(|hint| line.words(&hint));
+    let screen = screen::of_stderr(args);
+    let text = render::error_text(&error.to_string(), &causes, next.as_deref(), screen);
     let _ = screen::err(&text);
 }
 
-/// What an error was caused by, and each refusal of a push with its way out.
-fn reasons(error: &CliError) -> Vec<String> {
+/// What an error was caused by, and each refusal of a push with what to do about it.
+fn reasons(error: &CliError, line: &CommandLine) -> Vec<String> {
     let mut reasons = causes(error);
     if is_read_only(error) {
         reasons.push("KEDGE_READ_ONLY is set".to_owned());
@@ -135,7 +160,11 @@ fn reasons(error: &CliError) -> Vec<String> {
         PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
     ) = error
     {
-        reasons.extend(refusals.iter().map(|one| format!("{one}; {}", one.fix())));
+        let text = |one: &Refusal| match one.hint() {
+            None => format!("{one}; {}", one.fix()),
+            Some(hint) => format!("{one}; {}: {}", one.fix(), line.words(&hint)),
+        };
+        reasons.extend(refusals.iter().map(text));
     }
     reasons
 }

@@ -74,16 +74,16 @@ impl Git {
             return Ancestry::Descends;
         }
         if !stored.id.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Ancestry::Unknown("it is no commit's id".to_owned());
+            return Ancestry::Unknown("it is not the id of a commit".to_owned());
         }
         // Exit codes of git merge-base --is-ancestor: 0 yes, 1 no, anything else an error.
         match self.run(&["merge-base", "--is-ancestor", &stored.id, &commit.id]) {
             Ok(output) => match output.status.code() {
                 Some(0) => Ancestry::Descends,
                 // A clone that was cut can't prove that something is no ancestor.
-                Some(1) if self.is_shallow() => {
-                    Ancestry::Unknown("the history here is cut (a shallow clone)".to_owned())
-                }
+                Some(1) if self.is_shallow() => Ancestry::Unknown(
+                    "this is a shallow clone, without the whole history".to_owned(),
+                ),
                 Some(1) => Ancestry::DoesNotDescend,
                 _ => Ancestry::Unknown("this repository does not have it".to_owned()),
             },
@@ -126,7 +126,7 @@ fn refused(output: &Output) -> String {
     let first = said.lines().next().unwrap_or_default();
     match first {
         first if first.contains("not a git repository") => {
-            "the definitions are in no git repository".to_owned()
+            "the definitions are not in a git repository".to_owned()
         }
         "" => "the git repository has no commit yet".to_owned(),
         first => format!("git said: {}", first.trim_start_matches("fatal: ")),

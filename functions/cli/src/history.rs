@@ -1,4 +1,4 @@
-//! `kedge history`: what was pushed, and what runs did about it.
+//! `kedge history`: pushes and what runs did, newest first.
 
 use kedge_core::model::Timestamp;
 use kedge_core::render::plain_text;
@@ -35,15 +35,15 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
         text.push_str(&lines);
     }
     if history.pushes.is_empty() && history.runs.is_empty() {
-        text.push_str("nothing is recorded of it\n");
+        text.push_str("no pushes and no runs yet\n");
     }
     for key in &history.unread {
         text.push_str(&format!("can't be read: {}\n", plain_text(key)));
     }
     if history.more {
-        text.push_str("there is more: --most, --since\n");
+        text.push_str("there is more: use --most or --since\n");
     }
-    screen::out(&text)?;
+    screen::out_lines(&text)?;
     Ok(0)
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn run_line(run: &RunRecord) -> String {
     let revision = revision.map(|revision| format!(" · revision {}", plain_text(revision)));
     let interrupted = run.interrupted.as_ref();
     let found_out =
-        interrupted.map(|one| format!(" · found out what run {} left open", plain_text(&one.run)));
+        interrupted.map(|one| format!(" · finished the interrupted run {}", plain_text(&one.run)));
     format!(
         "{}  {:<8}  {} ({}){} · {} · {ended}{}",
         time(run.at_ms),
@@ -143,8 +143,7 @@ fn change_line(change: &RunOutcome) -> String {
 }
 
 fn time(at_ms: i64) -> String {
-    // Whole seconds are enough for people.
-    Timestamp(at_ms - at_ms.rem_euclid(1000)).to_string()
+    Timestamp(at_ms).day_and_time()
 }
 
 /// `kedge.history/1`.

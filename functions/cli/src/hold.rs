@@ -40,17 +40,17 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
     }
     let unaware = engine.unaware_of_holds(stack).await;
     let holder = unaware.map_err(CliError::HoldStands)?;
-    let told = match &holder {
+    let under_way = match &holder {
         None => None,
         Some(holder) => Some(wait_for(&run, holder, options.no_wait).await?),
     };
     if is_json {
-        show(&run, &all, told, now)?;
+        show(&run, &all, under_way, now)?;
     }
     Ok(0)
 }
 
-/// Says which run is under way, and waits until it knows of the hold, or ended.
+/// Shows which run is working, and waits until it knows of the hold, or ended.
 async fn wait_for<'a>(
     run: &Invocation<'_>,
     holder: &'a LeaseHolder,
@@ -58,7 +58,7 @@ async fn wait_for<'a>(
 ) -> Result<UnderWay<'a>, CliError> {
     let is_json = run.args.format() == Format::Json;
     let seconds = holder.begins_for_ms / 1000;
-    let told = UnderWay {
+    let under_way = UnderWay {
         actor: &holder.actor,
         run: &holder.run,
         since: holder.since,
@@ -68,32 +68,32 @@ async fn wait_for<'a>(
     if !is_json {
         let waiting = match no_wait {
             true => "",
-            false => "\nwaiting for that; Ctrl-C ends the waiting, not the hold",
+            false => "\nWaiting until it knows. Ctrl-C ends the waiting, not the hold.",
         };
-        screen::err(&format!(
-            "{holder}\nit reads the hold when it renews its lease, and begins nothing of this later \
-             than {seconds} s from now{waiting}\n"
+        screen::err_lines(&format!(
+            "{holder}\nIt reads the hold when it renews its lease, and starts no blocked change later \
+             than {seconds} s from now.{waiting}\n"
         ))?;
     }
     if no_wait {
-        return Ok(told);
+        return Ok(under_way);
     }
     let ended = run.setup.engine(&|_| {}).await_hold(holder).await;
     let ended = ended.map_err(CliError::HoldStands)?;
     if !is_json {
         let id = render::plain_text(&holder.run);
-        screen::out(&match ended {
+        screen::out_lines(&match ended {
             true => format!("run {id} ended; `kedge history` shows what it did\n"),
             false => format!(
-                "run {id} knows of the hold and begins nothing of this any more; what it had begun \
-                 may still end\n"
+                "run {id} knows of the hold and starts no blocked change; what it had started may \
+                 still end\n"
             ),
         })?;
     }
     Ok(UnderWay {
         ended,
         unknowing_s: 0,
-        ..told
+        ..under_way
     })
 }
 
@@ -115,8 +115,8 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     let (left, released) = engine.release(stack, &which, false).await?;
     if released.is_empty() && !options.all {
         return Err(CliError::Usage(match options.keys.is_empty() {
-            true => format!("stack {stack} is not held as a whole; `kedge hold` lists what is"),
-            false => "nothing of that is held; `kedge hold` lists what is".to_owned(),
+            true => format!("the whole stack {stack} is not held; `kedge hold` lists what is held"),
+            false => "none of these are held; `kedge hold` lists what is held".to_owned(),
         }));
     }
     show(&run, &left, None, now)?;
@@ -134,7 +134,9 @@ fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, Cli
         match (found.next(), found.next()) {
             (Some(key), None) => Ok(Some(key.clone())),
             (None, _) => Err(CliError::Usage(format!("`{name}` is not held"))),
-            (Some(a), Some(b)) => Err(CliError::Usage(format!("`{name}` may mean {a} or {b}"))),
+            (Some(a), Some(b)) => Err(CliError::Usage(format!(
+                "`{name}` is ambiguous: it may mean {a} or {b}; name it in full"
+            ))),
         }
     };
     names.iter().map(one).collect()
@@ -151,5 +153,6 @@ fn show(
         let json = render::holds_json(stack, holds, under_way, now);
         return screen::out(&format!("{json:#}\n"));
     }
-    screen::out(&render::holds_text(stack, holds, now))
+    let screen = screen::of_stdout(run.args);
+    screen::out(&render::holds_text(stack, holds, now, screen))
 }

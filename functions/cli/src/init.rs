@@ -1,4 +1,4 @@
-//! `kedge init`: makes a folder ready for a stack.
+//! `kedge init`: sets up a folder for a stack.
 
 use std::fs;
 use std::io::Write as _;
@@ -36,8 +36,8 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         && let Some(other) = stack_names(&set).iter().find(|other| name.overlaps(other))
     {
         return Err(CliError::Usage(format!(
-            "the names of the stacks `{name}` and `{other}` overlap: what begins with the longer \
-             one would belong to both; choose another name"
+            "the names of the stacks `{name}` and `{other}` overlap: a resource whose name begins \
+             with the longer one would belong to both; choose another name"
         )));
     }
     write_new(Path::new(".env"), ENV_EXAMPLE)?;
@@ -45,7 +45,7 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         let like = format!("stacks/{}.yaml", options.like);
         let Some(text) = set.text(&like) else {
             return Err(CliError::Usage(format!(
-                "there is no {like} to begin from; name another stack with --like"
+                "there is no {like} to copy settings from; name another stack with --like"
             )));
         };
         write_new(&file, &without_own_values(text, &name))?;
@@ -94,7 +94,7 @@ fn without_own_values(text: &str, name: &StackName) -> String {
 
 fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
     if path.exists() {
-        return screen::out(&format!("kept {}\n", path.display()));
+        return screen::out(&format!("{} exists already, unchanged\n", path.display()));
     }
     let write = |source| CliError::Write {
         path: path.to_owned(),

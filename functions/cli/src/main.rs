@@ -1,8 +1,8 @@
-//! `kedge`: the engine on a person's machine.
+//! `kedge`: the command line.
 //!
-//! Holds no logic of its own: it finds out which stack, definitions, store and credentials are
-//! meant, calls the engine, and shows what comes back. The way through it: `args` → `setup` →
-//! `verbs` (or `demo`, `sandbox`).
+//! It finds out which stack, definitions, store and credentials are meant, calls the engine and shows
+//! what comes back; it decides nothing itself. The way through it: `args` → `setup` → `verbs` (or
+//! `demo`, `sandbox`). Commands that people are told to run are spelled in `hints`.
 
 mod accept;
 mod args;
@@ -11,6 +11,7 @@ mod definitions;
 mod demo;
 mod error;
 mod git;
+mod hints;
 mod history;
 mod hold;
 mod init;
@@ -30,14 +31,16 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
     kedge_native::install_tls();
-    let args = match Args::try_parse() {
+    let command = Args::command().term_width(screen::width());
+    let matches = command.try_get_matches();
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => {
             // The parser's own code for a usage error is 2, which would read as drift.
@@ -46,8 +49,9 @@ fn main() -> ExitCode {
                 let text = error.to_string();
                 let line = text.lines().next().unwrap_or_default();
                 error::print_usage_json(line.trim_start_matches("error: "), code);
+            } else {
+                let _ = error.print();
             }
-            let _ = error.print();
             return ExitCode::from(code);
         }
     };
@@ -67,7 +71,7 @@ fn main() -> ExitCode {
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
     if !args.format().is_of(&args.verb) {
         return Err(CliError::Usage(
-            "check, preview and audit answer in this --format; the others in text and json"
+            "only check, preview and audit have this --format; the other commands have text and json"
                 .to_owned(),
         ));
     }
@@ -93,6 +97,6 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Command::Select { stack } => stack::select(args, stack),
         Command::Schema { write } => definitions::schema(write.as_deref()),
         Command::Sandbox(options) => sandbox::serve(options).await,
-        Command::Demo => demo::run().await,
+        Command::Demo => demo::run(args).await,
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
         let there = if report.is_live(key) {
             ""
         } else {
-            "   (not there now)"
+            "   (does not exist now)"
         };
         let label = key.kind().label();
         text.push_str(&format!("{label:<13} {}{there}\n", full_name(resource)));

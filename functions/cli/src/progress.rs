@@ -1,9 +1,9 @@
-//! Progress: a bar on a terminal, plain lines otherwise.
+//! Progress on standard error: a bar on a terminal, a line now and then otherwise.
 
-use std::cell::RefCell;
-use std::io::{self, IsTerminal as _};
+use std::cell::{Cell, RefCell};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kedge_core::model::Scope;
 use kedge_engine::Progress;
 use kedge_engine::Wait;
 
@@ -13,13 +13,15 @@ use crate::{error, screen};
 pub(crate) struct Watcher {
     bar: Option<ProgressBar>,
     under_way: RefCell<Vec<String>>,
+    changes: Cell<u64>,
+    done: Cell<u64>,
     quiet: bool,
 }
 
 impl Watcher {
-    /// A watcher that shows nothing but on a terminal, or, where changes are made, lines.
+    /// A watcher; a quiet one shows nothing but on a terminal.
     pub(crate) fn new(quiet: bool) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
+        let bar = screen::can_animate().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
@@ -29,6 +31,8 @@ impl Watcher {
         Self {
             bar,
             under_way: RefCell::default(),
+            changes: Cell::new(0),
+            done: Cell::new(0),
             quiet,
         }
     }
@@ -37,51 +41,56 @@ impl Watcher {
     pub(crate) fn see(&self, progress: Progress<'_>) {
         match progress {
             Progress::Reading(scope) => {
-                self.under_way.borrow_mut().push(scope.to_string());
+                self.under_way.borrow_mut().push(scope_text(scope));
                 self.show("reading");
             }
             Progress::HasRead(scope) => {
                 self.under_way
                     .borrow_mut()
-                    .retain(|other| *other != scope.to_string());
+                    .retain(|other| *other != scope_text(scope));
                 self.show("reading");
             }
             Progress::Waiting(wait) => self.wait(wait),
             Progress::Applying(changes) => {
+                let changes = u64::try_from(changes).unwrap_or(u64::MAX);
+                self.changes.set(changes);
                 if let Some(bar) = &self.bar {
                     bar.set_position(0);
-                    bar.set_length(u64::try_from(changes).unwrap_or(u64::MAX));
-                    bar.set_message(applying(bar));
+                    bar.set_length(changes);
+                    bar.set_message(applying(0, changes));
                 }
             }
             Progress::NotRemembered(error) => {
-                warn("since when a drift is known could not be kept", error);
+                warn("this check could not be recorded", error);
             }
             Progress::NotRecorded(error) => {
-                warn("the record of this run could not be kept", error);
+                warn("the record of this run could not be written", error);
             }
             Progress::NotReleased(error) => {
-                warn(
-                    "the lease could not be given back; it ends by itself",
-                    error,
-                );
+                warn("the lease could not be released; it ends by itself", error);
             }
-            Progress::ChangeResult(carried) => {
-                if let Some(bar) = &self.bar {
+            Progress::ChangeResult(_) => match &self.bar {
+                Some(bar) => {
                     bar.inc(1);
-                    bar.set_message(applying(bar));
-                } else if !self.quiet {
-                    let change = &carried.approved.change;
-                    let (verb, key) = (change.verb.as_str(), &change.key);
-                    let outcome = carried.outcome.as_str();
-                    let (label, name) = (key.kind().label(), key.name());
-                    let _ = screen::err(&format!("{outcome}: {verb} {label} {name}\n"));
+                    bar.set_message(applying(bar.position(), bar.length().unwrap_or_default()));
                 }
-            }
+                None => self.count(),
+            },
         }
     }
 
-    /// Says what a pause is for; where there is no bar, of a long one alone.
+    /// Counts a change. Its result stands on the page at the end, so that a log has a line only for each
+    /// tenth of many.
+    fn count(&self) {
+        const MANY: u64 = 20;
+        let (done, all) = (self.done.get() + 1, self.changes.get());
+        self.done.set(done);
+        if !self.quiet && all >= MANY && done * 10 / all != (done - 1) * 10 / all {
+            let _ = screen::err(&format!("{}\n", applying(done, all)));
+        }
+    }
+
+    /// Shows what a pause is for; without a bar only a long one.
     fn wait(&self, wait: Wait) {
         const LONG_MS: u64 = 2_000;
         let text = waiting(wait);
@@ -115,10 +124,10 @@ impl Watcher {
 fn warn(what: &str, error: &dyn std::error::Error) {
     let mut why = vec![error.to_string()];
     why.extend(error::causes(error));
-    let _ = screen::err(&format!("warning: {what} ({})\n", why.join(": ")));
+    let _ = screen::err_lines(&format!("warning: {what} ({})", why.join(": ")));
 }
 
-/// `aiven answered 429, too many requests: asked again in 12 s`.
+/// `aiven answered 429, too many requests: retrying in 12 s`.
 fn waiting(wait: Wait) -> String {
     let Wait {
         provider,
@@ -131,14 +140,24 @@ fn waiting(wait: Wait) -> String {
         None => "did not answer".to_owned(),
     };
     format!(
-        "{} {why}: asked again in {} s",
+        "{} {why}: retrying in {} s",
         provider.as_str(),
         ms.div_ceil(1000)
     )
 }
 
 /// `applying: 3 of 12 changes done`.
-fn applying(bar: &ProgressBar) -> String {
-    let all = bar.length().unwrap_or_default();
-    format!("applying: {} of {all} changes done", bar.position())
+fn applying(done: u64, all: u64) -> String {
+    format!("applying: {done} of {all} changes done")
+}
+
+/// A scope as people know it: a DNS zone by the beginning of its id, since its name was not read.
+fn scope_text(scope: &Scope) -> String {
+    match scope {
+        Scope::DnsZone { zone_id } => {
+            let short: String = zone_id.chars().take(8).collect();
+            format!("DNS zone {short}…")
+        }
+        other => other.to_string(),
+    }
 }

@@ -1,4 +1,4 @@
-//! `kedge push` and `kedge rollback`: what the stack should be, for everybody.
+//! `kedge push` and `kedge rollback`: storing definitions for automation and everybody.
 
 use kedge_core::push::{Notice, PushConsent};
 use kedge_core::render;
@@ -43,7 +43,7 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
     if let Some(commit) = edited.filter(|_| report.outcome != PushOutcome::Unchanged) {
         let commit = short(&commit.id);
         notices.push(format!(
-            "the files have edits that commit {commit} does not hold"
+            "the files have edits that are not in commit {commit}"
         ));
     }
     tell(args, &setup, &report, &notices)?;
@@ -63,7 +63,7 @@ pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u
 }
 
 /// `--wait`: follows the run that does what was stored, and gives its exit code. Where a look shows
-/// that a tick has nothing to do, no run leaves a record, and none is waited for.
+/// that automation has nothing to do, no run leaves a record, and none is waited for.
 async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Result<u8, CliError> {
     if !options.wait {
         return Ok(0);
@@ -74,7 +74,7 @@ async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Re
     let is_known = verdict < StackVerdict::Incomplete;
     if is_known && !look.decided.approves_any() {
         screen::err(&format!(
-            "no run is waited for: a tick has nothing to do ({verdict})\n"
+            "nothing to wait for: automation has nothing to do ({verdict})\n"
         ))?;
         return Ok(verdict.exit_code(only_drift));
     }
@@ -120,12 +120,14 @@ fn tell(
         return screen::out(&format!("{:#}\n", json(report)));
     }
     let stored = &report.stored;
-    let said = match report.outcome {
+    let outcome = match report.outcome {
         PushOutcome::Stored => "stored",
-        PushOutcome::Unchanged => "nothing to store: this is what is stored already",
-        PushOutcome::CommitNoted => "the content is what is stored already; its commit is noted",
+        PushOutcome::Unchanged => "nothing to store: the same definitions are stored already",
+        PushOutcome::CommitNoted => {
+            "the same definitions are stored already; their commit was recorded"
+        }
         PushOutcome::Healed => {
-            "the content is what is stored already; what an earlier push had left undone is done"
+            "the same definitions are stored already; what an earlier push did not finish is done"
         }
     };
     let resources = match report.resources {
@@ -133,7 +135,7 @@ fn tell(
         number => format!("{number} resources"),
     };
     let mut text = format!(
-        "{} (from {}) · {}\n{said} · {resources} declared\n",
+        "{} (from {}) · {}\n{outcome} · {resources} declared\n",
         setup.chosen.stack,
         setup.chosen.origin,
         render::stored_text(stored, setup.ports.now()),
@@ -145,10 +147,10 @@ fn tell(
         && let (Some(old), revision) = (&stored.rollback_of, stored.revision())
     {
         text.push_str(&format!(
-            "this holds: the next push must say --after-rollback {revision} (back to {old})\n"
+            "rolled back to {old}; the next push needs --after-rollback {revision}\n"
         ));
     }
-    screen::out(&text)
+    screen::out_lines(&text)
 }
 
 /// `kedge.push/1`.

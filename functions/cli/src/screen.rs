@@ -1,9 +1,14 @@
-//! The one place that prints.
+//! The one place that prints: answers on standard output, everything else on standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::args::Colour;
+use kedge_core::render::{self, Screen};
+
+use crate::args::{Args, Colour};
 use crate::error::CliError;
+
+/// The widest screen that is believed.
+const WIDTH_MAX: usize = 10_000;
 
 /// Prints an answer.
 pub(crate) fn out(text: &str) -> Result<(), CliError> {
@@ -26,25 +31,83 @@ pub(crate) fn err(text: &str) -> Result<(), CliError> {
         .map_err(CliError::Print)
 }
 
-/// Whether answers are coloured.
-pub(crate) fn stdout_colour(colour: Colour) -> bool {
-    wants(colour, io::stdout().is_terminal())
+/// Prints an answer in sentences, broken to the width of the screen.
+pub(crate) fn out_lines(text: &str) -> Result<(), CliError> {
+    out(&render::lines_text(text, plain()))
 }
 
-/// Whether errors are coloured.
-pub(crate) fn stderr_colour(colour: Colour) -> bool {
-    wants(colour, io::stderr().is_terminal())
+/// The same for what is not the answer.
+pub(crate) fn err_lines(text: &str) -> Result<(), CliError> {
+    err(&render::lines_text(text, plain()))
 }
 
-fn wants(colour: Colour, is_terminal: bool) -> bool {
+fn plain() -> Screen {
+    Screen {
+        colour: false,
+        width: width(),
+        full: false,
+    }
+}
+
+/// What answers are made for.
+pub(crate) fn of_stdout(args: &Args) -> Screen {
+    Screen {
+        colour: wants_colour(args.colour, io::stdout().is_terminal(), variable),
+        width: width(),
+        full: args.full,
+    }
+}
+
+/// What errors are made for.
+pub(crate) fn of_stderr(args: &Args) -> Screen {
+    Screen {
+        colour: wants_colour(args.colour, io::stderr().is_terminal(), variable),
+        ..of_stdout(args)
+    }
+}
+
+/// How wide lines may be: `COLUMNS`, the terminal's width, or 80.
+pub(crate) fn width() -> usize {
+    let terminal = io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size);
+    let terminal = terminal.flatten().map(|(width, _)| usize::from(width.0));
+    width_of(variable("COLUMNS").as_deref(), terminal)
+}
+
+fn width_of(columns: Option<&str>, terminal: Option<usize>) -> usize {
+    let columns = columns.and_then(|text| text.parse().ok());
+    columns
+        .or(terminal)
+        .filter(|width| (1..=WIDTH_MAX).contains(width))
+        .unwrap_or(Screen::WIDTH)
+}
+
+fn wants_colour(
+    colour: Colour,
+    is_terminal: bool,
+    variable: impl Fn(&str) -> Option<String>,
+) -> bool {
     match colour {
         Colour::Always => true,
         Colour::Never => false,
         // https://no-color.org: any value but an empty one.
         Colour::Auto => {
-            is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            is_terminal
+                && variable("NO_COLOR").is_none_or(|value| value.is_empty())
+                && variable("TERM").as_deref() != Some("dumb")
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?;
+    Some(value.to_string_lossy().into_owned())
+}
+
+/// Whether a line on standard error can be written over.
+pub(crate) fn can_animate() -> bool {
+    io::stderr().is_terminal() && variable("TERM").as_deref() != Some("dumb")
 }
 
 /// Whether a person can be asked.
@@ -58,4 +121,40 @@ pub(crate) fn ask(question: &str) -> Result<String, CliError> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(CliError::Print)?;
     Ok(line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_columns_then_the_terminals_then_80() {
+        for (columns, terminal, expected) in [
+            (None, None, 80),
+            (None, Some(132), 132),
+            (Some("60"), Some(132), 60),
+            (Some("60"), None, 60),
+            (Some("wide"), Some(132), 132),
+            (Some("0"), None, 80),
+            (Some("99999999999"), None, 80),
+        ] {
+            assert_eq!(width_of(columns, terminal), expected, "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        let with = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        let none = with("", "");
+        assert!(wants_colour(Colour::Auto, true, none));
+        assert!(!wants_colour(Colour::Auto, false, none));
+        assert!(!wants_colour(Colour::Auto, true, with("NO_COLOR", "1")));
+        assert!(wants_colour(Colour::Auto, true, with("NO_COLOR", "")));
+        assert!(!wants_colour(Colour::Auto, true, with("TERM", "dumb")));
+        assert!(wants_colour(Colour::Auto, true, with("TERM", "xterm")));
+        assert!(wants_colour(Colour::Always, false, with("NO_COLOR", "1")));
+        assert!(!wants_colour(Colour::Never, true, none));
+    }
 }

@@ -1,4 +1,4 @@
-//! What every verb that looks at a stack needs, brought together once.
+//! What every command that reads a stack needs, brought together once.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub(crate) struct Setup {
     has_local: bool,
     endpoints: Endpoints,
     budget: Budget,
-    read_only: bool,
+    pub(crate) read_only: bool,
     caches: Caches,
 }
 
@@ -155,16 +155,16 @@ impl Setup {
         let folder = args.definitions.display();
         let local = self.bundle.files();
         let is_local = |stored: &StoredBundle| stored.bundle.files() == local;
-        let told = |stored: &StoredBundle| render::stored_text(stored, self.ports.now());
+        let text = |stored: &StoredBundle| render::stored_text(stored, self.ports.now());
         match (self.source, stored) {
             (Source::Stored, Some(stored)) => Described {
-                text: told(stored),
+                text: text(stored),
                 says_stored: self.has_local && !is_local(stored) && !args.stored,
             },
             (Source::LocalBesideStored, stored) => {
                 let beside = match stored {
-                    Some(stored) if is_local(stored) => format!("as stored: {}", told(stored)),
-                    Some(stored) => format!("stored: {}", told(stored)),
+                    Some(stored) if is_local(stored) => format!("as stored: {}", text(stored)),
+                    Some(stored) => format!("stored: {}", text(stored)),
                     None => "nothing is stored".to_owned(),
                 };
                 Described {

@@ -131,8 +131,13 @@ fn known(bundle: &Bundle) -> String {
 }
 
 fn there_are(stacks: &BTreeSet<StackName>) -> String {
-    let names: Vec<&str> = stacks.iter().map(StackName::as_str).collect();
-    format!("there are {}", names.join(", "))
+    const SHOWN_MAX: usize = 10;
+    let names = stacks.iter().take(SHOWN_MAX).map(StackName::as_str);
+    let names = names.collect::<Vec<_>>().join(", ");
+    match stacks.len().saturating_sub(SHOWN_MAX) {
+        0 => format!("there are {names}"),
+        more => format!("there are {names} and {more} more"),
+    }
 }
 
 /// A name that is no stack's, beside those that are.
@@ -145,7 +150,7 @@ pub(crate) fn unknown(stack: &StackName, known: impl Iterator<Item = StackName>)
         false => format!("; {}", there_are(&known)),
     };
     CliError::Usage(format!(
-        "there is no stack `{stack}`{}: it has no file stacks/{stack}.yaml here, and nothing is \
+        "there is no stack `{stack}`{}: there is no file stacks/{stack}.yaml here, and nothing is \
          stored of it{others}",
         meant.unwrap_or_default()
     ))

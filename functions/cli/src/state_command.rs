@@ -17,7 +17,7 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
     let names = options.keys.clone();
     let asking = Asking::new(args, StateCommand::Adopt { names })?;
     let report = asking.dry_run().await?;
-    let question = "Type `yes` to record this, anything else to do nothing: ";
+    let question = "Type `yes` to record this, anything else to cancel: ";
     if !asking.has_news(&report)? {
         return Ok(code_after(&report));
     }
@@ -32,7 +32,7 @@ pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, C
     let names = options.keys.clone();
     let asking = Asking::new(args, StateCommand::Forget { names })?;
     let report = asking.dry_run().await?;
-    let question = "Type `yes` to forget this, anything else to do nothing: ";
+    let question = "Type `yes` to forget this, anything else to cancel: ";
     if !asking.agreed(options.yes, question, &report)? {
         return Ok(0);
     }
@@ -72,11 +72,11 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     if !asking.can_ask() {
         asking.show(&report, None)?;
         return Err(CliError::Usage(format!(
-            "nobody can be asked here: name what you saw with --confirm-absence {}",
+            "no terminal: confirm what you saw with --confirm-absence {}",
             digest.digest
         )));
     }
-    let question = "Are they gone? Type `yes` to say so, anything else to do nothing: ";
+    let question = "Are they gone? Type `yes` to confirm it, anything else to cancel: ";
     if !asking.agreed(false, question, &report)? {
         return Ok(0);
     }
@@ -131,13 +131,12 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         Some(name) => name.clone(),
         None if !asking.can_ask() => {
             return Err(CliError::Usage(format!(
-                "nobody can be asked here: type the stack's name with --confirm {stack}"
+                "no terminal: pass --confirm {stack}"
             )));
         }
         None => {
             asking.show(&report, None)?;
-            let question =
-                format!("Type `{stack}` to delete all of it, anything else to do nothing: ");
+            let question = format!("Type `{stack}` to delete all of it, anything else to cancel: ");
             screen::ask(&question)?
         }
     };
@@ -194,9 +193,7 @@ impl<'a> Asking<'a> {
             return Ok(true);
         }
         if !self.can_ask() {
-            return Err(CliError::Usage(
-                "nobody can be asked here: agree with --yes".to_owned(),
-            ));
+            return Err(CliError::Usage("no terminal: pass --yes".to_owned()));
         }
         self.show(report, None)?;
         if screen::ask(question)? == "yes" {

@@ -1,4 +1,4 @@
-//! `kedge unlock`: takes a lease from a run that is gone, or must stop.
+//! `kedge unlock`: takes the lease from a run that crashed or must stop.
 
 use kedge_core::render;
 use kedge_core::stored::StoredError;
@@ -21,14 +21,14 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         Ok(None) => {
             setup.refuse_unknown().await?;
             return answer(is_json, stack.as_str(), None, || {
-                format!("stack `{stack}` is not locked: nobody is changing it\n")
+                format!("stack `{stack}` is not locked: no run is changing it\n")
             });
         }
         Err(LeaseError::Decode { source, .. }) if !source.is_newer() => Found::Damaged(source),
         Err(error) => return Err(error.into()),
     };
     if !is_json {
-        screen::err(&found.shown())?;
+        screen::err_lines(&found.shown())?;
     }
     if !options.yes && !is_agreed(is_json, &found, stack.as_str())? {
         screen::err("nothing was changed\n")?;
@@ -36,9 +36,9 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     }
     if !is_json {
         let seconds = setup.lease.fresh_ms / 1000;
-        screen::err(&format!(
-            "taking the lease; until {seconds} s after its last renewal, what had it may begin \
-             changes, and nobody else\n"
+        screen::err_lines(&format!(
+            "taking the lease; for up to {seconds} s after its last renewal the other run may still \
+             start changes, so this waits\n"
         ))?;
     }
     match &found {
@@ -51,13 +51,13 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
             Found::Damaged(_) => "its last run".to_owned(),
         };
         format!(
-            "unlocked: stack `{stack}` may be changed again; `kedge check` says how it stands, and \
-             the next `kedge up` finishes what {what} had begun\n"
+            "unlocked: stack `{stack}` may be changed again; the next `kedge up` finishes what {what} \
+             started\nnext: kedge check --stack {stack}\n"
         )
     })
 }
 
-/// What stands in the way.
+/// What blocks the stack.
 enum Found {
     /// A lease, and who has it.
     Held(LeaseHolder),
@@ -72,8 +72,8 @@ impl Found {
             Self::Damaged(source) => {
                 let why = render::plain_text(&with_causes(source));
                 format!(
-                    "{why}\nNobody can say who has the lease; a run that has it can't renew it, and \
-                     ends. Unlocking writes a new one over it.\n"
+                    "{why}\nIt is not known who has the lease. A run that has it can't renew it, and \
+                     stops. Unlocking replaces it with a new one.\n"
                 )
             }
         }
@@ -90,19 +90,20 @@ fn with_causes(error: &StoredError) -> String {
 fn shown(held: &LeaseHolder) -> String {
     let hint = match held.pulse() {
         Pulse::Working => {
-            "Its run is at work. Unlocking stops it in the middle: what it began stays begun. To let it \
-             end in good order, hold the stack instead: `kedge hold --for 1h --reason …`."
+            "The run is working. Unlocking stops it in the middle, and leaves what it started \
+             unfinished. To let it end cleanly, hold the stack instead: `kedge hold --for 1h --reason \
+             …`."
         }
         Pulse::Late => {
-            "A renewal is overdue: its run may be gone, or can't reach the store just now. If it is \
-             gone, its lease ends by itself in a moment."
+            "A renewal is overdue: the run may have crashed, or can't reach the store. If it crashed, \
+             its lease ends by itself soon."
         }
         Pulse::Stopped => {
-            "It was not renewed in time: its run crashed, sleeps, or can't reach the store. Nothing is \
-             stopped by unlocking."
+            "It was not renewed in time: the run crashed, sleeps, or can't reach the store. Unlocking \
+             stops nothing."
         }
         Pulse::Unknown => {
-            "Whether its run still works can't be told: this store does not say the time."
+            "It is not known whether the run still works: this store does not give the time."
         }
     };
     format!("{held}\n{hint}\n")
@@ -120,11 +121,11 @@ fn is_agreed(is_json: bool, found: &Found, stack: &str) -> Result<bool, CliError
     let (word, what) = match is_working {
         true => (
             stack,
-            "take its lease, which stops its run if it is still working",
+            "take the lease, which stops the run if it is still working",
         ),
-        false => ("yes", "take it over and release it"),
+        false => ("yes", "take the lease and release it"),
     };
-    let question = format!("Type `{word}` to {what}, anything else to leave it: ");
+    let question = format!("Type `{word}` to {what}, anything else to cancel: ");
     Ok(screen::ask(&question)? == word)
 }
 
@@ -135,7 +136,7 @@ fn answer(
     text: impl FnOnce() -> String,
 ) -> Result<u8, CliError> {
     if !is_json {
-        screen::out(&text())?;
+        screen::out_lines(&text())?;
         return Ok(0);
     }
     let (held, damaged) = match found {

@@ -1,5 +1,8 @@
 //! `check`, `preview`, `up`, `audit`.
 
+use std::cell::Cell;
+
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report, StackVerdict};
@@ -8,6 +11,7 @@ use kedge_engine::{Applied, By, CheckRequest, Progress, Ran, RunError};
 
 use crate::args::{Args, CheckOptions, FailOn, Format, PreviewOptions, UpOptions};
 use crate::error::CliError;
+use crate::hints::CommandLine;
 use crate::progress::Watcher;
 use crate::setup::Setup;
 use crate::{confirm, definitions, error, screen, shown_plan};
@@ -17,6 +21,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) args: &'a Args,
     pub(crate) setup: Setup,
     pub(crate) watcher: Watcher,
+    /// Whether the plan was printed before.
+    plan_shown: Cell<bool>,
     began_ms: i64,
 }
 
@@ -28,6 +34,7 @@ impl<'a> Invocation<'a> {
             args,
             setup,
             watcher: Watcher::new(args.format() != Format::Text),
+            plan_shown: Cell::new(false),
             began_ms,
         })
     }
@@ -50,6 +57,34 @@ impl<'a> Invocation<'a> {
         let checked = self.setup.engine(&see).plan(self.stack(), &options).await;
         self.watcher.end();
         Ok(checked?.report)
+    }
+
+    /// What the commands that people are told to run have in common.
+    pub(crate) fn line(&self, says_stored: bool) -> CommandLine {
+        let stored = if says_stored { " --stored" } else { "" };
+        CommandLine {
+            stack: Some(self.setup.chosen.stack.to_string()),
+            names_stack: self.setup.chosen.origin == "--stack",
+            flags: format!("{}{stored}", self.args.flags()),
+            read_only: self.setup.read_only,
+        }
+    }
+
+    /// Whether commands must say `--stored` to mean the definitions of this report.
+    pub(crate) fn is_stored_elsewhere(&self, report: &Report) -> bool {
+        let described = self.setup.described(self.args, report.stored.as_deref());
+        described.says_stored
+    }
+
+    /// The same in JSON: without the flags, which differ from machine to machine.
+    fn json_hints(&self) -> impl Fn(&Hint) -> String + use<> {
+        let line = CommandLine {
+            names_stack: true,
+            flags: String::new(),
+            read_only: false,
+            ..self.line(false)
+        };
+        move |hint| line.words(hint)
     }
 
     fn traffic(&self) -> Traffic {
@@ -90,18 +125,15 @@ impl<'a> Invocation<'a> {
                 return screen::out(&render::github_annotations(report, &root));
             }
         }
-        let stored = if described.says_stored {
-            " --stored"
-        } else {
-            ""
-        };
+        let line = self.line(described.says_stored);
         let mut text = text(&RenderOptions {
             stack_origin: &self.setup.chosen.origin,
             definitions: &described.text,
-            flags: &format!("{}{stored}", self.args.flags()),
-            colour: screen::stdout_colour(self.args.colour),
+            hints: &|hint| line.words(hint),
+            screen: screen::of_stdout(self.args),
             traffic: Some(traffic),
-            verbose: true,
+            times: true,
+            plan_shown: self.plan_shown.get(),
         });
         if self.args.stats {
             text.push_str(&self.stats_text());
@@ -109,9 +141,8 @@ impl<'a> Invocation<'a> {
         screen::out(&text)
     }
 
-    /// Says what a run saw and did, as `tell` has it, and of one that stopped before its end why it
-    /// stopped. `tell` gets no changes of a run that began none. Gives back the report and what was
-    /// done of a run that went to its end.
+    /// Shows what a run saw and did with `tell`, and why it stopped if it did. `tell` gets no changes
+    /// of a run that made none. Gives back the report and the changes of a run that was not stopped.
     pub(crate) fn ended(
         &self,
         applied: Applied,
@@ -137,7 +168,9 @@ impl<'a> Invocation<'a> {
             }
             begun => tell(&stopped.report, begun)?,
         }
-        error::print_text(&error.into());
+        if !is_json {
+            error::print_text(&error.into(), &self.line(false), self.args);
+        }
         Ok(None)
     }
 
@@ -217,7 +250,7 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
-        |traffic| render::preview_json(&report, traffic),
+        |traffic| render::preview_json(&report, traffic, &run.json_hints()),
     )?;
     Ok(report.verdict().exit_code(false))
 }
@@ -266,6 +299,8 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
             report,
             |around| match changed {
                 Some(changed) => render::changed_text(report, changed, around),
+                // What it saw was shown with the plan.
+                None if around.plan_shown => String::new(),
                 None => render::check_text(report, around),
             },
             |traffic| match changed {
@@ -300,8 +335,9 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
-        |traffic| render::preview_json(&report, traffic),
+        |traffic| render::preview_json(&report, traffic, &run.json_hints()),
     )?;
+    run.plan_shown.set(true);
     if let Some(open) = report.open_run.as_ref().filter(|open| open.is_working()) {
         return Err(CliError::BeingChanged(open.to_string()));
     }

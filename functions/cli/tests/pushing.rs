@@ -79,6 +79,7 @@ impl Desk {
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .env_clear()
+            .env("COLUMNS", "1000")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("USER", "ana")
             .env("AIVEN_WEB_URL", format!("http://{}", self.sandbox.address))
@@ -130,14 +131,14 @@ fn a_push_says_what_it_stored_and_where_from() {
         &[
             "· revision ",
             " dev, ana@",
-            "3 declared",
+            "3 to create",
             "preview --stored",
         ],
     );
     expect(
         &desk.kedge("check"),
         2,
-        &["definitions (local files)", "2 declared"],
+        &["definitions (local files)", "2 to create"],
     );
     expect(&desk.kedge("up --stored --yes"), 0, &["dev-c"]);
     expect(&desk.kedge("check --stored"), 0, &["CLEAN"]);
@@ -163,27 +164,39 @@ fn what_git_says_is_heeded() {
     expect(
         &desk.kedge("push --stack dev"),
         1,
-        &["no ancestor of this one", "--force"],
+        &["is newer than yours, or on another branch", "--force"],
     );
     let json = fits("error", &desk.kedge("push --stack dev --json"));
-    assert!(json["because"][0].as_str().unwrap().contains("no ancestor"));
+    assert!(
+        json["because"][0]
+            .as_str()
+            .unwrap()
+            .contains("newer than yours")
+    );
     desk.git(&["checkout", "--quiet", "dev"]);
     desk.topics(&["z"]);
     desk.commit("lost");
     expect(
         &desk.kedge("push"),
         1,
-        &["4 of 4 resources would be withdrawn", "--withdraw"],
+        &["this removes 4 of 4 resources", "--withdraw"],
     );
     desk.commit("meant\n\nKedge-Withdraw: yes");
-    expect(&desk.kedge("push"), 0, &["stored", "note: withdrawn"]);
+    expect(
+        &desk.kedge("push"),
+        0,
+        &["stored", "note: removed from the definitions"],
+    );
     // Without a repository it is said what was not checked.
     fs::remove_dir_all(desk.folder.path().join(".git")).unwrap();
     desk.topics(&["z", "y"]);
     expect(
         &desk.kedge("push --stack dev"),
         0,
-        &["note: not checked", "in no git repository"],
+        &[
+            "note: whether this push is the newest was not checked",
+            "not in a git repository",
+        ],
     );
     expect(
         &desk.with("push --stack dev", &[("PATH", "")]),
@@ -241,7 +254,7 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
             "the last good definitions",
             "INVALID",
             "is damaged",
-            "next: kedge push",
+            "then kedge push",
         ],
     );
     let json = fits("report", &desk.kedge("check --stored --json"));
@@ -256,7 +269,7 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
 fn a_push_waits_for_the_run_that_follows() {
     let desk = Desk::new();
     let late = desk.kedge("push --wait --within 1s");
-    expect(&late, 1, &["nothing has run it", "kedge up"]);
+    expect(&late, 1, &["no run of it started", "kedge up"]);
     desk.topics(&["a", "b", "c", "d"]);
     let mut pushing = desk
         .command("push --wait --within 10m", &[])
@@ -278,12 +291,12 @@ fn a_push_waits_for_the_run_that_follows() {
     let told = lines.next().unwrap().unwrap();
     assert!(told.contains("4 of 4 changes done"), "{told}");
     assert_eq!(pushing.wait().unwrap().code(), Some(0));
-    // Of what a tick has nothing to do about, nobody waits for a run.
+    // Of what automation has nothing to do about, nobody waits for a run.
     desk.write("definitions/kedge.yaml", &format!("# as before\n{PROJECT}"));
     expect(
         &desk.kedge("push --wait"),
         0,
-        &["a tick has nothing to do (CLEAN)"],
+        &["automation has nothing to do (CLEAN)"],
     );
     expect(&desk.kedge("push --within 3m"), 1, &["--wait"]);
 
@@ -311,7 +324,7 @@ fn a_push_waits_for_the_run_that_follows() {
         (1, &serde_json::json!([]))
     );
     let none = desk.kedge("history --resource dev-z");
-    expect(&none, 0, &["nothing is recorded"]);
+    expect(&none, 0, &["no pushes and no runs yet"]);
 }
 
 #[test]

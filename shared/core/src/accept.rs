@@ -62,7 +62,7 @@ pub enum AcceptError {
     #[error("`{0}` is neither declared nor recorded")]
     Unknown(ResourceKey),
     /// It is as it is declared.
-    #[error("{} is as it is declared: there is nothing to accept", .0.name())]
+    #[error("{} is live as declared: there is nothing to accept", .0.name())]
     InSync(ResourceKey),
     /// It could not be read.
     #[error("{} could not be read: {reason}", .key.name())]
@@ -73,7 +73,7 @@ pub enum AcceptError {
         reason: String,
     },
     /// The named field does not differ.
-    #[error("`{field}` of {} is as it is declared; what differs: {differing}", .key.name())]
+    #[error("`{field}` of {} is live as declared; these differ: {differing}", .key.name())]
     NoSuchField {
         /// Of which resource.
         key: ResourceKey,
@@ -111,7 +111,7 @@ pub fn accept(
     match report.declared.resources.get(key) {
         None => accepted.refuse(
             None,
-            "it is no longer declared: declare it again, or `kedge forget` it",
+            "it is no longer declared: declare it again, or forget it",
         ),
         Some(resource) if difference.whole.is_some() => accepted.absence(report, resource),
         Some(resource) => {
@@ -119,7 +119,8 @@ pub fn accept(
                 accepted.field(resource, one);
             }
             if !difference.unhealthy.is_empty() {
-                let why = "that it does not do its work is the provider's to end: no definition can say it";
+                let why =
+                    "it does not work, and only the provider can repair that: no definition can";
                 accepted.refuse(None, why);
             }
         }
@@ -173,7 +174,7 @@ impl Accepted {
         let others = on_it(&report.declared, &resource.key);
         if !others.is_empty() {
             let why = format!(
-                "{} declared on it, so the definitions can't go without it; accept those first",
+                "{} declared on it, so it can't be removed first; accept those first",
                 others.join(", ")
             );
             return self.refuse(None, &why);
@@ -219,7 +220,7 @@ impl Accepted {
             match origin.is_default {
                 true => self.refuse(
                     Some(name),
-                    "it is not set live, and a default declares it for all of its kind",
+                    "it is not set live, and an area default declares it",
                 ),
                 false => self.edit(Some(name), origin, Doing::Remove(written_name(name))),
             }
@@ -299,18 +300,18 @@ fn yaml(value: &Value) -> Result<String, &'static str> {
         }
         Value::Url(SealedUrl {
             sealed: Some(_), ..
-        }) => Err("a part of the live URL is hidden here; the provider's console shows it"),
+        }) => Err("part of the live URL is hidden here; the provider's console shows it"),
         Value::Url(SealedUrl { shown, .. }) => text_yaml(shown),
-        Value::Mixed(_) => Err("its records disagree, so that there is no one value to declare"),
+        Value::Mixed(_) => Err("its records disagree, so there is no single value to declare"),
     }
 }
 
 fn text_yaml(text: &str) -> Result<String, &'static str> {
     match text {
-        "_deleted-topic_" => Err("the topic it was on was deleted; no definition can say that"),
-        "_detached_" => Err("it is detached from its topic; no definition can say that"),
+        "_deleted-topic_" => Err("its topic was deleted, which no definition can declare"),
+        "_detached_" => Err("it is detached from its topic, which no definition can declare"),
         text if text.contains(['{', '}']) => {
-            Err("it holds braces, which in a definition stand for something else")
+            Err("it has braces, which are placeholders in a definition")
         }
         text => Ok(quoted(text)),
     }

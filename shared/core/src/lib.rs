@@ -17,6 +17,7 @@ pub mod accept;
 pub mod change;
 pub mod compare;
 pub mod definitions;
+pub mod hint;
 pub mod live;
 pub mod model;
 pub mod plan;

@@ -4,8 +4,9 @@
 //! Nothing is read here: what git says, what is stored and what the registry holds come in as values. The
 //! engine's `push` reads them and writes the revision.
 
+mod messages;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::model::{Declared, Policy, ResourceKey, StackName};
 use crate::plan::policy_in_force;
@@ -14,7 +15,7 @@ use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
 use crate::stored::state::State;
 
-/// A share of removed resources above this many percent needs a person's consent.
+/// A share of removed resources above this many percent must be confirmed.
 const REMOVED_PERCENT_MAX: usize = 10;
 /// The share counts once there are this many resources; of fewer, one is always a large share.
 const SHARE_COUNTS_FROM: usize = 10;
@@ -39,7 +40,7 @@ pub enum Ancestry {
 pub struct PushConsent {
     /// To replace a commit that is no ancestor.
     pub force: bool,
-    /// To remove many resources from the definitions (`--withdraw`).
+    /// To remove many resources from the definitions.
     pub removals: bool,
     /// To end the push hold of this rollback: the revision that it made.
     pub after_rollback: Option<String>,
@@ -48,14 +49,14 @@ pub struct PushConsent {
 /// What was declared or recorded before, by resource, with the file it was declared in.
 pub type Before = BTreeMap<ResourceKey, Option<String>>;
 
-/// What a set is judged by.
+/// What definitions are judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct PushInput<'a> {
-    /// The new set, read.
+    /// The new definitions, parsed.
     pub declared: &'a Declared,
-    /// The set that is stored now; none if there is none that can be used.
+    /// What is stored now; none if nothing is that can be used.
     pub stored: Option<&'a StoredBundle>,
-    /// Whether the new content is that of the stored set.
+    /// Whether the new content is that of what is stored.
     pub same_content: bool,
     /// What was declared before.
     pub before: &'a Before,
@@ -69,7 +70,7 @@ pub struct PushInput<'a> {
     pub consent: &'a PushConsent,
 }
 
-/// Why a set is refused.
+/// Why definitions are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The stack's name, with a dash, begins another's, or the other way round (2.1).
@@ -88,7 +89,7 @@ pub enum Refusal {
         /// Whose it is.
         owner: StackName,
     },
-    /// Nobody can say whether another stack has a record set that is new here (2.3).
+    /// Whether another stack has a record set that is new here could not be read (2.3).
     OwnerUnknown {
         /// The record set.
         key: ResourceKey,
@@ -97,7 +98,7 @@ pub enum Refusal {
         /// Which other stack.
         stack: StackName,
     },
-    /// Too much would be removed from the definitions at once (7.3).
+    /// Too much would be removed at once (7.3).
     Removes {
         /// What would be.
         keys: Vec<ResourceKey>,
@@ -106,19 +107,19 @@ pub enum Refusal {
         /// Files of which nothing would be left.
         files: Vec<String>,
     },
-    /// The stored commit is no ancestor of the pushed one (7.4).
+    /// The stored commit is not an ancestor of the pushed one (7.4).
     NotDescended {
         /// The stored commit.
         stored: String,
     },
-    /// Nobody can say whether it is.
+    /// Whether it is can't be told.
     DescentUnknown {
         /// The stored commit.
         stored: String,
         /// Why not.
         reason: String,
     },
-    /// The stored set is a rollback, and the push does not say that it knows (7.4).
+    /// A rollback is stored, and the push does not confirm that it comes after it (7.4).
     RolledBack {
         /// The revision that the rollback made.
         revision: String,
@@ -143,90 +144,12 @@ impl Refusal {
             Self::RolledBack { .. } => "rolled-back",
         }
     }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        match self {
-            Self::NamesOverlap { .. } => "rename the new one".to_owned(),
-            Self::OwnedByAnother { owner, .. } => format!(
-                "take it out of {owner}'s definitions and push those, or declare another name"
-            ),
-            Self::OwnerUnknown { stack, .. } => format!("push {stack} first, with its variables"),
-            Self::Removes { .. } => {
-                "if that is meant, say --withdraw, or `Kedge-Withdraw: yes` in the commit message"
-                    .to_owned()
-            }
-            Self::NotDescended { .. } => {
-                "merge or rebase onto the stored commit, or replace it with --force".to_owned()
-            }
-            Self::DescentUnknown { .. } => {
-                "fetch the whole history (actions/checkout: fetch-depth: 0), or say --force"
-                    .to_owned()
-            }
-            Self::RolledBack { revision, .. } => format!(
-                "once what was wrong is mended, say --after-rollback {revision}, or \
-                 `Kedge-After-Rollback: {revision}` in the commit message"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NamesOverlap { stack, other } => write!(
-                f,
-                "the names of stack {stack} and stack {other} overlap: what begins with the longer \
-                 one would belong to both"
-            ),
-            Self::OwnedByAnother { key, origin, owner } => {
-                write!(f, "{} belongs to stack {owner} ({origin})", key.name())
-            }
-            Self::OwnerUnknown { key, origin, stack } => write!(
-                f,
-                "nobody can say whether {} belongs to stack {stack} ({origin}): not all of that could be read",
-                key.name()
-            ),
-            Self::Removes { keys, of, files } => {
-                write!(f, "{} of {of} resources would be withdrawn", keys.len())?;
-                match files.as_slice() {
-                    [] => {}
-                    [file] => write!(f, ", all of {file}")?,
-                    files => write!(f, ", all of {}", files.join(", "))?,
-                }
-                let shown: Vec<&str> = keys.iter().take(5).map(ResourceKey::name).collect();
-                let more = if keys.len() > shown.len() {
-                    ", …"
-                } else {
-                    ""
-                };
-                write!(f, ": {}{more}", shown.join(", "))
-            }
-            Self::NotDescended { stored } => write!(
-                f,
-                "the stored definitions are of commit {}, which is no ancestor of this one: this \
-                 push is older, or of another branch",
-                short(stored)
-            ),
-            Self::DescentUnknown { stored, reason } => write!(
-                f,
-                "nobody can say whether the stored commit {} is an ancestor of this one: {reason}",
-                short(stored)
-            ),
-            Self::RolledBack { revision, to, by } => write!(
-                f,
-                "{by} rolled the stack back to {to} (as revision {revision}), and that holds until \
-                 somebody says otherwise"
-            ),
-        }
-    }
 }
 
 /// What is said of a push that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The policy would become looser; that part waits for a person (4.4).
+    /// The policy would allow automation more; that part waits for a person (4.4).
     PolicyNeedsConsent {
         /// What would.
         loosened: Vec<String>,
@@ -236,12 +159,12 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
-    /// Resources are removed from the definitions, as agreed or few enough.
+    /// Resources are removed, as confirmed or few enough.
     Removed {
         /// Which.
         keys: Vec<ResourceKey>,
     },
-    /// The registry was lost or damaged, and made anew from what is stored of the stacks.
+    /// The registry was lost or damaged, and rebuilt from what is stored of the stacks.
     IndexMade {
         /// Why the stored one can't be used; none if there was none.
         damage: Option<String>,
@@ -250,12 +173,12 @@ pub enum Notice {
         /// Those of which a part could not be read, so that not all of their record sets were checked.
         unread: Vec<StackName>,
     },
-    /// Values of this machine's environment were used, and are no part of the set.
+    /// Values of this machine's environment were used, and are not stored.
     VariablesUsed {
         /// The variables.
         names: Vec<String>,
     },
-    /// State could not be read, so that nobody knows whether the policy becomes looser.
+    /// State could not be read, so that it is not known whether the policy allows automation more.
     StateUnread {
         /// Why.
         reason: String,
@@ -285,75 +208,7 @@ impl Notice {
     }
 }
 
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PolicyNeedsConsent { loosened } => write!(
-                f,
-                "the policy would become looser ({}): that waits for a person's consent to the key \
-                 `policy`, and the stricter one stays in force",
-                loosened.join(", ")
-            ),
-            Self::AncestryNotChecked { reason } => {
-                write!(f, "not checked whether this push is the newest: {reason}")
-            }
-            Self::Removed { keys } => {
-                let names: Vec<&str> = keys.iter().map(ResourceKey::name).collect();
-                write!(
-                    f,
-                    "withdrawn, and deleted only with `prune: true` and consent: {}",
-                    names.join(", ")
-                )
-            }
-            Self::IndexMade {
-                damage,
-                others,
-                unread,
-            } => {
-                let was = damage.as_ref().map(|why| format!("can't be used ({why})"));
-                let was = was.unwrap_or_else(|| "was not there".to_owned());
-                let stacks = match others {
-                    1 => "1 other stack".to_owned(),
-                    others => format!("{others} other stacks"),
-                };
-                write!(
-                    f,
-                    "stacks/index.json {was}; it is made anew from what is stored of {stacks}"
-                )?;
-                match unread.as_slice() {
-                    [] => Ok(()),
-                    unread => {
-                        let names: Vec<&str> = unread.iter().map(StackName::as_str).collect();
-                        let names = names.join(", ");
-                        write!(
-                            f,
-                            "; not all of {names} could be read, so that not all of their DNS record \
-                             sets were checked"
-                        )
-                    }
-                }
-            }
-            Self::VariablesUsed { names } => write!(
-                f,
-                "{} is set here, and its value is not stored: every machine that runs this stack \
-                 needs it",
-                names.join(", ")
-            ),
-            Self::StateUnread { reason } => write!(
-                f,
-                "not checked whether the policy becomes looser: state could not be read: {reason}"
-            ),
-            Self::StoredInvalid { reason, judged_by } => match judged_by {
-                Some(revision) => {
-                    write!(f, "{reason}; this push was judged by revision {revision}")
-                }
-                None => write!(f, "{reason}; this push was judged as a first one"),
-            },
-        }
-    }
-}
-
-/// Judges a set: why it is refused, and what is said if it is not.
+/// Judges definitions: why they are refused, and what is said if they are not.
 #[must_use]
 pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     let (mut refusals, mut notices) = (names(input.declared, input.index), Vec::new());
@@ -395,8 +250,8 @@ fn rollback_holds(input: PushInput<'_>, refusals: &mut Vec<Refusal>) {
         return;
     };
     let revision = stored.revision();
-    let said = input.consent.after_rollback.as_deref();
-    if !said.is_some_and(|said| names_revision(said, &revision)) {
+    let given = input.consent.after_rollback.as_deref();
+    if !given.is_some_and(|given| names_revision(given, &revision)) {
         let by = stored.pushed.actor.clone();
         refusals.push(Refusal::RolledBack { revision, to, by });
     }
@@ -422,7 +277,7 @@ fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<
             refusals.push(Refusal::DescentUnknown { stored, reason });
         }
         Ancestry::DoesNotDescend | Ancestry::Unknown(_) => {
-            let reason = "--force".to_owned();
+            let reason = "the push was forced".to_owned();
             notices.push(Notice::AncestryNotChecked { reason });
         }
     }

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the words that all use to the pages that use all.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
+    "hint",
     "closed",
     "model",
     "live",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{self, Bundle, ParseInput, Problems};
+use kedge_core::hint::Hint;
 use kedge_core::model::{Declared, Salt, StackName, Timestamp};
 use kedge_core::report::InvalidBundle;
 use kedge_core::stored::bundle::{BundleDecodeError, StoredBundle};
@@ -25,19 +26,19 @@ use crate::state_store::{INDEX, Keys};
 /// that nothing can read needs a person.
 const REVISIONS_TRIED_MAX: usize = 50;
 
-/// Why the stored set can't be used.
+/// Why the stored definitions can't be used.
 #[derive(Debug, Error)]
 pub enum BundleFault {
     /// There never was one.
-    #[error("nothing was pushed for stack `{stack}` yet (`kedge push` does it)")]
+    #[error("nothing was pushed for stack `{stack}` yet")]
     NeverPushed {
         /// The stack.
         stack: StackName,
     },
     /// The object is gone, though revisions show that it was there.
     #[error(
-        "stacks/{stack}/definitions.json was deleted: revisions of it are still there, so that this \
-         is no beginning; push again, or `kedge rollback` to one of them"
+        "stacks/{stack}/definitions.json was deleted, but revisions of it are still there; push \
+         again, or roll back to one of them"
     )]
     Lost {
         /// The stack.
@@ -181,8 +182,8 @@ pub(crate) struct Counting {
     pub(crate) stored: Option<ReadBundle>,
     /// Why that can't be used, if so: these are an older revision then.
     pub(crate) invalid: Option<InvalidBundle>,
-    /// The flags of the push that must come first, where these are not stored.
-    pub(crate) push_first: Option<String>,
+    /// The push that must come first, where these are not stored.
+    pub(crate) push_first: Option<Hint>,
     /// The older revision that counts, if one does.
     older: Option<StoredBundle>,
 }
@@ -279,25 +280,24 @@ pub(crate) async fn counting<S: Store>(
     })
 }
 
-/// The flags of the push that would store these files, if they are not what is stored.
-fn push_first(files: &Bundle, read: Option<&ReadBundle>) -> Option<String> {
+/// The push that would store these files, if they are not what is stored.
+fn push_first(files: &Bundle, read: Option<&ReadBundle>) -> Option<Hint> {
     let stored = read.and_then(|read| read.stored.as_ref());
     let is_usable = read.is_some_and(|read| read.fault.is_none());
     let is_stored = is_usable && stored.is_some_and(|one| one.bundle.files() == files.files());
-    (!is_stored).then(|| {
-        stored
-            .map(|one| push_flags(one.as_ref()))
-            .unwrap_or_default()
-    })
+    let first = Hint::Push {
+        after_rollback: None,
+    };
+    (!is_stored).then(|| stored.map_or(first, |one| push_hint(one.as_ref())))
 }
 
 fn describe_fault(fault: Option<&BundleFault>) -> String {
     fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
 }
 
-/// What a report by an older revision says of the stored definitions, and the flags of the push that
+/// What a report by an older revision says of the stored definitions, and the push that
 /// would replace them.
-fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, Option<String>) {
+fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, Option<Hint>) {
     let reason = fault.to_string();
     let is_newer = matches!(fault, BundleFault::Damaged { source, .. } if source.is_newer());
     let problems = match fault {
@@ -305,15 +305,14 @@ fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, 
         _ => None,
     };
     // What a newer program stored is not replaced.
-    let push_first = (!is_newer).then(|| push_flags(good));
+    let push_first = (!is_newer).then(|| push_hint(good));
     (Some(InvalidBundle { reason, problems }), push_first)
 }
 
-/// The flags that the next push needs, given what it is judged by (semantics 7.4).
-pub(crate) fn push_flags(stored: &StoredBundle) -> String {
-    match stored.rollback_of {
-        Some(_) => format!(" --after-rollback {}", stored.revision()),
-        None => String::new(),
+/// The next push, given what it is compared with (semantics 7.4).
+pub(crate) fn push_hint(stored: &StoredBundle) -> Hint {
+    Hint::Push {
+        after_rollback: stored.rollback_of.as_ref().map(|_| stored.revision()),
     }
 }
 

@@ -592,7 +592,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         let (label, name) = (need.key().kind().label(), need.key().name());
         Some(match &need.outcome {
             Outcome::Held { reason } => Outcome::Held {
-                reason: format!("it goes with {label} {name}, {reason}"),
+                reason: format!("it depends on {label} {name}, {reason}"),
             },
             _ => Outcome::NotBegun {
                 reason: format!("{name} was not made"),

@@ -20,7 +20,7 @@ use crate::consent::Consent;
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::state_store::{Keys, put_own};
 
-/// A consent could not be used.
+/// An approval could not be used.
 #[derive(Debug, Error)]
 pub enum GrantError {
     /// The store failed.
@@ -30,7 +30,7 @@ pub enum GrantError {
     #[error(transparent)]
     NotGranted(#[from] NotGranted),
     /// There is no such consent.
-    #[error("there is no consent {id}")]
+    #[error("there is no approval {id}")]
     Unknown {
         /// Which.
         id: String,
@@ -39,7 +39,7 @@ pub enum GrantError {
     #[error(transparent)]
     Decode(#[from] StoredError),
     /// Another run was first.
-    #[error("another run used the consent {id}")]
+    #[error("another run used the approval {id}")]
     Raced {
         /// Which.
         id: String,

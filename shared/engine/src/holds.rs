@@ -1,13 +1,13 @@
 //! Holds: read before something is changed, set and released by a person (semantics 6.8).
 //!
-//! They are written without the lease, so that a person never waits for a run to stop it; whoever
-//! holds the lease reads them again at every renewal. So a run that is under way when a hold is set
-//! may begin changes without knowing of it for a while, at most half a lease: [`under_way`] says
-//! whether there is one, and [`wait_for`] waits for that moment.
+//! They are written without the lease, so that a person never waits for a run. A run that is under way
+//! reads them again at every renewal, so it may start changes without knowing of a new hold for at most
+//! half a lease: [`under_way`] tells whether there is one, and [`wait_for`] waits until it knows.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use kedge_core::hint::Hint;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::{Hold, Holds};
@@ -32,8 +32,8 @@ pub enum HoldError {
     Memory(#[from] StateStoreError),
     /// They are stored and can't be read: everything is held.
     #[error(
-        "the holds of stack `{stack}` can't be read, so that everything is held; `--replace` of \
-         `kedge release` or `kedge hold` writes new ones, and what was held before is lost"
+        "the holds of stack `{stack}` can't be read, so everything is held; a new hold can replace \
+         them, and what was held before is lost"
     )]
     Damaged {
         /// Whose.
@@ -43,7 +43,7 @@ pub enum HoldError {
         source: StoredError,
     },
     /// A newer program wrote them, and nothing is written over them (semantics 8.7).
-    #[error("the holds of stack `{stack}` can't be read, so that everything is held")]
+    #[error("the holds of stack `{stack}` can't be read, so everything is held")]
     Newer {
         /// Whose.
         stack: StackName,
@@ -61,7 +61,7 @@ pub enum HoldError {
     #[error("a hold needs a reason")]
     NoReason,
     /// Others write them all the time.
-    #[error("the holds of stack `{stack}` change all the time; nothing was written, try again")]
+    #[error("the holds of stack `{stack}` keep changing; nothing was written")]
     Contended {
         /// Whose.
         stack: StackName,
@@ -79,6 +79,17 @@ pub(crate) async fn holds<S: Store>(store: &S, stack: &StackName) -> Result<Hold
 }
 
 impl HoldError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Damaged { .. } => Some(Hint::ReplaceHolds),
+            Self::Contended { .. } => Some(Hint::RunAgain),
+            Self::Memory(error) => error.hint(),
+            _ => None,
+        }
+    }
+
     fn of(stack: &StackName, source: StoredError) -> Self {
         let stack = stack.clone();
         match source.is_newer() {

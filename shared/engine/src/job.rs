@@ -1,6 +1,7 @@
 //! One run on one stack: what it is given, what it tells on the way, and why it could not be carried out.
 
 use kedge_core::definitions::Problems;
+use kedge_core::hint::Hint;
 use kedge_core::model::{Scope, StackName};
 use kedge_core::report::{ChangeResult, Changed, Report};
 use thiserror::Error;
@@ -77,10 +78,10 @@ pub enum RunError {
         given: String,
     },
     /// The consent that was given earlier can't be read or used.
-    #[error("the consent can't be used")]
+    #[error("the approval can't be used")]
     Grant(#[from] GrantError),
     /// The stored definitions can't be used, and no revision of them either.
-    #[error("the stored definitions can't be used; nothing is changed: {0}")]
+    #[error("the stored definitions can't be used, so nothing is changed: {0}")]
     NoBundle(String),
     /// The store failed.
     #[error("the stored definitions could not be read")]
@@ -101,14 +102,15 @@ pub enum RunError {
         source: StopError,
     },
     /// Nothing is recorded of the stack.
-    #[error("nothing is recorded of stack `{stack}` yet: `kedge adopt` records what is live")]
+    #[error("nothing is recorded of stack `{stack}` yet; adopting it records what is live")]
     NothingRecorded {
         /// The stack.
         stack: StackName,
     },
     /// Other resources are gone than the person saw.
     #[error(
-        "what is gone moved: it was {expected}, and is {now} ({count} resources); nothing was confirmed"
+        "other resources are gone than you saw: it was {expected}, and is {now} ({count} resources) \
+         now; nothing was confirmed"
     )]
     AbsenceMoved {
         /// The digest of what they saw.
@@ -120,8 +122,8 @@ pub enum RunError {
     },
     /// A protected stack is not retired.
     #[error(
-        "stack `{stack}` is protected and can't be retired: take the protection away first, which is \
-         a change of the key `policy`"
+        "stack `{stack}` is protected and can't be retired; remove `protected` from its policy first, \
+         which a person must approve"
     )]
     RetireProtected {
         /// The stack.
@@ -132,17 +134,51 @@ pub enum RunError {
     Name(String),
 }
 
+impl RunError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NotStored => Some(Hint::Push {
+                after_rollback: None,
+            }),
+            Self::NothingRecorded { .. } => Some(Hint::Adopt),
+            Self::AbsenceMoved { .. } => Some(Hint::ConfirmAbsence { digest: None }),
+            Self::Lease(error) => error.hint(),
+            Self::Memory(error) => error.hint(),
+            Self::Stopped { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl StopError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Memory(error) => error.hint(),
+            Self::Lease(error) => error.hint(),
+            Self::Look(error) => error.hint(),
+            Self::PlanMoved { .. } | Self::NeedsDigest { .. } | Self::Allow(_) => {
+                Some(Hint::Preview)
+            }
+            _ => None,
+        }
+    }
+}
+
 fn moved_text(moved: &[String]) -> String {
     match moved {
         [] => String::new(),
-        moved => format!("; moved: {}", moved.join(", ")),
+        moved => format!("; changed: {}", moved.join(", ")),
     }
 }
 
 fn stopped_text(stopped: &Stopped, source: &StopError) -> String {
     match source {
         StopError::Registry(_) => {
-            "the stack is retired, and the registry of stacks could not be updated: run the command \
+            "the stack is retired, but the registry of stacks could not be updated: run the command \
              again"
                 .to_owned()
         }
@@ -181,7 +217,7 @@ pub enum StopError {
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// The consent to what can't be taken back does not hold.
-    #[error("the consent can't be used")]
+    #[error("the approval can't be used")]
     Grant(#[from] GrantError),
     /// The stack is retired, and the registry does not say so yet.
     #[error(transparent)]
@@ -190,7 +226,10 @@ pub enum StopError {
     #[error(transparent)]
     Look(Box<RunError>),
     /// The plan is not the one that was agreed to.
-    #[error("the plan moved: it was {agreed}, and is {now}{}", moved_text(moved))]
+    #[error(
+        "the plan is out of date: you agreed to {agreed}, and it is {now} now{}",
+        moved_text(moved)
+    )]
     PlanMoved {
         /// The digest that was agreed to.
         agreed: String,
@@ -200,7 +239,9 @@ pub enum StopError {
         moved: Vec<String>,
     },
     /// A protected stack takes consent to a plan that was seen, not to any plan.
-    #[error("stack `{stack}` is protected: consent needs the digest of the plan (`--plan {now}`)")]
+    #[error(
+        "stack `{stack}` is protected: agree to a plan that you saw, by its digest (now {now})"
+    )]
     NeedsDigest {
         /// The stack.
         stack: StackName,
@@ -209,8 +250,8 @@ pub enum StopError {
     },
     /// A guard of a protected stack gives way only to its name, typed.
     #[error(
-        "stack `{stack}` is protected: a guard is overridden only on a terminal, with the stack's \
-         name typed"
+        "stack `{stack}` is protected: a guard is overridden only in a terminal, by typing the \
+         stack's name"
     )]
     OverrideNeedsName {
         /// The stack.

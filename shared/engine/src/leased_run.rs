@@ -61,13 +61,13 @@ pub(crate) async fn moved_meanwhile<S: Store>(
         let known = after.definitions.as_ref()?;
         let stored = store.get(&Keys::of(job.stack).definitions).await.ok()?;
         let is_known = stored.is_some_and(|object| object.etag == *known);
-        (!is_known).then_some("the definitions were pushed anew meanwhile")
+        (!is_known).then_some("new definitions were pushed meanwhile")
     };
     let grants = async {
         let given = grants::given_since(store, job.stack, &after.run, after.store_now).await;
         given
             .unwrap_or_default()
-            .then_some("somebody consented to more meanwhile")
+            .then_some("somebody approved more meanwhile")
     };
     let (definitions, grants) = join(definitions, grants).await;
     definitions.into_iter().chain(grants).collect()

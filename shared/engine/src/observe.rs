@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::{join_all, join5};
 use kedge_core::compare::OpenRun;
+use kedge_core::hint::Hint;
 use kedge_core::live::{LiveWorld, Wanted};
 use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
 use kedge_core::ran_out::RanOut;
@@ -32,8 +33,8 @@ pub(crate) struct Observation {
     pub(crate) stored: Option<ReadBundle>,
     /// Why that can't be used, if so: `declared` is an older revision then.
     pub(crate) invalid: Option<InvalidBundle>,
-    /// The flags of the push that must come first, where what is declared here is not stored.
-    pub(crate) push_first: Option<String>,
+    /// The push that must come first, where what is declared here is not stored.
+    pub(crate) push_first: Option<Hint>,
     /// When the stored definitions were pushed; none where local files count.
     pub(crate) pushed_at: Option<Timestamp>,
     pub(crate) recorded: ReadState,

@@ -43,7 +43,10 @@ pub(crate) async fn by_others<S: Store>(
     let (index, made) = match registry::read(store).await {
         Ok(read) => (read.index, read.made),
         Err(error) => {
-            let why = format!("nobody can say whose name this is: {}", error_chain(&error));
+            let why = format!(
+                "which stack has this name is not known: {}",
+                error_chain(&error)
+            );
             return all(why).collect();
         }
     };
@@ -70,12 +73,13 @@ pub(crate) async fn by_others<S: Store>(
                 taken.extend(all(why).filter(|(key, _)| has(&state, key)));
             }
             Err(error) => taken.extend(all(format!(
-                "nobody can say whether stack `{other}` records this name: {error}"
+                "whether stack `{other}` records this name is not known: {error}"
             ))),
         }
     }
     for other in made.into_iter().flat_map(|made| made.unread) {
-        let why = format!("nobody can say whether stack `{other}` has this name: it can't be read");
+        let why =
+            format!("whether stack `{other}` has this name is not known: that stack can't be read");
         taken.extend(all(why).filter(|_| other != *stack));
     }
     for key in &new {

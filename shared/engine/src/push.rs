@@ -20,6 +20,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use kedge_core::definitions::{self, Bundle, ParseInput, Problems, variable};
+use kedge_core::hint::Hint;
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::providers::Naming;
 use kedge_core::push::{
@@ -106,8 +107,8 @@ pub enum PushError {
     Refused(Vec<Refusal>),
     /// Another stack took a name while this push was under way.
     #[error(
-        "revision {revision} is stored, but another push took one of its names meanwhile; nothing \
-         is done about that name, push again without it"
+        "revision {revision} is stored, but another push took one of its names meanwhile; push again \
+         without that name"
     )]
     TakenMeanwhile {
         /// The revision.
@@ -122,15 +123,13 @@ pub enum PushError {
     #[error("the registry of stacks (stacks/index.json) can't be used")]
     Registry(#[from] RegistryError),
     /// Another push was faster.
-    #[error("another push stored definitions of stack `{stack}` at the same time; push again")]
+    #[error("another push stored definitions of stack `{stack}` at the same time")]
     Moved {
         /// The stack.
         stack: StackName,
     },
     /// A newer program stored what counts, and who can't read it must not replace it (semantics 8.7).
-    #[error(
-        "a newer kedge stored the definitions of stack `{stack}`; nothing is written over them"
-    )]
+    #[error("a newer kedge stored the definitions of stack `{stack}`, and they are not replaced")]
     Newer {
         /// The stack.
         stack: StackName,
@@ -139,7 +138,7 @@ pub enum PushError {
         source: BundleDecodeError,
     },
     /// There is no such revision.
-    #[error("stack `{stack}` has no revision `{revision}` (`kedge history` lists them)")]
+    #[error("stack `{stack}` has no revision `{revision}`")]
     NoRevision {
         /// The stack.
         stack: StackName,
@@ -158,7 +157,7 @@ pub enum PushError {
         source: BundleDecodeError,
     },
     /// A revision's beginning fits several.
-    #[error("`{revision}` begins several revisions: {}", found.join(", "))]
+    #[error("several revisions begin with `{revision}`: {}", found.join(", "))]
     Ambiguous {
         /// What was asked for.
         revision: String,
@@ -170,7 +169,23 @@ pub enum PushError {
     Encode(#[from] EncodeError),
 }
 
-/// Stores a set of definitions as what is declared.
+impl PushError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Moved { .. } => Some(Hint::Push {
+                after_rollback: None,
+            }),
+            Self::NoRevision { .. } | Self::DamagedRevision { .. } | Self::Ambiguous { .. } => {
+                Some(Hint::History)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Stores definitions as what is declared.
 ///
 /// # Errors
 /// Everything that refuses it, at once; nothing is stored then.

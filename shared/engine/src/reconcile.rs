@@ -70,8 +70,8 @@ impl Assessed {
     pub(crate) fn discarded(self, by: Option<&LeaseHolder>) -> Self {
         let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
         let why = format!(
-            "{who}; state changed during each of {OBSERVATIONS_MAX} checks, so nothing could be checked: \
-             run the command again in a moment"
+            "{who}; its state changed during each of {OBSERVATIONS_MAX} checks, so nothing could be \
+             checked"
         );
         let report = unverified(&self.observed, why);
         Self { report, ..self }

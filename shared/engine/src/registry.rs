@@ -19,7 +19,7 @@ use crate::state_store::{self, INDEX, STACKS, StateStoreError};
 /// How often the registry is read again when somebody else wrote it first.
 pub(crate) const TRIES_MAX: usize = 10;
 
-/// A retired stack could not be taken out of the registry; `kedge retire` again does it.
+/// The registry of stacks could not be used.
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// The store failed.
@@ -35,7 +35,7 @@ pub enum RegistryError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// It is written too often to get in between.
-    #[error("others keep writing the registry")]
+    #[error("others keep writing the registry; try again")]
     Busy,
 }
 

@@ -1,6 +1,7 @@
-//! Kedge's memory of one stack in the store: state and the memory of checks.
+//! Reading and writing what the store keeps of one stack: state, what checks remember, records.
 
 use bytes::Bytes;
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_core::state::{self, DecodeError, State, Watch};
 use kedge_core::stored::hold::Holds;
@@ -20,7 +21,7 @@ pub enum StateStoreError {
     Store(#[from] StoreError),
     /// What it holds can't be used.
     #[error(
-        "the state of stack `{stack}` can't be used, and nothing is changed{}",
+        "the state of stack `{stack}` can't be used, so nothing is changed{}",
         earlier_ones(stack, source)
     )]
     Decode {
@@ -31,7 +32,7 @@ pub enum StateStoreError {
         source: DecodeError,
     },
     /// Another object beside state can't be used.
-    #[error("what is stored of stack `{stack}` can't be used, and nothing is changed")]
+    #[error("what is stored of stack `{stack}` can't be used, so nothing is changed")]
     Stored {
         /// Whose.
         stack: StackName,
@@ -41,8 +42,8 @@ pub enum StateStoreError {
     },
     /// State is gone beside a history: an accident, not a beginning (semantics 7.1).
     #[error(
-        "stack `{stack}` has no state.json, though {history} shows that it had one; nothing is \
-         changed until state.json is restored from the history or the history is removed"
+        "stack `{stack}` has no state.json, but {history} shows that it had one; nothing is changed \
+         until state.json is restored from that history, or the history is removed"
     )]
     StateLost {
         /// Whose.
@@ -52,9 +53,9 @@ pub enum StateStoreError {
     },
     /// State was deleted while a run worked.
     #[error(
-        "state.json of stack `{stack}` was deleted while this run worked; nothing more was changed, \
-         and nothing will be until it is restored: put the newest copy in stacks/{stack}/state/ of \
-         the store back as state.json, and what was changed since is found by reading"
+        "somebody deleted state.json of stack `{stack}` during this run; nothing more was changed, \
+         and nothing will be until it is restored: copy the newest file in stacks/{stack}/state/ of \
+         the store to state.json; the next run reads what was changed since"
     )]
     StateGone {
         /// Whose.
@@ -62,7 +63,7 @@ pub enum StateStoreError {
     },
     /// Another run wrote the state since this one read it.
     #[error(
-        "another run changed the state of stack `{stack}`; nothing more was changed, run again"
+        "another run changed the state of stack `{stack}` meanwhile; this run changed nothing more"
     )]
     Moved {
         /// Whose.
@@ -70,8 +71,8 @@ pub enum StateStoreError {
     },
     /// What checks remember was written by a newer program.
     #[error(
-        "what checks of stack `{stack}` remember can't be used, and nothing is written over it: each \
-         drift counts as seen for the first time"
+        "the record of earlier checks of stack `{stack}` can't be read and is kept as it is: every \
+         drift counts as new"
     )]
     NewerWatch {
         /// Whose.
@@ -81,15 +82,26 @@ pub enum StateStoreError {
         source: StoredError,
     },
     /// It could not be read back, and is not written.
-    #[error("nothing was written, and nothing is changed without it")]
+    #[error("state could not be written, so nothing is changed")]
     Encode(#[from] EncodeError),
 }
 
-/// Where to look for a state that can be used; a newer program's is none to be replaced.
+impl StateStoreError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Moved { .. } => Some(Hint::RunAgain),
+            _ => None,
+        }
+    }
+}
+
+/// Where to look for a state that can be used; a newer program's is not to be replaced.
 fn earlier_ones(stack: &StackName, source: &DecodeError) -> String {
     match source.is_newer() {
         true => String::new(),
-        false => format!("; earlier ones are kept in stacks/{stack}/state/ of the store"),
+        false => format!("; earlier states are in stacks/{stack}/state/ of the store"),
     }
 }
 

@@ -21,10 +21,11 @@ use super::{deed, set_config};
 const AROUND: RenderOptions<'static> = RenderOptions {
     stack_origin: "--stack",
     definitions: "definitions",
-    flags: "",
-    colour: false,
+    hints: &kedge_tests::stack::hint,
+    screen: kedge_tests::stack::SCREEN,
     traffic: None,
-    verbose: false,
+    times: false,
+    plan_shown: false,
 };
 
 /// The loosest policy there is.
@@ -87,7 +88,7 @@ fn what_drifts_after_it_was_adopted_unequal_was_never_edited() {
     }
     let text = check_text(&report, &AROUND);
     assert!(!text.contains("edited"), "{text}");
-    let says = "drifted; it differed from its definition already when it was adopted";
+    let says = "drifted; it differed from its definition when it was adopted";
     assert_eq!(text.matches(says).count(), 2, "{text}");
     assert_eq!(left(&report, "dev-a"), ["needs-person"]);
     stack.assert_idle_unattended();

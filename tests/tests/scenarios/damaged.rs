@@ -1,5 +1,6 @@
 //! Stored objects that can't be read: what is said of them, what goes on, and how they are mended.
 
+use kedge_core::hint::Hint;
 use kedge_core::push::PushConsent;
 use kedge_core::report::StackVerdict;
 use kedge_core::stored::index::Index;
@@ -268,7 +269,8 @@ fn the_push_that_mends_a_damaged_set_is_named() {
     let first_of = |stack: &Stack| stack.check_stored().unwrap().push_first;
     assert_eq!(first_of(&stack), None);
     stack.put_object(DEFINITIONS, CUT);
-    assert_eq!(first_of(&stack).as_deref(), Some(""));
+    let push = |after_rollback| Hint::Push { after_rollback };
+    assert_eq!(first_of(&stack), Some(push(None)));
     stack.put_object(
         DEFINITIONS,
         &text.replacen("\"format\": 1", "\"format\": 2", 1),
@@ -278,8 +280,7 @@ fn the_push_that_mends_a_damaged_set_is_named() {
     // Under a rollback it says so.
     let made = stack.rollback(&first).unwrap().unwrap().stored.revision();
     stack.put_object(DEFINITIONS, CUT);
-    let flags = first_of(&stack).unwrap();
-    assert_eq!(flags, format!(" --after-rollback {made}"));
+    assert_eq!(first_of(&stack), Some(push(Some(made.clone()))));
     assert_eq!(stack.refused(&commit(6)), ["rolled-back"]);
     let consent = PushConsent {
         after_rollback: Some(made),

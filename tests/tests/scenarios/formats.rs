@@ -88,7 +88,7 @@ fn a_newer_state_stops_everybody() {
             let told = chain(&error);
             assert_newer(&told);
             // No older state takes the place of a newer program's.
-            assert!(!told.contains("earlier ones are kept"), "{told}");
+            assert!(!told.contains("earlier states are in"), "{told}");
         }
         assert_eq!(stack.state_text(), text);
         assert_eq!(stack.ports.sandbox.world(), world);

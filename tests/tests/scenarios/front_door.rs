@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
+use kedge_core::hint::Hint;
 use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::push::Ancestry;
 use kedge_core::report::StackVerdict;
@@ -109,7 +110,10 @@ fn local_files_beside_a_store_deploy_nothing() {
     let checked = stack.run(engine.check(&stack.name, &CheckRequest::default()));
     let report = checked.unwrap().report;
     assert!(!report.declared.resources.contains_key(&topic("b")));
-    assert_eq!(report.push_first.as_deref(), Some(""));
+    let push = Hint::Push {
+        after_rollback: None,
+    };
+    assert_eq!(report.push_first, Some(push));
 }
 
 #[test]

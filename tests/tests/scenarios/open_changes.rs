@@ -361,7 +361,7 @@ fn what_a_write_to_a_set_did_not_touch_stays_drift() {
         let report = stack.check();
         let notes = &difference(&report, key).notes;
         assert!(
-            notes.iter().all(|note| !note.contains("did not take")),
+            notes.iter().all(|note| !note.contains("had no effect")),
             "{notes:?}"
         );
     }

@@ -155,12 +155,12 @@ fn what_can_not_be_found_out_counts_as_anothers() {
         (
             "stacks/dev/state.json",
             "{",
-            "nobody can say whether stack `dev`",
+            "whether stack `dev` records this name is not known",
         ),
         (
             "stacks/index.json",
             "{\"format\": 99}",
-            "nobody can say whose name this is",
+            "which stack has this name is not known",
         ),
     ] {
         let cap = cap.fork();

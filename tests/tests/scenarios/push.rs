@@ -419,10 +419,7 @@ fn a_run_says_that_definitions_were_pushed_meanwhile() {
     other.topics(&[("a", ""), ("b", "")]);
     let changed = stack.up_beside_a_push(&other);
     assert_eq!(changed.done(), 1);
-    assert_eq!(
-        changed.run_again,
-        ["the definitions were pushed anew meanwhile"]
-    );
+    assert_eq!(changed.run_again, ["new definitions were pushed meanwhile"]);
     let (_, changed) = other.up_stored(&Authorisation::Unattended).unwrap();
     assert_eq!((changed.done(), changed.run_again.len()), (1, 0));
     other.assert_pushed(&commit(2));

@@ -70,7 +70,7 @@ fn a_missing_variable_withdraws_nothing() {
     );
     assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
     let reason = report.decided.left().next().unwrap().reason.to_string();
-    let says = "KEDGE_CONFIG_HOOK was set at the last up and is not set here";
+    let says = "KEDGE_CONFIG_HOOK was set at the last deploy and is not set here";
     assert!(reason.contains(says), "{reason}");
     other.wait_minutes(10);
     other.assert_idle_unattended();
@@ -364,7 +364,7 @@ fn adopting_leaves_what_is_not_known_here() {
         assert_eq!((adoption.equal, adoption.pending), (vec![], vec![]));
         let why: Vec<_> = adoption.left.iter().map(|left| &left.why).collect();
         assert!(
-            why[0].contains("KEDGE_CONFIG_KEEP was set at the last up"),
+            why[0].contains("KEDGE_CONFIG_KEEP was set at the last deploy"),
             "{why:?}"
         );
     }

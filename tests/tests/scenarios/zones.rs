@@ -16,10 +16,11 @@ const TWO: &str = "name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io
 const AROUND: RenderOptions<'static> = RenderOptions {
     stack_origin: "select",
     definitions: "definitions (local files)",
-    flags: "",
-    colour: false,
+    hints: &kedge_tests::stack::hint,
+    screen: kedge_tests::stack::SCREEN,
     traffic: None,
-    verbose: false,
+    times: false,
+    plan_shown: false,
 };
 
 /// A page with its lines joined.

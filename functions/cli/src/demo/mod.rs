@@ -1,8 +1,8 @@
-//! `kedge demo`: the main job, told on a world of its own.
+//! `kedge demo`: what kedge does, shown against a sandbox.
 //!
-//! The same verbs as on the command line, over real HTTP against the sandbox on a free port, with
-//! Clustera's definitions and one stack more. Nothing outside a temporary folder is touched, and
-//! the text is the same on every run.
+//! The same commands as on the command line, over real HTTP against the sandbox on a free port, with
+//! Clustera's definitions and one more stack. Nothing outside a temporary folder is touched, and the
+//! text is the same on every run.
 
 mod files;
 mod story;
@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kedge_core::definitions::Bundle;
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
-use kedge_core::render::{RenderOptions, Traffic};
+use kedge_core::render::{RenderOptions, Screen, Traffic};
 use kedge_core::report::Report;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::ports::ProviderName;
@@ -24,15 +25,29 @@ use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::sync::oneshot;
 
+use crate::args::Args;
 use crate::error::CliError;
+use crate::hints::CommandLine;
 use crate::sandbox::listen;
 use crate::screen;
 
 /// How long one verb of the demo may take.
 const DEADLINE_MS: i64 = 60_000;
 
-/// Runs the demo. Exits with 0 only if everything went as it is told.
-pub(crate) async fn run() -> Result<u8, CliError> {
+/// Hints as the command line says them.
+fn hint(hint: &Hint) -> String {
+    let line = CommandLine {
+        stack: Some("demo".to_owned()),
+        names_stack: false,
+        flags: String::new(),
+        read_only: false,
+    };
+    line.words(hint)
+}
+
+/// Runs the demo. Exits with 0 only if everything went as its text says.
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let screen = screen::of_stdout(args);
     let sandbox = Rc::new(Sandbox::new(Options::default()));
     let listener = listen(0).await?;
     let at = listener.local_addr().map_err(CliError::Serve)?.to_string();
@@ -41,15 +56,15 @@ pub(crate) async fn run() -> Result<u8, CliError> {
         let _ = stopped.await;
     });
     let telling = async {
-        let told = match World::new(sandbox, &at) {
+        let ended = match World::new(sandbox, &at, screen) {
             Ok(world) => story::tell(&world).await,
             Err(error) => Err(error),
         };
         let _ = stop.send(());
-        told
+        ended
     };
-    let (served, told) = tokio::join!(serving, telling);
-    told?;
+    let (served, ended) = tokio::join!(serving, telling);
+    ended?;
     served.map_err(CliError::Serve)?;
     Ok(0)
 }
@@ -64,11 +79,12 @@ struct World {
     caches: Caches,
     endpoints: Endpoints,
     reads_before: RefCell<(u64, u64)>,
+    screen: Screen,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    fn new(sandbox: Rc<Sandbox>, at: &str) -> Result<Self, CliError> {
+    fn new(sandbox: Rc<Sandbox>, at: &str, screen: Screen) -> Result<Self, CliError> {
         let folder = tempfile::tempdir().map_err(|source| CliError::Write {
             path: std::env::temp_dir(),
             source,
@@ -90,6 +106,7 @@ impl World {
             caches: Caches::default(),
             endpoints: settings.endpoints()?,
             reads_before: RefCell::default(),
+            screen,
             _folder: folder,
         })
     }
@@ -106,7 +123,7 @@ impl World {
         clock.set(clock.get() + 3_600_000);
     }
 
-    /// Looks, or acts, and shows what comes back.
+    /// Checks the stack.
     async fn check(&self) -> Result<Report, CliError> {
         self.begin();
         let options = CheckRequest::default();
@@ -153,20 +170,21 @@ impl World {
         (reads, stats.values().map(|traffic| traffic.writes).sum())
     }
 
-    /// What surrounds a report: no times, since the text is to be the same on every run.
-    fn around(&self) -> RenderOptions<'static> {
+    /// How reports are shown: without times, since the text is to be the same on every run.
+    fn around(&self) -> RenderOptions<'_> {
         let (before, now) = (*self.reads_before.borrow(), self.totals());
         RenderOptions {
-            flags: "",
+            hints: &hint,
             stack_origin: "demo",
             definitions: "definitions (built in)",
-            colour: screen::stdout_colour(crate::args::Colour::Auto),
+            screen: self.screen,
             traffic: Some(Traffic {
                 reads: now.0 - before.0,
                 writes: now.1 - before.1,
                 wall_ms: None,
             }),
-            verbose: false,
+            times: false,
+            plan_shown: false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The story: deployed, changed by hand, named, corrected, clean but for what can't be.
+//! The story: deployed, changed by hand, detected, corrected, clean except for what kedge can't change.
 
 use kedge_core::compare::Verdict;
 use kedge_core::render;
@@ -49,18 +49,18 @@ const DEEDS: &[(&str, &str)] = &[
 /// Tells the story and checks that it goes as it is told.
 pub(super) async fn tell(world: &World) -> Result<(), CliError> {
     say(
-        "Kedge demo: Clustera's definitions and one stack more, against a sandbox of Aiven, Google\nPub/Sub and Cloudflare on this machine, over HTTP.\n",
+        "Kedge demo: Clustera's definitions and one more stack, against a sandbox of Aiven, Google\nPub/Sub and Cloudflare on this machine, over HTTP.\n",
     )?;
     deploy(world).await?;
     drift(world).await?;
     correct_unattended(world).await?;
     correct_with_consent(world).await?;
-    say("\nDone: what can be put back was put back, and what can't is said.\n")
+    say("\nDone: kedge restored what it can, and says what it can't.\n")
 }
 
 async fn deploy(world: &World) -> Result<(), CliError> {
     title(
-        "1. A new stack: its one file is written; a person deploys it",
+        "1. A new stack: its one file is written, and a person deploys it",
         "kedge up --yes",
     )?;
     let Ran {
@@ -81,13 +81,13 @@ async fn deploy(world: &World) -> Result<(), CliError> {
 }
 
 async fn drift(world: &World) -> Result<(), CliError> {
-    title("3. Somebody works by hand, in three consoles", "")?;
+    title("3. Somebody changes things by hand, in three consoles", "")?;
     for (words, deed) in DEEDS {
         let deed: Deed = serde_json::from_str(deed)?;
         world.person(&deed)?;
-        say(&format!("   a person {words}\n"))?;
+        screen::out_lines(&format!("   a person {words}"))?;
     }
-    title("4. Kedge names each change, field by field", "kedge check")?;
+    title("4. Kedge shows each change, field by field", "kedge check")?;
     let report = show_check(world).await?;
     let drifted = report.count(&[Verdict::Drifted]);
     expect(drifted == 7, "seven resources drifted")?;
@@ -99,7 +99,7 @@ async fn drift(world: &World) -> Result<(), CliError> {
 
 async fn correct_unattended(world: &World) -> Result<(), CliError> {
     title(
-        "5. A tick corrects what the policy allows (correct: safe) and leaves the rest",
+        "5. Automation fixes what the policy allows (correct: safe); the rest waits",
         "kedge up --unattended",
     )?;
     let Ran {
@@ -108,7 +108,7 @@ async fn correct_unattended(world: &World) -> Result<(), CliError> {
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
         changed.done() == 3,
-        "retention, dead-letter topic and binding are put back",
+        "retention, dead-letter topic and binding are restored",
     )?;
     world.an_hour_passes();
     Ok(())
@@ -119,7 +119,7 @@ async fn correct_with_consent(world: &World) -> Result<(), CliError> {
     let report = world.check().await?;
     say(&render::preview_text(&report, &world.around()))?;
     title(
-        "7. ... and agrees, by name, to what can't be taken back",
+        "7. ... and approves what cannot be undone, by name",
         "kedge up --yes --allow demo-1.clustera.io",
     )?;
     let Ran {
@@ -128,11 +128,11 @@ async fn correct_with_consent(world: &World) -> Result<(), CliError> {
     say(&render::changed_text(&report, &changed, &world.around()))?;
     expect(
         changed.done() == 3,
-        "address, proxy and endpoint are put back",
+        "address, proxy and endpoint are restored",
     )?;
     world.an_hour_passes();
     title(
-        "8. What is left: what Kafka can't do, and what is not ours",
+        "8. What is left: what Kafka can't do, and what kedge does not manage",
         "kedge check",
     )?;
     let report = show_check(world).await?;
@@ -163,7 +163,7 @@ fn person(allow: &[&str]) -> By {
 }
 
 fn title(title: &str, command: &str) -> Result<(), CliError> {
-    say(&format!("\n== {title}\n"))?;
+    screen::out_lines(&format!("\n== {title}"))?;
     if command.is_empty() {
         Ok(())
     } else {
@@ -180,6 +180,6 @@ fn expect(holds: bool, what: &str) -> Result<(), CliError> {
     if holds {
         Ok(())
     } else {
-        Err(CliError::Demo(format!("it is not so that {what}")))
+        Err(CliError::Demo(format!("expected that {what}")))
     }
 }

@@ -39,12 +39,12 @@ fn a_name_that_no_stack_has_is_refused_with_those_that_have_one() {
     expect(
         &desk.kedge("hold --stack old"),
         0,
-        &["nothing of old is held"],
+        &["nothing in old is held"],
     );
     expect(
         &desk.kedge("history --stack old"),
         0,
-        &["nothing is recorded"],
+        &["no pushes and no runs"],
     );
 }
 
@@ -78,7 +78,7 @@ fn damaged_holds_hold_everything_until_they_are_replaced() {
     let says = [
         "DRIFT",
         "everything is held",
-        "next: kedge release --replace",
+        "next: find out what was held, then hold it again: kedge hold --replace",
     ];
     expect(&kedge("check"), 2, &says);
     let json = fits("report", &kedge("check --json"));
@@ -105,12 +105,12 @@ fn damaged_holds_hold_everything_until_they_are_replaced() {
     expect(
         &kedge("release --replace"),
         0,
-        &["nothing of steve1 is held"],
+        &["nothing in steve1 is held"],
     );
     expect(
         &kedge("release --replace"),
         0,
-        &["nothing of steve1 is held"],
+        &["nothing in steve1 is held"],
     );
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
@@ -128,7 +128,7 @@ fn a_damaged_lease_is_replaced_by_unlock() {
     expect(
         &kedge("up --yes"),
         1,
-        &["can't be read", "see `kedge unlock`"],
+        &["can't be read", "next: kedge unlock"],
     );
     expect(&kedge("unlock"), 1, &["lease.json is damaged", "--yes"]);
     desk.write(lease, "{\"format\": 2}");
@@ -153,7 +153,7 @@ fn a_variable_that_a_person_had_is_missed_elsewhere() {
     let world = desk.world();
     let says = [
         "VARIABLE",
-        "KEDGE_CONFIG_GMAIL_WEBHOOK_ENDPOINT was set at the last up",
+        "KEDGE_CONFIG_GMAIL_WEBHOOK_ENDPOINT was set at the last deploy",
     ];
     expect(&desk.kedge("check --stack steve1"), 2, &says);
     let report = fits("report", &desk.kedge("check --stack steve1 --json"));
@@ -161,7 +161,7 @@ fn a_variable_that_a_person_had_is_missed_elsewhere() {
     expect(
         &desk.kedge("up --unattended --stack steve1"),
         2,
-        &["LEFT", says[1]],
+        &["WAITING", says[1]],
     );
     assert_eq!(desk.world(), world);
     expect(

@@ -29,6 +29,8 @@ impl Desk {
         let sandbox = Sandbox::start();
         let address = &sandbox.address;
         let variables = [
+            // Wide enough for every line: a test that is about the width sets its own.
+            ("COLUMNS", "1000".to_owned()),
             ("AIVEN_WEB_URL", format!("http://{address}")),
             ("AIVEN_TOKEN", TOKENS[0].to_owned()),
             ("PUBSUB_EMULATOR_HOST", address.clone()),

@@ -29,7 +29,7 @@ fn an_existing_environment_is_adopted() {
     expect(
         &desk.kedge("adopt --stack steve1"),
         1,
-        &["nobody can be asked here", "--yes"],
+        &["no terminal: pass --yes"],
     );
     expect(
         &desk.kedge("refresh --stack steve1"),
@@ -52,9 +52,13 @@ fn an_existing_environment_is_adopted() {
     expect(
         &desk.kedge("check --stack steve1"),
         2,
-        &["PENDING", "retention_ms", "a person decides"],
+        &["PENDING", "retention_ms", "decide which value is right"],
     );
-    expect(&desk.kedge("up --unattended --stack steve1"), 2, &["LEFT"]);
+    expect(
+        &desk.kedge("up --unattended --stack steve1"),
+        2,
+        &["WAITING"],
+    );
     assert_eq!(desk.world(), world);
     expect(
         &desk.kedge("adopt --yes --stack steve1"),
@@ -69,7 +73,7 @@ fn an_existing_environment_is_adopted() {
         &[
             place,
             "retention_ms: 3600000",
-            "every stack",
+            "Every stack reads these files",
             "Nothing was written",
         ],
     );
@@ -80,7 +84,7 @@ fn an_existing_environment_is_adopted() {
     expect(
         &desk.kedge("accept steve1-runtime partitions --stack steve1"),
         1,
-        &["what differs: retention_ms"],
+        &["these differ: retention_ms"],
     );
     expect(&desk.kedge("up --yes --stack steve1"), 0, &["done"]);
     expect(&desk.kedge("check --stack steve1"), 0, &["CLEAN"]);
@@ -91,7 +95,7 @@ fn a_hold_is_placed_listed_and_released() {
     let desk = standing();
     desk.person(DRIFT);
     let kedge = |words: &str| desk.kedge(&format!("{words} --stack steve1"));
-    expect(&kedge("hold"), 0, &["nothing of steve1 is held"]);
+    expect(&kedge("hold"), 0, &["nothing in steve1 is held"]);
     for bad in [
         "hold --for 2h",
         "hold steve1-runtime",
@@ -115,7 +119,7 @@ fn a_hold_is_placed_listed_and_released() {
             "HELD",
             "upgrade",
             "1 held",
-            "next: kedge release steve1-runtime --stack steve1",
+            "next: wait until the hold ends at ",
         ],
     );
     fits("report", &kedge("check --json"));
@@ -123,7 +127,7 @@ fn a_hold_is_placed_listed_and_released() {
     expect(&kedge("hold --for 2h --reason all"), 0, &["all of steve1"]);
     expect(&kedge("release"), 0, &["steve1-runtime: held by"]);
     fits("holds", &kedge("release --all --json"));
-    expect(&kedge("hold"), 0, &["nothing of steve1 is held"]);
+    expect(&kedge("hold"), 0, &["nothing in steve1 is held"]);
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
 }
@@ -141,8 +145,8 @@ fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
     let parts = [
         "all of development",
         "is being changed by ana@laptop (run 1795348800000-0badcafe) since",
-        "begins nothing of this later than 1 s from now",
-        "waiting for that",
+        "starts no blocked change later than 1 s from now",
+        "Waiting until it knows",
         "knows of the hold",
     ];
     expect(&desk.kedge(hold), 0, &parts);
@@ -188,19 +192,22 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
     expect(
         &kedge("refresh --confirm-absence"),
         0,
-        &["no absence to confirm"],
+        &["nothing to confirm"],
     );
     expect(
         &kedge("refresh --confirm-absence 0123456789abcdef"),
         1,
-        &["what is gone moved"],
+        &[
+            "other resources are gone than you saw",
+            "next: kedge refresh",
+        ],
     );
     expect(&kedge("forget"), 1, &["--help"]);
     expect(&kedge("forget steve1-runtime"), 1, &["--yes"]);
     expect(
         &kedge("forget steve1-runtime --yes"),
         0,
-        &["declared still", "1 forgotten"],
+        &["still declared", "1 forgotten"],
     );
     expect(&kedge("retire"), 1, &["--confirm steve1"]);
     expect(&kedge("retire --confirm prod"), 1, &["not the name"]);
@@ -214,7 +221,7 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
         &["nothing is left to delete"],
     );
     expect(&kedge("check"), 2, &["RETIRED"]);
-    expect(&kedge("up --unattended"), 2, &["the stack was retired"]);
+    expect(&kedge("up --unattended"), 2, &["the stack is retired"]);
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
     let mut read_only = desk;
@@ -233,7 +240,7 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
         expect(&refused, 1, &["KEDGE_READ_ONLY"]);
     }
     let listed = read_only.kedge("hold --stack steve1");
-    expect(&listed, 0, &["nothing of steve1 is held"]);
+    expect(&listed, 0, &["nothing in steve1 is held"]);
 }
 
 #[test]
@@ -258,14 +265,14 @@ fn a_retirement_that_stops_half_way_answers_as_retire_and_says_why() {
     }
     fs::remove_file(&state).unwrap();
     let stopped = Answer::of(running.wait_with_output().unwrap());
-    expect(&stopped, 1, &["error: the run stopped after"]);
+    expect(&stopped, 1, &["somebody deleted state.json"]);
     let json = fits("state-command", &stopped);
     assert_eq!(
         (&json["done"], &json["complete"]),
         (&true.into(), &false.into())
     );
     let why = json["stopped"].as_str().unwrap();
-    assert!(why.contains("was deleted while this run worked"), "{why}");
+    assert!(why.contains("somebody deleted state.json"), "{why}");
     assert!(!json["changes"].as_array().unwrap().is_empty());
     let again = desk.kedge("retire --confirm steve1 --stack steve1");
     expect(&again, 1, &["has no state.json", "restored"]);
@@ -297,7 +304,7 @@ fn a_long_wait_is_said() {
     let busy = r#"{"match":{"provider":"aiven"},"effect":{"kind":"status","code":429,"retry_after_s":2},"times":1}"#;
     desk.request("POST", "/_sandbox/faults", busy);
     let check = desk.kedge("check --stack steve1");
-    let says = "aiven answered 429, too many requests: asked again in 2 s";
+    let says = "aiven answered 429, too many requests: retrying in 2 s";
     expect(&check, 0, &["CLEAN", says]);
     assert!(check.err.contains(says));
     desk.request("POST", "/_sandbox/faults", busy);

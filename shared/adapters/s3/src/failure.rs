@@ -201,7 +201,7 @@ fn advice(
             | "IllegalLocationConstraintException",
         ) => "; the bucket is in another region: AWS_REGION must name it".to_owned(),
         (429, _) | (_, "SlowDown") => {
-            "; it is asked too often (R2 takes one write a second to one object), try again later"
+            "; too many requests (R2 takes one write a second to one object); try again later"
                 .to_owned()
         }
         (500.., _) => "; it failed several times, try again later".to_owned(),

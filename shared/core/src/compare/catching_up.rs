@@ -95,7 +95,7 @@ fn still_differs(
     }
     field.cause = Cause::Edited;
     let note = format!(
-        "{}: our last change is not shown yet; its definition was edited again since",
+        "{}: the provider does not show our last change yet, and the definition was edited again since",
         field.field
     );
     aside.notes.push(note);
@@ -120,7 +120,7 @@ fn is_old_item(field: &FieldDifference, catching_up: &CatchingUp, item: &ItemDif
 /// What to say of a write of ours that has no effect.
 pub(super) fn did_not_take(what: &str, retried: bool) -> String {
     match retried {
-        false => format!("our change ({what}) did not take; it is tried once more"),
-        true => format!("our change ({what}) did not take, twice; it is not tried again"),
+        false => format!("our change of {what} had no effect; kedge tries once more"),
+        true => format!("our change of {what} had no effect, twice; kedge does not try again"),
     }
 }

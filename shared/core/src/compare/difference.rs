@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::live::ReadFailure;
-use crate::model::{FieldName, Origin, ResourceKey, Value};
+use crate::model::{FieldName, Origin, ResourceKey, Timestamp, Value};
 
 /// How a resource stands (semantics 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,6 +148,8 @@ pub struct Difference {
     pub conditions: BTreeMap<String, String>,
     /// Why it does not do its work, by what the provider says.
     pub unhealthy: Vec<String>,
+    /// Until when the provider may still show what was there before our last write.
+    pub shown_by: Option<Timestamp>,
     /// What else there is to say.
     pub notes: Vec<String>,
 }
@@ -166,6 +168,7 @@ impl Difference {
             ended_rules: Vec::new(),
             conditions: BTreeMap::new(),
             unhealthy: Vec::new(),
+            shown_by: None,
             notes: Vec::new(),
         }
     }

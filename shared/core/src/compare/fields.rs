@@ -278,7 +278,7 @@ pub(super) fn left_under_condition(conditions: &BTreeMap<String, String>) -> Str
         .map(|(member, words)| format!("{member} has the role under the condition {words}"))
         .collect();
     format!(
-        "{}: kedge leaves what a person set; remove it at Google, or `kedge forget` the binding",
+        "{}: kedge keeps what a person set; remove it at Google, or forget the binding",
         held.join(", ")
     )
 }

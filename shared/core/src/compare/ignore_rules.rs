@@ -45,7 +45,8 @@ pub(super) fn set_ignored_aside(difference: &mut Difference, rules: &Rules<'_>, 
             difference.ended_rules.push(rule.field.clone());
             difference.notes.push(format!(
                 "an ignore rule ended on {} ({})",
-                rule.until, rule.origin
+                rule.until.day_and_time(),
+                rule.origin
             ));
             continue;
         }
@@ -81,8 +82,10 @@ pub(super) fn set_ignored_aside(difference: &mut Difference, rules: &Rules<'_>, 
             ""
         };
         difference.notes.push(format!(
-            "{} says to overlook {what} until {}: {}{ends}",
-            rule.owner, rule.until, rule.reason
+            "{} ignores {what} until {}: {}{ends}",
+            rule.owner,
+            rule.until.day_and_time(),
+            rule.reason
         ));
     }
 }

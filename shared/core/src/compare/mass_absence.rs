@@ -22,7 +22,7 @@ pub(super) fn mass_absences(
     input: CompareInput<'_>,
     known: &[Known<'_>],
 ) -> BTreeMap<Scope, ReadFailure> {
-    let mut counts: BTreeMap<&Scope, (usize, usize)> = BTreeMap::new();
+    let mut counts: BTreeMap<&Scope, (usize, usize, &ResourceKey)> = BTreeMap::new();
     for known in known {
         let key = known.key;
         // What we deleted ourselves is no longer recorded.
@@ -47,20 +47,21 @@ pub(super) fn mass_absences(
         {
             continue;
         }
-        let count = counts.entry(key.scope()).or_default();
+        let count = counts.entry(key.scope()).or_insert((0, 0, key));
         count.0 += 1;
         if !fresh && is_absent {
             count.1 += 1;
         }
     }
     let doubted =
-        |(scope, (all, missing)): (&Scope, (usize, usize))| {
+        |(scope, (all, missing, first)): (&Scope, (usize, usize, &ResourceKey))| {
             let too_many = missing > MISSING_MAX
                 || (all >= SHARE_FROM && missing * 100 > all * MISSING_PERCENT_MAX);
             too_many.then(|| {
             let reason = format!(
-                "mass absence: {missing} of {all} recorded resources of {scope} are gone at once; \
-                 not believed until a person confirms it"
+                "{missing} of {all} recorded resources of {} disappeared at once; kedge does not \
+                 believe it until a person confirms it",
+                scope_text(scope, first)
             );
             let failure =
                 ReadFailure { reason, permission: None, code: FailureCode::MassAbsence };
@@ -68,6 +69,14 @@ pub(super) fn mass_absences(
         })
         };
     counts.into_iter().filter_map(doubted).collect()
+}
+
+/// A scope as people know it: a DNS zone by a name in it, since its id tells them nothing.
+fn scope_text(scope: &Scope, one: &ResourceKey) -> String {
+    match scope {
+        Scope::DnsZone { .. } => format!("the DNS zone of {}", one.name_head()),
+        other => other.to_string(),
+    }
 }
 
 /// Whether it is one of more than are proven to be gone.
@@ -100,7 +109,7 @@ pub(super) fn believed<'a>(
 
 /// A scope that the run never asked for: a fault of ours, and still not an absence.
 static NOT_ASKED: LazyLock<ReadFailure> = LazyLock::new(|| ReadFailure {
-    reason: "its scope was not read".to_owned(),
+    reason: "kedge did not read its scope".to_owned(),
     permission: None,
     code: FailureCode::Inconsistent,
 });

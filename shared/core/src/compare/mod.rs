@@ -130,6 +130,10 @@ pub fn compare(input: CompareInput<'_>) -> Comparison {
             is_open: known.resolved.is_some_and(|one| one.fate == Fate::Open),
         };
         let (mut difference, record) = resource.compare();
+        let catching_up = recorded.and_then(|recorded| recorded.catching_up.as_ref());
+        difference.shown_by = catching_up
+            .map(|catching_up| catching_up.until)
+            .filter(|until| input.now < *until);
         add_what_else_was_read(input.live, &mut difference);
         set_ignored_aside(&mut difference, &rules, input.now);
         // What became of a change of ours is recorded, whatever else there is to say of it.

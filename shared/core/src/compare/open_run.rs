@@ -94,7 +94,7 @@ impl OpenRun {
             Stage::Working { since } => self.by(*since),
             Stage::BrokeOff { .. } => {
                 let whose = self.whose();
-                format!("{whose} stopped in the middle of changing it; the next run finishes it")
+                format!("{whose} was interrupted while it changed this; the next run finishes it")
             }
             Stage::OutcomeUnknown => {
                 format!(
@@ -104,7 +104,7 @@ impl OpenRun {
             }
             Stage::Unread { .. } => {
                 format!(
-                    "{} was changing it; whether it still works is not known",
+                    "{} was changing this; whether it is still working is not known",
                     self.whose()
                 )
             }
@@ -123,7 +123,7 @@ impl fmt::Display for OpenRun {
         match &self.stage {
             Stage::Working { since } => write!(f, "the stack is {}", self.by(*since)),
             Stage::BrokeOff { last_seen, next } => {
-                write!(f, "{whose} stopped in the middle")?;
+                write!(f, "{whose} was interrupted")?;
                 if let Some(seen) = last_seen {
                     write!(f, " {}", ago(self.read_at.ms_since(*seen)))?;
                 }
@@ -134,11 +134,11 @@ impl fmt::Display for OpenRun {
             }
             Stage::OutcomeUnknown => write!(
                 f,
-                "the outcome of {changes} by {whose} is not known yet; the next run finds it out"
+                "the outcome of {changes} by {whose} is not known yet; the next run finds out"
             ),
             Stage::Unread { why } => write!(
                 f,
-                "{whose} began {changes}, and whether it still works can't be read: {why}"
+                "{whose} began {changes}; whether it is still working could not be read: {why}"
             ),
         }
     }
@@ -179,7 +179,7 @@ mod tests {
         });
         assert_eq!(
             broke_off.to_string(),
-            "ana@laptop's run 1-2 stopped in the middle 3 min ago; the next run finishes it"
+            "ana@laptop's run 1-2 was interrupted 3 min ago; the next run finishes it"
         );
         broke_off.stage = Stage::BrokeOff {
             last_seen: None,
@@ -187,12 +187,11 @@ mod tests {
         };
         assert_eq!(
             broke_off.to_string(),
-            "ana@laptop's run 1-2 stopped in the middle; ben@desk (run 3-4) has the stack now"
+            "ana@laptop's run 1-2 was interrupted; ben@desk (run 3-4) has the stack now"
         );
         assert_eq!(
             open(Stage::OutcomeUnknown).to_string(),
-            "the outcome of 1 change by ana@laptop's run 1-2 is not known yet; the next run finds it \
-             out"
+            "the outcome of 1 change by ana@laptop's run 1-2 is not known yet; the next run finds out"
         );
     }
 

@@ -183,7 +183,7 @@ impl ResourceComparison<'_> {
                     .notes
                     .push(catching_up::did_not_take("create", catching_up.retried));
                 if catching_up.retried {
-                    difference.blocked = Some("creating it did not take, twice".to_owned());
+                    difference.blocked = Some("creating it had no effect, twice".to_owned());
                 }
                 difference
             }
@@ -222,11 +222,7 @@ fn other_mark(input: CompareInput<'_>, live: &Live) -> Option<String> {
     };
     records.iter().find_map(|record| {
         let stack = marked_stack(&record.comment)?;
-        (stack != input.declared.stack).then(|| {
-            format!(
-                "record {} bears the mark of stack `{stack}`",
-                record.address
-            )
-        })
+        (stack != input.declared.stack)
+            .then(|| format!("record {} has the mark of stack `{stack}`", record.address))
     })
 }

@@ -27,23 +27,54 @@ impl Timestamp {
         format!("{hour:02}:{minute:02}:{:02} UTC", second % 60)
     }
 
-    /// This time with its distance from `now`, cut to seconds: `03:12:07 UTC, 12 s ago`; with its day
-    /// where that is not the one of `now`, or nearly.
+    /// The day and the time, for texts that are read later: `2026-11-22 03:12 UTC`.
+    #[must_use]
+    pub fn day_and_time(self) -> String {
+        let text = Self(self.0.div_euclid(1000).saturating_mul(1000)).to_string();
+        match (text.get(..10), text.get(11..16)) {
+            (Some(day), Some(time)) if text.ends_with('Z') => format!("{day} {time} UTC"),
+            _ => text,
+        }
+    }
+
+    /// The time as somebody reads it at `now`: `03:12 UTC`; with seconds where it is minutes away at
+    /// most, with its day where that is not the one of `now`, or nearly.
+    #[must_use]
+    pub fn clock(self, now: Self) -> String {
+        const MINUTES_MS: u64 = 2 * 60 * 1000;
+        const HALF_A_DAY_MS: u64 = 12 * 60 * 60 * 1000;
+        match now.ms_since(self).unsigned_abs() {
+            ..MINUTES_MS => self.time_of_day(),
+            ..=HALF_A_DAY_MS => {
+                let time = self.time_of_day();
+                format!("{} UTC", time.get(..5).unwrap_or(&time))
+            }
+            _ => self.day_and_time(),
+        }
+    }
+
+    /// How far this is from `now`: `in 14 min`, `3 min ago`.
+    #[must_use]
+    pub fn distance(self, now: Self) -> String {
+        match now.ms_since(self) {
+            ms @ ..0 => {
+                let ahead = ago(ms.saturating_neg());
+                format!("in {}", ahead.trim_end_matches(" ago"))
+            }
+            ms => ago(ms),
+        }
+    }
+
+    /// The time with its distance from `now`: `03:12 UTC, 12 min ago`.
     #[must_use]
     pub fn with_distance(self, now: Self) -> String {
-        const HALF_A_DAY_MS: i64 = 12 * 60 * 60 * 1000;
-        let ms = now.ms_since(self);
-        let time = match ms.saturating_abs() > HALF_A_DAY_MS {
-            true => Self(self.0.div_euclid(1000).saturating_mul(1000)).to_string(),
-            false => self.time_of_day(),
-        };
-        match ms {
-            ..0 => {
-                let ahead = ago(ms.saturating_neg());
-                format!("{time}, in {}", ahead.trim_end_matches(" ago"))
-            }
-            _ => format!("{time}, {}", ago(ms)),
-        }
+        format!("{}, {}", self.clock(now), self.distance(now))
+    }
+
+    /// The end of something, as part of a sentence: `03:12 UTC (in 14 min)`.
+    #[must_use]
+    pub fn until_text(self, now: Self) -> String {
+        format!("{} ({})", self.clock(now), self.distance(now))
     }
 
     /// Reads RFC 3339 text, or a date alone, which means its beginning in UTC.
@@ -97,14 +128,20 @@ mod tests {
         let noon = Timestamp::parse("2026-11-22T12:00:00.5Z").unwrap();
         for (ms, says) in [
             (0, "12:00:00 UTC, 0 s ago"),
-            (179_000, "12:00:00 UTC, 2 min ago"),
+            (119_999, "12:00:00 UTC, 1 min ago"),
+            (179_000, "12:00 UTC, 2 min ago"),
             (-20_000, "12:00:00 UTC, in 20 s"),
-            (12 * 3_600_000, "12:00:00 UTC, 12 h ago"),
-            (12 * 3_600_000 + 1, "2026-11-22T12:00:00Z, 12 h ago"),
-            (72 * 3_600_000, "2026-11-22T12:00:00Z, 3 d ago"),
+            (-840_000, "12:00 UTC, in 14 min"),
+            (12 * 3_600_000, "12:00 UTC, 12 h ago"),
+            (12 * 3_600_000 + 1, "2026-11-22 12:00 UTC, 12 h ago"),
+            (72 * 3_600_000, "2026-11-22 12:00 UTC, 3 d ago"),
         ] {
             assert_eq!(noon.with_distance(noon.plus_ms(ms)), says);
         }
+        assert_eq!(
+            noon.until_text(noon.plus_ms(-840_000)),
+            "12:00 UTC (in 14 min)"
+        );
         assert_eq!(Timestamp(-1).time_of_day(), "23:59:59 UTC");
         assert_eq!(Timestamp(86_399_999).time_of_day(), "23:59:59 UTC");
     }

@@ -41,7 +41,7 @@ pub fn resolve_allowed(
             several => {
                 let keys = several.iter().map(|planned| planned.change.key.to_string());
                 let keys: Vec<String> = keys.collect();
-                return Err(format!("`{name}` may mean {}", keys.join(" or ")));
+                return Err(ambiguous(name, &keys));
             }
         }
     }
@@ -54,6 +54,18 @@ fn not_in_plan(plan: &Plan, name: &str) -> String {
     let held = findings.find(|one| one.kind == FindingKind::Held && one.key.answers_to(name));
     match held {
         Some(finding) => format!("`{name}` is not in the plan: {}", finding.message),
-        None => format!("`{name}` is not a key of the plan"),
+        None => format!("`{name}` is not a key of this plan"),
     }
+}
+
+/// `` `a` is ambiguous: it may mean … ``.
+pub(crate) fn ambiguous(name: &str, keys: &[String]) -> String {
+    const SHOWN_MAX: usize = 5;
+    let shown = keys.iter().take(SHOWN_MAX).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = match keys.len().saturating_sub(SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("`{name}` is ambiguous: it may mean {shown}{more}; name it in full")
 }

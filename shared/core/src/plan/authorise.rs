@@ -153,7 +153,7 @@ fn daily_trip(
     (more > 0 && done + more > most as usize).then(|| GuardTrip {
         guard: GuardName::DailyAutomatic,
         message: format!(
-            "{done} automatic changes in 24 hours and {more} more, and at most {most} are allowed"
+            "{done} automatic changes in 24 hours and {more} more to make, more than the {most} allowed"
         ),
     })
 }

@@ -43,7 +43,7 @@ impl FindingKind {
     }
 }
 
-/// Something said, not done, whoever asks (semantics 6.6).
+/// Something that is reported and can't be changed by anybody (semantics 6.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// About what.

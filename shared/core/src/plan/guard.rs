@@ -73,7 +73,7 @@ pub(super) fn tripped(
         let most = guards.changes_max;
         trip(
             GuardName::Changes,
-            format!("{others} changes, and at most {most} are allowed"),
+            format!("{others} changes, more than the {most} allowed"),
         );
     }
     for (kind, changed, recorded) in shares(changes, comparison) {
@@ -83,7 +83,7 @@ pub(super) fn tripped(
             trip(
                 GuardName::Share,
                 format!(
-                    "{changed} of {recorded} recorded {label}s change, and at most {most} % may"
+                    "{changed} of {recorded} recorded {label}s would change, more than the {most} % allowed"
                 ),
             );
         }
@@ -92,7 +92,7 @@ pub(super) fn tripped(
         let most = guards.creates_max;
         trip(
             GuardName::Creates,
-            format!("{creates} first-time creates, and at most {most} are allowed"),
+            format!("{creates} first-time creates, more than the {most} allowed"),
         );
     }
     trips

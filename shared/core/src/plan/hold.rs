@@ -14,9 +14,9 @@ pub(super) fn set_aside(holds: &[Hold], changes: &mut Vec<PlannedChange>) -> Vec
         Some((planned, hold))
     });
     let mut leaving: Vec<(&PlannedChange, &Hold)> = held.collect();
-    let says =
+    let found =
         |(planned, hold): &(&PlannedChange, &Hold)| finding(&planned.change.key, hold.describe());
-    let mut findings: Vec<Finding> = leaving.iter().map(says).collect();
+    let mut findings: Vec<Finding> = leaving.iter().map(found).collect();
     let keys = leaving
         .iter()
         .map(|(planned, _)| planned.change.key.clone());
@@ -74,7 +74,7 @@ fn carries(deletion: &PlannedChange, other: &PlannedChange) -> bool {
 
 fn goes_with(other: &ResourceKey, hold: &Hold) -> String {
     let (label, name) = (other.kind().label(), other.name());
-    format!("it goes with {label} {name}, {}", hold.describe())
+    format!("it depends on {label} {name}, {}", hold.describe())
 }
 
 fn finding(key: &ResourceKey, message: String) -> Finding {

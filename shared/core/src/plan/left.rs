@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{GuardName, MovedVariable};
+use crate::hint::Hint;
 use crate::model::{Allowance, ResourceKey, Timestamp};
 use crate::risk::Risk;
 
@@ -20,7 +21,7 @@ pub enum LeftReason {
         /// What the change risks.
         risk: Risk,
     },
-    /// It can't be taken back, and nobody consented.
+    /// It can't be undone, and nobody approved it.
     NeedsGrant,
     /// It can't be taken back, and the stack is protected: only with its name typed on a terminal.
     NeedsTypedName,
@@ -76,53 +77,100 @@ impl LeftReason {
     }
 }
 
+impl LeftReason {
+    /// What a person can do about it, of the resource with this short key.
+    #[must_use]
+    pub fn hint(&self, key: &str) -> Option<Hint> {
+        match self {
+            Self::NeedsGrant => Some(Hint::Allow {
+                keys: vec![key.to_owned()],
+            }),
+            Self::NotAdopted => Some(Hint::Adopt),
+            Self::Retired => Some(Hint::up()),
+            _ => None,
+        }
+    }
+
+    /// Why, as it is read at this time.
+    #[must_use]
+    pub fn describe(&self, now: Timestamp) -> String {
+        match self {
+            Self::Announced { until } => {
+                format!("automation waits until {}", until.until_text(now))
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for LeftReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Guard(guard) => write!(f, "guard `{}` refuses the whole plan", guard.as_str()),
+            Self::Guard(guard) => {
+                write!(f, "the guard `{}` refuses the whole plan", guard.as_str())
+            }
             Self::Policy {
                 rule,
                 allowance,
                 risk,
-            } => {
-                write!(
-                    f,
-                    "{}, and the policy is {rule}: {}",
-                    risk.as_str(),
-                    allowance.as_str()
-                )
-            }
-            Self::NeedsGrant => f.write_str("destructive: needs a person's consent to this key"),
+            } => policy_text(f, rule, *allowance, *risk),
+            Self::NeedsGrant => f.write_str("destructive: a person must approve it"),
             Self::NeedsTypedName => f.write_str(
-                "destructive on a protected stack: needs the stack's name typed on a terminal",
+                "destructive, and the stack is protected: a person must type the stack's name in a \
+                 terminal",
             ),
-            Self::Variable(variable) => write!(f, "{variable}: a person decides which is right"),
+            Self::Variable(variable) => write!(f, "{variable}: decide which value is right"),
             Self::OneWay => f.write_str(
-                "it cannot be undone, and the definition was not edited: a person decides which is right",
+                "it cannot be undone, and the definition was not edited: decide which value is right",
             ),
             Self::NeedsPerson => {
-                f.write_str("it differed when it was found: a person decides which is right")
+                f.write_str("it differed when it was adopted: decide which value is right")
             }
-            Self::NotAdopted => {
-                f.write_str("the stack is not adopted yet: a person decides what is right")
-            }
+            Self::NotAdopted => f.write_str("the stack is not adopted yet"),
             Self::Retired => {
-                f.write_str("the stack was retired: a person's `kedge up` or a push begins it anew")
+                f.write_str("the stack is retired; a deploy by a person or a push starts it again")
             }
             Self::OnMissingAlert => {
-                f.write_str("on_missing: alert, so it is not recreated by itself")
+                f.write_str("automation does not recreate what is missing (on_missing: alert)")
             }
-            Self::Announced { until } => write!(f, "announced; may be corrected from {until}"),
-            Self::RuleEnded => {
-                f.write_str("its ignore rule ended: reported now, automation acts on its next run")
+            Self::Announced { until } => {
+                write!(f, "automation waits until {}", until.day_and_time())
             }
-            Self::Flapping => {
-                f.write_str("corrected twice today already, and somebody changes it back")
-            }
-            Self::ScopeUnread => f.write_str(
-                "a part of its scope could not be read, so nothing is created or deleted there",
+            Self::RuleEnded => f.write_str(
+                "its ignore rule ended: it is reported now, and automation acts on its next run",
             ),
-            Self::DependsOn(key) => write!(f, "waits for {} {}", key.kind().label(), key.name()),
+            Self::Flapping => f.write_str(
+                "automation corrected it twice in a day, and somebody keeps changing it back",
+            ),
+            Self::ScopeUnread => f.write_str(
+                "part of its scope could not be read, so nothing is created or deleted there",
+            ),
+            Self::DependsOn(key) => {
+                write!(f, "{} {} must be done first", key.kind().label(), key.name())
+            }
         }
     }
+}
+
+/// `disruptive, and automation fixes only safe drift (correct: safe)`.
+fn policy_text(
+    f: &mut fmt::Formatter<'_>,
+    rule: &str,
+    allowance: Allowance,
+    risk: Risk,
+) -> fmt::Result {
+    let (does, what) = match rule {
+        "correct" => ("fixes", "drift"),
+        _ => ("deploys", "edits"),
+    };
+    let reach = match allowance {
+        Allowance::None => "nothing".to_owned(),
+        Allowance::Safe => format!("only safe {what}"),
+        Allowance::Disruptive => format!("only safe and disruptive {what}"),
+    };
+    let (risk, allowance) = (risk.as_str(), allowance.as_str());
+    write!(
+        f,
+        "{risk}, and automation {does} {reach} ({rule}: {allowance})"
+    )
 }

@@ -1,6 +1,6 @@
 //! From differences to a plan: ordered changes, each with its risk, and findings that nobody can act on.
 //!
-//! The plan is the same whoever asks: all that could be done with every consent. What may be done now,
+//! The plan is the same for everybody: all that could be done with every approval. What may be done now,
 //! by policy or by a person, is decided in `authorise.rs`. Only [`Approved`] changes reach a provider.
 
 mod allowed;
@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use allowed::ambiguous;
 pub use allowed::resolve_allowed;
 pub use authorise::{Authority, authorise};
 pub use decided::{Approved, Decided, DecidedChange, DecidedStep, Decision, Left};
@@ -111,7 +112,7 @@ impl Plan {
         let orphans = self.findings.iter_mut();
         for finding in orphans.filter(|finding| finding.kind == FindingKind::Orphan) {
             finding.message =
-                "no longer declared; `prune` is on from now on: the next plan deletes it"
+                "removed from the definitions; `prune` is on from now on: the next plan deletes it"
                     .to_owned();
         }
     }
@@ -210,7 +211,7 @@ fn plan_one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> P
             return Planned::Nothing;
         }
         (Verdict::Orphan, _) if !policy.prune => {
-            let message = "no longer declared; left as it is, since `prune` is off".to_owned();
+            let message = "removed from the definitions; kept, since `prune` is off".to_owned();
             return say(FindingKind::Orphan, message);
         }
         _ => {}

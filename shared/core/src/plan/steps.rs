@@ -55,7 +55,7 @@ pub(super) fn of_fields(
     let (mut steps, mut findings) = (Vec::new(), Vec::new());
     for field in &difference.fields {
         if field.stuck {
-            let message = "our change of it did not take, twice; it is not tried again".to_owned();
+            let message = "our change had no effect, twice; kedge does not try again".to_owned();
             findings.push(finding(difference, field, FindingKind::DidNotTake, message));
         } else if field.items.is_empty() {
             match of_value(difference.key.kind(), field, declared, live) {
@@ -254,9 +254,8 @@ fn of_items(
             (true, _) => RiskRule::Safe,
             (false, Cause::Removed) => rules.removed,
             (false, _) if rules.foreign_only_if_exclusive && !is_exclusive => {
-                let message = format!(
-                    "{text} is not declared, and the node is not `exclusive`: it is left there"
-                );
+                let message =
+                    format!("{text} is not declared; it stays, since the node is not `exclusive`");
                 findings.push(finding(
                     difference,
                     field,

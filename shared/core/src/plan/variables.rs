@@ -31,8 +31,8 @@ impl fmt::Display for MovedVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self.was_set {
-            true => write!(f, "{name} was set at the last up and is not set here"),
-            false => write!(f, "{name} is set here and was not at the last up"),
+            true => write!(f, "{name} was set at the last deploy and is not set here"),
+            false => write!(f, "{name} is set here and was not set at the last deploy"),
         }
     }
 }

@@ -91,13 +91,13 @@ const FIELDS: &[FieldSpec] = &[
     )
     .written_as("ips")
     .items(ItemRules {
-        swapped_in: RiskRule::Disruptive("traffic moves from the withdrawn address to it"),
+        swapped_in: RiskRule::Disruptive("traffic moves to it from the removed address"),
         // Somebody may have taken the address of a dead node out of the way of its traffic.
         restored: RiskRule::Disruptive(
-            "somebody removed it, perhaps because its node is down; traffic goes to it again",
+            "somebody removed it, perhaps because its node is down; traffic will go to it again",
         ),
-        removed: RiskRule::Disruptive("traffic to the withdrawn address stops"),
-        foreign_removed: RiskRule::Destructive("an address that we never recorded is removed"),
+        removed: RiskRule::Disruptive("traffic to the removed address stops"),
+        foreign_removed: RiskRule::Destructive("an address that kedge never recorded is removed"),
         foreign_only_if_exclusive: true,
     }),
     field(

@@ -155,8 +155,8 @@ fn removals_count_by_share_and_by_file() {
     assert_eq!(
         refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "9 of 10 resources would be withdrawn, all of a/kafka-topics.yaml: dev-t0, dev-t1, \
-             dev-t2, dev-t3, dev-t4, …"
+            "this removes 9 of 10 resources, all of a/kafka-topics.yaml: dev-t0, dev-t1, dev-t2, \
+             dev-t3, dev-t4, dev-t5, dev-t6, dev-t7, dev-t8"
         ]
     );
 }

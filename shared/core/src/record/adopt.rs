@@ -55,7 +55,7 @@ pub fn adopt(
         if is_recorded {
             // Only who names it wants to hear of it.
             if only.is_some() {
-                adoption.leave(key, "it is adopted already");
+                adoption.leave(key, "it is already adopted");
             }
             continue;
         }
@@ -67,12 +67,15 @@ pub fn adopt(
             (_, Some(why)) => adoption.leave(key, why),
             (Some(Reading::Present(live)), None) => adoption.take(difference, resource, live),
             (Some(Reading::Absent(_)), None) => {
-                adoption.leave(key, "it is not there; a person's `kedge up` creates it");
+                adoption.leave(
+                    key,
+                    "it does not exist yet; a deploy by a person creates it",
+                );
             }
             (Some(Reading::Unknown(failure)), None) => {
                 adoption.leave(key, &format!("it could not be read: {}", failure.reason));
             }
-            (None, None) => adoption.leave(key, "its scope was not read"),
+            (None, None) => adoption.leave(key, "kedge did not read its scope"),
         }
     }
     if state.is_none() && adoption.recording.recorded() > 0 {

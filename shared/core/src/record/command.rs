@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Adoption, Forgotten, MassAbsence, Recording};
 use crate::model::{Declared, ResourceKey};
+use crate::plan::ambiguous;
 use crate::stored::state::State;
 
 /// What a verb that was asked for comes to.
@@ -54,9 +55,12 @@ pub fn resolve<'a>(
             (None, _) => Err(format!("`{name}` {unfit}")),
             (Some(key), None) => Ok(key.clone()),
             (Some(first), Some(second)) => {
-                let rest = found.map(|key| format!(" or {key}"));
-                let rest: String = rest.collect();
-                Err(format!("`{name}` may mean {first} or {second}{rest}"))
+                let all: Vec<String> = [first, second]
+                    .into_iter()
+                    .chain(found)
+                    .map(ToString::to_string)
+                    .collect();
+                Err(ambiguous(name, &all))
             }
         }
     };

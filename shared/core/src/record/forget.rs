@@ -29,20 +29,17 @@ impl Forgotten {
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Unmanaged => "it stays as it is, unmanaged: nothing watches it any longer",
-            Self::Gone => "it is gone already, and nothing misses it any longer",
+            Self::Unmanaged => "it stays as it is, and kedge no longer watches it",
+            Self::Gone => "it is already gone, and kedge no longer expects it",
             Self::RecordedAgain => {
-                "it is declared still, so the next run records it again; take it out of the \
-                 definitions first"
+                "it is still declared, so the next run records it again; remove it from the definitions \
+                 first"
             }
             Self::NotAdopted => {
-                "it is declared still: it is not adopted then, and waits for `kedge adopt` or a \
-                 person's `kedge up`"
+                "it is still declared and differs: it waits until somebody adopts or deploys it"
             }
-            Self::New => {
-                "it is declared still and not there: it counts as new then, and a deploy creates it"
-            }
-            Self::Unread => "it could not be read: what it is then is seen when it can",
+            Self::New => "it is still declared and does not exist: a deploy creates it",
+            Self::Unread => "it could not be read: a later check shows how it stands",
         }
     }
 

@@ -1,10 +1,11 @@
-//! Who may do what: the tick by itself, a person with a digest, a person who names the key.
+//! Who may make which change: automation, a person who agrees to the plan, a person who approves a key.
 //!
-//! Nothing is guessed: each step of the plan says what a person's consent would decide about it.
+//! The plan is put before the person's authority too, exactly as a deploy would.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::hint::Hint;
 use crate::model::ResourceKey;
 use crate::plan::{DecidedStep, LeftReason, Plan, PlannedChange};
 use crate::report::Report;
@@ -13,8 +14,8 @@ use crate::risk::Risk;
 /// Who does a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
-    /// A tick, by policy alone.
-    Tick,
+    /// Automation, by policy alone.
+    Automation,
     /// A person who agrees to the plan.
     Person,
     /// A person who names the key besides.
@@ -29,7 +30,7 @@ impl Who {
     /// The word in JSON.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::Tick => "tick",
+            Self::Automation => "tick",
             Self::Person => "person",
             Self::Named => "person-who-names-the-key",
             Self::Typed => "person-who-types-the-name",
@@ -41,7 +42,7 @@ impl Who {
 /// Who does a step.
 pub(super) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
     match (step.decision.left(), step.with_consent.left()) {
-        (None, _) => Who::Tick,
+        (None, _) => Who::Automation,
         (_, None) => Who::Person,
         (_, Some(LeftReason::Guard(_))) => Who::Guarded,
         _ if plan.policy.protected => Who::Typed,
@@ -49,60 +50,71 @@ pub(super) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
     }
 }
 
-/// The commands of a person.
+/// What a person can do about a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Commands {
-    /// What a tick does, done now.
-    pub(super) unattended: Option<String>,
+    /// What automation does, done now.
+    pub(super) unattended: Option<Hint>,
     /// Safe and disruptive changes.
-    pub(super) person: Option<String>,
+    pub(super) person: Option<Hint>,
     /// Destructive ones too.
-    pub(super) named: Option<String>,
+    pub(super) named: Option<Hint>,
     /// Destructive ones of a protected stack.
-    pub(super) typed: Option<String>,
+    pub(super) typed: Option<Hint>,
     /// Past the guards.
-    pub(super) overriding: Option<String>,
+    pub(super) overriding: Option<Hint>,
 }
 
-/// The commands that carry out this plan, with the flags of [`super::RenderOptions`].
-pub(super) fn commands(report: &Report, flags: &str) -> Commands {
-    if report.invalid.is_some() || report.push_first.is_some() {
-        // Each of them would be refused.
+/// What carries out this plan. Nothing of it would be refused.
+pub(super) fn commands(report: &Report) -> Commands {
+    let run = report.open_run.as_ref();
+    let is_working = run.is_some_and(|run| run.is_working());
+    if report.invalid.is_some() || report.push_first.is_some() || is_working {
         return Commands::default();
     }
     let plan = &report.plan;
-    let up = format!("kedge up --stack {}{flags}", report.declared.stack);
-    let with_plan = format!("{up} --plan {}", plan.digest);
+    let digest = Some(plan.digest.clone());
     let keys: Vec<String> = allow_keys(plan);
-    let allow: String = keys
-        .iter()
-        .map(|key| format!(" --allow {}", quoted(key)))
-        .collect();
     let mut commands = Commands::default();
     if report.decided.approves_any() {
-        commands.unattended = Some(format!("{up} --unattended"));
+        commands.unattended = Some(Hint::Unattended);
     }
     if !plan.tripped.is_empty() {
-        let guards = plan
+        let overrides = plan
             .tripped
             .iter()
-            .map(|trip| format!(" --override {}", trip.guard.as_str()));
-        commands.overriding = Some(format!("{up}{}", guards.collect::<String>()));
+            .map(|trip| trip.guard.as_str())
+            .collect();
+        commands.overriding = Some(Hint::Up {
+            plan: None,
+            allow: Vec::new(),
+            overrides,
+        });
         return commands;
     }
     let has_moved = !plan.variables.is_empty();
     if report.decided.consent_approves_any() || !report.records().is_empty() || has_moved {
-        commands.person = Some(with_plan.clone());
+        commands.person = Some(Hint::Up {
+            plan: digest.clone(),
+            allow: Vec::new(),
+            overrides: Vec::new(),
+        });
     }
     match (keys.is_empty(), plan.policy.protected) {
         (true, _) => {}
-        (false, true) => commands.typed = Some(up),
-        (false, false) => commands.named = Some(format!("{with_plan}{allow}")),
+        (false, true) => commands.typed = Some(Hint::up()),
+        (false, false) => {
+            commands.named = Some(Hint::Up {
+                plan: digest,
+                allow: keys,
+                overrides: Vec::new(),
+            });
+        }
     }
     commands
 }
 
-/// What a person must name beside the digest: destructive changes, and a looser policy.
+/// What a person must approve beside the digest: destructive changes, and a policy that allows more.
 fn allow_keys(plan: &Plan) -> Vec<String> {
     let short = ShortKeys::new(plan);
     let needs = |planned: &&Arc<PlannedChange>| planned.risk() == Risk::Destructive;
@@ -155,15 +167,4 @@ impl ShortKeys {
 
 fn with_kind(key: &ResourceKey) -> String {
     format!("{}/{}", key.kind().as_str(), key.name())
-}
-
-/// A word for a shell.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
-    if word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

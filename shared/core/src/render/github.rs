@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::said::{advice, field_text, summary};
+use super::summary::{advice, field_text, summary};
 use super::view::{View, outside, printable};
 use crate::compare::{Difference, Verdict};
 use crate::definitions::{Problem, Problems};
@@ -50,8 +50,12 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
         .collect();
     annotations.extend(unread(report));
     let loosened = &report.plan.policy_change.loosened;
-    let policy = (!loosened.is_empty())
-        .then(|| format!("the policy would become looser: {}", loosened.join(", ")));
+    let policy = (!loosened.is_empty()).then(|| {
+        format!(
+            "the policy would allow automation more: {}",
+            loosened.join(", ")
+        )
+    });
     let guards = report.decided.refused.iter();
     let guards = guards.map(|trip| format!("guard {trip}; the plan is refused"));
     let adoption = report
@@ -87,11 +91,11 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
     let counts = report.verdict().to_string().to_lowercase();
     lines(
         annotations,
-        &format!("kedge check --stack {stack} says all ({counts})"),
+        &format!("a check of stack {stack} shows all ({counts})"),
     )
 }
 
-/// What is wrong with a set, as annotations.
+/// What is wrong with definitions, as annotations.
 #[must_use]
 pub fn problems_github(problems: &Problems, root: &str) -> String {
     let one = |problem: &Problem| {
@@ -115,7 +119,7 @@ pub fn problems_github(problems: &Problems, root: &str) -> String {
         }
     };
     let annotations: Vec<Annotation> = problems.list.iter().map(one).collect();
-    let mut text = lines(annotations, "kedge check says all");
+    let mut text = lines(annotations, "a check shows all");
     if problems.left_out > 0 {
         let _ = writeln!(
             text,
@@ -145,11 +149,11 @@ fn unread(report: &Report) -> Vec<Annotation> {
     let mut reasons: BTreeMap<String, Vec<&ResourceKey>> = BTreeMap::new();
     let differences = report.comparison.differences.values();
     for difference in differences.filter(|one| one.verdict == Verdict::Unknown) {
-        let said = summary(difference);
-        reasons.entry(said).or_default().push(&difference.key);
+        let text = summary(difference);
+        reasons.entry(text).or_default().push(&difference.key);
     }
     let stack = report.declared.stack.as_str();
-    let error = |(said, keys): (String, Vec<&ResourceKey>)| {
+    let error = |(text, keys): (String, Vec<&ResourceKey>)| {
         let what = match keys.as_slice() {
             [one] => outside(&one.to_string()),
             all => format!("{} resources", all.len()),
@@ -158,7 +162,7 @@ fn unread(report: &Report) -> Vec<Annotation> {
             is_error: true,
             spot: None,
             title: format!("kedge {stack}: not checked"),
-            message: format!("{what} {said}"),
+            message: format!("{text}: {what}"),
         }
     };
     reasons.into_iter().map(error).collect()
@@ -203,7 +207,7 @@ fn of_resource(view: &View<'_>, difference: &Difference, root: &str) -> Vec<Anno
             .iter()
             .filter(|field| place_of(field.origin.as_ref()) == place);
         let here: Vec<String> = here.map(|field| field_text(key.kind(), field)).collect();
-        let said = match here.is_empty() {
+        let text = match here.is_empty() {
             true => summary(difference),
             false => here.join("\n"),
         };
@@ -218,7 +222,7 @@ fn of_resource(view: &View<'_>, difference: &Difference, root: &str) -> Vec<Anno
                 columns: None,
             }),
             title: title.clone(),
-            message: format!("{name} {said}{}", advice.collect::<String>()),
+            message: format!("{name} {text}{}", advice.collect::<String>()),
         }
     };
     places.into_iter().map(annotation).collect()

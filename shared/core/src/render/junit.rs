@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::said::{advice, field_text, summary};
+use super::summary::{advice, field_text, summary};
 use super::view::{View, outside};
 use crate::compare::{Difference, Verdict};
 use crate::definitions::Problems;
@@ -97,7 +97,7 @@ fn stack_case(report: &Report) -> Case {
     let loosened = &report.plan.policy_change.loosened;
     if !loosened.is_empty() {
         wrong.push(format!(
-            "its policy would become looser: {}",
+            "its policy would allow automation more: {}",
             loosened.join(", ")
         ));
     }
@@ -133,18 +133,18 @@ fn stack_case(report: &Report) -> Case {
 
 fn case(view: &View<'_>, difference: &Difference) -> Case {
     let key = &difference.key;
-    let said = summary(difference);
+    let text = summary(difference);
     let is_pruned = view.report.plan.policy.prune;
     let ended = match difference.verdict {
         Verdict::InSync | Verdict::CatchingUp => CaseEnd::Passed,
-        Verdict::Ignored => CaseEnd::Skipped(said),
-        Verdict::Orphan if !is_pruned => CaseEnd::Skipped(said),
-        Verdict::Unknown => CaseEnd::Error(said),
+        Verdict::Ignored => CaseEnd::Skipped(text),
+        Verdict::Orphan if !is_pruned => CaseEnd::Skipped(text),
+        Verdict::Unknown => CaseEnd::Error(text),
         Verdict::Drifted
         | Verdict::DriftedAndPending
         | Verdict::Pending
         | Verdict::NotAdopted
-        | Verdict::Orphan => CaseEnd::Failed(said),
+        | Verdict::Orphan => CaseEnd::Failed(text),
     };
     let resource = view.report.declared.resources.get(key);
     let origin = resource.map(|resource| format!("declared in {}", resource.origin));

@@ -1,26 +1,20 @@
 //! A report as text for people, and as JSON, JUnit XML and GitHub annotations for machines.
 //!
-//! Nothing is decided here: every sentence says what [`crate::report`] holds. `view` finds, for one
-//! resource, what the plan and the authority say of it; `consent` finds who may do what and by which
-//! command; `text` has one file per command's page, put together from `blocks`; `json` is the only
-//! file that knows the JSON form (`docs/json.md`), `junit` and `github` are what CI systems read, with
-//! one line for each resource from `said`.
-//!
-//! What comes from outside (live values, providers' reasons, names) is stripped of control
-//! characters, so that nobody moves the cursor of whoever reads it, and of the hidden parts of URLs.
+//! Nothing is decided here, and no command is spelled: what to do next is a [`Hint`], which the caller
+//! says in its own words. What comes from outside is stripped of control characters and of the hidden
+//! parts of URLs. `text` has one file per page, made of `blocks`; `json` is described in `docs/json.md`.
 
 mod consent;
 mod github;
 mod json;
 mod junit;
-mod said;
+mod summary;
 mod text;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub use consent::quoted;
 pub use github::{error_github, github_annotations, problems_github};
 pub use json::{
     UnderWay, accept_json, changed_json, check_json, holds_json, preview_json, problems_json,
@@ -28,9 +22,11 @@ pub use json::{
 };
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
-    accept_text, audit_text, changed_text, check_text, holds_text, preview_text, problems_text,
-    state_command_text, stored_text, value_text,
+    accept_text, audit_text, changed_text, check_text, error_text, holds_text, lines_text,
+    preview_text, problems_text, state_command_text, stored_text, value_text,
 };
+
+use crate::hint::Hint;
 
 /// A text from outside (an actor, a branch, a file's name) as one line that is fit to be shown.
 #[must_use]
@@ -38,22 +34,55 @@ pub fn plain_text(text: &str) -> String {
     view::outside(text)
 }
 
-/// What surrounds a report on the screen.
-#[derive(Debug, Clone, Copy)]
+/// The screen that a page is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Whether ANSI colours are written. What they say, the words say too.
+    pub colour: bool,
+    /// No line is wider than this many columns, unless one word is.
+    pub width: usize,
+    /// Whether lists of names are shown whole.
+    pub full: bool,
+}
+
+impl Screen {
+    /// The width where no terminal has another.
+    pub const WIDTH: usize = 80;
+    /// The width below which lines are not broken any further.
+    pub const WIDTH_MIN: usize = 40;
+    /// The most names of a list that is not shown whole.
+    pub const NAMES_MAX: usize = 10;
+
+    /// How many names of a list are shown.
+    pub(crate) fn most(self) -> usize {
+        match self.full {
+            true => usize::MAX,
+            false => Self::NAMES_MAX,
+        }
+    }
+}
+
+/// How a hint is said: a command, or the flags that it stands for.
+pub type Hints<'a> = &'a dyn Fn(&Hint) -> String;
+
+/// How a page is made, and what is said around the report.
+#[derive(Clone, Copy)]
 pub struct RenderOptions<'a> {
     /// Where the stack's name comes from: `--stack`, `KEDGE_STACK`, `select`, `branch`.
     pub stack_origin: &'a str,
     /// What the definitions were read from: `definitions (local files)`. Of stored ones it names the
     /// revision too: [`stored_text`].
     pub definitions: &'a str,
-    /// Flags that a command must repeat to mean the same folder and store: ` --store file://…`.
-    pub flags: &'a str,
-    /// Whether ANSI colours are written. What they say, the words say too.
-    pub colour: bool,
+    /// How a hint is said.
+    pub hints: Hints<'a>,
+    /// The screen.
+    pub screen: Screen,
     /// How much was asked of the providers, for the last line.
     pub traffic: Option<Traffic>,
-    /// Whether times are shown and lists are never cut.
-    pub verbose: bool,
+    /// Whether it is shown when each drift came about.
+    pub times: bool,
+    /// Whether the plan was shown right before: then what it said is not repeated after it.
+    pub plan_shown: bool,
 }
 
 /// How much was asked of the providers.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::compare::{Cause, Comparison, Difference, OpenRun, Verdict};
 use crate::definitions::Problems;
+use crate::hint::Hint;
 use crate::model::{Declared, Recorded, ResourceKey, Timestamp};
 use crate::plan::{Decided, Finding, FindingKind, Plan};
 use crate::ran_out::RanOut;
@@ -40,9 +41,8 @@ pub struct Report {
     pub invalid: Option<InvalidBundle>,
     /// What the store holds as declared, where it was read.
     pub stored: Option<Arc<StoredBundle>>,
-    /// What is shown is not what is stored, or what is stored can't be used: an `up` is refused until a
-    /// push with these flags (` --after-rollback REVISION`, or none).
-    pub push_first: Option<String>,
+    /// The push that must come first: what is shown is not stored, or what is stored can't be used.
+    pub push_first: Option<Hint>,
     /// What should be. Shared: it is large, and a look and its report both need it.
     pub declared: Arc<Declared>,
     /// What differs.

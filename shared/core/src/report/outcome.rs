@@ -103,7 +103,7 @@ pub struct Changed {
     pub interrupted: Option<Interrupted>,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<String>,
-    /// What moved meanwhile, so that it is worth running again: reads on after "run again: ".
+    /// What changed meanwhile, so that it is worth running again: reads on after "run again: ".
     pub run_again: Vec<&'static str>,
     /// The limit that kept a change from being begun, if one did: what the first such change lacked.
     pub ran_out: Option<RanOut>,

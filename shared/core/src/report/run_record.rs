@@ -62,7 +62,7 @@ impl RunRecord {
             outcome(&ChangeResult {
                 approved: approved.clone(),
                 outcome: Outcome::Unknown {
-                    reason: "the run stopped in the middle".to_owned(),
+                    reason: "the run was interrupted".to_owned(),
                 },
             })
         };
@@ -95,7 +95,9 @@ impl RunRecord {
                 one.outcome = fate.as_str().to_owned();
                 one.reason = match fate {
                     Fate::Made => None,
-                    Fate::NotMade => Some("it was not made before the run stopped".to_owned()),
+                    Fate::NotMade => {
+                        Some("it was not made before the run was interrupted".to_owned())
+                    }
                     Fate::Open => {
                         Some("the provider may not show yet whether it was made".to_owned())
                     }
@@ -103,7 +105,7 @@ impl RunRecord {
             }
         }
         found.stopped = Some(format!(
-            "it stopped in the middle; run {by} found out how its changes ended"
+            "it was interrupted; run {by} found out how its changes ended"
         ));
         found
     }

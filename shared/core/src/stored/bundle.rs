@@ -73,10 +73,10 @@ pub enum BundleDecodeError {
         wanted: String,
     },
     /// Its files are no set.
-    #[error("the stored definitions are no set")]
+    #[error("the stored definitions can't be read as definition files")]
     NoBundle(#[from] BundleError),
     /// Its content is not that of its revision.
-    #[error("the stored definitions say revision `{said}`, and their content is another")]
+    #[error("the stored definitions say revision `{said}`, but their content has another")]
     OtherContent {
         /// What it says.
         said: String,
@@ -91,7 +91,7 @@ impl BundleDecodeError {
     }
 }
 
-const OBJECT: &str = "set of definitions";
+const OBJECT: &str = "definitions.json";
 
 impl Stored for StoredFiles {
     const FORMAT: Format = Format {

@@ -41,19 +41,19 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotGranted {
     /// A run used it already.
-    #[error("the consent was used by run {by}")]
+    #[error("the approval was already used, by run {by}")]
     Used {
         /// Which.
         by: String,
     },
     /// Its hour is over.
-    #[error("the consent ended at {at}")]
+    #[error("the approval ended at {}", .at.day_and_time())]
     Ended {
         /// When.
         at: Timestamp,
     },
     /// It is for another plan.
-    #[error("the consent is to plan {to}, and the plan is {now} now")]
+    #[error("the approval is for plan {to}, and the plan is {now} now")]
     OtherPlan {
         /// The plan it is for.
         to: String,
@@ -61,7 +61,7 @@ pub enum NotGranted {
         now: String,
     },
     /// It does not name a change.
-    #[error("the consent does not name {0}")]
+    #[error("the approval does not name {0}")]
     NotNamed(String),
 }
 
@@ -282,9 +282,16 @@ mod tests {
                 &named,
                 false,
                 now.plus_ms(1),
-                "ended at 2026-11-22T13:00:00Z",
+                "ended at 2026-11-22 13:00 UTC",
             ),
-            (used, &*digest, &named, false, now, "used by run r2"),
+            (
+                used,
+                &*digest,
+                &named,
+                false,
+                now,
+                "already used, by run r2",
+            ),
         ] {
             let error = grant.covers(digest, changes, policy, now).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");

@@ -1,7 +1,7 @@
-//! Holds: a person says that nothing is corrected or deployed for a time (semantics 6.8).
+//! Holds: a person blocks every change of a stack or a resource for a time (semantics 6.8).
 //!
-//! `hold.json` lists the holds of one stack. `kedge hold` and `kedge release` write it without the lease.
-//! Whoever is about to change something reads it. Where it cannot be read, everything is held.
+//! `hold.json` is one list for a whole stack. A person writes it without the lease, and whoever is about
+//! to change something reads it. Holds that can't be read block everything.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,17 +40,24 @@ impl Hold {
         self.stands(now) && self.key.as_ref().is_none_or(|held| held == key)
     }
 
-    /// `held by ana@laptop until 2026-11-23T02:00:00Z: reason`.
+    /// `held by ana@laptop until 2026-11-23 02:00 UTC: reason`, for texts that are kept.
     #[must_use]
     pub fn describe(&self) -> String {
+        self.text(&self.until.day_and_time())
+    }
+
+    /// `held by ana@laptop until 02:00 UTC (in 2 h): reason`, as it is read at this time.
+    #[must_use]
+    pub fn describe_at(&self, now: Timestamp) -> String {
+        self.text(&self.until.until_text(now))
+    }
+
+    fn text(&self, until: &str) -> String {
         let what = match self.key {
             Some(_) => "held",
             None => "the stack is held",
         };
-        format!(
-            "{what} by {} until {}: {}",
-            self.who, self.until, self.reason
-        )
+        format!("{what} by {} until {until}: {}", self.who, self.reason)
     }
 }
 

@@ -378,15 +378,15 @@ topic | ret=5 | - | ret=1 | no-state | => pending | retention_ms=1 | retention_m
 topic | ret=5, max=7 | - | ret=1, max=7 | no-state | => pending | max_message_bytes=7, retention_ms=1 | retention_ms=5 | begins
 topic | ret=5 | - | () | no-state | => pending |  | retention_ms=5 | begins
 topic | ret=5 | - | ret=1 | no-state ignored | => pending | retention_ms=1 | retention_ms=5 | begins
-topic | ret=5 | - | - | no-state | => it is not there; a person's `kedge up` creates it
+topic | ret=5 | - | - | no-state | => it does not exist yet; a deploy by a person creates it
 topic | ret=5 | - | ? | no-state | => it could not be read: 403
 topic | ret=5 | - | ret=1 | | => pending | retention_ms=1 | retention_ms=5
 topic | ret=5 | ret=5 | ret=1 | | => nothing
-topic | ret=5 | ret=5 | ret=1 | named | => it is adopted already
+topic | ret=5 | ret=5 | ret=1 | named | => it is already adopted
 topic | - | ret=5 | ret=1 | | => nothing
 topic | - | - | ret=1 | | => nothing
 dns | ips={1 2} | - | ips={1 9} | no-state | => pending | addresses={1, 9} | addresses={1, 2} | begins
-dns | ips={1} | - | ips={1} | no-state mark-of-prod | => record 1.1.1.1 bears the mark of stack `prod`
+dns | ips={1} | - | ips={1} | no-state mark-of-prod | => record 1.1.1.1 has the mark of stack `prod`
 iam | members={a} | - | members={a x} | no-state | => adopted | members={a} |  | begins
 iam | members={a b} | - | members={a x} | no-state | => pending | members={a, x} | members={a, b} | begins
 ";

@@ -1,7 +1,8 @@
-//! Why a lease could not be had, or kept.
+//! Why a lease could not be taken or kept, and who holds it.
 
 use std::fmt;
 
+use kedge_core::hint::Hint;
 use kedge_core::model::{StackName, Timestamp, ago};
 use kedge_core::stored::lease as stored;
 use kedge_core::stored::{EncodeError, StoredError};
@@ -10,14 +11,14 @@ use thiserror::Error;
 use super::LeaseTimes;
 use crate::ports::{StoreError, StoredObject};
 
-/// A lease could not be had, or kept.
+/// A lease could not be taken or kept.
 #[derive(Debug, Error)]
 pub enum LeaseError {
     /// Another run has it.
-    #[error("{0}; see `kedge unlock`")]
+    #[error("{0}")]
     Held(Box<LeaseHolder>),
     /// Another run took it over, or a person did.
-    #[error("the lease of stack `{stack}` was taken over by {by}; nothing more was begun")]
+    #[error("the lease of stack `{stack}` was taken over by {by}; this run started nothing more")]
     Lost {
         /// Of which stack.
         stack: StackName,
@@ -40,10 +41,7 @@ pub enum LeaseError {
         source: StoreError,
     },
     /// What is stored can't be read.
-    #[error(
-        "the lease of stack `{stack}` can't be read{}",
-        if source.is_newer() { "" } else { "; see `kedge unlock`" }
-    )]
+    #[error("the lease of stack `{stack}` can't be read")]
     Decode {
         /// Of which stack.
         stack: StackName,
@@ -54,6 +52,21 @@ pub enum LeaseError {
     /// It could not be read back, and is not written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+}
+
+impl LeaseError {
+    /// What a person can do about it. A run that works is waited for.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Held(holder) if matches!(holder.pulse(), Pulse::Late | Pulse::Stopped) => {
+                Some(Hint::Unlock)
+            }
+            Self::Held(_) | Self::Lost { .. } => Some(Hint::RunAgain),
+            Self::Decode { source, .. } if !source.is_newer() => Some(Hint::Unlock),
+            _ => None,
+        }
+    }
 }
 
 /// Who holds a lease, since when, and for how long. Times are the store's.
@@ -157,8 +170,8 @@ impl fmt::Display for LeaseHolder {
             Pulse::Unknown => (
                 "is",
                 format!(
-                    "its lease ends at {}, unless it is renewed",
-                    ends.with_distance(*since)
+                    "its lease ends at {} unless it is renewed",
+                    ends.time_of_day()
                 ),
             ),
             Pulse::Working => (
@@ -174,7 +187,7 @@ impl fmt::Display for LeaseHolder {
                 format!(
                     "its lease was last renewed {renewed}, so it stopped; another run may take over \
                      from {}",
-                    self.free_at.with_distance(now)
+                    self.free_at.until_text(now)
                 ),
             ),
         };
@@ -216,7 +229,7 @@ mod tests {
             }))
             .to_string(),
             "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago; its \
-             lease was renewed 4 s ago, so it is still working; see `kedge unlock`"
+             lease was renewed 4 s ago, so it is still working"
         );
         let at = |ms: i64| LeaseHolder {
             read_at: Some(since.plus_ms(ms)),
@@ -241,7 +254,7 @@ mod tests {
             at(60_000).to_string(),
             "stack `prod` was being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 1 min ago; \
              its lease was last renewed 1 min ago, so it stopped; another run may take over from \
-             03:13:37 UTC, in 30 s"
+             03:13:37 UTC (in 30 s)"
         );
         let unknown = LeaseHolder {
             read_at: None,
@@ -251,7 +264,7 @@ mod tests {
         assert_eq!(
             unknown.to_string(),
             "stack `prod` is being changed by ana@laptop (run 1-2) since 03:12:07 UTC; its lease \
-             ends at 03:13:07 UTC, in 1 min, unless it is renewed"
+             ends at 03:13:07 UTC unless it is renewed"
         );
     }
 }

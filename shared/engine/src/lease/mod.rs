@@ -415,7 +415,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             Err(source) => return Ok(Wrote::Unknown(source)),
         };
         let Some(object) = object else {
-            return Err(self.lost("nobody: lease.json is gone".to_owned()));
+            return Err(self.lost("an unknown run: lease.json is gone".to_owned()));
         };
         let found = match stored::Lease::decode(&object.bytes, stack) {
             Ok(found) => found,
@@ -508,7 +508,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     /// When the store can't say; the lease ends by itself then.
     pub(crate) async fn release(self) -> Result<(), LeaseError> {
         let mut written = self.written.lock().await;
-        self.permit.end("the lease was given back");
+        self.permit.end("the lease was released");
         written.lease.released = true;
         let mut problem = None;
         for _ in 0..TRIES {
@@ -541,7 +541,7 @@ enum Wrote {
 fn outrun(key: &str) -> StoreError {
     StoreError::Write {
         key: key.to_owned(),
-        reason: "it was written by somebody else each time".to_owned(),
+        reason: "somebody else wrote it each time".to_owned(),
     }
 }
 

@@ -98,7 +98,7 @@ impl Permit {
         }
         let seconds = age_ms / 1000;
         PermitState::Stale(format!(
-            "the lease was last renewed {seconds} s ago, and nothing is begun without it"
+            "the lease was last renewed {seconds} s ago, and without it nothing is started"
         ))
     }
 

@@ -13,12 +13,13 @@ pub use state_command::{accept_json, state_command_json};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Traffic;
 use super::consent::{Commands, ShortKeys, actor, commands};
 use super::view::outside;
+use super::{Hints, Traffic};
 use crate::change::Edit;
 use crate::compare::{Difference, Verdict};
 use crate::definitions::Problems;
+use crate::hint::Hint;
 use crate::model::{FieldName, ResourceKey, Value};
 use crate::plan::{DecidedChange, DecidedStep, Finding, LeftReason, Plan};
 use crate::report::{ChangeResult, Changed, InvalidBundle, Outcome, Report};
@@ -32,7 +33,7 @@ pub fn check_json(report: &Report, traffic: Option<&Traffic>) -> Json {
 
 /// The plan of a stack: `kedge.plan/1`, which is `kedge.report/1` with `plan` and `commands`.
 #[must_use]
-pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
+pub fn preview_json(report: &Report, traffic: Option<&Traffic>, hints: Hints<'_>) -> Json {
     let mut map = report_map("kedge.plan/1", report, traffic);
     let short = ShortKeys::new(&report.plan);
     let changes = report.decided.changes.iter();
@@ -49,15 +50,16 @@ pub fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
         named,
         typed,
         overriding,
-    } = commands(report, "");
+    } = commands(report);
+    let said = |hint: Option<Hint>| hint.as_ref().map(hints);
     map.insert(
         "commands".to_owned(),
         json!({
-            "unattended": unattended,
-            "person": person,
-            "naming_keys": named,
-            "typing_the_name": typed,
-            "overriding_guards": overriding,
+            "unattended": said(unattended),
+            "person": said(person),
+            "naming_keys": said(named),
+            "typing_the_name": said(typed),
+            "overriding_guards": said(overriding),
         }),
     );
     Json::Object(map)

@@ -23,6 +23,7 @@ pub(super) fn resource(report: &Report, difference: &Difference) -> Json {
         foreign,
         conditions,
         unhealthy,
+        shown_by: _,
         notes,
         // Its notes say it.
         ended_rules: _,

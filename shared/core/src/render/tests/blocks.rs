@@ -98,11 +98,8 @@ fn what_could_not_be_read_is_not_said_to_be_absent() {
     world.state = None;
     world.live = LiveWorld::default();
     let text = crate::render::check_text(&world.report(), &AROUND);
-    assert!(
-        text.contains("what could not be read may be live"),
-        "{text}"
-    );
-    assert!(!text.contains("none of it is live"), "{text}");
+    assert!(text.contains("what could not be read may exist"), "{text}");
+    assert!(!text.contains("none of it exists"), "{text}");
 }
 
 #[test]
@@ -340,10 +337,7 @@ fn a_protected_stack_asks_for_its_name_to_loosen_the_policy() {
     world.edit("kedge.yaml", "protected: true, ", "");
     let page = crate::render::preview_text(&world.report(), &AROUND);
     assert!(page.contains("protected true → false"), "{page}");
-    assert!(
-        page.contains("needs the stack's name typed on a terminal"),
-        "{page}"
-    );
+    assert!(page.contains("type the stack's name"), "{page}");
     assert!(!page.contains("--allow"), "{page}");
 }
 
@@ -361,7 +355,9 @@ fn invalid() {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),
     });
-    report.push_first = Some(String::new());
+    report.push_first = Some(Hint::Push {
+        after_rollback: None,
+    });
     insta::assert_snapshot!("invalid", check_text(&report, &AROUND));
     assert_eq!(report.verdict().exit_code(true), 3);
     // What would be refused is not named.
@@ -369,10 +365,14 @@ fn invalid() {
         let preview = crate::render::preview_text(report, &AROUND);
         [check_text(report, &AROUND), preview]
     };
-    report.push_first = Some(" --after-rollback 3f9a1c2b7d10".to_owned());
+    report.push_first = Some(Hint::Push {
+        after_rollback: Some("3f9a1c2b7d10".to_owned()),
+    });
     for page in pages(&report) {
         assert!(
-            page.contains("next: kedge push --after-rollback 3f9a1c2b7d10"),
+            page.contains(
+                "next: correct the definitions, then kedge push --after-rollback 3f9a1c2b7d10"
+            ),
             "{page}"
         );
         assert!(!page.contains("kedge up"), "{page}");
@@ -380,7 +380,7 @@ fn invalid() {
     report.push_first = None;
     for page in pages(&report) {
         assert!(
-            !page.contains("next:") && !page.contains("kedge up"),
+            page.contains("next: upgrade kedge") && !page.contains("kedge up"),
             "{page}"
         );
     }
@@ -399,9 +399,9 @@ fn holds_that_can_not_be_read() {
     for part in [
         "HELD",
         "everything is held: the stored hold.json is damaged: EOF",
-        "nothing is corrected or deployed, whoever asks",
+        "blocks every change until it can be read",
         "DRIFT",
-        "next: kedge release --replace",
+        "next: find out what was held, then hold it again: kedge hold --replace",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -411,7 +411,7 @@ fn holds_that_can_not_be_read() {
         unread.is_newer = true;
     }
     let page = check_text(&world.report(), &AROUND);
-    assert!(!page.contains("next:"), "{page}");
+    assert!(page.contains("next: upgrade kedge"), "{page}");
 }
 
 #[test]
@@ -429,8 +429,8 @@ fn a_variable_that_is_not_set_here() {
     let page = check_text(&report, &AROUND);
     for part in [
         "VARIABLE",
-        "KEDGE_CONFIG_KEEP was set at the last up and is not set here",
-        "waits for a person's `kedge up`",
+        "KEDGE_CONFIG_KEEP was set at the last deploy and is not set here",
+        "decide which value is right",
         "PENDING · next: kedge preview",
     ] {
         assert!(page.contains(part), "{part}: {page}");

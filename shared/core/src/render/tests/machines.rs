@@ -140,7 +140,7 @@ fn an_invalid_set_is_told_in_every_form() {
         problems: Some(bad_set()),
     });
     fits("report", &check_json(&report, None));
-    fits("plan", &preview_json(&report, None));
+    fits("plan", &preview_json(&report, None, &command));
     assert_eq!(check_json(&report, None)["verdict"], "invalid");
     assert!(junit_xml(&report).contains("errors=\"1\""));
     let annotations = github_annotations(&report, ROOT);
@@ -153,7 +153,7 @@ fn every_json_is_as_its_schema_says() {
         for report in [world.report(), world.report_for(&[])] {
             fits("report", &check_json(&report, AROUND.traffic.as_ref()));
             fits("report", &check_json(&report, None));
-            fits("plan", &preview_json(&report, None));
+            fits("plan", &preview_json(&report, None, &command));
             let reason = || "429: too many".to_owned();
             let outcomes = [
                 Outcome::Done,
@@ -248,7 +248,7 @@ fn the_schemas_agree_and_refuse_what_is_not_theirs() {
             }
         }
     }
-    let mut json = preview_json(&eight_changes().report(), None);
+    let mut json = preview_json(&eight_changes().report(), None, &command);
     json["plan"]["changes"][0]["verb"] = "destroy".into();
     json["resources"][0]["fields"][0]["origin"]["line"] = 0.into();
     json["extra"] = 1.into();

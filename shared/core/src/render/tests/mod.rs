@@ -9,11 +9,12 @@ mod state_command;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RenderOptions, Traffic};
+use super::{RenderOptions, Screen, Traffic};
 use crate::change::Verb;
 use crate::compare::{CompareInput, compare};
 use crate::compare::{OpenRun, Stage};
 use crate::definitions::{Bundle, ParseInput, Problems, parse};
+use crate::hint::Hint;
 use crate::live::{FailureCode, Live, LiveWorld, Proof, ReadFailure, ScopeReading};
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
@@ -27,18 +28,67 @@ use crate::stored::state::{Applying, Intent, State, Watch};
 const SALT: Salt = Salt([7; 16]);
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
+const SCREEN: Screen = Screen {
+    colour: false,
+    width: 100,
+    full: false,
+};
+
 const AROUND: RenderOptions<'static> = RenderOptions {
-    flags: "",
+    hints: &command,
     stack_origin: "branch",
     definitions: "definitions (local files)",
-    colour: false,
+    screen: SCREEN,
     traffic: Some(Traffic {
         reads: 9,
         writes: 0,
         wall_ms: None,
     }),
-    verbose: false,
+    times: false,
+    plan_shown: false,
 };
+
+/// Hints as the command line says them, nearly.
+fn command(hint: &Hint) -> String {
+    let flags = |flag: &str, values: &[String]| -> String {
+        let each = values.iter().map(|value| format!(" --{flag} {value}"));
+        each.collect()
+    };
+    match hint {
+        Hint::Up {
+            plan,
+            allow,
+            overrides,
+        } => {
+            let guards: Vec<String> = overrides.iter().map(|one| (*one).into()).collect();
+            let plan: Vec<String> = plan.iter().cloned().collect();
+            let (plan, allow) = (flags("plan", &plan), flags("allow", allow));
+            format!(
+                "kedge up --stack dev{plan}{allow}{}",
+                flags("override", &guards)
+            )
+        }
+        Hint::Unattended => "kedge up --stack dev --unattended".to_owned(),
+        Hint::Accept { key } => {
+            format!("kedge accept {}", key.as_deref().unwrap_or("KEY"))
+        }
+        Hint::Push { after_rollback } => {
+            let after: Vec<String> = after_rollback.iter().cloned().collect();
+            format!("kedge push{}", flags("after-rollback", &after))
+        }
+        Hint::ConfirmAbsence { digest } => {
+            format!(
+                "kedge refresh --confirm-absence {}",
+                digest.as_deref().unwrap_or("")
+            )
+        }
+        Hint::Allow { keys } if keys.is_empty() => "--allow KEY".to_owned(),
+        Hint::Allow { keys } => flags("allow", keys).trim_start().to_owned(),
+        Hint::Full => "--full".to_owned(),
+        Hint::ReplaceHolds => "kedge hold --replace --for 2h --reason WHY".to_owned(),
+        other => format!("kedge {other:?}").to_lowercase(),
+    }
+}
 
 const KEDGE: &str = "project: acme
 areas:

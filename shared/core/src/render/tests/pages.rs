@@ -81,7 +81,7 @@ fn run(report: &Report) -> Changed {
 #[test]
 fn a_hold_that_stops_a_run_is_said() {
     let report = eight_changes().report_for(&[]);
-    let reason = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?t=1";
+    let reason = "held by ana@laptop until 2026-09-21 16:13 UTC: see https://h.example/?t=1";
     let mut changed = run(&report);
     for (number, carried) in changed.results.iter_mut().enumerate() {
         carried.outcome = match number {
@@ -93,11 +93,11 @@ fn a_hold_that_stops_a_run_is_said() {
     }
     let held = changed.results.len() - 1;
     let text = changed_text(&report, &changed, &AROUND);
-    let hidden = "held by ana@laptop until 2026-09-21T16:13:20Z: see https://h.example/?[hidden]";
+    let hidden = "held by ana@laptop until 2026-09-21 16:13 UTC: see https://h.example/?[hidden]";
     for part in [
         "HELD  ",
         &format!(" · {held} held"),
-        &format!("\na hold stopped the rest: {hidden}\n"),
+        &format!("\na hold stopped the rest: {hidden}\n").replace(" see ", " see\n  "),
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
@@ -135,7 +135,7 @@ fn changed_by_a_tick() {
 }
 
 #[test]
-fn a_stack_that_was_begun_anew_is_not_said_to_be_retired() {
+fn a_stack_that_was_started_again_is_not_shown_as_retired() {
     let mut world = World::in_sync();
     world.state.as_mut().unwrap().retired = Some(NOW);
     let report = world.report_for(&[]);
@@ -144,7 +144,7 @@ fn a_stack_that_was_begun_anew_is_not_said_to_be_retired() {
     changed.began_anew = true;
     let text = changed_text(&report, &changed, &AROUND);
     assert!(!text.contains("RETIRED"), "{text}");
-    let line = "nothing to change · the retired stack is begun anew";
+    let line = "nothing to change · the retired stack is started again";
     assert!(text.contains(line), "{text}");
     assert!(report.has_something_to_do());
 }
@@ -185,17 +185,20 @@ fn problems() {
         "\"prod-b\"",
     );
     let problems = world.declared().unwrap_err();
-    insta::assert_snapshot!(problems_text(&problems, false));
+    insta::assert_snapshot!(problems_text(&problems, SCREEN));
     let json = problems_json(&problems);
     assert_eq!(json["format"], "kedge.problems/1");
     assert_eq!(json["problems"].as_array().unwrap().len(), 2);
 }
 
 #[test]
-fn verbose_and_coloured() {
+fn with_times_and_coloured() {
     let around = RenderOptions {
-        colour: true,
-        verbose: true,
+        screen: Screen {
+            colour: true,
+            ..SCREEN
+        },
+        times: true,
         traffic: Some(Traffic {
             reads: 1,
             writes: 0,
@@ -205,7 +208,10 @@ fn verbose_and_coloured() {
     };
     let report = eight_changes().report();
     let text = check_text(&report, &around);
-    assert!(text.contains("changed between 2026-09-21T14:08:20Z and 2026-09-21T14:13:20Z"));
+    assert!(
+        text.contains("changed between 14:08 and 14:13 UTC, 0 s ago"),
+        "{text}"
+    );
     assert!(
         text.contains("1 read, 0 writes, 1.4 s · \u{1b}[1;31mDRIFTED\u{1b}[0m"),
         "{text}"
@@ -213,7 +219,7 @@ fn verbose_and_coloured() {
     let plain = check_text(
         &report,
         &RenderOptions {
-            colour: false,
+            screen: SCREEN,
             ..around
         },
     );
@@ -231,24 +237,142 @@ fn verbose_and_coloured() {
     assert_eq!(stripped, plain);
 }
 
+/// Many of a sort: lists that end, in every kind of page.
+fn many() -> World {
+    let mut world = World::in_sync();
+    let topics: String = (0..40)
+        .map(|number| format!("  - name: \"{{stack}}-many-{number:02}\"\n"))
+        .collect();
+    world.edit(
+        "data_plane/kafka-topics.yaml",
+        "topics:\n",
+        &format!("topics:\n{topics}"),
+    );
+    let mut world = World::of(world.files);
+    for number in 0..25 {
+        let key = topic(&format!("dev-many-{number:02}"));
+        world.set(&key, "retention_ms", Value::Int(3_600_000));
+        let stray = topic(&format!("dev-other-{number:02}"));
+        world.put(&stray, crate::model::Fields::new());
+    }
+    world.edit(
+        "kedge.yaml",
+        "policy: {",
+        "guards: {share_percent_max: 100}\npolicy: {",
+    );
+    world
+}
+
+/// Every page of these worlds, on a screen.
+fn pages(screen: Screen) -> Vec<String> {
+    let mut held = eight_changes();
+    held.holds.set(hold(None, 60));
+    held.holds.set(hold(Some(topic("dev-a")), -60));
+    let mut new = World::in_sync();
+    new.state = None;
+    let mut unread = eight_changes();
+    unread.fail(
+        Kind::PubsubTopic,
+        "403: needs pubsub.topics.list on the project",
+    );
+    let around = RenderOptions { screen, ..AROUND };
+    let mut pages = Vec::new();
+    for world in [eight_changes(), many(), held, new, unread, World::in_sync()] {
+        let report = world.report();
+        let changed = run(&report);
+        pages.extend([
+            check_text(&report, &around),
+            preview_text(&report, &around),
+            changed_text(&report, &changed, &around),
+            audit_text(&report, &around),
+        ]);
+    }
+    pages
+}
+
 #[test]
-fn every_page_ends_with_one_newline_and_fits() {
-    let report = eight_changes().report();
-    let changed = run(&report);
-    for text in [
-        check_text(&report, &AROUND),
-        preview_text(&report, &AROUND),
-        changed_text(&report, &changed, &AROUND),
-        audit_text(&report, &AROUND),
-    ] {
-        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
-        for line in text.lines() {
-            // Commands and the first line are not broken, so that they can be copied.
-            let is_whole = line.contains("kedge ") || line.starts_with("dev (");
-            assert!(is_whole || line.chars().count() <= 100, "{line}");
-            assert_eq!(line, line.trim_end());
+fn no_line_is_wider_than_the_screen() {
+    for width in [40, 60, 80, 100, 132] {
+        let pages = pages(Screen { width, ..SCREEN });
+        for text in &pages {
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
+            for line in text.lines() {
+                assert_eq!(line, line.trim_end());
+                // A word that is too wide stands alone, behind what says what it is.
+                let words = line.split_whitespace().filter(|word| *word != "\\");
+                let is_word = words.count() <= 3 && line.chars().count() > width;
+                assert!(
+                    is_word || line.chars().count() <= width,
+                    "{width}: {line}\n{text}"
+                );
+            }
         }
     }
+}
+
+#[test]
+fn lists_end_at_ten_names_unless_they_are_wanted_in_full() {
+    let full = Screen {
+        full: true,
+        ..SCREEN
+    };
+    let of = |screen| {
+        let around = RenderOptions { screen, ..AROUND };
+        let report = many().report();
+        [
+            check_text(&report, &around),
+            preview_text(&report, &around),
+            audit_text(&report, &around),
+        ]
+    };
+    for text in of(SCREEN) {
+        assert!(text.contains("dev-many-09"), "{text}");
+        assert!(!text.contains("dev-many-10"), "{text}");
+        assert!(text.contains("and 15 more (--full)"), "{text}");
+    }
+    for text in of(full) {
+        assert!(
+            text.contains("dev-many-24") && !text.contains(" more ("),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn each_page_that_is_not_clean_says_what_to_do_next() {
+    for text in pages(SCREEN) {
+        let is_clean = text.contains("· CLEAN") || text.contains("nothing to change");
+        assert!(is_clean || text.contains("next: "), "{text}");
+    }
+}
+
+#[test]
+fn nobody_is_told_to_lift_a_hold() {
+    let mut world = eight_changes();
+    world.holds.set(hold(None, 120));
+    for text in [
+        check_text(&world.report(), &AROUND),
+        preview_text(&world.report(), &AROUND),
+    ] {
+        let next = "next: wait until the hold ends at 16:13 UTC (in 2 h), or ask ana@laptop";
+        assert!(text.contains(next), "{text}");
+        assert!(!text.contains("release"), "{text}");
+    }
+}
+
+#[test]
+fn what_the_plan_said_is_not_repeated_after_it() {
+    let report = eight_changes().report_for(&[]);
+    let around = RenderOptions {
+        plan_shown: true,
+        ..AROUND
+    };
+    let after = changed_text(&report, &run(&report), &around);
+    assert!(!after.contains("definitions (local files)"), "{after}");
+    assert!(!after.contains("Kafka cannot reduce"), "{after}");
+    assert!(after.contains("changes made"), "{after}");
+    let alone = changed_text(&report, &run(&report), &AROUND);
+    assert!(alone.contains("Kafka cannot reduce"), "{alone}");
 }
 
 #[test]
@@ -257,7 +381,7 @@ fn json() {
     let traffic = AROUND.traffic;
     let pretty = |json: &serde_json::Value| serde_json::to_string_pretty(json).unwrap();
     insta::assert_snapshot!("json_check", pretty(&check_json(&report, traffic.as_ref())));
-    let preview = preview_json(&report, traffic.as_ref());
+    let preview = preview_json(&report, traffic.as_ref(), &command);
     let parts = serde_json::json!({"commands": preview["commands"], "plan": preview["plan"]});
     insta::assert_snapshot!("json_preview", pretty(&parts));
     let report = eight_changes().report_for(&[]);
@@ -281,7 +405,10 @@ fn every_json_key_is_documented() {
     let docs = include_str!("../../../../../docs/json.md");
     let report = eight_changes().report();
     let mut found = BTreeSet::new();
-    keys(&preview_json(&report, AROUND.traffic.as_ref()), &mut found);
+    keys(
+        &preview_json(&report, AROUND.traffic.as_ref(), &command),
+        &mut found,
+    );
     keys(&changed_json(&report, &run(&report), None), &mut found);
     // `counts` are the verdicts with underscores, `guards` of the policy its limits.
     let plain = ["counts", "guards"].map(|part| check_json(&report, None)[part].clone());
@@ -341,7 +468,7 @@ fn what_is_allowed_is_all_that_is_left() {
     replaced.set(&mail_sub(), "topic", Value::text("_deleted-topic_"));
     for world in [eight_changes(), replaced] {
         let report = world.report();
-        let json = preview_json(&report, None);
+        let json = preview_json(&report, None, &command);
         let command = json["commands"]["naming_keys"].as_str().unwrap();
         let allow: Vec<&str> = command.split(" --allow ").skip(1).collect();
         let report = world.report_for(&allow);

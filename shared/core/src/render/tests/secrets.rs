@@ -148,8 +148,11 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
         ..Changed::default()
     };
     let around = RenderOptions {
-        verbose: true,
-        colour: true,
+        times: true,
+        screen: Screen {
+            colour: true,
+            ..SCREEN
+        },
         ..AROUND
     };
     vec![
@@ -160,7 +163,7 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
         junit_xml(report),
         github_annotations(report, "definitions"),
         check_json(report, None).to_string(),
-        preview_json(report, None).to_string(),
+        preview_json(report, None, &command).to_string(),
         changed_json(report, &changed, None).to_string(),
     ]
 }
@@ -193,7 +196,7 @@ proptest! {
             }
             Err(problems) => {
                 vec![
-                    problems_text(&problems, true),
+                    problems_text(&problems, Screen { colour: true, ..SCREEN }),
                     problems_json(&problems).to_string(),
                     problems_junit(&problems),
                     problems_github(&problems, "definitions"),

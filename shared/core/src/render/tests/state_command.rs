@@ -190,7 +190,8 @@ fn pages() {
 fn holds() {
     let stack = StackName::new("dev").unwrap();
     let mut holds = Holds::default();
-    assert_eq!(holds_text(&stack, &holds, NOW), "nothing of dev is held\n");
+    let text = holds_text(&stack, &holds, NOW, SCREEN);
+    assert_eq!(text, "nothing in dev is held\n");
     let run = UnderWay {
         actor: "ben@desk\u{1b}[2J",
         run: "1-2",
@@ -204,7 +205,7 @@ fn holds() {
     holds.set(hold(Some(topic("dev-a")), 60));
     holds.set(hold(Some(topic("dev-b")), -1));
     holds.set(hold(None, 60));
-    insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW));
+    insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW, SCREEN));
     let json = holds_json(&stack, &holds, None, NOW);
     fits("holds", &json);
     assert_eq!(json["holds"].as_array().unwrap().len(), 2);
@@ -295,7 +296,7 @@ fn what_is_printed() {
     for key in &keys {
         let accepted = accepted(&world, key);
         fits("accept", &accept_json(key, &accepted));
-        let page = accept_text(key, &accepted, "definitions", false);
+        let page = accept_text(key, &accepted, "definitions", SCREEN, &command);
         assert!(!page.contains("s3cret"));
         pages.push_str(&page);
     }
@@ -311,7 +312,7 @@ fn what_cannot_be_accepted() {
     assert_eq!(unknown, AcceptError::Unknown(topic("dev-x")));
     let other = accept(&report, &topic("dev-a"), field("partitions").as_ref()).unwrap_err();
     assert!(
-        other.to_string().contains("what differs: retention_ms"),
+        other.to_string().contains("these differ: retention_ms"),
         "{other}"
     );
     let one = accept(&report, &topic("dev-a"), field("retention_ms").as_ref()).unwrap();

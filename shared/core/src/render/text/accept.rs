@@ -2,13 +2,21 @@
 
 use super::page::{Page, Tone};
 use crate::accept::{Accepted, Doing};
+use crate::hint::Hint;
 use crate::model::ResourceKey;
 use crate::render::view::outside;
+use crate::render::{Hints, Screen};
 
 /// The edits, file and line first; files are under `root`.
 #[must_use]
-pub fn accept_text(key: &ResourceKey, accepted: &Accepted, root: &str, colour: bool) -> String {
-    let mut page = Page::new(colour);
+pub fn accept_text(
+    key: &ResourceKey,
+    accepted: &Accepted,
+    root: &str,
+    screen: Screen,
+    hints: Hints<'_>,
+) -> String {
+    let mut page = Page::new(screen);
     let name = outside(key.name());
     page.spans(&[(Tone::Strong, &format!("{} {name}", key.kind().label()))]);
     for edit in &accepted.edits {
@@ -24,11 +32,11 @@ pub fn accept_text(key: &ResourceKey, accepted: &Accepted, root: &str, colour: b
         let doing = match &edit.doing {
             Doing::Replace(line) => vec![format!("write  {}", outside(line))],
             Doing::Add(line) => vec![format!(
-                "add    {}  (to {name}; what it has now is a default)",
+                "add    {}  (to {name}, which now has a default)",
                 outside(line)
             )],
             Doing::Remove(name) => vec![format!("remove {}", outside(name))],
-            Doing::RemoveResource => vec![format!("remove {name}, of which nothing is there")],
+            Doing::RemoveResource => vec![format!("remove {name}, which does not exist any more")],
             Doing::Items { list, add, remove } => [("add to", add), ("remove from", remove)]
                 .into_iter()
                 .filter(|(_, items)| !items.is_empty())
@@ -49,20 +57,22 @@ pub fn accept_text(key: &ResourceKey, accepted: &Accepted, root: &str, colour: b
             .as_ref()
             .map(|field| format!("{}: ", outside(field.as_str())));
         page.line(&format!(
-            "  cannot be accepted: {}{}",
+            "  cannot be declared: {}{}",
             field.unwrap_or_default(),
             outside(why)
         ));
     }
     if accepted.is_shared {
         page.line(
-            "These files are read for every stack: the edit holds for all of them. To overlook the",
+            "Every stack reads these files, so the edit applies to all of them. To ignore the \
+             difference in one stack, add an ignore rule to kedge.yaml.",
         );
-        page.line("difference in one stack, write an ignore rule in kedge.yaml.");
     }
     if !accepted.edits.is_empty() {
-        page.line(
-            "Nothing was written. After the edit, `kedge refresh` or the next run records it.",
+        page.line("Nothing was written.");
+        page.command(
+            &[(Tone::Plain, "next: edit the files, then: ")],
+            &hints(&Hint::Check),
         );
     }
     page.finish()

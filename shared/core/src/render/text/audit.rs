@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::blocks::{self, Block, Label};
 use super::check::{STRAY, STRAY_HINT, resources};
-use super::frame;
 use super::page::{Page, count};
+use super::{frame, next};
 use crate::compare::Verdict;
 use crate::model::Kind;
 use crate::render::RenderOptions;
@@ -16,34 +16,38 @@ use crate::report::Report;
 #[must_use]
 pub fn audit_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
-    let mut page = Page::new(around.colour);
+    let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
-    let mut blocks = frame::stack_blocks(report);
+    let mut blocks = frame::stack_blocks(report, around);
     blocks.extend(resources(&view, around));
-    blocks.extend(ignored_beside(&view));
-    blocks.extend(unmanaged(report));
-    blocks.extend(foreign(report));
-    blocks.extend(unused(report));
-    blocks::write(&mut page, &blocks::joined(blocks), usize::MAX);
+    blocks.extend(ignored_beside(&view, around));
+    blocks.extend(unmanaged(report, around));
+    blocks.extend(foreign(report, around));
+    blocks.extend(unused(report, around));
+    blocks::write(&mut page, &blocks::joined(blocks), around.hints);
     frame::counts(&mut page, report);
-    frame::last(&mut page, report, around, None);
+    frame::last(&mut page, report, around, next::after_check(report));
     page.finish()
 }
 
 /// Fields that a rule overlooks on resources that differ besides.
-fn ignored_beside(view: &View<'_>) -> Vec<Block> {
+fn ignored_beside(view: &View<'_>, around: &RenderOptions<'_>) -> Vec<Block> {
     let differences = view.report.comparison.differences.values();
     differences
         .filter(|one| one.verdict != Verdict::Ignored && !one.ignored.is_empty())
         .map(|one| {
             let tail = format!("{} {}", one.key.kind().label(), outside(one.key.name()));
-            let rows = super::rows::rows(one.key.kind(), &one.ignored, blocks::INDENT);
+            let rows = super::rows::rows(
+                one.key.kind(),
+                &one.ignored,
+                blocks::row_width(around.screen),
+            );
             Block::of(Label::Ignored, tail, rows)
         })
         .collect()
 }
 
-fn unmanaged(report: &Report) -> Vec<Block> {
+fn unmanaged(report: &Report, around: &RenderOptions<'_>) -> Vec<Block> {
     let comparison = &report.comparison;
     let mut kinds: BTreeMap<(Kind, bool), Vec<String>> = BTreeMap::new();
     for key in &comparison.unmanaged {
@@ -54,23 +58,23 @@ fn unmanaged(report: &Report) -> Vec<Block> {
     }
     let block = |((kind, is_stray), names): ((Kind, bool), Vec<String>)| {
         let number = count(names.len(), kind.label());
-        let (says, lines) = match is_stray {
+        let (text, lines) = match is_stray {
             true => (STRAY, vec![vec![STRAY_HINT.to_owned()]]),
             false => ("neither declared nor recorded; never touched", Vec::new()),
         };
-        let tail = format!("{number} · {says}");
-        Block::of(Label::Unmanaged, tail, blocks::listed(&names)).with_lines(lines)
+        let tail = format!("{number} · {text}");
+        Block::of(Label::Unmanaged, tail, blocks::listed(&names, around)).with_lines(lines)
     };
     kinds.into_iter().map(block).collect()
 }
 
-fn foreign(report: &Report) -> Vec<Block> {
+fn foreign(report: &Report, around: &RenderOptions<'_>) -> Vec<Block> {
     let differences = report.comparison.differences.values();
     differences
         .filter(|one| !one.foreign.is_empty())
         .map(|one| {
             let tail = format!(
-                "binding {} · members that nobody declared; left alone",
+                "binding {} · members that are not declared; left alone",
                 outside(one.key.name())
             );
             let name = |member: &String| match one.conditions.get(member) {
@@ -78,12 +82,12 @@ fn foreign(report: &Report) -> Vec<Block> {
                 Some(condition) => outside(&format!("{member} (under the condition {condition})")),
             };
             let names: Vec<String> = one.foreign.iter().map(name).collect();
-            Block::of(Label::Foreign, tail, blocks::listed(&names))
+            Block::of(Label::Foreign, tail, blocks::listed(&names, around))
         })
         .collect()
 }
 
-fn unused(report: &Report) -> Option<Block> {
+fn unused(report: &Report, around: &RenderOptions<'_>) -> Option<Block> {
     let names: Vec<String> = report
         .declared
         .unused
@@ -91,8 +95,8 @@ fn unused(report: &Report) -> Option<Block> {
         .map(|key| outside(key))
         .collect();
     let tail = format!(
-        "{} of the definitions · accepted, and mean nothing here",
+        "{} of the definitions · accepted, and have no effect",
         count(names.len(), "key")
     );
-    (!names.is_empty()).then(|| Block::of(Label::Unused, tail, blocks::listed(&names)))
+    (!names.is_empty()).then(|| Block::of(Label::Unused, tail, blocks::listed(&names, around)))
 }

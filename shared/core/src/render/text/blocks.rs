@@ -1,22 +1,29 @@
 //! Blocks: a label, a name, and what there is to say of it. Resources of which the same is to be
-//! said share one block (semantics 5.4).
+//! said share one block (semantics 5.4): first the cause, then the names, then what to do.
 
 use std::collections::BTreeSet;
 
-use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
+use super::page::{Page, Tone, columns, count, flow, sentences_on};
 use super::rows::rows;
-use super::sentences::sentences;
+use super::sentences::{needs_approval, sentences};
 use crate::compare::{Cause, Difference, FieldDifference, Verdict};
-use crate::live::{FailureCode, ReadFailure};
+use crate::hint::Hint;
+use crate::live::ReadFailure;
 use crate::model::{Declared, Kind, Origin, ResourceKey};
-use crate::render::RenderOptions;
+use crate::render::consent::ShortKeys;
 use crate::render::view::{View, outside};
+use crate::render::{Hints, RenderOptions, Screen};
 
 /// Lines below a label stand this much further in than the names beside it.
 const BODY: usize = 2;
 /// Where rows begin at the latest: behind the widest label. Rows are broken for this, so that they
 /// do not depend on which blocks stand beside them.
-pub(super) const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
+const INDENT: usize = "NOT ADOPTED".len() + 2 + BODY;
+
+/// How wide rows may be.
+pub(super) fn row_width(screen: Screen) -> usize {
+    screen.width.max(Screen::WIDTH_MIN).saturating_sub(INDENT)
+}
 
 /// What a block is about. The order is the order on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +37,7 @@ pub(super) enum Label {
     Retired,
     Variable,
     NotAdoptedStack,
+    New,
     Drift,
     Blocked,
     Pending,
@@ -61,10 +69,11 @@ impl Label {
             Self::Pending => ("PENDING", Tone::Warn),
             Self::Policy => ("POLICY", Tone::Warn),
             Self::NotAdoptedStack | Self::NotAdopted => ("NOT ADOPTED", Tone::Warn),
+            Self::New => ("NEW", Tone::Warn),
             Self::Orphan => ("ORPHAN", Tone::Warn),
             Self::Unknown => ("UNKNOWN", Tone::Warn),
             Self::Ignored => ("IGNORED", Tone::Faint),
-            Self::CatchingUp => ("SETTLING", Tone::Faint),
+            Self::CatchingUp => ("CATCHING UP", Tone::Faint),
             Self::Note => ("NOTE", Tone::Warn),
             Self::Unmanaged => ("UNMANAGED", Tone::Faint),
             Self::Foreign => ("FOREIGN", Tone::Faint),
@@ -93,6 +102,8 @@ pub(super) struct Block {
     origins: BTreeSet<String>,
     /// Each line's parts.
     lines: Vec<Vec<String>>,
+    /// Short keys of what waits for approval.
+    approve: Vec<String>,
 }
 
 impl Block {
@@ -106,6 +117,7 @@ impl Block {
             rows,
             origins: BTreeSet::new(),
             lines: Vec::new(),
+            approve: Vec::new(),
         }
     }
 
@@ -120,6 +132,7 @@ impl Block {
             && self.tail == other.tail
             && self.rows == other.rows
             && self.lines == other.lines
+            && self.approve.is_empty() == other.approve.is_empty()
     }
 
     fn head(&self) -> String {
@@ -141,7 +154,7 @@ impl Block {
         }
     }
 
-    fn name_list(&self, most: usize) -> Vec<String> {
+    fn name_list(&self, most: usize, hints: Hints<'_>) -> Vec<String> {
         if self.names.len() < 2 {
             return Vec::new();
         }
@@ -150,12 +163,7 @@ impl Block {
             true => format!("{} {name}", kind.label()),
             false => name.clone(),
         };
-        cut(
-            self.names.iter().map(name),
-            self.names.len(),
-            most,
-            "kedge preview",
-        )
+        cut(self.names.iter().map(name), self.names.len(), most, hints)
     }
 }
 
@@ -164,18 +172,20 @@ pub(super) fn cut(
     names: impl Iterator<Item = String>,
     all: usize,
     most: usize,
-    command: &str,
+    hints: Hints<'_>,
 ) -> Vec<String> {
     let mut list: Vec<String> = names.take(most).collect();
     if all > most {
-        list.push(format!("and {} more ({command})", all - most));
+        list.push(format!("and {} more ({})", all - most, hints(&Hint::Full)));
     }
     list
 }
 
-/// Names as rows.
-pub(super) fn listed(names: &[String]) -> Vec<String> {
-    flow(names, ", ", WIDTH.saturating_sub(INDENT))
+/// Names as rows, no more than the screen is to have.
+pub(super) fn listed(names: &[String], around: &RenderOptions<'_>) -> Vec<String> {
+    let most = around.screen.most();
+    let list = cut(names.iter().cloned(), names.len(), most, around.hints);
+    flow(&list, ", ", row_width(around.screen))
 }
 
 /// Makes one block of all that say the same; keeps the order of the first of each.
@@ -183,13 +193,14 @@ pub(super) fn joined(blocks: Vec<Block>) -> Vec<Block> {
     let mut joined: Vec<Block> = Vec::new();
     // Equal blocks meet when they are sorted by what they say; the order of names stays.
     let mut sorted: Vec<(usize, Block)> = blocks.into_iter().enumerate().collect();
-    sorted.sort_by(|(_, a), (_, b)| said(a).cmp(&said(b)));
+    sorted.sort_by(|(_, a), (_, b)| content(a).cmp(&content(b)));
     let mut firsts: Vec<usize> = Vec::new();
     for (number, block) in sorted {
         match joined.last_mut() {
             Some(last) if last.says_as(&block) => {
                 last.names.extend(block.names);
                 last.origins.extend(block.origins);
+                last.approve.extend(block.approve);
             }
             _ => {
                 joined.push(block);
@@ -202,76 +213,81 @@ pub(super) fn joined(blocks: Vec<Block>) -> Vec<Block> {
     ordered.into_iter().map(|(_, block)| block).collect()
 }
 
-type Said<'a> = (
+type Content<'a> = (
     Label,
     Option<Class>,
     &'a str,
     &'a [String],
     &'a [Vec<String>],
+    bool,
 );
 
-fn said(block: &Block) -> Said<'_> {
+fn content(block: &Block) -> Content<'_> {
     (
         block.label,
         block.class,
         &block.tail,
         &block.rows,
         &block.lines,
+        block.approve.is_empty(),
     )
 }
 
-/// Writes blocks under each other, names in one column; at most `most` names of each.
-pub(super) fn write(page: &mut Page, blocks: &[Block], most: usize) {
+/// Writes blocks under each other, names in one column.
+pub(super) fn write(page: &mut Page, blocks: &[Block], hints: Hints<'_>) {
     let widest = blocks
         .iter()
         .map(|block| columns(block.label.text().0))
         .max();
     let margin = widest.unwrap_or(0) + 2;
     let indent = margin + BODY;
-    let room = WIDTH.saturating_sub(indent);
+    let room = page.room(indent);
     for block in blocks {
         let (label, tone) = block.label.text();
         let pad = " ".repeat(margin.saturating_sub(columns(label)));
         let parts: Vec<String> = block.head().split(" · ").map(str::to_owned).collect();
         for (number, part) in flow(&parts, " · ", room).iter().enumerate() {
+            let name = (Tone::Strong, part.as_str());
             match number {
-                0 => page.spans(&[(tone, label), (Tone::Plain, &pad), (Tone::Strong, part)]),
-                _ => page.line(&format!("{}{part}", " ".repeat(indent))),
+                0 => page.hanging(&[(tone, label), (Tone::Plain, &pad), name], indent),
+                _ => page.hanging(&[(Tone::Plain, &" ".repeat(indent)), name], indent),
             }
         }
+        let names = flow(&block.name_list(page.most(), hints), ", ", room);
+        let origins = origins_on(&block.origins, page.most(), hints, room);
+        let sentences = block
+            .lines
+            .iter()
+            .flat_map(|parts| sentences_on(parts, room));
+        let sentences: Vec<String> = sentences.collect();
         let mut put = |tone, text: &str| {
             page.spans(&[(Tone::Plain, &" ".repeat(indent)), (tone, text)]);
         };
-        for line in flow(&block.name_list(most), ", ", room) {
-            put(Tone::Plain, &line);
-        }
-        for line in &block.rows {
-            put(Tone::Plain, line);
-        }
-        for line in origins_on(&block.origins, room) {
-            put(Tone::Faint, &line);
-        }
-        for line in block
-            .lines
-            .iter()
-            .flat_map(|parts| sentences_on(parts, room))
-        {
-            put(Tone::Plain, &line);
+        block.rows.iter().for_each(|line| put(Tone::Plain, line));
+        sentences.iter().for_each(|line| put(Tone::Plain, line));
+        names.iter().for_each(|line| put(Tone::Plain, line));
+        origins.iter().for_each(|line| put(Tone::Faint, line));
+        if !block.approve.is_empty() {
+            let keys = block.approve.clone();
+            put(
+                Tone::Plain,
+                &format!("approve with `{}`", hints(&Hint::Allow { keys })),
+            );
         }
     }
 }
 
-fn origins_on(origins: &BTreeSet<String>, room: usize) -> Vec<String> {
-    const SHOWN: usize = 3;
-    let mut parts: Vec<String> = origins.iter().take(SHOWN).cloned().collect();
+fn origins_on(
+    origins: &BTreeSet<String>,
+    most: usize,
+    hints: Hints<'_>,
+    room: usize,
+) -> Vec<String> {
+    let mut parts = cut(origins.iter().cloned(), origins.len(), most, hints);
     let Some(first) = parts.first_mut() else {
         return Vec::new();
     };
     *first = format!("declared in {first}");
-    match origins.len().saturating_sub(SHOWN) {
-        0 => {}
-        more => parts.push(format!("and {more} more places")),
-    }
     flow(&parts, ", ", room)
 }
 
@@ -310,14 +326,23 @@ pub(super) fn of_resource(
         _ => &difference.fields,
     };
     let mut block = Block {
-        rows: rows(key.kind(), fields, INDENT),
+        rows: rows(key.kind(), fields, row_width(around.screen)),
         origins: origins(&view.report.declared, key, fields, label),
         lines: sentences(view, difference),
         ..Block::of(label, tail(view, around, difference), Vec::new())
     };
     if label == Label::CatchingUp && !view.report.is_changing(key) {
-        let text = "changed by us a moment ago; the provider may still show the old value";
-        block.lines.push(vec![text.to_owned()]);
+        let until = difference.shown_by.map(|at| at.clock(view.report.read_at));
+        let until = until.map(|until| format!(" (until {until})"));
+        let text = format!(
+            "just changed, the provider is catching up{}",
+            until.unwrap_or_default()
+        );
+        block.lines.push(vec![text]);
+    }
+    if needs_approval(view, key) {
+        let short = ShortKeys::new(&view.report.plan).of(key);
+        block.approve.push(short);
     }
     block.class = Some(Class::Kind(key.kind()));
     block.names.push((key.kind(), outside(key.name())));
@@ -327,25 +352,26 @@ pub(super) fn of_resource(
 fn tail(view: &View<'_>, around: &RenderOptions<'_>, difference: &Difference) -> String {
     let mut parts = Vec::new();
     match difference.whole {
-        Some(Cause::Missing) => parts.push("missing: recorded and gone".to_owned()),
+        Some(Cause::Missing) => parts.push("missing: it was recorded and is gone".to_owned()),
         Some(Cause::Interrupted) => {
-            parts.push("missing: a replacement was begun and not ended".to_owned());
+            parts.push("missing: a replacement was begun and not finished".to_owned());
         }
-        Some(Cause::New) => parts.push("new: declared, and not there yet".to_owned()),
+        Some(Cause::New) => parts.push("new: declared, not created yet".to_owned()),
         Some(Cause::NotAdopted) => {
-            parts.push("new: declared, and not there when the stack was adopted".to_owned());
+            parts.push("new: it did not exist when the stack was adopted".to_owned());
         }
         _ => {}
     }
     if difference.verdict == Verdict::DriftedAndPending {
-        let says = match difference.is_since_adoption() {
-            true => "drifted; it differed from its definition already when it was adopted",
+        let text = match difference.is_since_adoption() {
+            true => "drifted; it differed from its definition when it was adopted",
             false => "drifted, and its definition was edited",
         };
-        parts.push(says.to_owned());
+        parts.push(text.to_owned());
     }
     let window = view.report.windows.get(&difference.key);
-    parts.extend(window.filter(|_| around.verbose).map(ToString::to_string));
+    let window = window.filter(|_| around.times);
+    parts.extend(window.map(|window| window.describe(view.report.read_at)));
     parts.join(" · ")
 }
 
@@ -391,15 +417,10 @@ fn unknown(key: &ResourceKey, failure: &ReadFailure) -> Block {
         .filter(|permission| !reason.contains(permission.as_str()))
         .map(|permission| format!("; needs {}", outside(permission)));
     let text = format!(
-        "{reason}{}. Not checked, not clean.",
+        "could not be checked: {reason}{}",
         permission.unwrap_or_default()
     );
-    let mut lines = vec![vec![text]];
-    if failure.code == FailureCode::MassAbsence {
-        lines.push(vec![
-            "`kedge refresh --confirm-absence` says that they are gone".to_owned(),
-        ]);
-    }
+    let lines = vec![vec![text]];
     Block {
         class: Some(Class::Provider(key.scope().provider().as_str())),
         names: vec![(key.kind(), outside(key.name()))],

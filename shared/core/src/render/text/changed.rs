@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::blocks;
-use super::frame;
-use super::page::{Page, Tone, WIDTH, columns, flow};
-use super::sentences::finding_text;
+use super::page::{Page, Tone, flow};
+use super::sentences::{finding_text, waiting_text};
 use super::values::value_text;
+use super::{blocks, frame, next};
 use crate::change::{Edit, Verb};
+use crate::hint::Hint;
 use crate::model::{FieldName, Kind, ResourceKey};
-use crate::plan::{Approved, Left};
-use crate::render::RenderOptions;
+use crate::plan::{Approved, Left, LeftReason};
+use crate::render::consent::ShortKeys;
 use crate::render::view::{View, outside};
-use crate::report::{ChangeResult, Changed, Outcome, Report, StackVerdict};
+use crate::render::{Hints, RenderOptions};
+use crate::report::{ChangeResult, Changed, Outcome, Report};
 
 /// Where the text behind a label begins.
 const INDENT: usize = 11;
@@ -20,15 +21,37 @@ const INDENT: usize = 11;
 /// What a run did, as text.
 #[must_use]
 pub fn changed_text(report: &Report, changed: &Changed, around: &RenderOptions<'_>) -> String {
-    let mut page = Page::new(around.colour);
-    frame::head(&mut page, report, around);
+    let mut page = Page::new(around.screen);
+    if !around.plan_shown {
+        frame::head(&mut page, report, around);
+    }
     let groups = result_groups(changed);
     groups
         .iter()
-        .for_each(|group| write_group(&mut page, group));
-    left(&mut page, report);
-    findings(&mut page, report);
-    let mut rest = frame::stack_blocks(report);
+        .for_each(|group| write_group(&mut page, group, around.hints));
+    left(&mut page, report, around.hints);
+    let rest = match around.plan_shown {
+        true => Vec::new(),
+        false => {
+            findings(&mut page, report, around.hints);
+            rest(report, changed, around)
+        }
+    };
+    blocks::write(&mut page, &blocks::joined(rest), around.hints);
+    counts(&mut page, report, changed);
+    if let Some(hold) = changed.held_by() {
+        page.line(&format!("a hold stopped the rest: {}", outside(hold)));
+    }
+    for why in &changed.run_again {
+        page.line(&format!("run again: {why}"));
+    }
+    last(&mut page, report, changed, around);
+    page.finish()
+}
+
+/// What is said of the stack and of what could not be read.
+fn rest(report: &Report, changed: &Changed, around: &RenderOptions<'_>) -> Vec<blocks::Block> {
+    let mut rest = frame::stack_blocks(report, around);
     if changed.serial.is_some() {
         // This run finished it, or says itself what it did not.
         rest.retain(|block| block.label != blocks::Label::BrokeOff);
@@ -48,16 +71,7 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &RenderOptions<'
     let view = View::new(report);
     let unknown = blocks::of_resources(&view, around).into_iter();
     rest.extend(unknown.filter(|block| block.label == blocks::Label::Unknown));
-    blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
-    counts(&mut page, report, changed);
-    if let Some(hold) = changed.held_by() {
-        page.line(&format!("a hold stopped the rest: {}", outside(hold)));
-    }
-    for why in &changed.run_again {
-        page.line(&format!("run again: {why}"));
-    }
-    last(&mut page, report, changed, around);
-    page.finish()
+    rest
 }
 
 /// Changes that ended alike.
@@ -128,7 +142,7 @@ fn edits(approved: &Approved) -> Vec<String> {
     change.edits.iter().map(text).collect()
 }
 
-fn write_group(page: &mut Page, group: &Group<'_>) {
+fn write_group(page: &mut Page, group: &Group<'_>, hints: Hints<'_>) {
     let (label, tone) = match group.outcome {
         Outcome::Done => ("done", Tone::Good),
         Outcome::Failed { .. } => ("FAILED", Tone::Bad),
@@ -147,13 +161,12 @@ fn write_group(page: &mut Page, group: &Group<'_>) {
         ),
     };
     page.spans(&[(tone, &label), (Tone::Strong, &what)]);
-    let room = WIDTH - INDENT - 2;
+    let names = match group.names.len() {
+        1 => Vec::new(),
+        all => blocks::cut(group.names.iter().cloned(), all, page.most(), hints),
+    };
+    let names = flow(&names, ", ", page.room(INDENT + 2));
     let mut put = |text: &str| page.line(&format!("{}{text}", " ".repeat(INDENT + 2)));
-    if group.names.len() > 1 {
-        flow(&group.names, ", ", room)
-            .iter()
-            .for_each(|line| put(line));
-    }
     group.what.iter().for_each(|line| put(line));
     if let Some(reason) = group.outcome.reason() {
         put(&outside(reason));
@@ -163,29 +176,42 @@ fn write_group(page: &mut Page, group: &Group<'_>) {
         Outcome::Unknown { .. } => put("the next run finds out by reading"),
         _ => {}
     }
+    names.iter().for_each(|line| put(line));
+}
+
+/// A label with its cause, and below it the names it holds for.
+fn labelled(page: &mut Page, label: &str, cause: &str, names: &[String], hints: Hints<'_>) {
+    let label = match label.len() < INDENT {
+        true => format!("{label:INDENT$}"),
+        false => format!("{label} "),
+    };
+    page.hanging(&[(Tone::Warn, &label), (Tone::Plain, cause)], INDENT);
+    let list = blocks::cut(names.iter().cloned(), names.len(), page.most(), hints);
+    let pad = " ".repeat(INDENT + 2);
+    for line in flow(&list, ", ", page.room(INDENT + 2)) {
+        page.spans(&[(Tone::Plain, &pad), (Tone::Strong, &line)]);
+    }
 }
 
 /// What was not begun on purpose, by reason.
-fn left(page: &mut Page, report: &Report) {
-    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn left(page: &mut Page, report: &Report, hints: Hints<'_>) {
+    let mut reasons: BTreeMap<String, Vec<Left<'_>>> = BTreeMap::new();
     for one in report.decided.left() {
-        reasons
-            .entry(one.reason.to_string())
-            .or_default()
-            .push(left_name(&one));
+        let text = waiting_text(one.reason, report.read_at);
+        reasons.entry(text).or_default().push(one);
     }
-    for (reason, names) in &reasons {
-        let label = format!("{:INDENT$}", "LEFT");
-        let mut names = names.clone();
+    for (reason, left) in &reasons {
+        let mut names: Vec<String> = left.iter().map(left_name).collect();
         names.dedup();
-        let head = flow(&names, ", ", WIDTH - INDENT);
-        for (number, line) in head.iter().enumerate() {
-            match number {
-                0 => page.spans(&[(Tone::Warn, &label), (Tone::Strong, line)]),
-                _ => page.line(&format!("{}{line}", " ".repeat(INDENT))),
-            }
+        let cause = reason.trim_start_matches("WAITING: ");
+        labelled(page, "WAITING", cause, &names, hints);
+        if left.iter().any(|one| *one.reason == LeftReason::NeedsGrant) {
+            let short = ShortKeys::new(&report.plan);
+            let mut keys: Vec<String> = left.iter().map(|one| short.of(one.key)).collect();
+            keys.dedup();
+            let allow = hints(&Hint::Allow { keys });
+            page.line(&format!("{}approve with `{allow}`", " ".repeat(INDENT + 2)));
         }
-        page.line(&format!("{}{}", " ".repeat(INDENT + 2), outside(reason)));
     }
 }
 
@@ -200,24 +226,34 @@ fn left_name(left: &Left<'_>) -> String {
     }
 }
 
-/// What nobody can do.
-fn findings(page: &mut Page, report: &Report) {
+/// What can't be changed, each cause once.
+fn findings(page: &mut Page, report: &Report, hints: Hints<'_>) {
+    let mut causes: Vec<(String, Vec<String>)> = Vec::new();
     for finding in &report.plan.findings {
         let Some(text) = finding_text(finding) else {
             continue;
         };
-        let label = format!("{:INDENT$}", "NOT DONE");
-        let field = finding
-            .field
-            .as_ref()
-            .map(|field| format!(" ({})", outside(field.as_str())));
-        let head = format!("{}{}", name(&finding.key), field.unwrap_or_default());
-        page.spans(&[(Tone::Warn, &label), (Tone::Strong, &head)]);
-        page.line(&format!("{}{text}", " ".repeat(INDENT + 2)));
+        let field = finding.field.as_ref();
+        let field = field.map(|field| format!(" ({})", outside(field.as_str())));
+        let name = format!("{}{}", name(&finding.key), field.unwrap_or_default());
+        match causes.iter_mut().find(|(cause, _)| *cause == text) {
+            Some((_, names)) => names.push(name),
+            None => causes.push((text, vec![name])),
+        }
+    }
+    for (cause, names) in &causes {
+        match cause.split_once(": ") {
+            Some(("WAITING", cause)) => labelled(page, "WAITING", cause, names, hints),
+            Some(("CANNOT be changed by kedge", cause)) => {
+                let cause = format!("by kedge: {cause}");
+                labelled(page, "CANNOT be changed", &cause, names, hints);
+            }
+            _ => labelled(page, "NOT DONE", cause, names, hints),
+        }
     }
 }
 
-/// `3 of 5 changes made · 1 blocked · 2 left · 4 recorded`.
+/// `3 of 5 changes made · 1 blocked · 2 waiting · 4 recorded`.
 fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     let all = changed.results.len();
     let mut parts = vec![match all {
@@ -243,36 +279,22 @@ fn counts(page: &mut Page, report: &Report, changed: &Changed) {
     part(ended("held"), "held");
     let mut keys: Vec<&ResourceKey> = report.decided.left().map(|left| left.key).collect();
     keys.dedup();
-    part(keys.len(), "left");
-    part(report.plan.findings.len(), "cannot be done");
+    part(keys.len(), "waiting");
+    part(report.plan.findings.len(), "not possible now");
     part(changed.recorded, "recorded without a change");
     part(changed.forgotten, "forgotten");
     if changed.began_anew {
-        parts.push("the retired stack is begun anew".to_owned());
+        parts.push("the retired stack is started again".to_owned());
     }
-    flow(&parts, " · ", WIDTH)
+    flow(&parts, " · ", page.width())
         .iter()
         .for_each(|line| page.line(line));
 }
 
 /// The verdict of the report is older than the changes, so it is not repeated here.
 fn last(page: &mut Page, report: &Report, changed: &Changed, around: &RenderOptions<'_>) {
-    let mut parts: Vec<String> = around
-        .traffic
-        .map(frame::traffic_text)
-        .into_iter()
-        .collect();
-    let needs_person = report.decided.leaves_any();
-    if needs_person || !changed.is_complete() {
-        parts.push(format!(
-            "next: {}",
-            frame::command(report, around, "preview")
-        ));
-    } else if !changed.results.is_empty() || report.verdict() != StackVerdict::Clean {
-        parts.push(format!("next: {}", frame::command(report, around, "check")));
-    }
-    let text = parts.join(" · ");
-    if columns(&text) > 0 {
-        page.line(&text);
-    }
+    let traffic = around.traffic.map(frame::traffic_text);
+    let before = traffic.as_ref().map(|text| (Tone::Plain, text.as_str()));
+    let before: Vec<(Tone, &str)> = before.into_iter().collect();
+    frame::write_next(page, around, &before, next::after_changes(report, changed));
 }

@@ -1,9 +1,11 @@
 //! What stands above and below a page: whose it is, the counts, what to do next.
 
 use super::blocks::{Block, Label};
-use super::page::{Page, Tone, WIDTH, count, flow};
+use super::next::Next;
+use super::page::{Page, Tone, columns, count, flow, sentences_on};
 use super::values::span_text;
 use crate::compare::{Cause, Verdict};
+use crate::hint::Hint;
 use crate::model::{Allowance, Policy};
 use crate::plan::GuardName;
 use crate::render::view::{View, outside};
@@ -11,11 +13,8 @@ use crate::render::{RenderOptions, Traffic};
 use crate::report::{InvalidBundle, Report, StackVerdict};
 use crate::stored::hold::Hold;
 
-/// The most problems of a set that a page lists; the push that stored it told them all.
-const PROBLEMS_MAX: usize = 10;
-
-/// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · unattended: …`, or, of
-/// stored definitions, `… · revision 3f9a1c2b7d10 main, ana, 2 h ago · unattended: …`.
+/// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · automation: …`, or, of
+/// stored definitions, `… · revision 3f9a1c2b7d10 main, ana, 2 h ago · automation: …`.
 pub(super) fn head(page: &mut Page, report: &Report, around: &RenderOptions<'_>) {
     let declared = &report.declared;
     let revision = &declared.revision;
@@ -24,15 +23,18 @@ pub(super) fn head(page: &mut Page, report: &Report, around: &RenderOptions<'_>)
         None if around.definitions.contains(revision) => outside(around.definitions),
         None => format!("{}, revision {revision}", outside(around.definitions)),
     };
-    let rest = format!(
-        " (from {}) · {definitions} · unattended: {}",
-        outside(around.stack_origin),
-        policy_text(&report.plan.policy),
-    );
-    page.spans(&[
-        (Tone::Strong, declared.stack.as_str()),
-        (Tone::Plain, &rest),
-    ]);
+    let stack = declared.stack.as_str();
+    let parts = [
+        format!("{stack} (from {})", outside(around.stack_origin)),
+        definitions,
+        format!("automation: {}", policy_text(&report.plan.policy)),
+    ];
+    for (number, line) in sentences_on(&parts, page.width()).iter().enumerate() {
+        match line.strip_prefix(stack).filter(|_| number == 0) {
+            Some(rest) => page.spans(&[(Tone::Strong, stack), (Tone::Plain, rest)]),
+            None => page.line(line),
+        }
+    }
 }
 
 /// What automation may do, protection taken into account (semantics 6.4).
@@ -45,24 +47,48 @@ fn policy_text(policy: &Policy) -> String {
         ),
         false => (policy.correct, policy.deploy, ""),
     };
-    let after = match (correct, policy.correct_after_ms) {
-        (Allowance::None, _) | (_, 0) => String::new(),
-        (_, ms) => format!(" after {}", span_text(i128::from(ms) * 1_000_000)),
+    let reach = |allowance: Allowance| match allowance {
+        Allowance::None => None,
+        Allowance::Safe => Some("safe"),
+        Allowance::Disruptive => Some("safe and disruptive"),
     };
-    format!(
-        "correct {}{after}, deploy {}{protected}",
-        correct.as_str(),
-        deploy.as_str()
-    )
+    let after = match policy.correct_after_ms {
+        0 => String::new(),
+        ms => format!(" after {}", wait_text(ms)),
+    };
+    let fixes = reach(correct).map(|reach| format!("fixes {reach} drift{after}"));
+    let deploys = reach(deploy).map(|reach| format!("deploys {reach} edits"));
+    let text = match (fixes, deploys) {
+        (None, None) => "changes nothing".to_owned(),
+        (Some(fixes), None) => format!("{fixes}, deploys nothing"),
+        (None, Some(deploys)) => format!("fixes nothing, {deploys}"),
+        (Some(fixes), Some(deploys)) => format!("{fixes}, {deploys}"),
+    };
+    format!("{text}{protected}")
+}
+
+/// `15 min`, `1 h`, `90s`.
+fn wait_text(ms: i64) -> String {
+    const MINUTE_MS: i64 = 60_000;
+    match (ms % MINUTE_MS, ms / MINUTE_MS) {
+        (0, minutes @ 1..) if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        (0, minutes @ 1..) => format!("{minutes} min"),
+        _ => span_text(i128::from(ms) * 1_000_000),
+    }
 }
 
 /// Guards, the policy's own changes, and a stack that has no state yet.
-pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
-    let mut blocks: Vec<Block> = report.invalid.iter().map(invalid).collect();
+pub(super) fn stack_blocks(report: &Report, around: &RenderOptions<'_>) -> Vec<Block> {
+    let most = around.screen.most();
+    let mut blocks: Vec<Block> = report
+        .invalid
+        .iter()
+        .map(|bundle| invalid(bundle, most, around))
+        .collect();
     blocks.extend(open_run(report));
     for trip in &report.decided.refused {
         let what = match trip.guard {
-            GuardName::DailyAutomatic => "automation stops; a person's `kedge up` is not held",
+            GuardName::DailyAutomatic => "automation stops; what a person deploys is not counted",
             GuardName::Changes | GuardName::Share | GuardName::Creates => {
                 "the whole plan is refused"
             }
@@ -72,15 +98,13 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     }
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
-        let tail = format!("since {at}");
-        let line =
-            "nothing is done by itself; a person's `kedge up` or a push begins the stack anew";
+        let tail = format!("since {}", at.with_distance(report.read_at));
+        let line = "automation does nothing; a deploy by a person or a push starts the stack again";
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::of(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
     blocks.extend(report.plan.variables.iter().map(|variable| {
-        let line =
-            "what depends on it waits for a person's `kedge up`, and a tick changes nothing of it";
+        let line = "automation leaves what depends on it; decide which value is right";
         let lines = vec![vec![line.to_owned()]];
         Block::of(Label::Variable, outside(&variable.to_string()), Vec::new()).with_lines(lines)
     }));
@@ -88,15 +112,29 @@ pub(super) fn stack_blocks(report: &Report) -> Vec<Block> {
     if !change.loosened.is_empty() {
         // A key named on the command line is not heard on a protected stack (semantics 6.4).
         let needs = match report.plan.policy.protected {
-            true => "loosening is destructive: needs the stack's name typed on a terminal",
-            false => "loosening is destructive: needs a person's consent to the key policy",
+            true => {
+                "WAITING: the stack is protected; deploy in a terminal and type the stack's name"
+                    .to_owned()
+            }
+            false => {
+                let allow = Hint::Allow {
+                    keys: vec!["policy".to_owned()],
+                };
+                format!("WAITING: approve with `{}`", (around.hints)(&allow))
+            }
         };
-        let lines = vec![vec![needs.to_owned()]];
-        let tail = format!("would become looser: {}", change.loosened.join(", "));
+        let lines = vec![vec![needs]];
+        let tail = format!(
+            "would allow automation more: {}",
+            change.loosened.join(", ")
+        );
         blocks.push(Block::of(Label::Policy, tail, Vec::new()).with_lines(lines));
     }
     if !change.tightened.is_empty() {
-        let tail = format!("stricter from now on: {}", change.tightened.join(", "));
+        let tail = format!(
+            "allows automation less from now on: {}",
+            change.tightened.join(", ")
+        );
         blocks.push(Block::of(Label::Policy, tail, Vec::new()));
     }
     blocks
@@ -116,31 +154,34 @@ fn open_run(report: &Report) -> Option<Block> {
 }
 
 /// Definitions that can't be used: why, what is wrong with them, and what that means.
-fn invalid(bundle: &InvalidBundle) -> Block {
+fn invalid(bundle: &InvalidBundle, most: usize, around: &RenderOptions<'_>) -> Block {
     let problems = bundle.problems.iter().flat_map(|problems| &problems.list);
     let rows: Vec<String> = problems
-        .take(PROBLEMS_MAX)
+        .take(most)
         .map(|one| format!("{}:{}:{} {}", one.file, one.line, one.column, one.message))
         .collect();
     let all = bundle.problems.as_ref();
     let all = all.map_or(0, |problems| problems.list.len() + problems.left_out);
     let more = match all.saturating_sub(rows.len()) {
         0 => Vec::new(),
-        more => vec![format!("and {more} more problems")],
+        more => vec![format!(
+            "and {more} more problems ({})",
+            (around.hints)(&Hint::Full)
+        )],
     };
     let rows = rows
         .into_iter()
         .chain(more)
         .map(|row| outside(&row))
         .collect();
-    let line = "drift is looked for by the last good revision; nothing is withdrawn or changed";
+    let line = "drift is compared with the last good revision; nothing is removed or changed";
     Block::of(Label::Invalid, outside(&bundle.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// Holds that stand, those that ended since the last check, and holds that can't be read.
 pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
     let unread = report.holds_unread.iter().map(|unread| {
-        let line = "nothing is corrected or deployed, whoever asks; still checked";
+        let line = "blocks every change until it can be read; checks go on";
         let lines = vec![vec![line.to_owned()]];
         Block::of(Label::Held, outside(&unread.describe()), Vec::new()).with_lines(lines)
     });
@@ -158,16 +199,19 @@ fn held(hold: &Hold, report: &Report) -> Block {
     let (label, tail, line) = match hold.stands(report.read_at) {
         true => (
             Label::Held,
-            format!("{what} · by {who} until {}: {reason}", hold.until),
-            "not corrected, not deployed, whoever asks; still checked",
+            format!(
+                "{what} · by {who} until {}: {reason}",
+                hold.until.until_text(report.read_at)
+            ),
+            "blocks every change until then; checks go on",
         ),
         false => (
             Label::HoldEnded,
             format!(
                 "{what} · it was held by {who} until {}: {reason}",
-                hold.until
+                hold.until.until_text(report.read_at)
             ),
-            "corrections and deploys go on",
+            "changes are made again",
         ),
     };
     Block::of(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
@@ -193,7 +237,7 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
     let parts = [
         (equal, "live as declared"),
         (differing, "live and different"),
-        (absent, "not there"),
+        (absent, "to create"),
         (blocked, "blocked"),
         (ignored, "ignored"),
         (unknown, "unknown"),
@@ -203,20 +247,29 @@ pub(super) fn not_adopted(view: &View<'_>) -> Block {
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
-    let declared = report.declared.resources.len();
-    let tail = format!("no state yet: {declared} declared · {}", counts.join(" · "));
-    let line = match report.comparison.any_live {
-        false if unknown > 0 => {
-            "what could not be read may be live: nothing is made before it is read"
-        }
-        true => {
-            "a tick changes nothing here; `kedge adopt` records what is live and changes nothing, \
-             a person's `kedge up` changes what differs too"
-        }
-        false if absent == 0 => "none of it is live, and what is blocked nobody creates",
-        false => "none of it is live: a deploy may create it",
+    let counts = counts.join(" · ");
+    let is_live = report.comparison.any_live;
+    let label = match is_live || unknown > 0 || absent == 0 {
+        true => Label::NotAdoptedStack,
+        false => Label::New,
     };
-    Block::of(Label::NotAdoptedStack, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
+    let declared = report.declared.resources.len();
+    let tail = match label {
+        Label::New => counts,
+        _ => format!("no state yet: {declared} declared · {counts}"),
+    };
+    let line = match is_live {
+        true => {
+            "automation changes nothing before the stack is adopted; adopting records what is live and \
+             changes nothing"
+        }
+        false if unknown > 0 => {
+            "what could not be read may exist, so nothing is created before it is read"
+        }
+        false if absent == 0 => "none of it exists, and what is blocked is not created",
+        false => "none of it exists yet, and nothing is recorded",
+    };
+    Block::of(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
 }
 
 /// `41 of 44 checked · 1 drifted · 1 pending · …`.
@@ -240,13 +293,13 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
     }
     part(unknown, "unknown");
     part(report.held(), "held");
-    part(report.count(&[Verdict::CatchingUp]), "settling");
+    part(report.count(&[Verdict::CatchingUp]), "catching up");
     part(report.count(&[Verdict::Ignored]), "ignored");
     match report.count(&[Verdict::Orphan]) {
         1 => part(1, "orphan"),
         orphans => part(orphans, "orphans"),
     }
-    part(report.comparison.unmanaged.len(), "unmanaged (kedge audit)");
+    part(report.comparison.unmanaged.len(), "unmanaged");
     let foreign: usize = report
         .comparison
         .differences
@@ -254,10 +307,10 @@ pub(super) fn counts(page: &mut Page, report: &Report) {
         .map(|one| one.foreign.len())
         .sum();
     match foreign {
-        1 => part(1, "foreign member (kedge audit)"),
-        members => part(members, "foreign members (kedge audit)"),
+        1 => part(1, "foreign member"),
+        members => part(members, "foreign members"),
     }
-    flow(&parts, " · ", WIDTH)
+    flow(&parts, " · ", page.width())
         .iter()
         .for_each(|line| page.line(line));
 }
@@ -267,7 +320,7 @@ pub(super) fn last(
     page: &mut Page,
     report: &Report,
     around: &RenderOptions<'_>,
-    next: Option<&str>,
+    next: Option<Next>,
 ) {
     let verdict = report.verdict();
     let tone = match verdict {
@@ -275,15 +328,54 @@ pub(super) fn last(
         StackVerdict::NotAdopted | StackVerdict::Pending | StackVerdict::Incomplete => Tone::Warn,
         StackVerdict::Drifted | StackVerdict::Invalid => Tone::Bad,
     };
-    let before = around
+    let traffic = around
         .traffic
         .map(|traffic| format!("{} · ", traffic_text(traffic)));
-    let after = next.map(|next| format!(" · next: {next}"));
-    page.spans(&[
-        (Tone::Plain, &before.unwrap_or_default()),
-        (tone, &verdict.to_string()),
-        (Tone::Plain, &after.unwrap_or_default()),
-    ]);
+    let traffic = traffic.unwrap_or_default();
+    let verdict = verdict.to_string();
+    let before = [(Tone::Plain, traffic.as_str()), (tone, verdict.as_str())];
+    write_next(page, around, &before, next);
+}
+
+/// What to do next, on the line of what is said before it, if both fit.
+pub(super) fn write_next(
+    page: &mut Page,
+    around: &RenderOptions<'_>,
+    before: &[(Tone, &str)],
+    next: Option<Next>,
+) {
+    let said: usize = before.iter().map(|(_, text)| columns(text)).sum();
+    let Some(Next { words, hint }) = next else {
+        if said > 0 {
+            page.spans(before);
+        }
+        return;
+    };
+    let command = hint.map(|hint| (around.hints)(&hint));
+    let command = command.unwrap_or_default();
+    let words = match (words.is_empty(), command.is_empty()) {
+        (true, _) => "next: ".to_owned(),
+        (false, true) => format!("next: {words}"),
+        (false, false) if words.ends_with("then") => format!("next: {words} "),
+        (false, false) => format!("next: {words}: "),
+    };
+    let joined = format!("{}{words}", if said > 0 { " · " } else { "" });
+    if said + columns(&joined) + columns(&command) <= page.width() {
+        let mut spans = before.to_vec();
+        spans.extend([
+            (Tone::Plain, joined.as_str()),
+            (Tone::Plain, command.as_str()),
+        ]);
+        page.spans(&spans);
+        return;
+    }
+    if said > 0 {
+        page.spans(before);
+    }
+    match command.is_empty() {
+        true => page.line(&words),
+        false => page.command(&[(Tone::Plain, words.as_str())], &command),
+    }
 }
 
 /// `9 reads, 0 writes, 0.4 s`.
@@ -298,19 +390,4 @@ pub(super) fn traffic_text(traffic: Traffic) -> String {
         number(traffic.reads, "read"),
         number(traffic.writes, "write")
     )
-}
-
-/// The push that must come before anything else, if one must.
-pub(super) fn push_first(report: &Report, around: &RenderOptions<'_>) -> Option<String> {
-    let flags = report.push_first.as_ref()?;
-    Some(command(report, around, &format!("push{flags}")))
-}
-
-/// A command for this stack; the stack is named where the shell does not remember it.
-pub(super) fn command(report: &Report, around: &RenderOptions<'_>, verb: &str) -> String {
-    let flags = around.flags;
-    match around.stack_origin {
-        "--stack" => format!("kedge {verb} --stack {}{flags}", report.declared.stack),
-        _ => format!("kedge {verb}{flags}"),
-    }
 }

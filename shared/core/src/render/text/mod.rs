@@ -1,4 +1,6 @@
-//! Pages for people: one per command.
+//! Pages for people: one file per command, made of `frame` (head and foot), `blocks` and `next`.
+//!
+//! A page says the cause, then names, then what to do next.
 
 mod accept;
 mod audit;
@@ -7,6 +9,7 @@ mod changed;
 mod check;
 mod definitions;
 mod frame;
+mod next;
 mod page;
 mod preview;
 mod rows;
@@ -23,18 +26,51 @@ pub use preview::preview_text;
 pub use state_command::{holds_text, state_command_text};
 pub use values::value_text;
 
+use super::Screen;
 use crate::definitions::Problems;
 use page::{Page, Tone};
 
-/// What is wrong with a set, as text.
+/// What is wrong with definitions, as text.
 #[must_use]
-pub fn problems_text(problems: &Problems, colour: bool) -> String {
-    let mut page = Page::new(colour);
+pub fn problems_text(problems: &Problems, screen: Screen) -> String {
+    let mut page = Page::new(screen);
     for line in problems.to_string().lines() {
         match line.strip_prefix("error:") {
             Some(rest) => page.spans(&[(Tone::Bad, "error:"), (Tone::Plain, rest)]),
+            // A line of a file, and the mark under it.
+            None if line.contains(" | ") => page.whole(line),
             None => page.line(line),
         }
     }
+    page.finish()
+}
+
+/// An error as text: what happened, why, and what to do next.
+#[must_use]
+pub fn error_text(error: &str, because: &[String], next: Option<&str>, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    for (number, line) in error.lines().enumerate() {
+        match number {
+            0 => page.spans(&[(Tone::Bad, "error:"), (Tone::Plain, &format!(" {line}"))]),
+            _ => page.line(&format!("  {line}")),
+        }
+    }
+    for cause in because {
+        for (number, line) in cause.lines().enumerate() {
+            let before = if number == 0 { "  because " } else { "    " };
+            page.hanging(&[(Tone::Plain, before), (Tone::Plain, line)], 4);
+        }
+    }
+    if let Some(next) = next {
+        page.command(&[(Tone::Plain, "next: ")], next);
+    }
+    page.finish()
+}
+
+/// Lines of text, each broken where it is too wide for the screen.
+#[must_use]
+pub fn lines_text(text: &str, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    text.lines().for_each(|line| page.line(line));
     page.finish()
 }

@@ -1,9 +1,7 @@
-//! Lines, colours and widths.
+//! Lines, colours and widths: a page breaks every line that is too wide for the screen.
 
+use crate::render::Screen;
 use crate::render::view::printable;
-
-/// Lines are broken beyond this many columns, where they can be.
-pub(super) const WIDTH: usize = 100;
 
 /// How a piece of a line is meant; a colour where colours are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,33 +27,96 @@ impl Tone {
     }
 }
 
+/// How much further in a broken line goes on.
+const HANG: usize = 2;
+
 /// A page that grows line by line.
 pub(super) struct Page {
     text: String,
-    colour: bool,
+    screen: Screen,
 }
 
 impl Page {
-    pub(super) fn new(colour: bool) -> Self {
+    pub(super) fn new(screen: Screen) -> Self {
         Self {
             text: String::new(),
-            colour,
+            screen,
         }
+    }
+
+    /// How wide a line may be.
+    pub(super) fn width(&self) -> usize {
+        self.screen.width.max(Screen::WIDTH_MIN)
+    }
+
+    /// What is left of the width behind an indent.
+    pub(super) fn room(&self, indent: usize) -> usize {
+        self.width().saturating_sub(indent).max(20)
+    }
+
+    /// How many names of a list are shown.
+    pub(super) fn most(&self) -> usize {
+        self.screen.most()
     }
 
     pub(super) fn line(&mut self, text: &str) {
         self.spans(&[(Tone::Plain, text)]);
     }
 
+    /// A line; one that is too wide goes on further in.
     pub(super) fn spans(&mut self, spans: &[(Tone, &str)]) {
+        let first = spans.iter().map(|(_, text)| *text).collect::<String>();
+        let lead = columns(&first) - columns(first.trim_start_matches(' '));
+        self.hanging(spans, lead + HANG);
+    }
+
+    /// A line; one that is too wide goes on behind so many spaces.
+    pub(super) fn hanging(&mut self, spans: &[(Tone, &str)], indent: usize) {
+        for line in broken(spans, self.width(), indent) {
+            self.put(&line);
+        }
+    }
+
+    /// A line that is not broken: of a file, with a mark under its place.
+    pub(super) fn whole(&mut self, text: &str) {
+        self.put(&[(Tone::Plain, printable(text))]);
+    }
+
+    /// A command, behind what is said of it where both fit. One that is too wide goes on in the next
+    /// line as a shell reads it.
+    pub(super) fn command(&mut self, before: &[(Tone, &str)], command: &str) {
+        let said: String = before.iter().map(|(_, text)| *text).collect();
+        if columns(&said) + columns(command) <= self.width() {
+            let spans: Vec<(Tone, &str)> = before
+                .iter()
+                .copied()
+                .chain([(Tone::Plain, command)])
+                .collect();
+            self.spans(&spans);
+            return;
+        }
+        if !said.is_empty() {
+            self.spans(before);
+        }
+        let mut lines = shell_lines(command, self.room(HANG + 2))
+            .into_iter()
+            .peekable();
+        let mut pad = HANG;
+        while let Some(line) = lines.next() {
+            let end = if lines.peek().is_some() { " \\" } else { "" };
+            self.whole(&format!("{}{line}{end}", " ".repeat(pad)));
+            pad = HANG + 2;
+        }
+    }
+
+    fn put(&mut self, spans: &[(Tone, String)]) {
         let mut line = String::new();
         for (tone, text) in spans {
-            let text = printable(text);
             match tone.code() {
-                code if self.colour && !code.is_empty() => {
+                code if self.screen.colour && !code.is_empty() && !text.trim().is_empty() => {
                     line.push_str(&format!("\u{1b}[{code}m{text}\u{1b}[0m"));
                 }
-                _ => line.push_str(&text),
+                _ => line.push_str(text),
             }
         }
         self.text.push_str(line.trim_end());
@@ -74,6 +135,63 @@ impl Page {
     }
 }
 
+/// A line as lines of at most `width` columns, broken between words; the later ones behind `indent`
+/// spaces.
+fn broken(spans: &[(Tone, &str)], width: usize, indent: usize) -> Vec<Vec<(Tone, String)>> {
+    // A deep indent would leave no room for words.
+    let indent = indent.min(width / 2);
+    let mut lines: Vec<Vec<(Tone, String)>> = vec![Vec::new()];
+    let (mut used, mut has_words) = (0, false);
+    for (tone, text) in spans {
+        let text = printable(text);
+        for piece in text.split_inclusive(' ') {
+            let word = columns(piece.trim_end_matches(' '));
+            if has_words && word > 0 && used + word > width {
+                trim_end(lines.last_mut());
+                lines.push(vec![(Tone::Plain, " ".repeat(indent))]);
+                (used, has_words) = (indent, false);
+            }
+            has_words |= word > 0;
+            used += columns(piece);
+            let Some(line) = lines.last_mut() else {
+                continue;
+            };
+            match line.last_mut() {
+                Some((last, end)) if last == tone => end.push_str(piece),
+                _ => line.push((*tone, piece.to_owned())),
+            }
+        }
+    }
+    trim_end(lines.last_mut());
+    lines
+}
+
+/// Takes the spaces off the end of a line.
+fn trim_end(line: Option<&mut Vec<(Tone, String)>>) {
+    let Some(line) = line else {
+        return;
+    };
+    while let Some((_, text)) = line.last_mut() {
+        text.truncate(text.trim_end_matches(' ').len());
+        if !text.is_empty() {
+            break;
+        }
+        line.pop();
+    }
+}
+
+/// A command as lines of at most `room` columns, broken before a flag.
+fn shell_lines(command: &str, room: usize) -> Vec<String> {
+    let parts = command.split(" --").enumerate();
+    let parts: Vec<String> = parts
+        .map(|(number, part)| match number {
+            0 => part.to_owned(),
+            _ => format!("--{part}"),
+        })
+        .collect();
+    flow(&parts, " ", room.saturating_sub(2))
+}
+
 /// Columns of a text, one per character: names and numbers have no wide ones.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
@@ -81,8 +199,14 @@ pub(super) fn columns(text: &str) -> usize {
 
 /// Puts parts on lines of at most `width` columns, joined by `separator`; a part is never broken.
 pub(super) fn flow(parts: &[String], separator: &str, width: usize) -> Vec<String> {
+    flow_hanging(parts, separator, width, width)
+}
+
+/// The same where the lines after the first have another width.
+fn flow_hanging(parts: &[String], separator: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
+        let width = if lines.len() < 2 { first } else { rest };
         match lines.last_mut() {
             Some(line) if columns(line) + columns(separator) + columns(part) <= width => {
                 line.push_str(separator);
@@ -101,23 +225,26 @@ pub(super) fn flow(parts: &[String], separator: &str, width: usize) -> Vec<Strin
     lines
 }
 
-/// Puts sentences on lines as [`flow`] does; one that is too long goes on further in.
+/// Puts sentences on lines as [`flow`] does; what does not fit on the first goes on further in.
 pub(super) fn sentences_on(parts: &[String], width: usize) -> Vec<String> {
+    let room = width.saturating_sub(HANG).max(20);
     let mut lines: Vec<String> = Vec::new();
-    for line in flow(parts, " · ", width) {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let room = width.saturating_sub(2).max(20);
-        let broken = if columns(&line) <= width {
-            vec![line]
-        } else {
-            flow(&words, " ", room)
-        };
+    for line in flow_hanging(parts, " · ", width, room) {
         let is_first = lines.is_empty();
+        let own = if is_first { width } else { room };
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let broken = match columns(&line) <= own {
+            true => vec![line],
+            false => flow_hanging(&words, " ", own, room.saturating_sub(HANG).max(20)),
+        };
         lines.extend(broken.into_iter().enumerate().map(|(number, text)| {
-            match is_first && number == 0 {
-                true => text,
-                false => format!("  {text}"),
-            }
+            // A sentence that goes on stands further in than the next one.
+            let pad = match (is_first, number) {
+                (true, 0) => 0,
+                (true, _) | (false, 0) => HANG,
+                (false, _) => 2 * HANG,
+            };
+            format!("{}{text}", " ".repeat(pad))
         }));
     }
     lines
@@ -127,4 +254,50 @@ pub(super) fn sentences_on(parts: &[String], width: usize) -> Vec<String> {
 pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(width: usize) -> Page {
+        Page::new(Screen {
+            colour: false,
+            width,
+            full: false,
+        })
+    }
+
+    #[test]
+    fn a_line_is_broken_between_words_and_goes_on_further_in() {
+        let mut page = page(40);
+        page.line("  aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii jjjj");
+        let word = "w".repeat(50);
+        page.line(&format!("a {word} b"));
+        let expected =
+            format!("  aaaa bbbb cccc dddd eeee ffff gggg\n    hhhh iiii jjjj\na\n  {word}\n  b\n");
+        assert_eq!(page.finish(), expected);
+    }
+
+    #[test]
+    fn a_command_that_is_broken_is_still_one_command() {
+        let mut page = page(40);
+        page.command(&[(Tone::Plain, "next: ")], "kedge preview");
+        let command = "kedge up --stack development --plan 0123456789abcdef --allow a b";
+        page.command(&[(Tone::Plain, "next: ")], command);
+        let text = page.finish();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "next: kedge preview",
+                "next:",
+                "  kedge up --stack development \\",
+                "    --plan 0123456789abcdef \\",
+                "    --allow a b",
+            ]
+        );
+        let joined = lines[2..].join("\n").replace(" \\\n   ", "");
+        assert_eq!(joined.trim(), command);
+    }
 }

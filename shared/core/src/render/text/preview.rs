@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::blocks::{self, Label};
-use super::frame;
-use super::page::{Page, Tone, WIDTH, columns, count, flow, sentences_on};
-use super::sentences::{cause_text, finding_text, left_text, risk_and_says};
+use super::page::{Page, Tone, count, flow, sentences_on};
+use super::sentences::{cause_text, finding_text, risk_text, waiting_text};
 use super::values::{plain_text, value_text};
+use super::{frame, next};
 use crate::change::{Edit, Verb};
 use crate::compare::Cause;
+use crate::hint::Hint;
 use crate::model::{FieldName, Kind};
-use crate::plan::{DecidedStep, PlannedChange, Step};
-use crate::render::RenderOptions;
+use crate::plan::{DecidedStep, Finding, FindingKind, PlannedChange, Step};
 use crate::render::consent::{Commands, Who, actor, commands};
 use crate::render::view::{View, outside};
-use crate::report::{Report, StackVerdict};
+use crate::render::{Hints, RenderOptions};
+use crate::report::Report;
 
 /// Where the lines of a change begin.
 const INDENT: usize = 11;
@@ -23,13 +24,13 @@ const INDENT: usize = 11;
 #[must_use]
 pub fn preview_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
-    let commands = commands(report, around.flags);
-    let mut page = Page::new(around.colour);
+    let commands = commands(report);
+    let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
     plan_line(&mut page, report);
-    sections(&mut page, &view, &commands);
-    not_done(&mut page, report);
-    let mut rest = frame::stack_blocks(report);
+    sections(&mut page, &view, &commands, around.hints);
+    not_done(&mut page, report, around.hints);
+    let mut rest = frame::stack_blocks(report, around);
     rest.extend(
         blocks::of_resources(&view, around)
             .into_iter()
@@ -37,22 +38,17 @@ pub fn preview_text(report: &Report, around: &RenderOptions<'_>) -> String {
     );
     if !rest.is_empty() {
         page.gap();
-        blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
+        blocks::write(&mut page, &blocks::joined(rest), around.hints);
     }
     page.gap();
     recorded(&mut page, report);
     frame::counts(&mut page, report);
-    let commands = [
-        commands.person,
-        commands.named,
-        commands.typed,
-        commands.overriding,
-    ];
-    // What only state would learn from `up` is no reason to call for one.
-    let is_clean = report.verdict() == StackVerdict::Clean;
-    let next = commands.into_iter().flatten().find(|_| !is_clean);
-    let next = next.or_else(|| frame::push_first(report, around));
-    frame::last(&mut page, report, around, next.as_deref());
+    frame::last(
+        &mut page,
+        report,
+        around,
+        next::after_preview(report, commands),
+    );
     page.finish()
 }
 
@@ -98,7 +94,7 @@ struct Entry {
     lines: Vec<String>,
 }
 
-fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
+fn sections(page: &mut Page, view: &View<'_>, commands: &Commands, hints: Hints<'_>) {
     let mut sections: BTreeMap<Who, Section> = BTreeMap::new();
     for decided in &view.report.decided.changes {
         let mut by_who: BTreeMap<Who, Vec<&DecidedStep>> = BTreeMap::new();
@@ -107,7 +103,7 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
             by_who.entry(who).or_default().push(step);
         }
         for (who, steps) in by_who {
-            let lines = change_lines(view, &decided.planned, &steps);
+            let lines = change_lines(view, &decided.planned, &steps, page.room(INDENT));
             sections
                 .entry(who)
                 .or_default()
@@ -119,31 +115,40 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands) {
     }
     for (who, section) in &sections {
         page.gap();
-        let (title, command) = match who {
-            Who::Tick => ("BY A TICK, or now", &commands.unattended),
-            Who::Person => ("BY A PERSON", &commands.person),
-            Who::Named => ("DESTRUCTIVE, only where the key is named", &commands.named),
-            Who::Typed => (
-                "DESTRUCTIVE, on a terminal, with the stack's name typed",
-                &commands.typed,
-            ),
-            Who::Guarded => (
-                "REFUSED BY A GUARD; a person passes it",
-                &commands.overriding,
-            ),
-        };
-        let command = command.as_ref().map(|command| format!(": {command}"));
-        page.spans(&[
-            (Tone::Strong, title),
-            (Tone::Plain, &command.unwrap_or_default()),
-        ]);
+        let (title, command) = title(*who, commands, hints);
+        let title = (Tone::Strong, title.as_str());
+        match command.as_ref().map(hints) {
+            None => page.spans(&[title]),
+            Some(command) => page.command(&[title, (Tone::Plain, ": ")], &command),
+        }
         for entry in &section.entries {
-            write_entry(page, entry);
+            write_entry(page, entry, hints);
         }
     }
 }
 
-/// What one sort of person does: entries, and where those that say something stand.
+/// The title of a section, and what carries it out.
+fn title(who: Who, commands: &Commands, hints: Hints<'_>) -> (String, Option<Hint>) {
+    let (title, command) = match who {
+        Who::Automation => ("Automatic (or now)".to_owned(), &commands.unattended),
+        Who::Person => ("Needs you".to_owned(), &commands.person),
+        Who::Named => {
+            let flag = hints(&Hint::Allow { keys: Vec::new() });
+            (format!("Destructive: add `{flag}`"), &commands.named)
+        }
+        Who::Typed => (
+            "Destructive, in a protected stack: type its name in a terminal".to_owned(),
+            &commands.typed,
+        ),
+        Who::Guarded => (
+            "Refused by a guard; a person can override it".to_owned(),
+            &commands.overriding,
+        ),
+    };
+    (title, command.clone())
+}
+
+/// One section: entries, and the place of each by what it says.
 #[derive(Default)]
 struct Section {
     entries: Vec<Entry>,
@@ -156,10 +161,10 @@ impl Section {
     fn push(&mut self, planned: &PlannedChange, lines: Vec<String>) {
         let change = &planned.change;
         let (kind, name) = (change.key.kind(), outside(change.key.name()));
-        let says = (change.verb.as_str(), kind, lines);
+        let content = (change.verb.as_str(), kind, lines);
         if let Some(entry) = self
             .places
-            .get(&says)
+            .get(&content)
             .and_then(|place| self.entries.get_mut(*place))
         {
             entry.names.push(name);
@@ -169,13 +174,13 @@ impl Section {
             verb: change.verb,
             kind,
             names: vec![name],
-            lines: says.2.clone(),
+            lines: content.2.clone(),
         });
-        self.places.insert(says, self.entries.len() - 1);
+        self.places.insert(content, self.entries.len() - 1);
     }
 }
 
-fn write_entry(page: &mut Page, entry: &Entry) {
+fn write_entry(page: &mut Page, entry: &Entry, hints: Hints<'_>) {
     let verb = format!("  {:INDENT$}", entry.verb.as_str(), INDENT = INDENT - 4);
     let tone = match entry.verb {
         Verb::Create => Tone::Good,
@@ -188,19 +193,25 @@ fn write_entry(page: &mut Page, entry: &Entry) {
         names => count(names.len(), entry.kind.label()),
     };
     page.spans(&[(tone, &verb), (Tone::Plain, "  "), (Tone::Strong, &what)]);
-    if entry.names.len() > 1 {
-        for line in flow(&entry.names, ", ", WIDTH - INDENT) {
-            page.line(&format!("{pad}{line}"));
-        }
-    }
     for line in &entry.lines {
         page.line(&format!("{pad}{line}"));
     }
+    if entry.names.len() > 1 {
+        let names = entry.names.iter().cloned();
+        let names = blocks::cut(names, entry.names.len(), page.most(), hints);
+        for line in flow(&names, ", ", page.room(INDENT)) {
+            page.line(&format!("{pad}{line}"));
+        }
+    }
 }
 
-/// What some steps of a change do, why, what they risk, and why a tick leaves them.
-fn change_lines(view: &View<'_>, planned: &PlannedChange, steps: &[&DecidedStep]) -> Vec<String> {
-    let room = WIDTH - INDENT;
+/// What some steps of a change do, why, what they risk, and why automation does not make them.
+fn change_lines(
+    view: &View<'_>,
+    planned: &PlannedChange,
+    steps: &[&DecidedStep],
+    room: usize,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let mut reasons: Vec<Vec<String>> = Vec::new();
     for DecidedStep { step, decision, .. } in steps {
@@ -211,13 +222,14 @@ fn change_lines(view: &View<'_>, planned: &PlannedChange, steps: &[&DecidedStep]
             }
             None => {}
         }
-        let mut parts = vec![cause_text(step.cause).to_owned(), risk_and_says(step)];
-        parts.extend(decision.left().map(left_text));
+        let mut parts = vec![cause_text(step.cause).to_owned(), risk_text(step)];
+        let left = decision.left();
+        parts.extend(left.map(|reason| waiting_text(reason, view.report.read_at)));
         if steps.len() == 1 {
             reasons.push(parts);
         } else {
             // Several steps, each with its own reason right below it.
-            let lines_of_it = sentences_on(&parts, room - 2);
+            let lines_of_it = sentences_on(&parts, room.saturating_sub(2));
             lines.extend(lines_of_it.into_iter().map(|line| format!("  {line}")));
         }
     }
@@ -226,7 +238,7 @@ fn change_lines(view: &View<'_>, planned: &PlannedChange, steps: &[&DecidedStep]
         |key: &crate::model::ResourceKey| format!("{} {}", key.kind().label(), outside(key.name()));
     if !planned.needs.is_empty() {
         let needs: Vec<String> = planned.needs.iter().map(name).collect();
-        lines.push(format!("after {}", needs.join(", ")));
+        lines.extend(sentences_on(&[format!("after {}", needs.join(", "))], room));
     }
     if let Some(topic) = planned
         .composite
@@ -286,61 +298,65 @@ fn declared_lines(planned: &PlannedChange, room: usize) -> Vec<String> {
     flow(&parts, ", ", room)
 }
 
-/// What nobody can do, or may not; what is said of several of a kind is said once.
-fn not_done(page: &mut Page, report: &Report) {
-    let mut groups: Vec<(Kind, String, Vec<String>)> = Vec::new();
-    let mut places: BTreeMap<(Kind, String), usize> = BTreeMap::new();
-    for finding in &report.plan.findings {
+/// What can't be changed, and what is not changed now.
+fn not_done(page: &mut Page, report: &Report, hints: Hints<'_>) {
+    let is_impossible = |finding: &&Finding| {
+        matches!(
+            finding.kind,
+            FindingKind::Impossible | FindingKind::Unhealthy
+        )
+    };
+    let findings = report.plan.findings.iter();
+    let (impossible, others): (Vec<_>, Vec<_>) = findings.partition(is_impossible);
+    write_findings(page, "CANNOT be changed by kedge", &impossible, hints);
+    write_findings(page, "NOT changed now", &others, hints);
+}
+
+/// Findings under a title: each cause once, over the names it holds for.
+fn write_findings(page: &mut Page, title: &str, findings: &[&Finding], hints: Hints<'_>) {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for finding in findings {
         let Some(text) = finding_text(finding) else {
             continue;
         };
-        let (kind, name) = (finding.key.kind(), outside(finding.key.name()));
+        let label = finding.key.kind().label();
+        let name = format!("{label} {}", outside(finding.key.name()));
         let field = finding.field.as_ref();
         let field = field.map(|field| format!("{}: ", outside(field.as_str())));
-        let text = format!("{}{text}", field.unwrap_or_default());
-        let place = *places.entry((kind, text.clone())).or_insert(groups.len());
+        let cause = text.trim_start_matches(title).trim_start_matches(": ");
+        let text = format!("{}{cause}", field.unwrap_or_default());
+        let place = *places.entry(text.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
-            Some((_, _, names)) => names.push(name),
-            None => groups.push((kind, text, vec![name])),
+            Some((_, names)) => names.push(name),
+            None => groups.push((text, vec![name])),
         }
     }
     if groups.is_empty() {
         return;
     }
     page.gap();
-    page.spans(&[(Tone::Strong, "NOT DONE, whoever asks")]);
-    let heads = groups
-        .iter()
-        .map(|(kind, _, names)| match names.as_slice() {
-            [one] => format!("{} {one}", kind.label()),
-            names => count(names.len(), kind.label()),
-        });
-    let heads: Vec<String> = heads.collect();
-    let widest = heads.iter().map(|head| columns(head)).max().unwrap_or(0);
-    for (head, (_, text, names)) in heads.iter().zip(&groups) {
-        let is_long = names.len() > 1 || widest + 4 + columns(text) > WIDTH;
-        if !is_long {
-            page.line(&format!("  {head:widest$}  {text}"));
-            continue;
+    page.spans(&[(Tone::Strong, title)]);
+    for (text, names) in &groups {
+        page.line(&format!("  {text}"));
+        let names = blocks::cut(names.iter().cloned(), names.len(), page.most(), hints);
+        for line in flow(&names, ", ", page.room(4)) {
+            page.line(&format!("    {line}"));
         }
-        page.line(&format!("  {head}"));
-        if names.len() > 1 {
-            for line in flow(names, ", ", WIDTH - 4) {
-                page.line(&format!("    {line}"));
-            }
-        }
-        page.line(&format!("    {text}"));
     }
 }
 
-/// What `up` writes into state only.
+/// What a deploy writes into state only.
 fn recorded(page: &mut Page, report: &Report) {
     let records = report.records();
     let forgotten = records.values().filter(|record| record.is_none()).count();
     let kept = records.len() - forgotten;
     let parts: Vec<String> = [
         (kept, "recorded as it is live"),
-        (forgotten, "forgotten, gone and withdrawn"),
+        (
+            forgotten,
+            "forgotten: gone and removed from the definitions",
+        ),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

@@ -1,6 +1,6 @@
 //! Fields that differ: the three truths in columns.
 
-use super::page::{WIDTH, columns, flow};
+use super::page::{columns, flow};
 use super::values::{plain_text, value_text};
 use crate::compare::{Cause, FieldDifference, ItemDifference};
 use crate::model::{FieldName, Kind, Value};
@@ -15,10 +15,9 @@ struct Row {
     items: Vec<String>,
 }
 
-/// The fields that differ, on lines of at most `WIDTH - indent` columns where that is possible.
-pub(super) fn rows(kind: Kind, fields: &[FieldDifference], indent: usize) -> Vec<String> {
+/// The fields that differ, on lines of at most `width` columns where that is possible.
+pub(super) fn rows(kind: Kind, fields: &[FieldDifference], width: usize) -> Vec<String> {
     let rows: Vec<Row> = fields.iter().map(|field| row(kind, field)).collect();
-    let width = WIDTH.saturating_sub(indent);
     let fits = |row: &&Row| columns(&one_line(row, [0; 4])) <= width;
     let widths = widths(rows.iter().filter(fits));
     let name_width = rows.iter().map(|row| columns(&row.name)).max().unwrap_or(0);
@@ -77,20 +76,22 @@ fn repeated(
     }
 }
 
-/// The items of a set that are too many or lacking, by whose doing it is.
+/// The items of a set that are too many or lacking, with the reason.
 fn items_text(items: &[ItemDifference]) -> Vec<String> {
     let mut groups: Vec<(String, &str, Vec<String>)> = Vec::new();
     for item in items {
         let (what, why) = match (item.lacking, item.cause) {
             _ if item.condition.is_some() => ("narrowed", "only under a condition"),
             (true, Cause::Drifted | Cause::EditedAndDrifted) => {
-                ("lacking", "taken away without us")
+                ("lacking", "removed outside kedge")
             }
             (true, Cause::Edited) => ("lacking", "newly declared"),
-            (true, _) => ("lacking", "not there when it was found"),
+            (true, _) => ("lacking", "not there when it was adopted"),
             (false, Cause::Removed) => ("too many", "no longer declared"),
-            (false, Cause::Drifted | Cause::EditedAndDrifted) => ("too many", "added without us"),
-            (false, _) => ("too many", "there before we knew it"),
+            (false, Cause::Drifted | Cause::EditedAndDrifted) => {
+                ("too many", "added outside kedge")
+            }
+            (false, _) => ("too many", "there before it was adopted"),
         };
         let text = outside(&item.item);
         match groups.iter_mut().find(|(w, y, _)| w == what && *y == why) {

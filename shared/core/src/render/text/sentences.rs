@@ -1,15 +1,17 @@
-//! What a difference means: what correcting it risks, who does it, why it is left.
+//! What a difference means: what correcting it risks, whether automation does it, why it waits.
 
 use crate::change::{Edit, Verb};
 use crate::compare::{Cause, Difference, Verdict};
+use crate::model::{ResourceKey, Timestamp};
 use crate::plan::{DecidedStep, Finding, FindingKind, LeftReason, Step};
 use crate::render::view::{View, outside};
 use crate::risk::Risk;
+use crate::stored::hold::Hold;
 
 /// What is said after the fields: each line a list of parts.
 pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<String>> {
-    let mut said: Vec<(String, Vec<String>)> = Vec::new();
-    let mut say = |about: String, parts: Vec<String>| match said
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut add = |about: String, parts: Vec<String>| match groups
         .iter_mut()
         .find(|(_, known)| *known == parts)
     {
@@ -18,26 +20,35 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
             abouts.push_str(&about);
         }
         Some(_) => {}
-        None => said.push((about, parts)),
+        None => groups.push((about, parts)),
     };
+    let now = view.report.read_at;
     if let Some(decided) = view.decided(&difference.key) {
         for DecidedStep { step, decision, .. } in &decided.steps {
-            let mut parts = vec![risk_text(decided.planned.change.verb, step)];
+            let doing = doing(decided.planned.change.verb, step);
+            let mut parts = vec![format!("{doing} is {}", risk_text(step))];
             parts.push(match decision.left() {
-                Some(reason) => format!("left: {reason}"),
-                None => "a tick does it".to_owned(),
+                Some(reason) => waiting_text(reason, now),
+                None if doing == "correcting" => "automation fixes this on its next run".to_owned(),
+                None => "automation does this on its next run".to_owned(),
             });
-            say(about_step(step), parts);
+            add(about_step(step), parts);
         }
     }
     for finding in view.findings(&difference.key) {
-        if let Some(text) = finding_text(finding) {
+        let is_stacks = |hold: &Hold| hold.key.is_none() && hold.describe() == finding.message;
+        let text = match view.report.holds.iter().any(is_stacks) {
+            // The hold itself stands above all resources.
+            true => Some("WAITING: the stack is held".to_owned()),
+            false => finding_text(finding),
+        };
+        if let Some(text) = text {
             let about = finding.field.as_ref().map(ToString::to_string);
-            say(about.unwrap_or_default(), vec![text]);
+            add(about.unwrap_or_default(), vec![text]);
         }
     }
-    let is_one = said.len() == 1;
-    let lines = said.into_iter().map(|(about, mut parts)| {
+    let is_one = groups.len() == 1;
+    let lines = groups.into_iter().map(|(about, mut parts)| {
         if let Some(first) = parts.first_mut().filter(|_| !is_one && !about.is_empty()) {
             *first = format!("{}: {first}", outside(&about));
         }
@@ -52,9 +63,16 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
         .collect()
 }
 
-/// `correcting is safe; messages already expired do not come back`.
-fn risk_text(verb: Verb, step: &Step) -> String {
-    let doing = match (verb, step.cause) {
+/// Whether a step of this resource waits for approval by name.
+pub(super) fn needs_approval(view: &View<'_>, key: &ResourceKey) -> bool {
+    let decided = view.decided(key).into_iter();
+    let mut steps = decided.flat_map(|decided| &decided.steps);
+    steps.any(|one| one.decision.left() == Some(&LeftReason::NeedsGrant))
+}
+
+/// What making a step is called: `correcting`, `deploying`, …
+fn doing(verb: Verb, step: &Step) -> &'static str {
+    match (verb, step.cause) {
         (Verb::Delete, _) => "deleting it",
         (Verb::Create, Cause::New | Cause::NotAdopted) => "creating it",
         (_, Cause::Drifted | Cause::EditedAndDrifted | Cause::Missing | Cause::Interrupted) => {
@@ -62,17 +80,16 @@ fn risk_text(verb: Verb, step: &Step) -> String {
         }
         (_, Cause::Edited | Cause::Removed) => "deploying",
         (_, Cause::New | Cause::NotAdopted | Cause::NotAdoptedAndDrifted) => "changing it",
-    };
-    format!("{doing} is {}", risk_and_says(step))
+    }
 }
 
 /// `safe; …`, `disruptive: …`.
-pub(super) fn risk_and_says(step: &Step) -> String {
+pub(super) fn risk_text(step: &Step) -> String {
     let risk = step.risk.as_str();
     match (outside(&step.says).as_str(), step.risk) {
         ("", _) => risk.to_owned(),
-        (says, Risk::Safe) => format!("{risk}; {says}"),
-        (says, _) => format!("{risk}: {says}"),
+        (effect, Risk::Safe) => format!("{risk}; {effect}"),
+        (effect, _) => format!("{risk}: {effect}"),
     }
 }
 
@@ -90,17 +107,18 @@ pub(super) fn finding_text(finding: &Finding) -> Option<String> {
     let message = outside(&finding.message);
     match finding.kind {
         FindingKind::Impossible | FindingKind::Unhealthy => {
-            Some(format!("cannot be corrected: {message}"))
+            Some(format!("CANNOT be changed by kedge: {message}"))
         }
         FindingKind::Blocked => Some(format!("blocked: {message}")),
-        FindingKind::DependsOn | FindingKind::Condition => Some(format!("left: {message}")),
-        // These say themselves that it is left.
+        FindingKind::DependsOn => Some(format!("WAITING: {message}")),
+        FindingKind::Condition => Some(format!("left as it is: {message}")),
+        // These say themselves why nothing is changed.
         FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
         FindingKind::DidNotTake => None,
     }
 }
 
-/// Whose doing each field is, where the label alone does not say it.
+/// Why each field differs, where the label alone does not say it.
 fn causes_text(difference: &Difference) -> Option<String> {
     let plain = match difference.verdict {
         Verdict::Drifted => Cause::Drifted,
@@ -112,11 +130,11 @@ fn causes_text(difference: &Difference) -> Option<String> {
     if difference.fields.iter().all(|field| field.cause == plain) {
         return None;
     }
-    let said = difference.fields.iter().map(|field| {
+    let causes = difference.fields.iter().map(|field| {
         let name = outside(field.field.as_str());
         format!("{name} {}", cause_text(field.cause))
     });
-    Some(said.collect::<Vec<_>>().join("; "))
+    Some(causes.collect::<Vec<_>>().join("; "))
 }
 
 /// A cause as a word of a sentence.
@@ -125,16 +143,19 @@ pub(super) fn cause_text(cause: Cause) -> &'static str {
         Cause::Drifted => "drifted",
         Cause::Edited => "edited",
         Cause::EditedAndDrifted => "drifted and edited",
-        Cause::NotAdopted => "different since it was found",
-        Cause::NotAdoptedAndDrifted => "different since it was found, and drifted",
+        Cause::NotAdopted => "differed when it was adopted",
+        Cause::NotAdoptedAndDrifted => "differed when it was adopted, and drifted",
         Cause::New => "new",
         Cause::Missing => "missing",
-        Cause::Removed => "withdrawn",
+        Cause::Removed => "removed from the definitions",
         Cause::Interrupted => "half replaced",
     }
 }
 
-/// Why a step is left, as a part of a line.
-pub(super) fn left_text(reason: &LeftReason) -> String {
-    format!("left by a tick: {reason}")
+/// Why a step waits, as a part of a line.
+pub(super) fn waiting_text(reason: &LeftReason, now: Timestamp) -> String {
+    match reason {
+        LeftReason::Announced { .. } => reason.describe(now),
+        _ => format!("WAITING: {}", outside(&reason.describe(now))),
+    }
 }

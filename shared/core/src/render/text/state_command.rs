@@ -1,16 +1,18 @@
-//! `kedge adopt`, `forget`, `refresh` and `retire`: what they come to, before and after.
+//! `adopt`, `forget`, `refresh` and `retire`: what they do, before and after.
 
 use std::collections::BTreeMap;
 
-use super::page::{Page, Tone, WIDTH, count, flow};
+use super::next::Next;
+use super::page::{Page, Tone, count, flow, sentences_on};
 use super::sentences::finding_text;
 use super::{blocks, frame};
 use crate::compare::Verdict;
+use crate::hint::Hint;
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
 use crate::plan::Step;
 use crate::record::{Adoption, Answer, CommandOutcome, Forgotten, MassAbsence};
-use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
+use crate::render::{Hints, RenderOptions, Screen};
 use crate::report::Report;
 use crate::stored::hold::{Hold, Holds};
 
@@ -19,50 +21,53 @@ const INDENT: usize = 4;
 
 /// What is held.
 #[must_use]
-pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp) -> String {
-    let mut page = Page::new(false);
+pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp, screen: Screen) -> String {
+    let mut page = Page::new(screen);
     let stand = holds.list().iter().filter(|hold| hold.stands(now));
     let stand: Vec<&Hold> = stand.collect();
     if stand.is_empty() {
-        page.line(&format!("nothing of {stack} is held"));
+        page.line(&format!("nothing in {stack} is held"));
     }
     for hold in stand {
         let what = match &hold.key {
             None => format!("all of {stack}"),
             Some(key) => format!("{} {}", key.kind().label(), outside(key.name())),
         };
-        page.line(&format!("{what}: {}", outside(&hold.describe())));
+        page.line(&format!("{what}: {}", outside(&hold.describe_at(now))));
     }
     page.finish()
 }
 
-/// What a verb that was command for comes to.
+/// What a command about state does, or did.
 #[must_use]
 pub fn state_command_text(report: &Report, around: &RenderOptions<'_>) -> String {
-    let mut page = Page::new(around.colour);
+    let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
     if let Some(CommandOutcome { recording, answer }) = &report.command {
         match answer {
             Answer::Refreshed => refreshed(&mut page, report),
-            Answer::Adopted(adoption) => adopted(&mut page, report, adoption),
-            Answer::Forgotten(means) => forgotten(&mut page, means),
+            Answer::Adopted(adoption) => adopted(&mut page, report, around, adoption),
+            Answer::Forgotten(means) => forgotten(&mut page, means, around.hints),
             Answer::Absent(absence) if recording.absent.is_empty() => {
-                absent(&mut page, report, around, absence);
+                absent(&mut page, around, absence);
             }
             Answer::Absent(absence) => confirmed(&mut page, report, around, absence),
-            Answer::Retired { unrecorded } => retired(&mut page, report, *unrecorded),
+            Answer::Retired { unrecorded } => retired(&mut page, report, *unrecorded, around.hints),
         }
         if !matches!(answer, Answer::Adopted(_) | Answer::Forgotten(_)) {
             let parts = [
                 (recording.recorded(), "recorded as it is live"),
-                (recording.forgotten(), "dropped, gone and withdrawn"),
+                (
+                    recording.forgotten(),
+                    "dropped: gone and removed from the definitions",
+                ),
             ];
             let parts = parts.iter().filter(|(number, _)| *number > 0);
             let parts: Vec<String> = parts
                 .map(|(number, what)| format!("{number} {what}"))
                 .collect();
             if !parts.is_empty() {
-                page.line(&format!("in state alone: {}", parts.join(", ")));
+                page.line(&format!("in state only: {}", parts.join(", ")));
             }
         }
     }
@@ -70,7 +75,7 @@ pub fn state_command_text(report: &Report, around: &RenderOptions<'_>) -> String
     let mut rest = frame::hold_blocks(report);
     let unread = blocks::of_resources(&view, around).into_iter();
     rest.extend(unread.filter(|block| block.label == blocks::Label::Unknown));
-    blocks::write(&mut page, &blocks::joined(rest), usize::MAX);
+    blocks::write(&mut page, &blocks::joined(rest), around.hints);
     page.finish()
 }
 
@@ -81,8 +86,8 @@ fn refreshed(page: &mut Page, report: &Report) {
     }
 }
 
-fn adopted(page: &mut Page, report: &Report, adoption: &Adoption) {
-    page.line("adopting records what is live; nothing is changed at a provider");
+fn adopted(page: &mut Page, report: &Report, around: &RenderOptions<'_>, adoption: &Adoption) {
+    page.line("adopting records what is live and changes nothing at a provider");
     let mut groups: Vec<(String, Vec<&ResourceKey>)> = Vec::new();
     let mut put = |what: String, key| match groups.iter_mut().find(|(own, _)| *own == what) {
         Some((_, keys)) => keys.push(key),
@@ -95,24 +100,26 @@ fn adopted(page: &mut Page, report: &Report, adoption: &Adoption) {
         put(format!("differs in {}", fields_of(report, key)), key);
     }
     for left in &adoption.left {
-        put(format!("left: {}", outside(&left.why)), &left.key);
+        put(format!("not adopted: {}", outside(&left.why)), &left.key);
     }
     for (what, keys) in &groups {
-        group(page, what, keys);
+        group(page, what, keys, around.hints);
     }
     if !adoption.pending.is_empty() {
-        page.line(
-            "What differs is pending, and waits for a person's `kedge up`, whatever the policy, or",
-        );
-        page.line("for an edit of the definitions (`kedge accept KEY` says which).");
+        page.line("What differs waits for you, whatever the policy: deploy the definitions, or edit them.");
+        let accept = Hint::Accept { key: None };
+        for (what, hint) in [("deploy", Hint::Preview), ("see the edit", accept)] {
+            let what = format!("  {what}: ");
+            page.command(&[(Tone::Plain, &what)], &(around.hints)(&hint));
+        }
     }
     if adoption.equal.is_empty() && adoption.pending.is_empty() {
         page.line(match report.comparison.has_state {
             true => "there is nothing to adopt",
             false if report.count(&[Verdict::Unknown]) > 0 => {
-                "there is nothing to adopt of what could be read"
+                "nothing that could be read can be adopted"
             }
-            false => "there is nothing to adopt: none of it is live, and a deploy may create it",
+            false => "there is nothing to adopt: none of it exists yet",
         });
     }
 }
@@ -126,32 +133,35 @@ fn fields_of(report: &Report, key: &ResourceKey) -> String {
     names.join(", ")
 }
 
-fn forgotten(page: &mut Page, means: &BTreeMap<ResourceKey, Forgotten>) {
-    page.line("forgetting drops the record; the resource itself is left as it is");
+fn forgotten(page: &mut Page, means: &BTreeMap<ResourceKey, Forgotten>, hints: Hints<'_>) {
+    page.line("forgetting drops the record; the resource itself stays as it is");
     let mut groups: BTreeMap<Forgotten, Vec<&ResourceKey>> = BTreeMap::new();
     for (key, meaning) in means {
         groups.entry(*meaning).or_default().push(key);
     }
     for (meaning, keys) in &groups {
-        group(page, meaning.describe(), keys);
+        group(page, meaning.describe(), keys, hints);
     }
 }
 
-fn absent(page: &mut Page, report: &Report, around: &RenderOptions<'_>, absence: &MassAbsence) {
+fn absent(page: &mut Page, around: &RenderOptions<'_>, absence: &MassAbsence) {
     if absence.keys.is_empty() {
-        page.line("nothing is gone that is not believed: there is no absence to confirm");
+        page.line("nothing to confirm: no resources disappeared all at once");
         return;
     }
     let keys: Vec<&ResourceKey> = absence.keys.iter().collect();
     let number = count(keys.len(), "resource");
-    page.line(&format!("{number} gone at once, {}", absence.digest));
-    group(page, "recorded, and not there", &keys);
-    let stack = &report.declared.stack;
-    let (flags, digest) = (around.flags, &absence.digest);
-    page.line("Confirmed, they count as missing for a day: reported, and corrected by policy.");
     page.line(&format!(
-        "by command: kedge refresh --stack {stack}{flags} --confirm-absence {digest}"
+        "{number} disappeared at once ({})",
+        absence.digest
     ));
+    group(page, "recorded, and gone", &keys, around.hints);
+    page.line(
+        "Once confirmed they count as missing for a day: reported, and corrected as the policy says.",
+    );
+    let digest = Some(absence.digest.clone());
+    let command = (around.hints)(&Hint::ConfirmAbsence { digest });
+    page.command(&[(Tone::Plain, "to confirm: ")], &command);
 }
 
 /// The world once an absence is confirmed.
@@ -159,16 +169,15 @@ fn confirmed(page: &mut Page, report: &Report, around: &RenderOptions<'_>, absen
     let keys: Vec<&ResourceKey> = absence.keys.iter().collect();
     let number = count(keys.len(), "resource");
     page.line(&format!(
-        "{number} confirmed to be gone: for a day they count as missing, reported and corrected by \
-         policy"
+        "{number} confirmed to be gone: for a day they count as missing, reported and corrected as \
+         the policy says"
     ));
-    group(page, "missing: recorded and gone", &keys);
+    group(page, "missing: recorded and gone", &keys, around.hints);
     frame::counts(page, report);
-    let next = frame::command(report, around, "preview");
-    frame::last(page, report, around, Some(&next));
+    frame::last(page, report, around, Some(Next::of(Hint::Preview)));
 }
 
-fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
+fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>) {
     let stack = &report.declared.stack;
     let mut groups: Vec<(&Step, Vec<&ResourceKey>)> = Vec::new();
     for planned in &report.plan.changes {
@@ -181,7 +190,7 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         }
     }
     page.line(&format!(
-        "retiring {stack} deletes what state records of it; nothing of that can be taken back"
+        "retiring {stack} deletes everything that is recorded of it; this cannot be undone"
     ));
     if groups.is_empty() {
         let is_stuck = !report.plan.findings.is_empty() || report.count(&[Verdict::Unknown]) > 0;
@@ -191,7 +200,12 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         });
     }
     for (step, keys) in &groups {
-        group(page, &format!("deleted: {}", outside(&step.says)), keys);
+        group(
+            page,
+            &format!("deleted: {}", outside(&step.says)),
+            keys,
+            hints,
+        );
     }
     let mut left: Vec<(String, Vec<&ResourceKey>)> = Vec::new();
     for finding in &report.plan.findings {
@@ -204,17 +218,19 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize) {
         }
     }
     for (text, keys) in &left {
-        group(page, &format!("left: {text}"), keys);
+        group(page, &format!("not deleted: {text}"), keys, hints);
     }
     if unrecorded > 0 {
         let number = count(unrecorded, "declared resource");
-        page.line(&format!("{number} never recorded, and left as they are"));
+        page.line(&format!(
+            "{number} never recorded, so they stay as they are"
+        ));
     }
     page.line(&format!("plan {}", report.plan.digest));
 }
 
-/// Resources of which the same is said, by kind.
-fn group(page: &mut Page, what: &str, keys: &[&ResourceKey]) {
+/// Resources of which the same is said, by kind: the cause, then the names.
+fn group(page: &mut Page, what: &str, keys: &[&ResourceKey], hints: Hints<'_>) {
     let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for key in keys {
         kinds
@@ -229,13 +245,14 @@ fn group(page: &mut Page, what: &str, keys: &[&ResourceKey]) {
             names => count(names.len(), kind.label()),
         };
         page.spans(&[(Tone::Plain, "  "), (Tone::Strong, &head)]);
+        for line in sentences_on(&[what.to_owned()], page.room(INDENT)) {
+            page.line(&format!("{pad}{line}"));
+        }
         if names.len() > 1 {
-            for line in flow(names, ", ", WIDTH - INDENT) {
+            let list = blocks::cut(names.iter().cloned(), names.len(), page.most(), hints);
+            for line in flow(&list, ", ", page.room(INDENT)) {
                 page.line(&format!("{pad}{line}"));
             }
-        }
-        for line in super::page::sentences_on(&[what.to_owned()], WIDTH - INDENT) {
-            page.line(&format!("{pad}{line}"));
         }
     }
 }

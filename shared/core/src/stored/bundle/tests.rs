@@ -80,9 +80,12 @@ fn what_can_not_be_used_is_said_for_what_it_is() {
             &SAMPLE.replace("\"dev\"", "\"prod\""),
             "belong to stack `prod`",
         ),
-        (&SAMPLE.replace("acme", "other"), "content is another"),
+        (&SAMPLE.replace("acme", "other"), "content has another"),
         (&SAMPLE.replace(&revision, "../../../abc"), "as a revision"),
-        (&SAMPLE.replace("stacks/dev.yaml", "../dev.yaml"), "no set"),
+        (
+            &SAMPLE.replace("stacks/dev.yaml", "../dev.yaml"),
+            "as definition files",
+        ),
         (&SAMPLE.replace("\"follows\"", "\"next\""), "newer kedge"),
     ];
     for (text, expected) in cases {

@@ -1,7 +1,6 @@
 //! When a drift came about, as far as checks can tell (semantics 9.2).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +28,25 @@ pub(super) struct StoredWindow {
     shows: BTreeSet<String>,
 }
 
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
-            Some(after) => write!(f, "changed between {after} and {}", self.before),
-            None => write!(f, "changed before {}", self.before),
+impl Window {
+    /// `changed between 02:55 and 03:00 UTC, 5 min ago`, as it is read at this time.
+    #[must_use]
+    pub fn describe(&self, now: Timestamp) -> String {
+        // One of them with seconds needs the other with seconds too.
+        let far = now.ms_since(self.before).max(2 * 60 * 1000);
+        let as_of = self.before.plus_ms(far);
+        let (before, distance) = (self.before.clock(as_of), self.before.distance(now));
+        let Some(after) = self.after else {
+            return format!("changed before {before}, {distance}");
+        };
+        let mut after = after.clock(as_of);
+        if after == before {
+            return format!("changed at {before}, {distance}");
         }
+        if after.len() == before.len() {
+            after = after.trim_end_matches(" UTC").to_owned();
+        }
+        format!("changed between {after} and {before}, {distance}")
     }
 }
 

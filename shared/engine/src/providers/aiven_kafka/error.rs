@@ -388,7 +388,7 @@ fn conflict(
         code if code == "kafka_topic_already_exists" || problem.mentions(" already exists") => {
             match verb {
                 Verb::Create if maybe_ours => return None,
-                Verb::Create => Some("adopt the topic with `kedge adopt`, or declare another name"),
+                Verb::Create => Some("adopt the topic, or declare another name"),
                 _ => None,
             }
         }

@@ -268,7 +268,7 @@ const HINTS: &[HintRow] = &[
         409,
         "",
         "Topic 'x' already exists",
-        Some("kedge adopt"),
+        Some("adopt the topic"),
     ),
     (Verb::Update, 409, "", "Tag 'x' already exists", None),
     (

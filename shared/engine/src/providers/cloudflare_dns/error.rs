@@ -303,7 +303,7 @@ pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>
         Meaning::NoZone => blocked(no_zone(zone_id, &said).reason, "correct the zone id"),
         Meaning::RecordExists => blocked(
             format!("{said}; somebody else made a record of {name} with this address"),
-            "run `kedge check`, which shows it now",
+            "check again, which shows it now",
         ),
         Meaning::CnameExists => blocked(
             format!("{said}; a name with a CNAME can have no addresses"),

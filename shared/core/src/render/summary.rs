@@ -1,4 +1,4 @@
-//! One resource in one line, for machines that show lines.
+//! One resource in one line, for JUnit and GitHub.
 
 use super::text::value_text;
 use super::view::{View, outside};
@@ -39,11 +39,11 @@ pub(super) fn summary(difference: &Difference) -> String {
 
 fn whole_text(cause: Cause) -> &'static str {
     match cause {
-        Cause::Missing => "missing, recorded and gone",
-        Cause::Interrupted => "missing, a replacement was begun and not ended",
-        Cause::New => "new, declared and not there yet",
-        Cause::Removed => "no longer declared",
-        Cause::NotAdopted => "new, declared and not there when the stack was adopted",
+        Cause::Missing => "missing: it was recorded and is gone",
+        Cause::Interrupted => "missing: a replacement was begun and not finished",
+        Cause::New => "new: declared, not created yet",
+        Cause::Removed => "removed from the definitions",
+        Cause::NotAdopted => "new: it did not exist when the stack was adopted",
         Cause::Drifted | Cause::Edited | Cause::EditedAndDrifted | Cause::NotAdoptedAndDrifted => {
             "all of it differs"
         }
@@ -62,10 +62,10 @@ pub(super) fn field_text(kind: Kind, field: &FieldDifference) -> String {
     )
 }
 
-/// What the plan has to say of a resource: what correcting it risks, why it is left.
+/// What the plan says of a resource: what correcting it risks, and why it waits.
 pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let mut say = |line: String| {
+    let mut add = |line: String| {
         if !line.is_empty() && !lines.contains(&line) {
             lines.push(line);
         }
@@ -73,24 +73,23 @@ pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
     if let Some(decided) = view.decided(&difference.key) {
         let verb = decided.planned.change.verb.as_str();
         for DecidedStep { step, decision, .. } in &decided.steps {
-            let left = decision
-                .left()
-                .map_or("a tick does it".to_owned(), |reason| {
-                    format!("left: {reason}")
-                });
-            let says = match step.says.as_str() {
+            let left = decision.left().map_or(
+                "automation does this on its next run".to_owned(),
+                |reason| format!("WAITING: {reason}"),
+            );
+            let effect = match step.says.as_str() {
                 "" => String::new(),
-                says => format!(" ({says})"),
+                effect => format!(" ({effect})"),
             };
-            say(outside(&format!(
-                "{verb} is {}{says}; {left}",
+            add(outside(&format!(
+                "{verb} is {}{effect}; {left}",
                 step.risk.as_str()
             )));
         }
     }
     for finding in view.findings(&difference.key) {
-        say(outside(&finding.message));
+        add(outside(&finding.message));
     }
-    difference.notes.iter().for_each(|note| say(outside(note)));
+    difference.notes.iter().for_each(|note| add(outside(note)));
     lines
 }
