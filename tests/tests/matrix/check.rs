@@ -3,47 +3,17 @@
 
 use kedge_core::compare::{Difference, Verdict};
 use kedge_core::live::FailureCode;
-use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::ports::ProviderName;
 use kedge_sandbox::{Effect, Fault, Matches};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{KAFKA_SERVICE, LEAVER, Stack, person};
 
-use super::rules::{Read, Rule, permission, read, rules};
+use super::rules::{LISTED, Read, Rule, hangs_on, permission, read, rules};
 use super::worlds::{WITHDRAWN, names, new_stack, troubled, withdrawing};
 use super::{Request, report, requests, same, up};
 
-/// Whether what is known of a resource hangs on this request. `code` is what the request came to.
-fn hangs_on(request: &Request, key: &ResourceKey, code: FailureCode) -> bool {
-    let target = request.target.as_str();
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
-    if key.scope().provider().as_str() != request.provider.as_str() {
-        return false;
-    }
-    match (request.provider, key.kind()) {
-        (ProviderName::Cloudflare, _) => true,
-        (ProviderName::Aiven, _) if path.starts_with("/v2/") => LISTED.contains(&key.name()),
-        (ProviderName::Aiven, _) if path.ends_with("/topic") => true,
-        (ProviderName::Aiven, _) if path.contains("/topic/") => path.ends_with(key.name()),
-        // Whether the service runs: asked because a name is missing. If it does not run, or is not
-        // there, nothing that is not listed is known to be absent.
-        (ProviderName::Aiven, _) => match code {
-            FailureCode::NotRunning | FailureCode::ScopeNotFound => !LISTED.contains(&key.name()),
-            _ => key.name() == "dev-b",
-        },
-        (ProviderName::Pubsub, kind) if path.ends_with("/topics") => {
-            kind != Kind::PubsubSubscription
-        }
-        (ProviderName::Pubsub, kind) if path.ends_with("/subscriptions") => {
-            kind == Kind::PubsubSubscription
-        }
-        (ProviderName::Pubsub, kind) => kind == Kind::PubsubBinding,
-    }
-}
-
-/// Of the Kafka topics of [`troubled`], those that are live, and those that are recorded.
-const LISTED: [&str; 2] = ["dev-a", "dev-b-dlq"];
+/// Of the Kafka topics of [`troubled`], those that are recorded; [`LISTED`] are live.
 const RECORDED: [&str; 3] = ["dev-a", "dev-b", "dev-b-dlq"];
 
 fn verdicts(

@@ -367,3 +367,34 @@ pub(super) fn is_part_of(request: &Request, key: &ResourceKey) -> bool {
         Kind::PubsubSubscription => !of_topic && path.ends_with(&format!("/{}", key.name())),
     }
 }
+
+/// The Kafka topics of the matrix that are live and recorded.
+pub(super) const LISTED: [&str; 2] = ["dev-a", "dev-b-dlq"];
+
+/// Whether what is known of a resource hangs on this request. `code` is what the request came to.
+pub(super) fn hangs_on(request: &Request, key: &ResourceKey, code: FailureCode) -> bool {
+    let target = request.target.as_str();
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    if key.scope().provider().as_str() != request.provider.as_str() {
+        return false;
+    }
+    match (request.provider, key.kind()) {
+        (ProviderName::Cloudflare, _) => true,
+        (ProviderName::Aiven, _) if path.starts_with("/v2/") => LISTED.contains(&key.name()),
+        (ProviderName::Aiven, _) if path.ends_with("/topic") => true,
+        (ProviderName::Aiven, _) if path.contains("/topic/") => path.ends_with(key.name()),
+        // Whether the service runs: asked because a name is missing. If it does not run, or is not
+        // there, nothing that is not listed is known to be absent.
+        (ProviderName::Aiven, _) => match code {
+            FailureCode::NotRunning | FailureCode::ScopeNotFound => !LISTED.contains(&key.name()),
+            _ => key.name() == "dev-b",
+        },
+        (ProviderName::Pubsub, kind) if path.ends_with("/topics") => {
+            kind != Kind::PubsubSubscription
+        }
+        (ProviderName::Pubsub, kind) if path.ends_with("/subscriptions") => {
+            kind == Kind::PubsubSubscription
+        }
+        (ProviderName::Pubsub, kind) => kind == Kind::PubsubBinding,
+    }
+}

@@ -30,7 +30,7 @@ fn shipped() -> BTreeMap<String, String> {
 const ANSWER_MS: u64 = 50;
 
 /// Requests of one check to each provider, and how many answers deep it is.
-fn measure(stack: &Stack) -> ([usize; 3], i64) {
+fn measure(stack: &Stack) -> (Vec<usize>, i64) {
     // The first check after a run remembers that its writes took; what counts is the usual one.
     let _ = stack.check();
     stack.ports.latency_ms.set(ANSWER_MS);
@@ -51,7 +51,9 @@ fn measure(stack: &Stack) -> ([usize; 3], i64) {
     let depth = took / i64::try_from(ANSWER_MS).unwrap();
     assert_eq!(took % i64::try_from(ANSWER_MS).unwrap(), 0, "{took}");
     (
-        ProviderName::ALL.map(|provider| stack.ports.counts(provider).0),
+        ProviderName::ALL
+            .map(|provider| stack.ports.counts(provider).0)
+            .to_vec(),
         depth,
     )
 }
@@ -105,7 +107,7 @@ fn a_check_of_every_shipped_stack_is_three_answers_deep() {
         stack.person(&[]);
         stack.assert_settled();
         // State and memory, lists, then what needs the lists.
-        assert_eq!(measure(&stack), ([2, 3, 1], 3), "{name}");
+        assert_eq!(measure(&stack), (vec![2, 3, 1], 3), "{name}");
     }
 }
 
@@ -118,7 +120,7 @@ fn topics_are_read_by_the_hundred() {
         stack.mail("");
         stack.nodes(&[NODE]);
         stack.person(&[]);
-        assert_eq!(measure(&stack), ([1 + bulk, 3, 1], 3), "{topics}");
+        assert_eq!(measure(&stack), (vec![1 + bulk, 3, 1], 3), "{topics}");
         stack.assert_settled();
     }
 }
@@ -129,6 +131,6 @@ fn what_is_not_declared_is_not_read() {
     stack.topics(&[]);
     stack.nodes(&[NODE]);
     stack.person(&[]);
-    assert_eq!(measure(&stack), ([0, 0, 1], 2));
+    assert_eq!(measure(&stack), (vec![0, 0, 1], 2));
     stack.assert_settled();
 }

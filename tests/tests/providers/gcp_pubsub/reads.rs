@@ -92,7 +92,9 @@ fn all_pages_are_read() {
     assert_eq!(reading.present().count(), 0);
     assert_eq!(word(&reading, &topic_key("prod-1")), "forbidden");
     assert_eq!(word(&reading, &binding_key("prod-1")), "forbidden");
-    assert_eq!(word(&reading, &sub_key("prod-1")), "absent");
+    assert_eq!(word(&reading, &sub_key("prod-none-sub")), "absent");
+    // Nobody asked for it, so nothing is known of it.
+    assert_eq!(word(&reading, &sub_key("prod-1")), "inconsistent");
 }
 
 /// Everything that can go wrong with a list or a policy, and the word for it.
