@@ -1,8 +1,6 @@
-//! Whether a revision of the definitions may take the place of the stored one (semantics 2.1, 2.3, 4.4,
-//! 7.3, 7.4).
+//! Whether a revision may take the place of the stored one (semantics 2.1, 2.3, 4.4, 7.3, 7.4).
 //!
-//! Nothing is read here: what git says, what is stored and what the registry holds come in as values. The
-//! engine's `push` reads them and writes the revision.
+//! What git says, what is stored and what the registry holds come in as values; the engine reads them.
 
 mod messages;
 
