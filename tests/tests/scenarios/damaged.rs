@@ -57,7 +57,7 @@ fn a_lost_or_damaged_registry_is_made_anew_and_its_checks_hold() {
         assert_eq!(notices(&report), ["index-made"], "{text:?}");
         let said = report.notices[0].to_string();
         assert!(
-            said.ends_with("made anew from what is stored of 1 other stack"),
+            said.ends_with("rebuilt from what is stored of 1 other stack"),
             "{said}"
         );
         assert_eq!(stack.ports.store.text(INDEX), whole);
@@ -97,7 +97,7 @@ fn what_is_missing_in_a_registry_made_anew_is_said() {
     }
     let report = stack.push(&commit(5));
     let said = report.notices[0].to_string();
-    assert!(said.contains("not all of prod could be read"), "{said}");
+    assert!(said.contains("part of prod could not be read"), "{said}");
     let overlapping = another(&stack, "prod-1", "n3.clustera.io");
     assert_eq!(overlapping.refused(&commit(5)), ["names-overlap"]);
     stack.assert_stored(&commit(5));

@@ -45,7 +45,7 @@ impl Timestamp {
         const HALF_A_DAY_MS: u64 = 12 * 60 * 60 * 1000;
         match now.ms_since(self).unsigned_abs() {
             ..MINUTES_MS => self.time_of_day(),
-            ..=HALF_A_DAY_MS => {
+            MINUTES_MS..=HALF_A_DAY_MS => {
                 let time = self.time_of_day();
                 format!("{} UTC", time.get(..5).unwrap_or(&time))
             }
