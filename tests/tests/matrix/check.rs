@@ -9,7 +9,7 @@ use kedge_sandbox::{Effect, Fault, Matches};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{KAFKA_SERVICE, LEAVER, Stack, person};
 
-use super::rules::{LISTED, Read, Rule, hangs_on, permission, read, rules};
+use super::rules::{Read, Rule, hangs_on, permission, read, rules};
 use super::worlds::{WITHDRAWN, names, new_stack, troubled, withdrawing};
 use super::{Request, report, requests, same, up};
 
