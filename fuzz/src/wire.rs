@@ -235,7 +235,7 @@ pub(crate) fn run(target: Target, input: &Input) -> Result<(), String> {
 fn read(ports: &Ports, scope: &Scope, wanted: &Wanted) -> Result<ScopeReading, String> {
     let begin = ports.executor.now_ms();
     let deadline = Timestamp(begin + RUN_MS);
-    let budget = Budget::until(deadline.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    let budget = Budget::lasting(ports, RUN_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
     let session = Session::new(endpoints(), &budget, pipeline::SALT);
     let cx = Context::new(ports, &session);
     let reading = ports.executor.run(read_live(cx, scope, wanted));

@@ -17,7 +17,6 @@ use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::plan::GuardName;
 use kedge_core::render::Screen;
 use kedge_core::report::{Changed, Report, StackVerdict};
-use kedge_engine::ports::Clock as _;
 use kedge_engine::{
     Budget, Caches, CheckRequest, Consent, Definitions, Endpoints, Engine, LeaseTimes, RunError,
     Settings, StopError,
@@ -56,7 +55,7 @@ pub const SECRETS: [&str; 2] = ["s3cret", CANARY_SECRET];
 /// After this long nobody holds a lease that was not renewed: 60 s, and 30 s of grace.
 pub const LEASE_OVER_MS: i64 = 90_000;
 /// How long a run may last.
-const RUN_MS: i64 = 120_000;
+const RUN_MS: i64 = 180_000;
 
 /// What a shell hands to one invocation.
 #[derive(Debug, Clone)]
@@ -330,7 +329,7 @@ impl Stack {
     pub fn invocation(&self) -> Invocation {
         Invocation {
             endpoints: endpoints(),
-            budget: Budget::until(self.ports.now().plus_ms(RUN_MS)),
+            budget: Budget::lasting(&self.ports, RUN_MS),
         }
     }
 

@@ -78,7 +78,7 @@ impl Setup {
             screen::err(&format!("warning: {problem}\n"))?;
         }
         let ports = NativePorts::new(http, secrets);
-        let budget = Budget::until(ports.now().plus_ms(DEADLINE_MS));
+        let budget = Budget::lasting(&ports, DEADLINE_MS);
         let is_preview = has_local && matches!(args.verb, Command::Preview(_));
         Ok(Self {
             source: source::source(chosen_store.is_remote(), args.stored, is_preview),

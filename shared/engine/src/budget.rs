@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::estimate::Reads;
 use crate::gate::{Gate, Permit, Reserved, Urgency};
-use crate::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+use crate::ports::{Clock, Condition, PutOutcome, Store, StoreError, StoredObject};
 use crate::state_store::Keys;
 
 /// The longest that an adapter waits for a provider's answer.
@@ -108,6 +108,8 @@ pub struct Budget(Rc<Inner>);
 struct Inner {
     gate: Gate,
     deadline: Timestamp,
+    /// The same by the monotonic clock, which counts: the other may be set while the run works.
+    ends_ms: i64,
     limit: Option<u64>,
     spent: Cell<u64>,
     /// Of what is left, what was promised to reads and changes under way.
@@ -121,16 +123,25 @@ impl Budget {
     /// The connections of a runner whose platform sets no limit.
     pub const CONNECTIONS: usize = 32;
 
-    /// A budget without a limit of requests, for a run that must have ended at this time.
+    /// A budget without a limit of requests, for an invocation that must have ended so many milliseconds
+    /// from now.
     #[must_use]
-    pub fn until(deadline: Timestamp) -> Self {
-        Self::of(deadline, None, Self::CONNECTIONS)
+    pub fn lasting(clock: &impl Clock, ms: i64) -> Self {
+        let ends_ms = clock.monotonic_ms().saturating_add(ms);
+        Self::of(clock.now().plus_ms(ms), ends_ms, None, Self::CONNECTIONS)
     }
 
-    fn of(deadline: Timestamp, limit: Option<u64>, connections: usize) -> Self {
+    /// For tests without a clock: one that ends when both clocks say this.
+    #[cfg(test)]
+    pub(crate) fn ending_at(ms: i64) -> Self {
+        Self::of(Timestamp(ms), ms, None, Self::CONNECTIONS)
+    }
+
+    fn of(deadline: Timestamp, ends_ms: i64, limit: Option<u64>, connections: usize) -> Self {
         Self(Rc::new(Inner {
             gate: Gate::new(connections),
             deadline,
+            ends_ms,
             limit,
             spent: Cell::default(),
             promised: Cell::default(),
@@ -142,7 +153,10 @@ impl Budget {
     /// The same with so many requests, to providers and store together, as a Worker counts them.
     #[must_use]
     pub fn requests(self, limit: u64) -> Self {
-        Self::of(self.0.deadline, Some(limit), self.0.gate.permits())
+        let Inner {
+            deadline, ends_ms, ..
+        } = *self.0;
+        Self::of(deadline, ends_ms, Some(limit), self.permits())
     }
 
     /// The same with at most so many requests under way at once, to providers and store together.
@@ -152,11 +166,19 @@ impl Budget {
     pub fn connections(self, connections: usize) -> Result<Self, TooFewConnections> {
         match connections < Gate::PERMITS_MIN {
             true => Err(TooFewConnections { given: connections }),
-            false => Ok(Self::of(self.0.deadline, self.0.limit, connections)),
+            false => {
+                let Inner {
+                    deadline,
+                    ends_ms,
+                    limit,
+                    ..
+                } = *self.0;
+                Ok(Self::of(deadline, ends_ms, limit, connections))
+            }
         }
     }
 
-    /// When the run must have ended.
+    /// When the run must have ended, by the wall clock as it was when this was made.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
         self.0.deadline
@@ -196,19 +218,21 @@ impl Budget {
         }
     }
 
-    /// Until when requests to providers are begun.
-    pub(crate) fn last_request_at(&self) -> Timestamp {
-        self.0.deadline.plus_ms(-LAST_REQUEST_BEFORE_DEADLINE_MS)
+    /// Until when requests to providers are begun, by the monotonic clock.
+    pub(crate) fn last_request_ms(&self) -> i64 {
+        self.0
+            .ends_ms
+            .saturating_sub(LAST_REQUEST_BEFORE_DEADLINE_MS)
     }
 
     /// How long requests to providers may still be begun, in milliseconds.
-    pub(crate) fn ms_to_begin(&self, now: Timestamp) -> i64 {
-        self.last_request_at().ms_since(now)
+    pub(crate) fn ms_to_begin(&self, now_ms: i64) -> i64 {
+        self.last_request_ms().saturating_sub(now_ms)
     }
 
     /// Whether it is too late to begin a request to a provider.
-    pub(crate) fn is_out_of_time(&self, now: Timestamp) -> bool {
-        self.ms_to_begin(now) <= 0
+    pub(crate) fn is_out_of_time(&self, now_ms: i64) -> bool {
+        self.ms_to_begin(now_ms) <= 0
     }
 
     /// From now on so much is held back, for each of so many stacks.
@@ -236,9 +260,9 @@ impl Budget {
     }
 
     /// Whether something that takes so many requests to providers fits in now.
-    pub(crate) fn check(&self, needs: u64, now: Timestamp) -> Result<(), RanOut> {
+    pub(crate) fn check(&self, needs: u64, now_ms: i64) -> Result<(), RanOut> {
         let left = self.free();
-        match (self.is_out_of_time(now), needs > left) {
+        match (self.is_out_of_time(now_ms), needs > left) {
             (true, _) => Err(RanOut::Time),
             (false, true) => Err(RanOut::Requests { needs, left }),
             (false, false) => Ok(()),
@@ -246,8 +270,8 @@ impl Budget {
     }
 
     /// Promises so many requests to what is begun now.
-    pub(crate) fn promise(&self, needs: u64, now: Timestamp) -> Result<Purse, RanOut> {
-        self.check(needs, now)?;
+    pub(crate) fn promise(&self, needs: u64, now_ms: i64) -> Result<Purse, RanOut> {
+        self.check(needs, now_ms)?;
         let promised = &self.0.promised;
         promised.set(promised.get().saturating_add(needs));
         Ok(Purse {
@@ -261,7 +285,7 @@ impl Budget {
     pub(crate) fn share_out(
         &self,
         reads: &BTreeMap<Scope, Reads>,
-        now: Timestamp,
+        now_ms: i64,
     ) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
         let needs = |(scope, reads): (&Scope, &Reads)| (self.needs(scope, *reads), scope.clone());
         let mut smallest_first: Vec<(u64, Scope)> = reads.iter().map(needs).collect();
@@ -271,7 +295,7 @@ impl Budget {
             left: self.free(),
         };
         let promise = |(needs, scope): (u64, Scope)| {
-            let promised = self.promise_scope(&scope, needs, now);
+            let promised = self.promise_scope(&scope, needs, now_ms);
             let promised = promised.map_err(|ran_out| match ran_out {
                 RanOut::Requests { .. } => all,
                 RanOut::Time => RanOut::Time,
@@ -295,13 +319,8 @@ impl Budget {
     }
 
     /// Promises so many requests to whoever reads this scope now.
-    fn promise_scope(
-        &self,
-        scope: &Scope,
-        needs: u64,
-        now: Timestamp,
-    ) -> Result<Rc<Purse>, RanOut> {
-        let added = self.promise(needs, now)?;
+    fn promise_scope(&self, scope: &Scope, needs: u64, now_ms: i64) -> Result<Rc<Purse>, RanOut> {
+        let added = self.promise(needs, now_ms)?;
         if let Some(purse) = self.scope_purse(scope) {
             purse
                 .left
@@ -353,8 +372,9 @@ pub(crate) struct Purse {
 }
 
 impl Purse {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.left.get() == 0
+    /// How many are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.get()
     }
 
     /// Takes one, if there is one.
@@ -391,12 +411,12 @@ impl Leave<'_> {
     ///
     /// # Errors
     /// When it may not be sent any more.
-    pub(crate) fn sent(&self, purse: Option<&Purse>, now: Timestamp) -> Result<(), RanOut> {
-        if self.budget.is_out_of_time(now) {
+    pub(crate) fn sent(&self, purse: Option<&Purse>, now_ms: i64) -> Result<(), RanOut> {
+        if self.budget.is_out_of_time(now_ms) {
             return Err(RanOut::Time);
         }
         if !purse.is_some_and(Purse::take) {
-            self.budget.check(1, now)?;
+            self.budget.check(1, now_ms)?;
         }
         self.budget.spend();
         Ok(())

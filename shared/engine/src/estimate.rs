@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kedge_core::live::{ScopeReading, Wanted};
-use kedge_core::model::{Declared, Kind, Scope, StackName, Timestamp};
+use kedge_core::model::{Declared, Kind, Scope, StackName};
 use kedge_core::ran_out::RanOut;
 use kedge_core::state::State;
 
@@ -129,11 +129,11 @@ pub fn groups(stacks: &[(StackName, Estimate)], limit: u64) -> Vec<Vec<StackName
 pub(crate) fn promise_reads(
     budget: &Budget,
     wanted: &BTreeMap<Scope, Wanted>,
-    now: Timestamp,
+    now_ms: i64,
 ) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
     let reads = wanted.iter();
     let reads = reads.map(|(scope, wanted)| (scope.clone(), providers::reads(scope, wanted)));
-    budget.share_out(&reads.collect(), now)
+    budget.share_out(&reads.collect(), now_ms)
 }
 
 /// A scope that is not read, for this reason.

@@ -33,7 +33,7 @@ use futures_util::future::join;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
 use kedge_core::compare::{Cause, Fate};
-use kedge_core::model::{ResourceKey, Salt, Timestamp};
+use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::ran_out::RanOut;
 use kedge_core::record::{self, Recording};
@@ -436,7 +436,7 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             }
             match self.renew_before(&ready).await {
                 Ok(()) => self.carry_out_batch(ready).await,
-                Err(_) if cx.session.budget.is_out_of_time(cx.ports.now()) => {
+                Err(_) if cx.session.budget.is_out_of_time(cx.ports.monotonic_ms()) => {
                     for approved in ready {
                         self.end_not_begun(approved, RanOut::Time);
                     }
@@ -489,7 +489,10 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             let purse = self.of_composite(approved);
             attempts.push(async move { (approved, attempt(cx, lease, approved, purse).await) });
         }
-        let mut attempts = stream::iter(attempts).buffer_unordered(cx.session.concurrency);
+        // One connection is kept for the lease.
+        let connections = cx.session.budget.permits().saturating_sub(1);
+        let side_by_side = cx.session.concurrency.min(connections).max(1);
+        let mut attempts = stream::iter(attempts).buffer_unordered(side_by_side);
         let mut ended = VecDeque::new();
         loop {
             let next = match ended.pop_front() {
@@ -523,8 +526,8 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
         if let Some(purse) = self.composites.get(composite) {
             return Some(Rc::clone(purse));
         }
-        let (budget, now) = (&self.cx.session.budget, self.cx.ports.now());
-        let purse = Rc::new(budget.promise(needs(self.report, approved), now).ok()?);
+        let (budget, now_ms) = (&self.cx.session.budget, self.cx.ports.monotonic_ms());
+        let purse = Rc::new(budget.promise(needs(self.report, approved), now_ms).ok()?);
         self.composites.insert(composite.clone(), Rc::clone(&purse));
         Some(purse)
     }
@@ -537,7 +540,10 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             true => 0,
             false => needs(self.report, approved),
         };
-        self.cx.session.budget.check(needs, self.cx.ports.now())
+        self.cx
+            .session
+            .budget
+            .check(needs, self.cx.ports.monotonic_ms())
     }
 
     fn end_not_begun(&mut self, approved: &Approved, ran_out: RanOut) {
@@ -687,7 +693,7 @@ async fn attempt<P: WritePorts, S: Store>(
     promised: Option<Rc<Purse>>,
 ) -> Attempt {
     if let Err(reason) = lease.may_begin().await {
-        return match cx.session.budget.is_out_of_time(cx.ports.now()) {
+        return match cx.session.budget.is_out_of_time(cx.ports.monotonic_ms()) {
             true => Attempt::RanOut(RanOut::Time),
             false => Attempt::KeptFrom(Outcome::NotBegun { reason }),
         };
@@ -696,15 +702,23 @@ async fn attempt<P: WritePorts, S: Store>(
     if let Some(back) = lease.held_back(&approved.change.key) {
         return Attempt::KeptFrom(back.into_outcome());
     }
-    let (budget, now) = (&cx.session.budget, cx.ports.now());
+    let (budget, now_ms) = (&cx.session.budget, cx.ports.monotonic_ms());
     let needs = providers::requests_of_change(&approved.change);
     let purse = match promised {
-        Some(purse) => budget.check(0, now).map(|()| purse),
-        None => budget.promise(needs, now).map(Rc::new),
+        Some(purse) => budget.check(0, now_ms).map(|()| purse),
+        None => budget.promise(needs, now_ms).map(Rc::new),
     };
-    match purse {
-        Ok(purse) => Attempt::Made(providers::carry_out(cx.with(&purse), &approved.change).await),
-        Err(ran_out) => Attempt::RanOut(ran_out),
+    let purse = match purse {
+        Ok(purse) => purse,
+        Err(ran_out) => return Attempt::RanOut(ran_out),
+    };
+    let promised = purse.left();
+    let made = providers::carry_out(cx.with(&purse), &approved.change).await;
+    let is_unsent = made.is_err() && purse.left() == promised;
+    match is_unsent && budget.is_out_of_time(cx.ports.monotonic_ms()) {
+        // It waited for a connection until it was too late.
+        true => Attempt::RanOut(RanOut::Time),
+        false => Attempt::Made(made),
     }
 }
 
@@ -744,14 +758,14 @@ fn needs(report: &Report, approved: &Approved) -> u64 {
 /// is begun, and the consent to it stays.
 pub(crate) fn nothing_fits(
     budget: &Budget,
-    now: Timestamp,
+    now_ms: i64,
     report: &Report,
     run: &str,
 ) -> Option<Changed> {
     let approved = report.decided.approved();
     let results: Option<Vec<(RanOut, ChangeResult)>> = approved
         .map(|approved| {
-            let ran_out = budget.check(needs(report, approved), now).err()?;
+            let ran_out = budget.check(needs(report, approved), now_ms).err()?;
             let reason = ran_out.to_string();
             let outcome = Outcome::NotBegun { reason };
             let approved = approved.clone();

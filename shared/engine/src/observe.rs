@@ -133,7 +133,7 @@ async fn read_live<P: ReadPorts>(
     wanted: &BTreeMap<Scope, Wanted>,
 ) -> (LiveWorld, Option<RanOut>) {
     let (cx, progress) = (Context::new(ports, session), job.settings.progress);
-    let promised = estimate::promise_reads(&session.budget, wanted, ports.now());
+    let promised = estimate::promise_reads(&session.budget, wanted, ports.monotonic_ms());
     let ran_out = promised
         .values()
         .find_map(|one| one.as_ref().err().copied());

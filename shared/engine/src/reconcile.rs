@@ -152,7 +152,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         at_ms: began.0,
     };
     let budget = job.settings.budget;
-    let unfit = execute::nothing_fits(budget, ports.now(), &assessed.report, &run.id);
+    let unfit = execute::nothing_fits(budget, ports.monotonic_ms(), &assessed.report, &run.id);
     let mut ended = match assessed.refused.take() {
         None if unfit.is_some() => RunEnd {
             changed: unfit.unwrap_or_default(),
@@ -232,7 +232,7 @@ async fn under_lease<P: WritePorts, S: Store>(
         times: job.settings.lease,
         epoch_floor: assessed.observed.recorded.epoch(),
         known: assessed.observed.free_lease.take(),
-        until: job.settings.budget.last_request_at(),
+        until_ms: job.settings.budget.last_request_ms(),
     };
     let lease = match Lease::take(ports, store, wanted).await {
         Ok(lease) => lease,

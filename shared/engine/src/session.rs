@@ -147,7 +147,7 @@ impl<'a, P: Clock> Context<'a, P> {
     /// # Errors
     /// When it may not be sent any more.
     pub(crate) fn sent(self, leave: &Leave<'_>) -> Result<(), RanOut> {
-        leave.sent(self.purse, self.ports.now())
+        leave.sent(self.purse, self.ports.monotonic_ms())
     }
 
     /// Whether another attempt may be sent now.
@@ -155,9 +155,9 @@ impl<'a, P: Clock> Context<'a, P> {
     /// # Errors
     /// When it may not.
     pub(crate) fn may_repeat(self) -> Result<(), RanOut> {
-        match self.purse.is_some_and(Purse::is_empty) || self.purse.is_none() {
-            true => self.session.budget.check(1, self.ports.now()),
-            false => Ok(()),
+        match self.purse.map_or(0, Purse::left) {
+            0 => self.session.budget.check(1, self.ports.monotonic_ms()),
+            _ => Ok(()),
         }
     }
 }

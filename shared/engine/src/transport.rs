@@ -334,7 +334,7 @@ async fn pause<P: Clock + Random>(
     if let Err(ran_out @ RanOut::Requests { .. }) = cx.may_repeat() {
         return Pause::RanOut(ran_out);
     }
-    let left = cx.session.budget.ms_to_begin(cx.ports.now());
+    let left = cx.session.budget.ms_to_begin(cx.ports.monotonic_ms());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Pause::TooLong { wait_ms };
     }

@@ -140,7 +140,7 @@ impl World {
     }
 
     fn budget(&self) -> Budget {
-        Budget::until(self.ports.now().plus_ms(DEADLINE_MS))
+        Budget::lasting(&self.ports, DEADLINE_MS)
     }
 
     fn engine<'a>(&'a self, budget: &'a Budget) -> Engine<'a, NativePorts, FolderStore> {

@@ -141,8 +141,8 @@ mod tests {
         let base = format!("http://{}/client/v4", listener.local_addr().unwrap());
         endpoints.replace(ProviderName::Cloudflare, base, false);
         // Just long enough for one attempt.
-        let deadline = ports.now().plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS + 400);
-        let session = Session::new(endpoints, &Budget::until(deadline), Salt([0; 16]));
+        let budget = Budget::lasting(&ports, LAST_REQUEST_BEFORE_DEADLINE_MS + 400);
+        let session = Session::new(endpoints, &budget, Salt([0; 16]));
         (ports, session)
     }
 

@@ -2,11 +2,11 @@
 
 use super::*;
 
-const NOW: Timestamp = Timestamp(1_000_000);
+const NOW: i64 = 1_000_000;
 
 fn budget(requests: u64) -> Budget {
-    let deadline = NOW.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS + 1_000);
-    Budget::until(deadline).requests(requests)
+    let ends_ms = NOW + LAST_REQUEST_BEFORE_DEADLINE_MS + 1_000;
+    Budget::ending_at(ends_ms).requests(requests)
 }
 
 fn needs(needs: u64, left: u64) -> RanOut {
@@ -134,8 +134,8 @@ fn stacks_that_read_a_scope_side_by_side_share_its_lists() {
 fn nothing_is_begun_so_late_that_its_end_could_not_be_recorded() {
     let budget = budget(10);
     let purse = budget.promise(2, NOW).unwrap();
-    let late = NOW.plus_ms(1_000);
-    let just = late.plus_ms(-1);
+    let late = NOW + 1_000;
+    let just = late - 1;
     assert!(budget.promise(1, just).is_ok());
     assert_eq!(budget.promise(1, late).unwrap_err(), RanOut::Time);
     let leave = now(budget.enter());
@@ -148,7 +148,7 @@ fn nothing_is_begun_so_late_that_its_end_could_not_be_recorded() {
 
 #[test]
 fn too_few_connections_are_refused() {
-    let budget = || Budget::until(NOW);
+    let budget = || Budget::ending_at(NOW);
     assert_eq!(
         budget().connections(1).unwrap_err().to_string(),
         "a run needs at least 2 connections, one for its lease and one for everything else; it was \

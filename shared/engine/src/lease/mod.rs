@@ -176,7 +176,7 @@ pub(crate) struct Lease<'a, P, S> {
     /// Whether the store said them when it was last asked.
     holds_said: Cell<bool>,
     /// After this nothing is begun, and so nothing is waited for (semantics 8.10).
-    until: Timestamp,
+    until_ms: i64,
 }
 
 /// The lease as we last wrote it.
@@ -199,7 +199,7 @@ pub(crate) struct WantedLease<'b> {
     /// The lease as it was read before and was free.
     pub(crate) known: Option<FreeLease>,
     /// Until when it is waited for.
-    pub(crate) until: Timestamp,
+    pub(crate) until_ms: i64,
 }
 
 impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
@@ -218,7 +218,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             times,
             epoch_floor,
             mut known,
-            until,
+            until_ms,
         } = wanted;
         let mut lease = stored::Lease {
             stack: stack.clone(),
@@ -238,7 +238,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             let standing = match known.take() {
                 // Taking it is conditional on what was read: an older look is as good as a new one.
                 Some(free) => LeaseState::Free(free),
-                None => standing(ports, store, stack, times, &lease.nonce, until).await?,
+                None => standing(ports, store, stack, times, &lease.nonce, until_ms).await?,
             };
             let (version, began) = match standing {
                 LeaseState::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
@@ -259,7 +259,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
                 }
             };
             let held = Self::held(ports, store, times, lease, &version, began);
-            return Ok(Self { until, ..held });
+            return Ok(Self { until_ms, ..held });
         }
         Err(LeaseError::Store {
             stack: stack.clone(),
@@ -294,7 +294,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
             renewed: Cell::new(began),
             holds: RefCell::default(),
             holds_said: Cell::new(true),
-            until: Timestamp(i64::MAX),
+            until_ms: i64::MAX,
         }
     }
 
@@ -465,7 +465,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     }
 
     fn is_out_of_time(&self) -> bool {
-        self.ports.now() >= self.until
+        self.ports.monotonic_ms() >= self.until_ms
     }
 
     /// Waits until a change may be begun, while there is time to begin one.
@@ -473,7 +473,7 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     /// # Errors
     /// With why not.
     pub(crate) async fn may_begin(&self) -> Result<(), String> {
-        let waited = self.permit.wait(self.ports, self.until).await;
+        let waited = self.permit.wait(self.ports, self.until_ms).await;
         waited.map_err(|reason| self.why_not_renewed(reason))
     }
 

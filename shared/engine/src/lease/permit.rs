@@ -112,7 +112,7 @@ impl Permit {
 
     /// Waits until a change may be begun: a lease that was not renewed in time is renewed beside, if
     /// it can be. Gives up when the lease must have run out, and at this time.
-    pub(super) async fn wait(&self, clock: &impl Clock, until: Timestamp) -> Result<(), String> {
+    pub(super) async fn wait(&self, clock: &impl Clock, until_ms: i64) -> Result<(), String> {
         loop {
             let reason = match self.state(clock) {
                 PermitState::Fresh => return Ok(()),
@@ -120,7 +120,7 @@ impl Permit {
                 PermitState::Stale(reason) => reason,
             };
             let has_run_out = self.renewed.get().monotonic_age_ms(clock) >= self.times.lease_ms;
-            if has_run_out || clock.now() >= until {
+            if has_run_out || clock.monotonic_ms() >= until_ms {
                 return Err(reason);
             }
             clock.sleep_ms(self.times.slice_ms()).await;
@@ -157,10 +157,10 @@ mod tests {
         }
     }
 
-    const UNTIL: Timestamp = Timestamp(3_600_000);
+    const UNTIL_MS: i64 = 3_600_000;
 
     fn waited(permit: &Permit, clocks: &Clocks) -> Result<(), String> {
-        let mut waiting = pin!(permit.wait(clocks, UNTIL));
+        let mut waiting = pin!(permit.wait(clocks, UNTIL_MS));
         match waiting
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))

@@ -23,14 +23,14 @@ pub(crate) struct FreeLease {
     pub(super) condition: Condition,
 }
 
-/// Looks whose the lease is; waits only where the store does not say the time, and not beyond `until`.
+/// Looks whose the lease is; waits only where the store does not say the time, and not beyond `until_ms`.
 pub(super) async fn standing<P: Clock, S: Store>(
     ports: &P,
     store: &S,
     stack: &StackName,
     times: LeaseTimes,
     nonce: &str,
-    until: Timestamp,
+    until_ms: i64,
 ) -> Result<LeaseState, LeaseError> {
     let mut watched: Option<(ETag, Moment)> = None;
     loop {
@@ -63,7 +63,7 @@ pub(super) async fn standing<P: Clock, S: Store>(
         let is_renewed = watched
             .as_ref()
             .is_some_and(|(etag, _)| *etag != object.etag);
-        if object.read_at.is_some() || is_renewed || ports.now() >= until {
+        if object.read_at.is_some() || is_renewed || ports.monotonic_ms() >= until_ms {
             let held = LeaseHolder::of(&lease, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }

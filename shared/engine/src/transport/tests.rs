@@ -104,10 +104,10 @@ impl Secrets for Scripted {
 const LAST_REQUEST_MS: i64 = 60_000;
 
 fn session() -> Session {
-    let deadline = Timestamp(LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
+    let ends_ms = LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS;
     Session::new(
         Endpoints::default(),
-        &Budget::until(deadline),
+        &Budget::ending_at(ends_ms),
         Salt([0; 16]),
     )
 }
@@ -337,8 +337,8 @@ fn a_refusal_shows_no_credential() {
 
 /// A session that may make so many requests.
 fn session_with(requests: u64) -> Session {
-    let deadline = Timestamp(LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
-    let budget = Budget::until(deadline).requests(requests);
+    let ends_ms = LAST_REQUEST_MS + LAST_REQUEST_BEFORE_DEADLINE_MS;
+    let budget = Budget::ending_at(ends_ms).requests(requests);
     Session::new(Endpoints::default(), &budget, Salt([0; 16]))
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use kedge_core::change::{Applied, Change, ChangeError, Edit, Verb};
 use kedge_core::live::{Live, Reading, ScopeReading, Wanted};
 use kedge_core::model::{ByField, FieldName, Fields, ResourceKey, Salt, Scope, StackName, Value};
-use kedge_engine::ports::{Clock, ProviderName};
+use kedge_engine::ports::ProviderName;
 use kedge_engine::testing::{Context, Session};
 use kedge_engine::testing::{carry_out, read_live};
 use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
@@ -61,8 +61,7 @@ fn key(name: &str) -> ResourceKey {
 }
 
 fn session(ports: &SimPorts) -> Session {
-    let last_request = ports.now().plus_ms(120_000);
-    let budget = Budget::until(last_request.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    let budget = Budget::lasting(ports, 120_000 + LAST_REQUEST_BEFORE_DEADLINE_MS);
     Session::new(endpoints(), &budget, Salt([7; 16]))
 }
 

@@ -17,7 +17,7 @@ use kedge_core::live::{Live, Reading, ScopeReading, Wanted};
 use kedge_core::model::{
     ByField, FieldName, Fields, ResourceKey, Salt, Scope, SealedUrl, SecretText, StackName, Value,
 };
-use kedge_engine::ports::{Clock, ProviderName};
+use kedge_engine::ports::ProviderName;
 use kedge_engine::testing::{Context, Session};
 use kedge_engine::testing::{carry_out, read_live};
 use kedge_engine::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
@@ -131,8 +131,7 @@ fn status(code: u16) -> Effect {
 }
 
 fn session(ports: &SimPorts) -> Session {
-    let last_request = ports.now().plus_ms(RUN_MS);
-    let budget = Budget::until(last_request.plus_ms(LAST_REQUEST_BEFORE_DEADLINE_MS));
+    let budget = Budget::lasting(ports, RUN_MS + LAST_REQUEST_BEFORE_DEADLINE_MS);
     Session::new(endpoints(), &budget, SALT)
 }
 

@@ -84,7 +84,7 @@ fn read(per_page: usize, total: usize, pages: &[&[usize]]) -> (ScopeReading, usi
         pages: pages.iter().map(|page| page.to_vec()).collect(),
         asked: Cell::new(0),
     };
-    let budget = Budget::until(Timestamp(600_000));
+    let budget = Budget::ending_at(600_000);
     let session = Session::new(Endpoints::default(), &budget, Salt([0; 16]));
     let cx = Context::new(&ports, &session);
     let wanted = Wanted {

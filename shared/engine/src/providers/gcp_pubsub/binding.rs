@@ -150,7 +150,7 @@ async fn pause<P: WritePorts>(
 ) -> Result<(), ChangeError> {
     let cx = caller.context();
     let wait_ms = 1 + cx.ports.next_u64() % (BACKOFF_FIRST_MS << round.min(10));
-    let left = cx.session.budget.ms_to_begin(cx.ports.now());
+    let left = cx.session.budget.ms_to_begin(cx.ports.monotonic_ms());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Err(ChangeError::Failed {
             reason: format!("{said}; the policy of {topic} kept changing until the run's end"),
