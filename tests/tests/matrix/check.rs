@@ -13,7 +13,7 @@ use super::rules::{Read, Rule, hangs_on, permission, read, rules};
 use super::worlds::{WITHDRAWN, names, new_stack, troubled, withdrawing};
 use super::{Request, report, requests, same, up};
 
-/// Of the Kafka topics of [`troubled`], those that are recorded; [`LISTED`] are live.
+/// Of the Kafka topics of [`troubled`], those that are recorded. `rules::LISTED` are live.
 const RECORDED: [&str; 3] = ["dev-a", "dev-b", "dev-b-dlq"];
 
 fn verdicts(

@@ -369,7 +369,7 @@ pub(super) fn is_part_of(request: &Request, key: &ResourceKey) -> bool {
 }
 
 /// The Kafka topics of the matrix that are live and recorded.
-pub(super) const LISTED: [&str; 2] = ["dev-a", "dev-b-dlq"];
+const LISTED: [&str; 2] = ["dev-a", "dev-b-dlq"];
 
 /// Whether what is known of a resource hangs on this request. `code` is what the request came to.
 pub(super) fn hangs_on(request: &Request, key: &ResourceKey, code: FailureCode) -> bool {
