@@ -1,6 +1,23 @@
 use super::*;
 use crate::model::{CatchingUp, FieldName, Fields, Policy, Recorded, SealedUrl, Value};
 
+/// A replacement that was begun, with these values before and after.
+fn replacement(fields: Fields) -> Intent {
+    Intent {
+        verb: Verb::Replace,
+        begun_by: Some(BegunBy {
+            run: "r0".to_owned(),
+            actor: "a".to_owned(),
+        }),
+        at: Timestamp(6),
+        shown_by: Timestamp(60),
+        from: Some(fields.clone()),
+        to: fields,
+        automatic: None,
+        earlier: None,
+    }
+}
+
 /// A state in which each key has a value.
 pub(crate) fn full_state() -> State {
     let stack = StackName::new("dev").unwrap();
@@ -33,19 +50,7 @@ pub(crate) fn full_state() -> State {
         pending_adoption: fields.clone(),
     };
     state.resources.insert(key.clone(), record);
-    let intent = Intent {
-        verb: Verb::Replace,
-        at: Timestamp(6),
-        shown_by: Timestamp(60),
-        from: Some(fields.clone()),
-        to: fields,
-        begun_by: Some(BegunBy {
-            run: "r0".to_owned(),
-            actor: "a".to_owned(),
-        }),
-        automatic: None,
-        earlier: None,
-    };
+    let intent = replacement(fields);
     let automatic = AutomaticChange {
         at: Timestamp(7),
         key: key.clone(),
