@@ -261,7 +261,11 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
     assert_eq!(json["verdict"], "invalid");
     assert!(json["definitions"].as_str().unwrap().contains("ana@"));
     expect(&desk.kedge("up --stored --yes"), 3, &["nothing is changed"]);
-    expect(&desk.kedge("push"), 0, &["note: ", "left undone is done"]);
+    expect(
+        &desk.kedge("push"),
+        0,
+        &["note: ", "did not finish is done"],
+    );
     expect(&desk.kedge("check --stored"), 0, &["CLEAN"]);
 }
 
