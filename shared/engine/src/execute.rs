@@ -93,15 +93,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         progress,
         consent,
     } = begun;
-    let mut state = recorded.state.unwrap_or_else(|| {
-        let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
-        let mut first = State::first(stack, salt, policy);
-        first.variables = Some(report.declared.variables.clone());
-        if let Some(command) = &report.command {
-            command.recording.begin(&mut first);
-        }
-        first
-    });
+    let mut state = recorded.state.unwrap_or_else(|| first_state(report, salt));
     state.epoch = lease.epoch();
     let telling = Telling {
         store,
@@ -155,6 +147,17 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     work.end_run(&telling).await;
     let stopped = work.stopped;
     Executed { stopped }
+}
+
+/// The state of a stack that has none yet.
+fn first_state(report: &Report, salt: Salt) -> State {
+    let (stack, policy) = (report.declared.stack.clone(), report.plan.policy.clone());
+    let mut first = State::first(stack, salt, policy);
+    first.variables = Some(report.declared.variables.clone());
+    if let Some(command) = &report.command {
+        command.recording.begin(&mut first);
+    }
+    first
 }
 
 /// Uses the consent and keeps the copy of the state that the run begins from, side by side: nothing

@@ -10,7 +10,7 @@ use kedge_core::compare::OpenRun;
 use kedge_core::model::ResourceKey;
 use kedge_core::plan::{GuardName, resolve_allowed};
 use kedge_core::record;
-use kedge_core::report::{Report, StackVerdict};
+use kedge_core::report::{Changed, Report, StackVerdict};
 use kedge_core::stored::hold::UnreadHolds;
 
 use crate::bundles;
@@ -171,36 +171,37 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         }
         refused => RunEnd::of(assessed, &run, refused),
     };
-    let kept = if ended.is_verified {
-        let is_asked = matches!(authorisation, Authorisation::Command(_));
-        let seen = match &ended.state {
-            // An `up` that changes nothing sees what a check sees.
-            Some(state) if !is_asked => Confirms::By(Some(state)),
-            _ => Confirms::And(&ended.changed.results),
-        };
-        let remembering = remember(store, job, ended.watch, &ended.report, seen);
-        let (kept, meanwhile) = join(
-            remembering,
-            moved_meanwhile(store, job, ended.after.as_ref()),
-        )
-        .await;
-        ended.changed.run_again = meanwhile;
-        kept
-    } else {
-        Kept::NotKept
+    let is_command = matches!(authorisation, Authorisation::Command(_));
+    let seen = match &ended.state {
+        // An `up` that changes nothing sees what a check sees.
+        Some(state) if !is_command => Confirms::By(Some(state)),
+        _ => Confirms::And(&ended.changed.results),
     };
+    let remembering = async {
+        match ended.is_verified {
+            true => remember(store, job, ended.watch, &ended.report, seen).await,
+            false => Kept::NotKept,
+        }
+    };
+    let after = ended.after.as_ref();
+    let (kept, meanwhile) = join(remembering, moved_meanwhile(store, job, after)).await;
+    ended.changed.run_again = meanwhile;
     if let (None, Authorisation::Command(StateCommand::Retire { .. })) =
         (&ended.stopped, authorisation)
     {
         let retired = registry::retire(store, job.stack).await;
         ended.stopped = retired.err().map(StopError::from);
     }
-    let RunEnd {
-        report,
-        mut changed,
-        stopped,
-        ..
-    } = ended;
+    finished(ended.report, ended.changed, ended.stopped, kept)
+}
+
+/// A run that went to its end, or why it stopped, with what it had seen and done.
+fn finished(
+    report: Report,
+    mut changed: Changed,
+    stopped: Option<StopError>,
+    kept: Kept,
+) -> Result<Ran, RunError> {
     let Some(source) = stopped else {
         return Ok(Ran {
             report,

@@ -41,10 +41,8 @@ fn an_existing_environment_is_adopted() {
         1,
         &["`nothing-like-it` is not declared"],
     );
-    let adopted = fits(
-        "state-command",
-        &desk.kedge("adopt --yes --json --stack steve1"),
-    );
+    let adopted = desk.kedge("adopt --yes --json --stack steve1");
+    let adopted = fits("state-command", &adopted);
     assert_eq!(
         (&adopted["done"], &adopted["traffic"]["writes"]),
         (&true.into(), &0.into())
