@@ -263,6 +263,23 @@ fn scanned(files: &BTreeMap<String, String>) -> usize {
     events.filter(Result::is_ok).count()
 }
 
+/// A page without colours, of the usual width, with every name.
+fn options() -> RenderOptions<'static> {
+    RenderOptions {
+        stack_origin: "--stack",
+        definitions: "definitions",
+        hints: &|hint| format!("{hint:?}"),
+        screen: Screen {
+            colour: false,
+            width: Screen::WIDTH,
+            full: true,
+        },
+        traffic: None,
+        times: true,
+        plan_shown: false,
+    }
+}
+
 fn stages(
     read: &Read<'_>,
     state: Option<&State>,
@@ -305,20 +322,7 @@ fn stages(
             unverified: None,
             ran_out: None,
         };
-        let around = RenderOptions {
-            stack_origin: "--stack",
-            definitions: "definitions",
-            hints: &|hint| format!("{hint:?}"),
-            screen: Screen {
-                colour: false,
-                width: Screen::WIDTH,
-                full: true,
-            },
-            traffic: None,
-            times: true,
-            plan_shown: false,
-        };
-        let (text, text_time) = worked(|| check_text(&report, &around));
+        let (text, text_time) = worked(|| check_text(&report, &options()));
         let (json, json_time) = worked(|| format!("{:#}", check_json(&report, None)));
         if events == 0 || text.is_empty() || json.is_empty() {
             return Err("nothing was scanned or rendered".into());
