@@ -76,9 +76,9 @@ impl Reserve {
     pub(crate) const fn requests(self) -> u64 {
         /// State again, the holds, and who has the lease.
         const AFTER_READING: u64 = 3;
-        /// The lease taken (2), state again, holds, a grant given and used (2), the record of a run
-        /// that broke off, a first state, its copy, and what begins.
-        const OPENING: u64 = 10;
+        /// The lease taken (2), state again, holds, a grant used, the record of a run that broke off, a
+        /// first state, its copy, and what begins.
+        const OPENING: u64 = 9;
         const CHANGES: u64 = closing::ALL + closing::LOST_ANSWERS;
         match self {
             Self::Check => AFTER_READING + closing::WATCH + closing::ALERT,
