@@ -140,7 +140,7 @@ mod tests {
         let mut endpoints = Endpoints::default();
         let base = format!("http://{}/client/v4", listener.local_addr().unwrap());
         endpoints.replace(ProviderName::Cloudflare, base, false);
-        // Just long enough for one attempt.
+        // Just long enough for an attempt or two.
         let budget = Budget::lasting(&ports, LAST_REQUEST_BEFORE_DEADLINE_MS + 400);
         let session = Session::new(endpoints, &budget, Salt([0; 16]));
         (ports, session)
@@ -178,6 +178,7 @@ mod tests {
         assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
         assert!(error.to_string().contains("KEDGE_READ_ONLY"), "{error}");
         let traffic = ports.http.stats()[&ProviderName::Cloudflare];
-        assert_eq!((traffic.reads, traffic.writes), (1, 0));
+        // How often a read is tried again in so short a time depends on the jitter.
+        assert!(traffic.reads >= 1 && traffic.writes == 0, "{traffic:?}");
     }
 }
