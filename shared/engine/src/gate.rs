@@ -8,7 +8,7 @@
 //!
 //! A permit is held for exactly one request, and whoever holds one waits for nothing but its answer, so
 //! holders can't wait for each other. Whoever begins requests side by side must go on polling them while
-//! it waits for another one: a future that is not polled keeps its permit (see `execute.rs`).
+//! it waits for another one: a future that is not polled keeps its permit (see `execute/mod.rs`).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

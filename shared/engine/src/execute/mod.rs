@@ -22,35 +22,41 @@
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
 //! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod attempt;
+mod preparation;
+mod telling;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use futures_util::future::join;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use kedge_core::change::{Applied, ChangeError};
-use kedge_core::compare::{Cause, Fate};
+use kedge_core::compare::Cause;
 use kedge_core::model::{ResourceKey, Salt};
 use kedge_core::plan::Approved;
 use kedge_core::ran_out::RanOut;
-use kedge_core::record::{self, Recording};
+use kedge_core::record::{self};
 use kedge_core::report::{About, ChangeResult, Changed, Outcome, Report};
 use kedge_core::risk::Risk;
-use kedge_core::state::{Applying, BegunBy, Intent, State, Watch};
-use kedge_core::stored::run::{FoundOut, Interrupted, RequestCounts, RunRecord};
+use kedge_core::state::{State, Watch};
 
-use crate::budget::{Budget, Purse, Reserve};
+use crate::budget::{Purse, Reserve};
 use crate::grants::GrantError;
 use crate::job::{Progress, StopError};
 use crate::lease::{HoldStop, Lease};
 use crate::ports::{Clock, ETag, Random, Store, WritePorts};
-use crate::providers;
 use crate::room;
 use crate::session::Context;
-use crate::state_store::{self, ReadState, StateStoreError, StateWriter};
+use crate::state_store::{ReadState, StateStoreError, StateWriter};
+
+pub(crate) use self::attempt::nothing_fits;
+pub(crate) use self::preparation::{has_work, prepare};
+
+use self::attempt::{Attempt, attempt, batches, needs, polling};
+use self::preparation::follows_variables;
+use self::telling::Telling;
 
 /// What a run begins from.
 pub(crate) struct Execution<'a, C> {
@@ -176,230 +182,6 @@ async fn begin<'a, S: Store>(
     let (used, writer) = join(consent, StateWriter::begin(store, state, etag, ports)).await;
     used?;
     Ok(writer?)
-}
-
-/// Whether the run would change anything: the world, the records, or the policy in force.
-pub(crate) fn has_work(recorded: &ReadState, report: &Report, is_unattended: bool) -> bool {
-    let decided = &report.decided;
-    if decided.approves_any() {
-        return true;
-    }
-    let Some(state) = &recorded.state else {
-        // Nothing of a stack that is not adopted is recorded behind a person's back.
-        return !is_unattended && !report.records().is_empty();
-    };
-    if is_unattended && report.plan.retired.is_some() {
-        // Automation leaves a retired stack alone (semantics 7.5).
-        return false;
-    }
-    let asks = report.command.as_ref();
-    !report.records().is_empty()
-        || begins_anew(state, report, is_unattended)
-        || asks.is_some_and(|command| !command.recording.is_empty())
-        || decided.policy_granted
-        || state.policy != report.plan.policy
-        || follows_variables(state, report)
-        || state.applying.as_ref().is_some_and(|applying| {
-            let is_over = |key: &ResourceKey| !stays_open(state, report, key);
-            applying.intents.is_empty() || applying.intents.keys().any(is_over)
-        })
-}
-
-/// Whether the run begins a retired stack anew (semantics 7.5): a deploy that changes something, or a
-/// person's `up` that leaves nothing to somebody's consent.
-fn begins_anew(state: &State, report: &Report, is_unattended: bool) -> bool {
-    let decided = &report.decided;
-    let leaves = decided.leaves_any() || !decided.refused.is_empty();
-    state.retired.is_some()
-        && report.command.is_none()
-        && (decided.approves_any() || !(is_unattended || leaves))
-}
-
-/// Whether the record of variables is to be another one after this run.
-fn follows_variables(state: &State, report: &Report) -> bool {
-    let none = BTreeSet::new();
-    let recorded = state.variables.as_ref().unwrap_or(&none);
-    *recorded != report.declared.variables && report.follows_variables()
-}
-
-/// Whether a change that was begun stays in state: nobody can tell yet how it ended, what it came to
-/// is not recorded now, the second half of a replacement is still to do, under the consent to the
-/// first, or it is not there and whether it is to be is not known here.
-fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
-    let comparison = &report.comparison;
-    let Some(resolved) = comparison.resolved.get(key) else {
-        return true;
-    };
-    let is_recorded = || match &resolved.record {
-        Some(record) => {
-            report.records().contains_key(key) || state.resources.get(key) == record.as_ref()
-        }
-        None => true,
-    };
-    let whole = comparison.differences.get(key).map(|one| one.whole);
-    let mut approved = report.decided.approved();
-    resolved.fate == Fate::Open
-        || !is_recorded()
-        || whole == Some(Some(Cause::Interrupted))
-        || (report.depends_on_moved_variable()(key)
-            && resolved.record.is_none()
-            && whole.is_none_or(|whole| whole.is_some())
-            && approved.all(|one| one.change.key != *key))
-}
-
-/// Puts into state what needs no provider: records, the policy in force, and what is about to begin.
-pub(crate) fn prepare<P: WritePorts>(
-    state: &mut State,
-    report: &Report,
-    is_unattended: bool,
-    changed: &mut Changed,
-    cx: Context<'_, P>,
-    about: About<'_>,
-) {
-    let now = cx.ports.now();
-    state.serial = state.serial.saturating_add(1);
-    state.step = 0;
-    changed.serial = Some(state.serial);
-    changed.interrupted = state
-        .applying
-        .as_ref()
-        .and_then(|one| interrupted(one, report));
-    let mut intents = open_intents(state, report);
-    let own;
-    let recording = match &report.command {
-        Some(command) => &command.recording,
-        None => {
-            own = Recording::of(&report.comparison);
-            &own
-        }
-    };
-    let decided = &report.decided;
-    changed.began_anew = begins_anew(state, report, is_unattended);
-    if changed.began_anew {
-        state.retired = None;
-    }
-    recording.write_into(state);
-    // What is forgotten is forgotten with what was begun of it.
-    intents.retain(|key, _| recording.records.get(key) != Some(&None));
-    let moved = report.depends_on_moved_variable();
-    record::trim_marks(state, &report.declared, &report.comparison, moved, now);
-    changed.recorded += recording.recorded();
-    changed.forgotten += recording.forgotten();
-    state.policy = match decided.policy_granted {
-        true => report.declared.policy.clone(),
-        false => report.plan.policy.clone(),
-    };
-    state.trim_automatic(now);
-    record::drop_caught_up(state, |key| report.differs(key), now);
-    let sent_by = cx.session.budget.deadline().max(now);
-    for approved in decided.approved() {
-        let provider = approved.change.key.scope().provider().entry();
-        let shown_by = sent_by.plus_ms(provider.catching_up_ms);
-        let begun_by = Some(BegunBy {
-            run: changed.run.clone(),
-            actor: about.actor.to_owned(),
-        });
-        let intent = record::intent(approved, begun_by, is_unattended, now, shown_by);
-        record::begin(&mut intents, approved, intent);
-    }
-    state.applying = Some(Applying {
-        run: RunRecord::begun(report, changed, about),
-        in_history: false,
-        intents,
-    });
-}
-
-/// Takes out of state what earlier runs began. What is resolved ends here, and counts for automation if
-/// it turned out to be made; the rest is given back.
-fn open_intents(state: &mut State, report: &Report) -> BTreeMap<ResourceKey, Intent> {
-    let before = state.applying.take().map(|applying| applying.intents);
-    let (open, over): (BTreeMap<_, _>, BTreeMap<_, _>) = before
-        .unwrap_or_default()
-        .into_iter()
-        .partition(|(key, _)| stays_open(state, report, key));
-    let is_made = |key: &ResourceKey| {
-        let resolved = report.comparison.resolved.get(key);
-        resolved.is_some_and(|resolved| resolved.fate == Fate::Made)
-    };
-    let made = over.into_iter().filter(|(key, _)| is_made(key));
-    state
-        .automatic
-        .extend(made.filter_map(|(_, intent)| intent.automatic));
-    open
-}
-
-/// What a run before this one had begun and never said the end of.
-fn interrupted(applying: &Applying, report: &Report) -> Option<Interrupted> {
-    let found_out = |(key, intent): (&ResourceKey, &Intent)| {
-        let resolved = report.comparison.resolved.get(key);
-        let fate = resolved.map_or(Fate::Open, |resolved| resolved.fate);
-        let begun_by = intent.begun_by.as_ref().map(|by| &by.run);
-        FoundOut {
-            key: key.to_string(),
-            verb: intent.verb.as_str().to_owned(),
-            outcome: fate.as_str().to_owned(),
-            begun_by: begun_by.filter(|run| **run != applying.run.id).cloned(),
-        }
-    };
-    let interrupted = Interrupted {
-        run: applying.run.id.clone(),
-        changes: applying.intents.iter().map(found_out).collect(),
-    };
-    (!applying.in_history || !interrupted.changes.is_empty()).then_some(interrupted)
-}
-
-/// Keeps records of runs. They are kept on a best effort: a run that changes something is not worth
-/// less for failing to tell it.
-struct Telling<'a, S> {
-    store: &'a S,
-    report: &'a Report,
-    about: About<'a>,
-    progress: &'a dyn Fn(Progress<'_>),
-}
-
-impl<S: Store> Telling<'_, S> {
-    /// Keeps the record of this run as it is now; whether it could be kept.
-    async fn keep<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> bool {
-        let record = self.record(cx, changed);
-        let kept = state_store::write_run(self.store, &self.report.declared.stack, &record).await;
-        self.is_kept(kept)
-    }
-
-    /// Keeps it once more: the run stopped after it was kept.
-    async fn keep_again<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) {
-        let record = self.record(cx, changed);
-        let stack = &self.report.declared.stack;
-        self.is_kept(state_store::write_run_again(self.store, stack, &record).await);
-    }
-
-    /// Keeps the record of a run that broke off before it kept its own.
-    async fn found_out(&self, applying: Option<&Applying>, by: &str) {
-        if let Some(applying) = applying.filter(|applying| !applying.in_history) {
-            let record = applying.run.found_out(&self.report.comparison.resolved, by);
-            let stack = &self.report.declared.stack;
-            self.is_kept(state_store::write_run(self.store, stack, &record).await);
-        }
-    }
-
-    fn record<P: WritePorts>(&self, cx: Context<'_, P>, changed: &Changed) -> RunRecord {
-        let sent = cx.session.requests();
-        let about = About {
-            ended_ms: cx.ports.now().0,
-            requests: RequestCounts {
-                reads: self.about.requests.reads + sent.reads,
-                writes: self.about.requests.writes + sent.writes,
-            },
-            ..self.about
-        };
-        RunRecord::of(self.report, changed, about)
-    }
-
-    fn is_kept(&self, kept: Result<(), StateStoreError>) -> bool {
-        if let Err(error) = &kept {
-            (self.progress)(Progress::NotRecorded(error));
-        }
-        kept.is_ok()
-    }
 }
 
 struct Work<'a, P, S> {
@@ -666,131 +448,4 @@ pub(crate) fn error_chain(error: &dyn Error) -> String {
         cause = next.source();
     }
     text
-}
-
-impl HoldStop {
-    /// How a change ends that is held back.
-    pub(crate) fn into_outcome(self) -> Outcome {
-        match self {
-            Self::By(reason) => Outcome::Held { reason },
-            Self::Unread(reason) => Outcome::NotBegun { reason },
-        }
-    }
-}
-
-/// What became of the attempt to make one change.
-enum Attempt {
-    /// It may not be begun now.
-    KeptFrom(Outcome),
-    /// The run has no requests or no time left for it.
-    RanOut(RanOut),
-    /// It was begun.
-    Made(Result<Applied, ChangeError>),
-}
-
-/// Makes one change, if it may be begun.
-async fn attempt<P: WritePorts, S: Store>(
-    cx: Context<'_, P>,
-    lease: &Lease<'_, P, S>,
-    approved: &Approved,
-    promised: Option<Rc<Purse>>,
-) -> Attempt {
-    if let Err(reason) = lease.may_begin().await {
-        return match cx.session.budget.is_out_of_time(cx.ports.monotonic_ms()) {
-            true => Attempt::RanOut(RanOut::Time),
-            false => Attempt::KeptFrom(Outcome::NotBegun { reason }),
-        };
-    }
-    // A hold that was set since the batch began stops what has not begun.
-    if let Some(back) = lease.held_back(&approved.change.key) {
-        return Attempt::KeptFrom(back.into_outcome());
-    }
-    let (budget, now_ms) = (&cx.session.budget, cx.ports.monotonic_ms());
-    let needs = providers::requests_of_change(&approved.change);
-    let purse = match promised {
-        Some(purse) => budget.check(0, now_ms).map(|()| purse),
-        None => budget.promise(needs, now_ms).map(Rc::new),
-    };
-    let purse = match purse {
-        Ok(purse) => purse,
-        Err(ran_out) => return Attempt::RanOut(ran_out),
-    };
-    let promised = purse.left();
-    let made = providers::carry_out(cx.with(&purse), &approved.change).await;
-    let is_unsent = made.is_err() && purse.left() == promised;
-    match is_unsent && budget.is_out_of_time(cx.ports.monotonic_ms()) {
-        // It waited for a connection until it was too late.
-        true => Attempt::RanOut(RanOut::Time),
-        false => Attempt::Made(made),
-    }
-}
-
-/// Does this work, and polls attempts beside it: a request that is under way and not polled would keep
-/// the connection that the work may be waiting for.
-async fn polling<T, A>(
-    attempts: &mut (impl Stream<Item = A> + Unpin),
-    ended: &mut VecDeque<A>,
-    work: impl Future<Output = T>,
-) -> T {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        let polled = work.as_mut().poll(cx);
-        if polled.is_pending() {
-            while let Poll::Ready(Some(attempt)) = attempts.poll_next_unpin(cx) {
-                ended.push_back(attempt);
-            }
-        }
-        polled
-    })
-    .await
-}
-
-/// How many requests must be left for a change to be begun: for all of its composite.
-fn needs(report: &Report, approved: &Approved) -> u64 {
-    let belongs = |one: &&Approved| match &approved.composite {
-        None => one.change.key == approved.change.key,
-        composite => one.composite == *composite,
-    };
-    let together = report.decided.approved().filter(belongs);
-    together
-        .map(|one| providers::requests_of_change(&one.change))
-        .sum()
-}
-
-/// What an `up` comes to of whose changes not one fits into what is left of requests and time: nothing
-/// is begun, and the consent to it stays.
-pub(crate) fn nothing_fits(
-    budget: &Budget,
-    now_ms: i64,
-    report: &Report,
-    run: &str,
-) -> Option<Changed> {
-    let approved = report.decided.approved();
-    let results: Option<Vec<(RanOut, ChangeResult)>> = approved
-        .map(|approved| {
-            let ran_out = budget.check(needs(report, approved), now_ms).err()?;
-            let reason = ran_out.to_string();
-            let outcome = Outcome::NotBegun { reason };
-            let approved = approved.clone();
-            Some((ran_out, ChangeResult { approved, outcome }))
-        })
-        .collect();
-    let (ran_out, results): (Vec<_>, Vec<_>) = results?.into_iter().unzip();
-    let first = ran_out.into_iter().next()?;
-    Some(Changed {
-        run: run.to_owned(),
-        results,
-        ran_out: Some(first),
-        ..Changed::default()
-    })
-}
-
-/// Cuts the ordered changes into batches that may run side by side: changes of one kind and verb
-/// that can be taken back. What can't be, or belongs to a composite, runs alone.
-fn batches<'a, 'b>(approved: &'b [&'a Approved]) -> Vec<&'b [&'a Approved]> {
-    let together = |a: &&Approved, b: &&Approved| {
-        let alone = |one: &Approved| one.risk == Risk::Destructive || one.composite.is_some();
-        a.change.key.kind() == b.change.key.kind() && !alone(a) && !alone(b)
-    };
-    approved.chunk_by(together).collect()
 }
