@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use kedge_adapters::Operations;
 use kedge_core::definitions::{Bundle, bucket_of};
 use kedge_core::model::{BUCKET_SCHEME, BucketAddress};
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
-use kedge_native::{FolderStore, HttpOptions, Operations, Settings};
+use kedge_native::{FolderStore, HttpOptions, Settings};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
 use crate::args::Args;

@@ -5,14 +5,8 @@
 
 mod actor;
 mod clock;
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
 mod dotenv;
 mod http;
-mod in_memory;
-mod keys;
-mod meter;
-mod operations;
 mod random;
 mod settings;
 mod signer;
@@ -20,16 +14,13 @@ mod store;
 
 pub use self::clock::SystemClock;
 pub use self::http::{HttpBuildError, HttpOptions, NativeHttp, install_tls};
-pub use self::in_memory::InMemoryStore;
-pub use self::keys::key_problem;
-pub use self::meter::{Metered, Traffic};
-pub use self::operations::Operations;
 pub use self::random::SystemRandom;
 pub use self::settings::{NativeSecrets, Settings, SettingsError};
 pub use self::signer::RingSigner;
 pub use self::store::FolderStore;
 
 use bytes::Bytes;
+use kedge_adapters::Metered;
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
     Clock, HttpError, HttpRead, HttpWrite, Random, ReadRequest, Secrets, SignError, Signer,

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use kedge_adapters::{LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem};
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use crate::clock::{system_time, timestamp};
-use crate::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem};
-use crate::operations::Operations;
 
 /// How often a held lock is tried again, and how long in all: 5 seconds. A write takes
 /// milliseconds, so a lock held longer is not one of ours at work.
@@ -273,7 +272,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{neighbours_do_not_meet, put, store_conformance, text};
+    use kedge_adapters::conformance::{neighbours_do_not_meet, put, store_conformance, text};
     use kedge_engine::ports::ETag;
     use std::process::{Command, Stdio};
     use std::thread;

@@ -6,13 +6,12 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use kedge_adapters::{Operations, key_problem};
 use kedge_core::model::BucketAddress;
 use kedge_engine::ports::{
     Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
 };
-use kedge_native::{
-    HttpBuildError, HttpOptions, NativeHttp, Operations, SystemRandom, key_problem,
-};
+use kedge_native::{HttpBuildError, HttpOptions, NativeHttp, SystemRandom};
 
 use crate::client::{AnswerDate, client, timestamp};
 use crate::failure::{Doing, Failure, Fate};

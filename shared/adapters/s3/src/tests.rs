@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use kedge_adapters::Operations;
+use kedge_adapters::conformance::text;
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::{Condition, ETag, PutOutcome, Store, StoreError, Version};
-use kedge_native::conformance::text;
-use kedge_native::{HttpOptions, Operations};
+use kedge_native::HttpOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

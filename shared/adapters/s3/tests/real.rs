@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use kedge_adapters::conformance::{
+    long_lists_are_whole, neighbours_do_not_meet, store_conformance, text,
+};
 use kedge_core::model::BucketAddress;
 use kedge_engine::ports::{Condition, Random as _, Store as _};
 use kedge_native::SystemRandom;
-use kedge_native::conformance::{
-    long_lists_are_whole, neighbours_do_not_meet, store_conformance, text,
-};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
 /// The server's variables: its address, a bucket, a key pair.

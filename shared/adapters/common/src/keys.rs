@@ -4,9 +4,9 @@ use kedge_engine::ports::{Condition, ETag};
 use sha2::{Digest, Sha256};
 
 /// Held while a folder store writes.
-pub(crate) const LOCK_NAME: &str = ".kedge.lock";
+pub const LOCK_NAME: &str = ".kedge.lock";
 /// A write on its way.
-pub(crate) const TEMP_NAME: &str = ".kedge.tmp";
+pub const TEMP_NAME: &str = ".kedge.tmp";
 
 /// Why a text can't be a key; none if it can. A key is a relative path with `/`, and the same
 /// everywhere, so what some file system would read as more than a name is refused.
@@ -29,13 +29,15 @@ pub fn key_problem(key: &str) -> Option<&'static str> {
 
 /// A version: SHA-256 of the bytes, as R2's is a hash of the body. Objects that must differ from
 /// their earlier selves carry a nonce (semantics 8.4).
-pub(crate) fn etag_of(bytes: &[u8]) -> ETag {
+#[must_use]
+pub fn etag_of(bytes: &[u8]) -> ETag {
     let digest = Sha256::digest(bytes);
     ETag(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether a write may happen, given the version that stands.
-pub(crate) fn holds(condition: &Condition, standing: Option<&ETag>) -> bool {
+#[must_use]
+pub fn holds(condition: &Condition, standing: Option<&ETag>) -> bool {
     match condition {
         Condition::Absent => standing.is_none(),
         Condition::Is(wanted) => standing == Some(wanted),

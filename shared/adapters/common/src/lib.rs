@@ -1,0 +1,14 @@
+//! What every adapter shares and is pure: the keys of a store, counting, a store in memory, and the
+//! suite that every store passes. No runtime, no sockets, no files: those are in the adapters.
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod in_memory;
+mod keys;
+mod meter;
+mod operations;
+
+pub use self::in_memory::InMemoryStore;
+pub use self::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem};
+pub use self::meter::{Metered, Traffic};
+pub use self::operations::Operations;
