@@ -16,10 +16,10 @@ use kedge_core::model::{Scope, StackName, Timestamp};
 use kedge_core::ran_out::RanOut;
 use thiserror::Error;
 
-use crate::estimate::Reads;
 use crate::gate::{Gate, Permit, Reserved, Urgency};
+use crate::keys::Keys;
 use crate::ports::{Clock, Condition, PutOutcome, Store, StoreError, StoredObject};
-use crate::state_store::Keys;
+use crate::reads::Reads;
 
 /// The longest that an adapter waits for a provider's answer.
 const ANSWER_MS: i64 = 15_000;

@@ -9,8 +9,9 @@ use std::io::IsTerminal;
 
 use kedge_core::model::StackName;
 use kedge_core::plan::{GuardName, PlanSummary};
+use kedge_core::stored::grant::Grant;
 
-use crate::grants::UsableGrant;
+use crate::ports::ETag;
 use crate::state_command::StateCommand;
 
 /// By whose authority changes are made.
@@ -89,6 +90,26 @@ impl Consent {
         Self {
             name_typed: true,
             ..self
+        }
+    }
+}
+
+/// A grant that a run may use, if nobody did since it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct UsableGrant {
+    pub(crate) grant: Grant,
+    pub(crate) etag: ETag,
+}
+
+impl UsableGrant {
+    /// What it agrees to, as a person at hand would say it.
+    pub(crate) fn into_consent(self) -> Consent {
+        let keys = self.grant.changes.iter().map(|(key, _)| key.to_string());
+        let policy = self.grant.policy.then(|| "policy".to_owned());
+        let consent = Consent::to_plan(&self.grant.digest).allowing(keys.chain(policy));
+        Consent {
+            grant: Some(Box::new(self)),
+            ..consent
         }
     }
 }

@@ -13,39 +13,12 @@ use kedge_core::ran_out::RanOut;
 use kedge_core::state::State;
 
 use crate::budget::{Budget, Purse, Reserve};
-use crate::observe::wanted;
 use crate::providers;
+use crate::reads::Reads;
+use crate::wanted::wanted;
 
 /// What a check reads of the store: definitions, state, and what checks remember.
 const STORE_READS: u64 = 3;
-
-/// What reading one scope takes, in requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Reads {
-    /// Lists, which are read once for all stacks of a group.
-    pub(crate) shared: u64,
-    /// What is read of the resources of one stack.
-    pub(crate) own: u64,
-}
-
-impl Reads {
-    fn requests(self) -> u64 {
-        self.shared.saturating_add(self.own)
-    }
-
-    /// The same for the stacks of both.
-    fn and(self, other: Self) -> Self {
-        Self {
-            shared: self.shared.max(other.shared),
-            own: self.own.saturating_add(other.own),
-        }
-    }
-}
-
-/// A number of things as a number of requests.
-pub(crate) fn count(things: usize) -> u64 {
-    u64::try_from(things).unwrap_or(u64::MAX)
-}
 
 /// What a check of one or several stacks takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -16,9 +16,10 @@ use kedge_core::stored::grant::{Grant, NotGranted};
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
-use crate::consent::Consent;
-use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
-use crate::state_store::{Keys, put_own};
+use crate::consent::UsableGrant;
+use crate::keys::Keys;
+use crate::ports::{Condition, PutOutcome, Store, StoreError};
+use crate::state_store::put_own;
 
 /// An approval could not be used.
 #[derive(Debug, Error)]
@@ -71,26 +72,6 @@ pub struct Agreement {
     pub destructive: BTreeSet<(ResourceKey, Verb)>,
     /// Whether they named the key `policy`.
     pub policy: bool,
-}
-
-/// A grant that a run may use, if nobody did since it was read.
-#[derive(Debug, Clone)]
-pub(crate) struct UsableGrant {
-    grant: Grant,
-    etag: ETag,
-}
-
-impl UsableGrant {
-    /// What it agrees to, as a person at hand would say it.
-    pub(crate) fn into_consent(self) -> Consent {
-        let keys = self.grant.changes.iter().map(|(key, _)| key.to_string());
-        let policy = self.grant.policy.then(|| "policy".to_owned());
-        let consent = Consent::to_plan(&self.grant.digest).allowing(keys.chain(policy));
-        Consent {
-            grant: Some(Box::new(self)),
-            ..consent
-        }
-    }
 }
 
 /// Keeps an agreement for a run to come. Gives back its id.

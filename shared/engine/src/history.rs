@@ -8,8 +8,8 @@ use kedge_core::stored::bundle::{Pushed, StoredBundle};
 use kedge_core::stored::run::{RunOutcome, RunRecord};
 
 use crate::bundles::{read_bundle, read_revision};
+use crate::keys::Keys;
 use crate::ports::{Clock, Store, StoreError};
-use crate::state_store::Keys;
 
 /// How many records are read in search of a resource: more is no question for a terminal.
 const SEARCHED_MAX: usize = 500;

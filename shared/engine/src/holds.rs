@@ -13,9 +13,10 @@ use kedge_core::stored::StoredError;
 use kedge_core::stored::hold::{Hold, Holds};
 use thiserror::Error;
 
+use crate::keys::Keys;
 use crate::lease::{LeaseError, LeaseHolder, LeaseTimes, lease_holder_of};
 use crate::ports::{Clock, PutOutcome, Store};
-use crate::state_store::{Keys, StateStoreError, read_holds_to_change, read_watch, write_watch};
+use crate::state_store::{StateStoreError, read_holds_to_change, read_watch, write_watch};
 
 /// The longest hold: 30 days. Who wants one for ever wants other definitions, or an ignore rule.
 const LENGTH_MAX_MS: i64 = 30 * 24 * 60 * 60 * 1000;

@@ -1,39 +1,17 @@
-//! One run on one stack: what it is given, what it tells on the way, and why it could not be carried out.
+//! One run on one stack: what it is given, and why it could not be carried out.
 
 use kedge_core::definitions::Problems;
 use kedge_core::hint::Hint;
-use kedge_core::model::{Scope, StackName};
-use kedge_core::report::{ChangeResult, Changed, Report};
+use kedge_core::model::StackName;
+use kedge_core::report::{Changed, Report};
 use thiserror::Error;
 
 use crate::grants::GrantError;
 use crate::lease::LeaseError;
 use crate::ports::StoreError;
 use crate::registry::RegistryError;
-use crate::retry::Wait;
 use crate::settings::Settings;
 use crate::state_store::StateStoreError;
-
-/// A step of a run that takes time, for whoever watches.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
-    /// A scope is being read.
-    Reading(&'a Scope),
-    /// It was read, or not.
-    HasRead(&'a Scope),
-    /// A provider is waited for before it is asked again.
-    Waiting(Wait),
-    /// So many changes are about to be made.
-    Applying(usize),
-    /// A change ended.
-    ChangeResult(&'a ChangeResult),
-    /// What checks remember could not be kept; the run goes on.
-    NotRemembered(&'a StateStoreError),
-    /// The record of the run could not be kept; what it did is done, and in state.
-    NotRecorded(&'a StateStoreError),
-    /// The lease could not be given back; it ends by itself.
-    NotReleased(&'a LeaseError),
-}
 
 /// What a run does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,16 +7,17 @@ use kedge_core::report::{About, ChangeResult, Changed, Report};
 use kedge_core::state::State;
 use kedge_core::stored::run::RequestCounts;
 
+use crate::assess::{Assessed, OBSERVATIONS_MAX, assess_again};
 use crate::consent::Authorisation;
 use crate::execute::{self, Execution};
 use crate::grants::{self, GrantError};
 use crate::job::{Job, StopError};
+use crate::keys::Keys;
 use crate::lease::Lease;
 use crate::ports::{ETag, Store, WritePorts};
-use crate::reconcile::{self, Assessed, OBSERVATIONS_MAX};
-use crate::retry::telling;
+use crate::progress::telling;
 use crate::session::Context;
-use crate::state_store::{self, Keys, ReadWatch, StateStoreError};
+use crate::state_store::{self, ReadWatch, StateStoreError};
 
 /// A run as it ended.
 pub(crate) struct RunEnd {
@@ -262,7 +263,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
                 };
             }
             *requests = sum(*requests, assessed.observed.session.requests());
-            assessed = match reconcile::assess_again(ports, store, job, authorisation).await {
+            assessed = match assess_again(ports, store, job, authorisation).await {
                 Ok(assessed) => assessed,
                 Err(error) => {
                     let error = StopError::Look(Box::new(error));

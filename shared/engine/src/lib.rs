@@ -9,12 +9,15 @@
     expect(unreachable_pub, reason = "what `testing` shows is public")
 )]
 
+mod assess;
 mod budget;
 mod bundles;
 mod caches;
 mod consent;
 mod decide;
+mod declared;
 mod endpoints;
+mod error_chain;
 mod estimate;
 mod execute;
 mod front_door;
@@ -23,26 +26,28 @@ mod grants;
 mod history;
 mod holds;
 mod job;
+mod keys;
 mod lease;
 mod leased_run;
 mod observe;
 mod outcome;
 mod ownership;
 pub mod ports;
+mod progress;
 mod providers;
 mod push;
+mod reads;
 mod reconcile;
 mod registry;
 mod remember;
 mod retry;
-mod room;
 mod session;
 mod settings;
 mod shared_reads;
 mod state_command;
 mod state_store;
 mod tokens;
-mod transport;
+mod wanted;
 
 pub use budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS, TooFewConnections};
 pub use bundles::{BundleFault, ReadBundle};
@@ -54,15 +59,16 @@ pub use front_door::Engine;
 pub use grants::{Agreement, GrantError};
 pub use history::{History, PushEntry, Query, is_whole};
 pub use holds::{HoldError, HoldRequest, Released};
-pub use job::{Progress, RunError, StopError, Stopped};
+pub use job::{RunError, StopError, Stopped};
 pub use lease::{LeaseError, LeaseHolder, LeaseTimes, Pulse};
-pub use outcome::{Applied, Checked, GroupCheck, Kept, Ran};
+pub use outcome::{Applied, Checked, GroupCheck, Ran};
+pub use progress::Progress;
 pub use push::{PushError, PushOutcome, PushReport, PushRequest};
 pub use registry::RegistryError;
-pub use retry::Wait;
+pub use session::Wait;
 pub use settings::{CheckRequest, Definitions, Settings};
 pub use state_command::StateCommand;
-pub use state_store::StateStoreError;
+pub use state_store::{Kept, StateStoreError};
 
 /// The inside, for tests that try a provider or a lease on its own.
 #[cfg(feature = "testing")]

@@ -1,29 +1,30 @@
 //! Observe: reads state, definitions and the live world of one stack. Changes nothing, decides
 //! nothing; `decide.rs` goes on with what is found here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, join5};
 use kedge_core::compare::OpenRun;
 use kedge_core::hint::Hint;
 use kedge_core::live::{LiveWorld, Wanted};
-use kedge_core::model::{Declared, FieldName, ResourceKey, Salt, Scope, Timestamp, Value};
+use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
 use kedge_core::ran_out::RanOut;
 use kedge_core::report::InvalidBundle;
-use kedge_core::state::State;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
 
-use crate::bundles::{self, ReadBundle};
+use crate::bundles::ReadBundle;
+use crate::declared;
 use crate::estimate;
-use crate::job::{Job, Progress, Purpose, RunError};
+use crate::job::{Job, Purpose, RunError};
 use crate::lease::{self, FreeLease};
 use crate::ownership;
 use crate::ports::{Random, ReadPorts, Store};
+use crate::progress::{Progress, telling};
 use crate::providers;
-use crate::retry::telling;
 use crate::session::{Context, Session};
 use crate::state_store::{self, ReadState, ReadWatch, StateStoreError};
+use crate::wanted::wanted;
 
 /// Everything that is known of a stack at one moment.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
     let (recorded, watch, stored, holds_read, free_lease) = join5(
         state_store::read_state(store, job.stack),
         state_store::read_watch(store, job.stack),
-        bundles::read_for(store, job),
+        declared::read_for(store, job),
         holds,
         free_lease,
     )
@@ -92,7 +93,7 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
         Some(state) => state.salt.clone(),
         None => fresh_salt(ports),
     };
-    let counting = bundles::counting(store, job, stored, &salt).await?;
+    let counting = declared::counting(store, job, stored, &salt).await?;
     let (state, declared) = (recorded.state.as_ref(), &counting.declared);
     let owned_by_others = match counting.bundle(job) {
         Some(bundle) => ownership::by_others(store, job.stack, bundle, declared, state).await,
@@ -154,65 +155,6 @@ async fn read_live<P: ReadPorts>(
     let readings = telling(progress, session, join_all(reads)).await;
     let scopes = wanted.keys().cloned().zip(readings).collect();
     (LiveWorld { scopes }, ran_out)
-}
-
-/// What each scope is asked for: everything declared or recorded in it, and our namespace.
-pub(crate) fn wanted(
-    declared: &Declared,
-    state: Option<&State>,
-    every_dns_name: bool,
-) -> BTreeMap<Scope, Wanted> {
-    let mut scopes: BTreeMap<Scope, Wanted> = BTreeMap::new();
-    let mut want = |key: &ResourceKey, which: Option<fn(&mut Wanted) -> &mut BTreeSet<_>>| {
-        let wanted = scopes.entry(key.scope().clone()).or_default();
-        wanted.keys.insert(key.clone());
-        if let Some(which) = which {
-            which(wanted).insert(key.clone());
-        }
-    };
-    let of_definitions = declared.resources.keys();
-    of_definitions.for_each(|key| want(key, Some(|wanted| &mut wanted.declared)));
-    if let Some(state) = state {
-        let of_state = state.resources.keys();
-        of_state.for_each(|key| want(key, Some(|wanted| &mut wanted.recorded)));
-        let intents = state
-            .applying
-            .iter()
-            .flat_map(|applying| applying.intents.keys());
-        intents.for_each(|key| want(key, None));
-    }
-    for (key, members) in members(declared, state) {
-        let wanted = scopes.entry(key.scope().clone()).or_default();
-        let known = wanted.members.entry(key.clone()).or_default();
-        known.extend(members.iter().cloned());
-    }
-    for wanted in scopes.values_mut() {
-        wanted.stack = Some(declared.stack.clone());
-        wanted.namespaces.insert(declared.stack.prefix());
-        wanted.every_dns_name = every_dns_name;
-    }
-    scopes
-}
-
-/// The members of bindings that are declared or recorded, or that a run began to add.
-fn members<'a>(
-    declared: &'a Declared,
-    state: Option<&'a State>,
-) -> impl Iterator<Item = (&'a ResourceKey, &'a BTreeSet<String>)> {
-    const MEMBERS: FieldName = FieldName::known("members");
-    let of_declared = declared.resources.iter().map(|(key, resource)| {
-        let field = resource.fields.get(&MEMBERS);
-        (key, field.map(|field| &field.value))
-    });
-    let stored = state.into_iter().flat_map(|state| &state.resources);
-    let of_stored = stored.map(|(key, recorded)| (key, recorded.fields.get(&MEMBERS)));
-    let begun = state.and_then(|state| state.applying.as_ref());
-    let begun = begun.into_iter().flat_map(|applying| &applying.intents);
-    let of_begun = begun.map(|(key, intent)| (key, intent.to.get(&MEMBERS)));
-    of_declared
-        .chain(of_stored)
-        .chain(of_begun)
-        .filter_map(|(key, value)| Some((key, value.and_then(Value::as_set)?)))
 }
 
 /// A salt for a stack that has none yet.

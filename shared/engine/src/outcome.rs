@@ -8,22 +8,7 @@ use kedge_core::report::{Changed, Report};
 
 use crate::job::{RunError, StopError, Stopped};
 use crate::lease::{LeaseError, LeaseHolder};
-use crate::state_store::StateStoreError;
-
-/// What became of what a run remembers. Only who wrote may tell people of news (semantics 8.5).
-#[derive(Debug)]
-pub enum Kept {
-    /// There was news, and this run wrote it.
-    Wrote,
-    /// There was none.
-    Same,
-    /// Another run wrote first, of the same world.
-    LostRace,
-    /// It could not be written.
-    Failed(StateStoreError),
-    /// Nothing was to be kept: read-only, or nothing could be told for sure.
-    NotKept,
-}
+use crate::state_store::Kept;
 
 /// A check, and what became of it.
 #[derive(Debug)]

@@ -17,11 +17,11 @@ use kedge_core::model::{Declared, ResourceKey, StackName};
 use kedge_core::providers::Naming;
 use kedge_core::state::{self, State};
 
-use crate::execute::error_chain;
+use crate::error_chain::error_chain;
+use crate::keys::Keys;
 use crate::ports::Store;
 use crate::registry;
 use crate::session::Session;
-use crate::state_store::Keys;
 
 /// What another stack has of what this one declares and does not record, with the reason for a
 /// finding. What can't be found out counts as another's.

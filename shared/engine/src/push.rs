@@ -33,10 +33,11 @@ use kedge_core::stored::bundle::{BundleDecodeError, Commit, Pushed, StoredBundle
 use thiserror::Error;
 
 use crate::bundles::{self, BundleFault, ReadBundle, read_parsed};
+use crate::keys::Keys;
 use crate::ports::{Clock, Store, StoreError};
 use crate::registry::{self, Made, ReadIndex, RegistryError};
 use crate::settings::Settings;
-use crate::state_store::{self, Keys, StateStoreError};
+use crate::state_store::{self, StateStoreError};
 use write::Write;
 
 /// What is to be stored as declared.

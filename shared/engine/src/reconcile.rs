@@ -8,75 +8,26 @@ use std::collections::BTreeSet;
 use futures_util::future::join;
 use kedge_core::compare::OpenRun;
 use kedge_core::model::ResourceKey;
-use kedge_core::plan::{GuardName, resolve_allowed};
+use kedge_core::plan::GuardName;
 use kedge_core::record;
-use kedge_core::report::{Changed, Report, StackVerdict};
-use kedge_core::stored::hold::UnreadHolds;
+use kedge_core::report::{Changed, Report};
 
-use crate::bundles;
-use crate::consent::{Authorisation, Consent};
-use crate::decide::{decide, unverified};
+use crate::assess::{Assessed, assess, overrides_of, verified};
+use crate::consent::Authorisation;
+use crate::declared;
+use crate::error_chain::error_chain;
 use crate::execute;
-use crate::job::{Job, Progress, RunError, StopError, Stopped};
-use crate::lease::{self, Holder, Lease, LeaseHolder, WantedLease};
+use crate::job::{Job, RunError, StopError, Stopped};
+use crate::lease::{Holder, Lease, WantedLease};
 use crate::leased_run::{LeasedRun, RunEnd, RunStart, moved_meanwhile};
-use crate::observe::{Observation, fresh_salt, observe};
-use crate::outcome::{Checked, Kept, Ran};
+use crate::observe::fresh_salt;
+use crate::outcome::{Checked, Ran};
 use crate::ports::{Clock, Random, ReadPorts, Store, WritePorts};
+use crate::progress::Progress;
 use crate::registry;
 use crate::remember::{Confirms, remember};
 use crate::state_command::StateCommand;
-use crate::state_store::{self, StateStoreError};
-
-/// How often a look is begun again because the state moved under it.
-pub(crate) const OBSERVATIONS_MAX: usize = 3;
-
-/// A look, and what is to be done about it.
-#[derive(Debug)]
-pub(crate) struct Assessed {
-    pub(crate) observed: Observation,
-    pub(crate) report: Report,
-    /// Why the consent that was given does not fit it, if so.
-    pub(crate) refused: Option<StopError>,
-}
-
-impl Assessed {
-    /// Whether it says that all is well, so that nobody acts on it: then it needs no second look at
-    /// state. What a run is changing does.
-    fn is_calm(&self) -> bool {
-        self.report.verdict() == StackVerdict::Clean && self.report.open_run.is_none()
-    }
-
-    /// Whether state still says what it was made from (semantics 3.4). What a run under way has done
-    /// since with its own resources changes nothing of that: they are said to be under change.
-    async fn still_counts<S: Store>(
-        &self,
-        store: &S,
-        job: Job<'_>,
-    ) -> Result<bool, StateStoreError> {
-        let before = &self.observed.recorded;
-        let now = state_store::read_state(store, job.stack).await?;
-        let is_working = self
-            .observed
-            .open_run
-            .as_ref()
-            .is_some_and(OpenRun::is_working);
-        let is_its = is_working && now.state.is_some() && now.epoch() == before.epoch();
-        Ok(now.etag == before.etag || is_its)
-    }
-
-    /// The same, with nothing said of it but that state moved, and who has the lease, where it is
-    /// another.
-    pub(crate) fn discarded(self, by: Option<&LeaseHolder>) -> Self {
-        let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
-        let why = format!(
-            "{who}; its state changed during each of {OBSERVATIONS_MAX} checks, so nothing could be \
-             checked"
-        );
-        let report = unverified(&self.observed, why);
-        Self { report, ..self }
-    }
-}
+use crate::state_store::{self, Kept};
 
 /// Looks at a stack and says what differs and what automation would do about it. Changes nothing but
 /// what checks remember.
@@ -98,33 +49,6 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
         remember(store, job, observed.watch, &report, Confirms::By(state)).await
     };
     Ok(Checked { report, kept })
-}
-
-/// Looks until what was seen counts, at most [`OBSERVATIONS_MAX`] times: state did not move under it, or
-/// `is_enough` says that this does not matter. What never counted is discarded.
-async fn verified<P: ReadPorts, S: Store>(
-    ports: &P,
-    store: &S,
-    job: Job<'_>,
-    authorisation: &Authorisation,
-    overrides: &BTreeSet<GuardName>,
-    is_enough: impl Fn(&Assessed) -> bool,
-) -> Result<Assessed, RunError> {
-    // On the heap: a look is large, and runs stand on small stacks.
-    let assessed_once = || Box::pin(assess(ports, store, job, authorisation, overrides));
-    let mut assessed = assessed_once().await?;
-    for round in 1.. {
-        if is_enough(&assessed) || assessed.still_counts(store, job).await? {
-            return Ok(assessed);
-        }
-        if round == OBSERVATIONS_MAX {
-            break;
-        }
-        assessed = assessed_once().await?;
-    }
-    let by = lease::lease_holder_of(store, job.stack, job.settings.lease).await;
-    let by = by.ok().flatten().filter(|held| !held.has_ended());
-    Ok(assessed.discarded(by.as_ref()))
 }
 
 /// Looks at a stack, decides by the given authority, and carries out what may be done. What stopped it
@@ -209,7 +133,7 @@ fn finished(
             kept,
         });
     };
-    changed.stopped = Some(execute::error_chain(&source));
+    changed.stopped = Some(error_chain(&source));
     let stopped = Box::new(Stopped { report, changed });
     Err(RunError::Stopped { stopped, source })
 }
@@ -278,25 +202,6 @@ async fn under_lease<P: WritePorts, S: Store>(
     Ok(ended)
 }
 
-/// The guards that are overridden.
-fn overrides_of(authorisation: &Authorisation) -> BTreeSet<GuardName> {
-    match authorisation {
-        Authorisation::Unattended | Authorisation::Command(_) => BTreeSet::new(),
-        Authorisation::Person(consent) => consent.guards.clone(),
-    }
-}
-
-/// Looks, compares and decides by the given authority, once.
-pub(crate) async fn assess_again<P: ReadPorts, S: Store>(
-    ports: &P,
-    store: &S,
-    job: Job<'_>,
-    authorisation: &Authorisation,
-) -> Result<Assessed, RunError> {
-    let overrides = overrides_of(authorisation);
-    Box::pin(assess(ports, store, job, authorisation, &overrides)).await
-}
-
 /// Looks at what a command about state comes to, and changes nothing.
 pub(crate) async fn dry_run<P: ReadPorts, S: Store>(
     ports: &P,
@@ -322,97 +227,21 @@ pub(crate) async fn resolve_keys<P: Random, S: Store>(
 ) -> Result<BTreeSet<ResourceKey>, RunError> {
     let (recorded, stored) = futures_util::future::join(
         state_store::read_state(store, job.stack),
-        bundles::read_for(store, job),
+        declared::read_for(store, job),
     )
     .await;
     let (recorded, stored) = (recorded?, stored?);
     let salt = recorded.state.as_ref().map(|state| state.salt.clone());
     let salt = salt.unwrap_or_else(|| fresh_salt(ports));
-    let declared = bundles::counting(store, job, stored, &salt).await?.declared;
+    let declared = declared::counting(store, job, stored, &salt)
+        .await?
+        .declared;
     let recorded = recorded
         .state
         .iter()
         .flat_map(|state| state.resources.keys());
     let keys = declared.resources.keys().chain(recorded);
     record::resolve(names, keys, record::UNKNOWN_NAME).map_err(RunError::Name)
-}
-
-/// Why what was agreed to is not what would be done, if so.
-fn refusal(authorisation: &Authorisation, report: &Report) -> Option<StopError> {
-    match authorisation {
-        Authorisation::Person(consent) => refusal_of(consent, report),
-        Authorisation::Command(StateCommand::Retire {
-            expected_digest: Some(agreed),
-        }) if *agreed != report.plan.digest => Some(StopError::PlanMoved {
-            agreed: agreed.clone(),
-            now: report.plan.digest.clone(),
-            moved: Vec::new(),
-        }),
-        Authorisation::Unattended | Authorisation::Command(_) => None,
-    }
-}
-
-fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
-    if let Err(why) = resolve_allowed(&report.plan, &consent.allow) {
-        return Some(StopError::Allow(why));
-    }
-    let now = report.plan.digest.clone();
-    let stack = || report.declared.stack.clone();
-    if report.plan.policy.protected && !consent.guards.is_empty() && !consent.name_typed {
-        return Some(StopError::OverrideNeedsName { stack: stack() });
-    }
-    match &consent.digest {
-        None if report.plan.policy.protected && !report.plan.changes.is_empty() => {
-            let stack = stack();
-            Some(StopError::NeedsDigest { stack, now })
-        }
-        Some(agreed) if *agreed != now => {
-            let moved = consent
-                .expected
-                .as_ref()
-                .map(|seen| report.plan.summary.moved_since(seen));
-            let (agreed, moved) = (agreed.clone(), moved.unwrap_or_default());
-            Some(StopError::PlanMoved { agreed, now, moved })
-        }
-        _ => None,
-    }
-}
-
-/// Looks, compares, plans and decides. Holds are read where they matter: where something is to be
-/// done, or where checks know of one.
-async fn assess<P: ReadPorts, S: Store>(
-    ports: &P,
-    store: &S,
-    job: Job<'_>,
-    authorisation: &Authorisation,
-    overrides: &BTreeSet<GuardName>,
-) -> Result<Assessed, RunError> {
-    let mut observed = observe(ports, store, job).await?;
-    let assessed = |observed: Observation, report: Report| Assessed {
-        refused: refusal(authorisation, &report),
-        observed,
-        report,
-    };
-    let report = decide(ports.now(), &observed, authorisation, overrides)?;
-    let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
-    if is_clean && observed.watch.watch.holds.is_empty() {
-        return Ok(assessed(observed, report));
-    }
-    let holds = match observed.holds_read.take() {
-        Some(read) => read,
-        None => state_store::read_holds(store, job.stack).await,
-    };
-    match holds {
-        Ok(holds) if holds.list().is_empty() => return Ok(assessed(observed, report)),
-        Ok(holds) => observed.holds = holds,
-        // Looking goes on; nothing is changed.
-        Err(StateStoreError::Stored { source, .. }) => {
-            observed.holds_unread = Some(UnreadHolds::of(&source));
-        }
-        Err(error) => return Err(error.into()),
-    }
-    let report = decide(ports.now(), &observed, authorisation, overrides)?;
-    Ok(assessed(observed, report))
 }
 
 /// An id that sorts by time and that nobody else has.

@@ -12,9 +12,10 @@ use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
 use crate::bundles::read_parsed;
+use crate::keys::{INDEX, STACKS};
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::session::Session;
-use crate::state_store::{self, INDEX, STACKS, StateStoreError};
+use crate::state_store::{self, StateStoreError};
 
 /// How often the registry is read again when somebody else wrote it first.
 pub(crate) const TRIES_MAX: usize = 10;

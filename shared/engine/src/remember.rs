@@ -8,10 +8,10 @@ use kedge_core::model::ResourceKey;
 use kedge_core::report::{ChangeResult, Outcome, Report};
 use kedge_core::state::{State, Watch};
 
-use crate::job::{Job, Progress};
-use crate::outcome::Kept;
+use crate::job::Job;
 use crate::ports::Store;
-use crate::state_store::{self, ReadWatch};
+use crate::progress::Progress;
+use crate::state_store::{self, Kept, ReadWatch};
 
 /// What a memory is made after.
 pub(crate) enum Confirms<'a> {

@@ -9,11 +9,21 @@ use kedge_core::stored::run::RequestCounts;
 
 use crate::budget::{Budget, Leave, Purse};
 use crate::caches::Caches;
-pub(crate) use crate::endpoints::Endpoints;
+use crate::endpoints::Endpoints;
 use crate::lease::Permit;
-use crate::ports::Clock;
-use crate::retry::Wait;
+use crate::ports::{Clock, ProviderName};
 use crate::tokens::GoogleTokens;
+
+/// A pause before a request is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Who is asked again.
+    pub provider: ProviderName,
+    /// The status of its answer; none if no answer came.
+    pub status: Option<u16>,
+    /// How long, in milliseconds.
+    pub ms: u64,
+}
 
 /// One run's settings and the little it remembers between calls.
 #[derive(Debug)]

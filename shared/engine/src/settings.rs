@@ -7,9 +7,9 @@ use kedge_core::plan::GuardName;
 
 use crate::budget::Budget;
 use crate::caches::Caches;
-use crate::job::Progress;
+use crate::endpoints::Endpoints;
 use crate::lease::LeaseTimes;
-use crate::session::Endpoints;
+use crate::progress::Progress;
 
 /// Where the definitions come from that count as declared.
 #[derive(Debug, Clone, Copy)]

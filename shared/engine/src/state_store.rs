@@ -10,7 +10,7 @@ use kedge_core::stored::{COUNT_MAX, EncodeError, StoredError};
 use thiserror::Error;
 
 use crate::budget::STATE_WRITE_EVERY_MS;
-use crate::outcome::Kept;
+use crate::keys::Keys;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
 
 /// State could not be read or written.
@@ -97,71 +97,26 @@ impl StateStoreError {
     }
 }
 
+/// What became of what a run remembers. Only who wrote may tell people of news (semantics 8.5).
+#[derive(Debug)]
+pub enum Kept {
+    /// There was news, and this run wrote it.
+    Wrote,
+    /// There was none.
+    Same,
+    /// Another run wrote first, of the same world.
+    LostRace,
+    /// It could not be written.
+    Failed(StateStoreError),
+    /// Nothing was to be kept: read-only, or nothing could be told for sure.
+    NotKept,
+}
+
 /// Where to look for a state that can be used; a newer program's is not to be replaced.
 fn earlier_ones(stack: &StackName, source: &DecodeError) -> String {
     match source.is_newer() {
         true => String::new(),
         false => format!("; earlier states are in stacks/{stack}/state/ of the store"),
-    }
-}
-
-/// What every stack's keys begin with.
-pub(crate) const STACKS: &str = "stacks/";
-/// The key of the registry of stacks.
-pub(crate) const INDEX: &str = "stacks/index.json";
-
-/// The keys of one stack's objects.
-#[derive(Debug, Clone)]
-pub(crate) struct Keys {
-    pub(crate) definitions: String,
-    pub(crate) revisions: String,
-    pub(crate) state: String,
-    pub(crate) history: String,
-    pub(crate) watch: String,
-    pub(crate) lease: String,
-    pub(crate) hold: String,
-    pub(crate) runs: String,
-    pub(crate) grants: String,
-}
-
-impl Keys {
-    pub(crate) fn of(stack: &StackName) -> Self {
-        Self {
-            definitions: format!("stacks/{stack}/definitions.json"),
-            revisions: format!("stacks/{stack}/revisions/"),
-            state: format!("stacks/{stack}/state.json"),
-            history: format!("stacks/{stack}/state/"),
-            watch: format!("stacks/{stack}/watch.json"),
-            lease: format!("stacks/{stack}/lease.json"),
-            hold: format!("stacks/{stack}/hold.json"),
-            runs: format!("stacks/{stack}/runs/"),
-            grants: format!("stacks/{stack}/grants/"),
-        }
-    }
-
-    /// What every key of a stack begins with.
-    pub(crate) fn all_of(stack: &StackName) -> String {
-        format!("{STACKS}{stack}/")
-    }
-
-    /// The copy of a set that was stored.
-    pub(crate) fn revision(&self, revision: &str) -> String {
-        format!("{}{revision}.json", self.revisions)
-    }
-
-    /// The copy of the state that a run began from.
-    fn copy(&self, serial: u64) -> String {
-        format!("{}{serial:010}.json", self.history)
-    }
-
-    /// The record of a run.
-    pub(crate) fn run(&self, run: &str) -> String {
-        format!("{}{run}.json", self.runs)
-    }
-
-    /// A person's consent.
-    pub(crate) fn grant(&self, id: &str) -> String {
-        format!("{}{id}.json", self.grants)
     }
 }
 

@@ -2,6 +2,7 @@
 //! behaviour tests.
 
 use super::*;
+use crate::reads::count;
 
 fn stack(number: usize) -> StackName {
     StackName::new(&format!("s{number}")).unwrap()

@@ -24,10 +24,10 @@
 
 mod attempt;
 mod preparation;
+mod room;
 mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::error::Error;
 use std::rc::Rc;
 
 use futures_util::future::join;
@@ -43,11 +43,12 @@ use kedge_core::risk::Risk;
 use kedge_core::state::{State, Watch};
 
 use crate::budget::{Purse, Reserve};
+use crate::error_chain::error_chain;
 use crate::grants::GrantError;
-use crate::job::{Progress, StopError};
+use crate::job::StopError;
 use crate::lease::{HoldStop, Lease};
 use crate::ports::{Clock, ETag, Random, Store, WritePorts};
-use crate::room;
+use crate::progress::Progress;
 use crate::session::Context;
 use crate::state_store::{ReadState, StateStoreError, StateWriter};
 
@@ -437,15 +438,4 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }

@@ -4,8 +4,8 @@ use kedge_core::report::{About, Changed, Report};
 use kedge_core::state::Applying;
 use kedge_core::stored::run::{RequestCounts, RunRecord};
 
-use crate::job::Progress;
 use crate::ports::{Store, WritePorts};
+use crate::progress::Progress;
 use crate::session::Context;
 use crate::state_store::{self, StateStoreError};
 

@@ -89,9 +89,9 @@ use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;
 pub(crate) use self::standing::{FreeLease, free_lease};
 use self::standing::{LeaseState, read_lease, standing};
-use crate::execute::error_chain;
+use crate::error_chain::error_chain;
+use crate::keys::Keys;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
-use crate::state_store::Keys;
 
 /// How often a write of the lease is tried again after its answer was lost or it was outrun.
 const TRIES: usize = 3;

@@ -8,7 +8,7 @@ use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::lease as stored;
 
 use super::standing::read_lease;
-use crate::execute::error_chain;
+use crate::error_chain::error_chain;
 use crate::ports::{Store, StoredObject};
 
 /// The run that began changes of which this state does not know the end. Reads the lease only where

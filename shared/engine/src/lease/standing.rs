@@ -4,8 +4,8 @@ use kedge_core::model::{StackName, Timestamp};
 use kedge_core::stored::lease as stored;
 
 use super::{LeaseError, LeaseHolder, LeaseTimes, Moment};
+use crate::keys::Keys;
 use crate::ports::{Clock, Condition, ETag, Store, StoredObject, Version};
-use crate::state_store::Keys;
 
 /// Whose the lease is before it is taken.
 #[derive(Debug)]

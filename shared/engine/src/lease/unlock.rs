@@ -6,8 +6,8 @@ use kedge_core::stored::lease as stored;
 use kedge_core::stored::run::RunRecord;
 
 use super::{Holder, Lease, LeaseError, LeaseHolder, LeaseTimes, TRIES, outrun, read_lease};
+use crate::keys::Keys;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject};
-use crate::state_store::Keys;
 
 /// S3 says times in whole seconds, cut off.
 const CUT_MS: i64 = 1_000;

@@ -16,8 +16,8 @@ use kedge_core::change::{Applied, Change, ChangeError};
 use kedge_core::live::{ScopeReading, Wanted};
 use kedge_core::model::Scope;
 
-use crate::estimate::Reads;
 use crate::ports::{ReadPorts, WritePorts};
+use crate::reads::Reads;
 use crate::session::Context;
 
 /// Reads one scope. Never fails as a whole: what could not be read is unknown in the answer.

@@ -11,9 +11,9 @@ use kedge_core::stored::index::{Entry, Index};
 
 use super::{PushError, PushOutcome, PushReport, PushedBefore};
 use crate::bundles::read_revision;
+use crate::keys::Keys;
 use crate::ports::{Condition, PutOutcome, Store};
 use crate::registry::{self, RegistryError};
-use crate::state_store::Keys;
 
 /// The writes of one push.
 pub(super) struct Write<'a, S> {

@@ -12,7 +12,7 @@ use super::encode::UnsendableError;
 use super::requests::RequestError;
 use super::wire::{self, Acknowledged, AivenProblem, ErrorItem, WireError};
 use crate::ports::{HttpError, retry_after_ms};
-use crate::transport::{CallError, Retry, WriteAnswer, WriteFailure};
+use crate::retry::{CallError, Retry, WriteAnswer, WriteFailure};
 
 /// What topic calls need, reads too (go-client-codegen: permissions.yaml).
 pub(super) const TOPIC_PERMISSION: &str = "service:data:write";

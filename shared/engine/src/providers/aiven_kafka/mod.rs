@@ -23,10 +23,10 @@ use self::error::{NotFound, SERVICE_PERMISSION, TOPIC_PERMISSION};
 use self::requests::{AivenRequests, RequestError, TOKEN_VARIABLE};
 use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
-use crate::estimate::{Reads, count};
 use crate::ports::{ProviderName, ReadPorts, ReadRequest, Secrets, WritePorts};
+use crate::reads::{Reads, count};
+use crate::retry::{send_read, send_write};
 use crate::session::Context;
-use crate::transport::{send_read, send_write};
 
 /// What is known of Aiven.
 const AIVEN: &Provider = ProviderName::Aiven.entry();

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::requests::TOKEN_NAME;
 use super::wire::{CloudflareProblem, problems};
 use crate::ports::{HttpError, retry_after_ms};
-use crate::transport::{CallError, Retry};
+use crate::retry::{CallError, Retry};
 
 const READ_PERMISSION: &str = "Zone:DNS:Read";
 const EDIT_PERMISSION: &str = "Zone:DNS:Edit";

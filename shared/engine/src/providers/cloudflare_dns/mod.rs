@@ -26,12 +26,12 @@ use self::normalize::Sets;
 use self::requests::{PER_PAGE, TOKEN_NAME, Zone};
 use self::wire::Page;
 use self::zone::{Names, ZoneRead};
-use crate::estimate::Reads;
 use crate::ports::{HttpError, ProviderName, ReadPorts, Secrets, WritePorts};
-use crate::session::Context;
-use crate::transport::{
+use crate::reads::Reads;
+use crate::retry::{
     CallError, WriteAnswer, WriteFailure, send_read, send_write, without_credentials,
 };
+use crate::session::Context;
 
 /// What is known of Cloudflare.
 const CLOUDFLARE: &Provider = ProviderName::Cloudflare.entry();

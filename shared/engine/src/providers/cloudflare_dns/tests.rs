@@ -1,15 +1,19 @@
 //! Lists of several pages, which the sandbox gives only to whom asks for small ones.
 
-use super::*;
-use crate::budget::Budget;
-use crate::ports::{Clock, HttpRead, Random, ReadRequest, SignError, Signer};
-use crate::session::{Endpoints, Session};
-use bytes::Bytes;
-use kedge_core::live::Reading;
-use kedge_core::model::{ResourceKey, Salt, Timestamp};
 use std::cell::Cell;
 use std::pin::pin;
 use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use kedge_core::live::Reading;
+use kedge_core::model::{ResourceKey, Salt, Timestamp};
+
+use crate::budget::Budget;
+use crate::endpoints::Endpoints;
+use crate::ports::{Clock, HttpRead, Random, ReadRequest, SignError, Signer};
+use crate::session::Session;
+
+use super::*;
 
 /// A server that gives pages of its own size, with these ids on them.
 struct Paged {

@@ -10,8 +10,8 @@ use super::auth::{self, Token};
 use super::error::{self, Op};
 use super::requests::{Built, PubSubRequests, RequestError};
 use crate::ports::{ProviderName, ReadPorts, ReadRequest, WritePorts, WriteRequest};
+use crate::retry::{self, Retry, WriteAnswer};
 use crate::session::Context;
-use crate::transport::{self, Retry, WriteAnswer};
 
 /// What every call of one project needs.
 pub(super) struct Caller<'a, P> {
@@ -53,7 +53,7 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
         let mut token = token.clone();
         loop {
             let request = build(self.requests(&token)).map_err(unbuilt)?;
-            let response = transport::send_read(self.cx, &request, |r| self.classify(op, r))
+            let response = retry::send_read(self.cx, &request, |r| self.classify(op, r))
                 .await
                 .map_err(|error| error::unanswered(&error))?;
             match &token {
@@ -100,7 +100,7 @@ impl<P: WritePorts> Caller<'_, P> {
         let mut ambiguous = false;
         loop {
             let request = build(self.requests(&token)).map_err(|e| error::not_begun(unbuilt(e)))?;
-            let mut answer = transport::send_write(self.cx, &request, |r| self.classify(op, r))
+            let mut answer = retry::send_write(self.cx, &request, |r| self.classify(op, r))
                 .await
                 .map_err(|mut failure| {
                     failure.ambiguous |= ambiguous;

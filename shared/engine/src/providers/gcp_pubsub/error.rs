@@ -13,7 +13,7 @@ use super::org_policy;
 use super::wire::{self, ApiError, Strange};
 use crate::ports::{HttpError, retry_after_ms};
 use crate::providers::words::{of_other_body, words};
-use crate::transport::{CallError, Retry, WriteFailure};
+use crate::retry::{CallError, Retry, WriteFailure};
 
 /// What is asked of Pub/Sub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,8 +26,8 @@ use kedge_core::model::{Kind, ResourceKey};
 use kedge_core::providers::Provider;
 
 use self::call::Caller;
-use crate::estimate::{Reads, count};
 use crate::ports::{ProviderName, ReadPorts, WritePorts};
+use crate::reads::{Reads, count};
 use crate::session::Context;
 
 /// What is known of Pub/Sub.

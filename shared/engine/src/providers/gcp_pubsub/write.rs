@@ -155,7 +155,7 @@ fn refused<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
-    answer: &crate::transport::WriteAnswer,
+    answer: &crate::retry::WriteAnswer,
 ) -> ChangeError {
     error::refused(
         op,

@@ -9,10 +9,12 @@ use std::task::{Poll, Waker};
 
 use kedge_core::model::{Salt, Timestamp};
 
-use super::*;
 use crate::budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};
+use crate::endpoints::Endpoints;
 use crate::ports::{HttpRead, HttpWrite, SignError, Signer};
-use crate::session::{Endpoints, Session};
+use crate::session::Session;
+
+use super::*;
 
 type Answer = Result<(u16, &'static str), HttpError>;
 

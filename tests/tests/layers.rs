@@ -1,12 +1,12 @@
-//! The modules of the core stand in layers: each uses only modules before it, so that none of them
-//! forms a circle with another.
+//! The modules of core and engine stand in layers: each uses only modules before it, so that none of
+//! them forms a circle with another.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the words that all use to the pages that use all.
-const LAYERS: [&str; 17] = [
+const OF_CORE: &[&str] = &[
     "hint",
     "closed",
     "model",
@@ -26,6 +26,49 @@ const LAYERS: [&str; 17] = [
     "render",
 ];
 
+/// From the ports to the front door.
+const OF_ENGINE: &[&str] = &[
+    "ports",
+    "error_chain",
+    "keys",
+    "reads",
+    "gate",
+    "budget",
+    "tokens",
+    "caches",
+    "endpoints",
+    "state_store",
+    "lease",
+    "session",
+    "retry",
+    "providers",
+    "wanted",
+    "estimate",
+    "shared_reads",
+    "bundles",
+    "registry",
+    "ownership",
+    "holds",
+    "state_command",
+    "consent",
+    "grants",
+    "progress",
+    "settings",
+    "job",
+    "outcome",
+    "declared",
+    "observe",
+    "decide",
+    "assess",
+    "remember",
+    "execute",
+    "leased_run",
+    "reconcile",
+    "push",
+    "history",
+    "front_door",
+];
+
 /// The Rust files under a path, but for tests.
 fn sources(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().unwrap().to_string_lossy();
@@ -42,7 +85,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The modules of the core that a source names, outside of comments and its tests.
+/// The modules of its crate that a source names, outside of comments and its tests.
 fn named(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
     let lines = code
@@ -55,17 +98,27 @@ fn named(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_module_uses_only_modules_before_it() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn each_module_of_the_core_uses_only_modules_before_it() {
+    stand_in_layers("core", OF_CORE);
+}
+
+#[test]
+fn each_module_of_the_engine_uses_only_modules_before_it() {
+    stand_in_layers("engine", OF_ENGINE);
+}
+
+fn stand_in_layers(name: &str, layers: &[&str]) {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let src = crates.join(name).join("src");
     let mut found = Vec::new();
-    for (layer, module) in LAYERS.iter().enumerate() {
+    for (layer, module) in layers.iter().enumerate() {
         let file = src.join(format!("{module}.rs"));
         let files = [sources(&file), sources(&src.join(module))].concat();
         assert!(!files.is_empty(), "{module}");
         found.extend(files.iter().cloned());
         for path in files {
             for used in named(&fs::read_to_string(&path).unwrap()) {
-                let at = LAYERS.iter().position(|name| *name == used);
+                let at = layers.iter().position(|layer| *layer == used);
                 let is_before = at.is_some_and(|at| at <= layer);
                 assert!(is_before, "{} uses crate::{used}", path.display());
             }

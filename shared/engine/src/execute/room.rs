@@ -6,7 +6,7 @@ use kedge_core::report::{About, Changed, Report};
 use kedge_core::state::{self, State};
 use kedge_core::stored::{COUNT_MAX, EncodeError};
 
-use crate::execute::prepare;
+use super::prepare;
 use crate::ports::WritePorts;
 use crate::session::Context;
 
