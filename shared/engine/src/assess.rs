@@ -1,4 +1,6 @@
-//! Looks at a stack and decides what is to be done about it, until what was seen counts.
+//! Observes a stack and decides what to do, again if state changed meanwhile (semantics 3.4).
+//!
+//! Changes nothing. Reading is in `observe.rs`, the pure stages in `decide.rs`.
 
 use std::collections::BTreeSet;
 

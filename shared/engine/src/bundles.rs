@@ -1,5 +1,6 @@
-//! Reads stored sets of definitions, and the last revision that can be used where the stored one can't.
-//! Which of them a run goes by: `declared.rs`.
+//! Reads stored definitions, and finds the last revision that can be used where the stored one can't.
+//!
+//! Which definitions a run follows is decided in `declared.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

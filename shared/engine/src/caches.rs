@@ -1,7 +1,7 @@
-//! What outlives an invocation where the process does: definitions that were parsed, Google's tokens.
+//! What outlives an invocation where the process does: parsed definitions, Google's tokens.
 //!
-//! A shell makes one per process and hands it in. Nothing here is a source of truth: with an empty
-//! cache every answer is the same.
+//! A shell makes one for each process and hands it in. With an empty cache every answer is the same, so
+//! nothing may rely on what is in it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,4 +1,6 @@
-//! From one look at a stack to a report: pure.
+//! Calls the pure stages on one observation: compare, plan, authorise. The result is a report.
+//!
+//! Sends and reads nothing; what it needs was read in `observe.rs`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

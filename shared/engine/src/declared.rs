@@ -1,6 +1,6 @@
-//! Which definitions a run goes by.
+//! Chooses the definitions that a run follows.
 //!
-//! Stored ones that can't be used are never read as "nothing is declared": a check goes by the last
+//! Stored ones that can't be used are never read as "nothing is declared": a check follows the last
 //! usable revision and says so, and a run that may change something is refused (semantics 4.1).
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How an error is told where only a text can be kept.
+//! An error with all its causes as one line, for places that keep only a text.
 
 use std::error::Error;
 

@@ -1,14 +1,14 @@
 //! How many requests may be under way at once, to the providers and the store together.
 //!
-//! A Worker has six connections, and queues what goes beyond them without saying so: then a renewal of
-//! the lease would wait behind a bulk of reads. Here the queue is ours. Permits are given first come,
-//! first served, but for requests about the lease: they go before all others, and while a lease is held
-//! one permit is kept for them ([`Gate::reserve_one`]). Priority alone would not do: a renewal would wait
-//! until one of the requests under way is answered, which may take as long as the lease is good for.
+//! A Worker has six connections and queues any more without saying so. A renewal of the lease would then
+//! wait behind many reads, so the queue is here. Permits are given first come, first served, but
+//! requests about the lease go first. While a lease is held, one permit is kept for them
+//! ([`Gate::reserve_one`]): otherwise a renewal could wait for an answer as long as the lease is good
+//! for.
 //!
-//! A permit is held for exactly one request, and whoever holds one waits for nothing but its answer, so
-//! holders can't wait for each other. Whoever begins requests side by side must go on polling them while
-//! it waits for another one: a future that is not polled keeps its permit (see `execute/mod.rs`).
+//! A permit is held for exactly one request, and its holder waits for nothing else, so there is no
+//! deadlock. Whoever begins requests side by side must go on polling them while it waits for another
+//! one: a future that is not polled keeps its permit (`execute/mod.rs`).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
-//! Consent as an object that is used once (semantics 6.3).
+//! Grants: a person's consent as an object in the store, used once (semantics 6.3).
 //!
-//! Who consents elsewhere (HTTP, Slack) writes a grant, and a run uses it later. Who is at hand gives
-//! and uses it in one write. Using is conditional and comes before the first change, so that two runs
+//! Somebody who consents elsewhere (HTTP, Slack) writes a grant, and a run uses it later. Somebody at
+//! hand gives and uses it in one write. Using is a conditional write before the first change: two runs
 //! can't use one consent, and a run that crashed after it needs a new one.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! What happened to a stack: what was pushed, and what runs did about it.
+//! What happened to a stack: pushes, and what runs did. Only reads; `execute/telling.rs` and
+//! `push/write.rs` write what is read here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

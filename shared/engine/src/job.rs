@@ -1,4 +1,4 @@
-//! One run on one stack: what it is given, and why it could not be carried out.
+//! The input of one run on one stack, and the errors that it can end with.
 
 use kedge_core::definitions::Problems;
 use kedge_core::hint::Hint;

@@ -1,4 +1,7 @@
-//! The part of a run that changes something: all of it happens under the lease.
+//! The part of a run that changes something. All of it happens under the lease.
+//!
+//! The changes themselves are in `execute/`; `reconcile.rs` calls this, and takes and releases the
+//! lease.
 
 use futures_util::future::join;
 use kedge_core::compare::OpenRun;

@@ -1,9 +1,9 @@
-//! The flow of Kedge over ports: `definitions → declared → (recorded, live) → differences → plan →
-//! apply → state`.
+//! The flow of Kedge over ports: observe, compare, plan, authorise, execute. A shell begins at
+//! [`Engine`] (`front_door.rs`); `reconcile.rs` is the flow.
 //!
-//! A port call is the only place where anything here waits, so a test may run it in virtual time.
-//! What reads and plans is generic over [`ports::ReadPorts`] and has no way to send a write; only
-//! `apply` asks for [`ports::WritePorts`].
+//! A port call is the only place where anything here waits, so a test can run it in virtual time.
+//! What observes and plans is generic over [`ports::ReadPorts`] and has no way to send a write;
+//! only `apply` asks for [`ports::WritePorts`].
 #![cfg_attr(
     not(feature = "testing"),
     expect(unreachable_pub, reason = "what `testing` shows is public")

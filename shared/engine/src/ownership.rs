@@ -1,13 +1,12 @@
 //! Record sets that other stacks declare or record (semantics 2.3).
 //!
-//! What this stack records is its own. Whether another has what it declares beside that is asked
-//! when it is new here: of the other stack files of the same definitions, of the registry, which knows
-//! what each stack declared and recorded when it was pushed, and of the states of stacks that were
-//! never pushed. So a check of a stack with nothing new reads nothing for this.
+//! What this stack records is its own. For a record set that is new here it asks the other stack files
+//! of the same definitions, the registry, and the states of stacks that were never pushed. A check with
+//! nothing new reads nothing for this.
 //!
-//! **Caveats.** Definitions with a store of their own are not seen, nor what a stack recorded from local
-//! files after it was last pushed. Two runs that begin at the same moment see nothing of each other where
-//! neither's file is in the other's definitions. The mark on the records decides then.
+//! **Caveats.** Not seen are definitions with a store of their own, and what a stack recorded from local
+//! files after its last push. Nor do two runs see each other that begin at the same moment, if neither
+//! has the other's file. The mark on the records decides then.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a run tells on the way to whoever watches.
+//! Progress of a run, for whoever watches it. Nothing may depend on it.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

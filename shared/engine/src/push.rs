@@ -1,19 +1,20 @@
-//! Stores a set of definitions: what `kedge push` and `kedge rollback` do.
+//! Stores definitions: what `kedge push` and `kedge rollback` do.
 //!
 //! # Protocol
 //!
-//! 1. The set is read and judged (core `push`): what is refused writes nothing.
+//! 1. The definitions are parsed and judged ([`kedge_core::push`]). If they are refused, nothing is
+//!    written.
 //! 2. `revisions/<revision>.json` is written, if absent.
-//! 3. `definitions.json` is written, if it is still what was read. From here on the set counts.
+//! 3. `definitions.json` is written, if it is still what was read. From here on these definitions count.
 //! 4. `stacks/index.json` is written, if it is still what was read; on a conflict it is read again.
 //!
-//! **Guarantees.** One object is the set, so no reader sees a part of it. Of two pushes at once one
-//! wins step 3, and the other says so. After a crash between any two steps the same push again takes
-//! up what is there: a revision that was written is used, a registry that lags is brought up. One that
-//! is lost or damaged is made anew from the sets and states of all stacks, and its checks hold.
+//! **Guarantees.** All files are one object, so no reader sees a part of them. Of two pushes at once one
+//! wins step 3, and the other says so. After a crash between two steps, the same push completes what is
+//! missing: it uses the revision that was written, and updates the registry. A registry that is lost or
+//! damaged is rebuilt from the definitions and states of all stacks, and refuses the same names.
 //! **Assumptions.** Conditional writes.
-//! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1; the
-//! second finds it at step 4, and until its next push the registry blocks the name in its runs (2.3).
+//! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1. The second
+//! finds it at step 4, and until its next push the registry blocks the name in its runs (2.3).
 
 mod write;
 

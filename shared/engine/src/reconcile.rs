@@ -1,7 +1,7 @@
-//! The one flow: definitions → declared → (recorded, live) → differences → plan → apply → state.
+//! The one flow: observe, compare, plan, authorise, execute. `execute/` makes the changes.
 //!
-//! Looking and planning need no lease. `up` takes it when it has something to write (see
-//! [`crate::lease`]), makes sure that what it saw still counts, and gives it back.
+//! Observing and planning need no lease. `apply` takes it when there is something to write
+//! ([`crate::lease`]), makes sure that what it saw still counts (`leased_run.rs`), and releases it.
 
 use std::collections::BTreeSet;
 

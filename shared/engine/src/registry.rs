@@ -1,4 +1,7 @@
-//! `stacks/index.json`, the registry of stacks: read by pushes, written by pushes and by `retire`.
+//! `stacks/index.json`, the registry of stacks (not of providers): read by pushes, written by pushes and
+//! by `retire`.
+//!
+//! If it is lost or damaged it is rebuilt from the definitions and states of all stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 

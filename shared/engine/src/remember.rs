@@ -1,4 +1,4 @@
-//! What checks remember of a stack from one to the next.
+//! Writes what checks remember of a stack (`watch.json`), and never state (semantics 8.5).
 
 use std::collections::BTreeMap;
 

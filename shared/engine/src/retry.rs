@@ -1,8 +1,8 @@
-//! Sending with patience: retries with jitter, the providers' own wait hints, and the run's budget.
+//! Sends requests to providers, and retries them with jitter, the providers' own wait hints, and the
+//! run's budget.
 //!
-//! What a status means is the provider's to say (its `error.rs`); how long to wait and when to give
-//! up is decided here, once. Nothing else sends requests to providers, so none passes by the budget
-//! (`budget.rs`).
+//! What a status means is said in each provider's `error.rs`; how long to wait and when to give up is
+//! decided here. Nothing else sends requests to providers, so none escapes the budget (`budget.rs`).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a person may ask for besides `up`.
+//! The commands about state. What each of them does is in [`kedge_core::record`].
 
 /// What a person asks for besides `up`. Names are keys or short forms of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a check reads of each scope.
+//! Lists what a check has to read in each scope: what is declared or recorded there.
 
 use std::collections::{BTreeMap, BTreeSet};
 

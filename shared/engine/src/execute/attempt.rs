@@ -1,4 +1,7 @@
-//! One change, tried once the lease, the holds and the budget allow it; and what of a plan fits.
+//! Makes one change, once the lease, the holds and the budget allow it. Also says which changes fit into
+//! the budget, and which may run side by side.
+//!
+//! What the outcome means for state is decided in `super`.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

@@ -1,26 +1,26 @@
 //! Carries out what was approved, in order, and records as it goes. The only place that writes to a
 //! provider.
 //!
-//! # Protocol (semantics 8.1 to 8.3)
+//! # Protocol (semantics 8.1 to 8.3): the order of state and provider writes
 //!
-//! 1. The state the run begins from is copied to `state/<serial>.json`.
-//! 2. State gets the epoch of the lease and `applying`: every change with what was live and what
-//!    will be recorded.
-//! 3. Changes are made: what can't be taken back alone, right after a renewal of the lease; the rest
-//!    of one kind side by side. Each that is done leaves `applying` and is recorded; state is written
-//!    at most once a second meanwhile.
-//! 4. The record of the run is kept, then state is written a last time. What stays in `applying` has an
+//! 1. The state that the run begins from is copied to `state/<serial>.json`.
+//! 2. State is written with the epoch of the lease and with `applying`: every change, with what was
+//!    live and what will be recorded.
+//! 3. The changes are made. A destructive one runs alone, right after a renewal of the lease; others
+//!    of one kind run side by side. A change that is done leaves `applying` and is recorded. Meanwhile
+//!    state is written at most once a second.
+//! 4. The record of the run is written, then state a last time. What is left in `applying` has an
 //!    unknown outcome.
 //!
-//! What can't go on stops beginning changes, lets those under way end, and says each: the lease was
-//! lost or could not be renewed, state was written by another, or a hold was set.
+//! A run stops beginning changes if its lease is lost or can't be renewed, if another run wrote state,
+//! or if a hold was set. It lets changes under way end, and reports each.
 //!
-//! **Guarantees.** A crash at any point loses nothing: what was not recorded is in `applying`, and
-//! the next run resolves it by what is live, and keeps the record of the run that broke off, which is
-//! in `applying` too. Each write of state is conditional on the one before and
-//! made under a lease that stands, so a run whose lease was taken over writes no more.
+//! **Guarantees.** A crash at any point loses nothing. What was not recorded is in `applying`, and the
+//! next run resolves it by what is live. The record of the run that broke off is in `applying` too, and
+//! the next run keeps it. Each write of state is conditional on the one before, and made under a lease
+//! that stands, so a run whose lease was taken over writes no more.
 //! **Assumptions.** A provider's write is all or nothing; `carry_out` may be repeated.
-//! **Caveats.** Changes begun in the second before a crash are found by reading, not by the record.
+//! **Caveats.** Changes of the second before a crash are found by reading, not in the record.
 
 mod attempt;
 mod preparation;

@@ -1,4 +1,6 @@
-//! What a run has to do, and what state says before its first change. Asks nobody.
+//! Before the first change: whether a run has work, and what state must say by then.
+//!
+//! Sends nothing and writes nothing; the order of writes is in `super`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Whether there is room in state for what a run is about to record.
+//! Checks, before the first change, that state has room for all that the run is about to record.
 
 use kedge_core::change::Applied;
 use kedge_core::record;

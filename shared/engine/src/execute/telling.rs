@@ -1,4 +1,4 @@
-//! The record of a run, kept where it can be.
+//! Writes the records of runs. Failing to write one fails nothing: state has what the run did.
 
 use kedge_core::report::{About, Changed, Report};
 use kedge_core::state::Applying;

@@ -1,7 +1,7 @@
-//! The table of requests that read, for `KEDGE_READ_ONLY=1` (semantics 9.7).
+//! The table of requests that only read, for read-only mode (`KEDGE_READ_ONLY=1`, semantics 9.7).
 //!
-//! The transport checks it again, on the method and path alone, so that not even a mistake of ours
-//! in sorting requests can write in that mode.
+//! The HTTP adapter checks each request against it, by method and path alone. So even a request that a
+//! provider's `requests.rs` makes by mistake can't write in that mode.
 
 use http::Method;
 

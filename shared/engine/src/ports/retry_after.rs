@@ -1,7 +1,7 @@
 //! The one reader of `Retry-After`, for providers and stores.
 //!
-//! It only reads. What else a provider says about waiting, its `error.rs` reads; how long a run waits,
-//! `transport` decides.
+//! What else a provider says about waiting is read in its `error.rs`. How long a run waits is decided in
+//! `retry.rs`.
 
 /// How long an answer asks to wait, in milliseconds: `Retry-After` in seconds or as a date (RFC 9110,
 /// section 10.2.3). `header` gives the first value of a header by its name, in lower case.

@@ -1,4 +1,6 @@
-//! Kedge's memory: objects by key, with conditional writes and nothing else to lean on.
+//! The store: objects by key, with conditional writes. It has no locks and no transactions.
+//!
+//! Which objects there are is in `keys.rs`, their JSON in `kedge_core::stored`.
 
 use bytes::Bytes;
 use kedge_core::model::Timestamp;

@@ -1,6 +1,6 @@
-//! JSON objects, and nothing that is not one.
+//! Reads JSON objects, and refuses arrays in their place.
 //!
-//! What serde derives for a struct takes an array too, its items as fields in their order. Then `[[]]`
+//! What serde derives for a struct also takes an array, with its items as fields in order. Then `[[]]`
 //! would read as a list without topics, and so as proof that every topic is gone.
 
 use std::fmt;

@@ -1,8 +1,7 @@
-//! A provider's own words, fit for a reader: one line of bounded length, without anything that must not be
-//! shown.
+//! A provider's own words, made fit to show: one line of limited length, without secrets.
 //!
-//! The transport has hidden our own credentials already. Here the hidden parts of URLs go (semantics 5.5),
-//! since a refusal may repeat the push endpoint that it refuses.
+//! Our credentials are hidden before, in `retry.rs`. The hidden parts of URLs go here (semantics 5.5),
+//! because a refusal may repeat the push endpoint that it refuses.
 
 use kedge_core::render::plain_text;
 

@@ -1,4 +1,4 @@
-//! The writes of a push, in order: the revision, the set that counts, the registry.
+//! The writes of a push, in order: the revision, the definitions that count, the registry.
 
 use std::collections::BTreeSet;
 
