@@ -44,7 +44,7 @@ pub struct Acceptance {
     pub doing: Doing,
 }
 
-/// What accepting comes to.
+/// The edits that accept a resource, or one field of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Accepted {
     /// The edits, by field.
@@ -55,7 +55,7 @@ pub struct Accepted {
     pub is_shared: bool,
 }
 
-/// Nothing can be said of accepting it.
+/// Why it can't be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
     /// It is neither declared nor recorded.

@@ -1,4 +1,4 @@
-//! Enums that know all their variants.
+//! A macro for enums of plain variants, with a list of them all (`ALL`) that can't lack one.
 
 /// Declares an enum of plain variants with `ALL`, so that a new variant can't be left out of it.
 macro_rules! closed_enum {

@@ -47,7 +47,7 @@ pub struct PushConsent {
 /// What was declared or recorded before, by resource, with the file it was declared in.
 pub type Before = BTreeMap<ResourceKey, Option<String>>;
 
-/// What definitions are judged by.
+/// The new definitions, and what they are compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct PushInput<'a> {
     /// The new definitions, parsed.
@@ -206,7 +206,7 @@ impl Notice {
     }
 }
 
-/// Judges definitions: why they are refused, and what is said if they are not.
+/// Says why definitions are refused; and what to know about them if they are not.
 #[must_use]
 pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     let (mut refusals, mut notices) = (names(input.declared, input.index), Vec::new());
@@ -223,7 +223,7 @@ pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     (refusals, notices)
 }
 
-/// What the names of other stacks refuse (2.1, 2.3).
+/// Refusals because of other stacks' names (2.1, 2.3).
 #[must_use]
 pub fn names(declared: &Declared, index: &Index) -> Vec<Refusal> {
     let stack = &declared.stack;
@@ -312,7 +312,7 @@ fn files(before: &Before, wanted: impl Fn(&ResourceKey) -> bool) -> BTreeSet<&st
     wanted.filter_map(|(_, file)| file.as_deref()).collect()
 }
 
-/// What a set declares, with the files it does it in.
+/// What definitions declare, each with its file.
 #[must_use]
 pub fn declared_before(declared: &Declared) -> Before {
     let of = |(key, resource): (&ResourceKey, &crate::model::DeclaredResource)| {
@@ -321,7 +321,7 @@ pub fn declared_before(declared: &Declared) -> Before {
     declared.resources.iter().map(of).collect()
 }
 
-/// What state records: what a first push of a stack that stands already is judged by.
+/// What state records. A first push of a stack that exists already is compared with it.
 #[must_use]
 pub fn recorded_before(state: &State) -> Before {
     let keys = state.resources.keys();

@@ -1,6 +1,6 @@
-//! What a run may use up before its end: the requests it may make, and its time.
+//! The limits of a run that it can reach: its requests and its time.
 //!
-//! The values only; a run is held to them in the engine (`budget.rs`).
+//! Only the values; `budget.rs` of the engine enforces them.
 
 use std::fmt;
 

@@ -115,8 +115,8 @@ pub(super) fn compare<'a>(
     found
 }
 
-/// Whether a field is the provider's own at the moment, as the flag says that it is used with
-/// ([`FieldSpec::unused_while`]), or is not shown.
+/// Whether a field does not count now: it is the provider's while a flag is on
+/// ([`FieldSpec::unused_while`]), or the provider does not show it.
 ///
 /// [`FieldSpec::unused_while`]: crate::model::FieldSpec::unused_while
 fn is_beside_the_point(
@@ -197,8 +197,8 @@ struct RecordedSet<'a> {
     is_pending: bool,
 }
 
-/// Compares sets item by item: `[declared, recorded, live]`. Also tells the members that are
-/// nobody's and no difference. What is there under a condition only is not there as declared.
+/// Compares sets item by item: `[declared, recorded, live]`. Also returns foreign members, which
+/// are no difference. A member that is there only under a condition is not there as declared.
 fn compare_sets(
     kind: Kind,
     resource: &DeclaredResource,

@@ -79,7 +79,7 @@ fn scope_text(scope: &Scope, one: &ResourceKey) -> String {
     }
 }
 
-/// Whether it is one of more than are proven to be gone.
+/// Whether it is not listed and its absence was not proven, because too many are missing.
 fn is_unproven(reading: Reading<'_>) -> bool {
     matches!(reading, Reading::Unknown(failure) if failure.code == FailureCode::MassAbsence)
 }

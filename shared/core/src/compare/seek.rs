@@ -1,4 +1,4 @@
-//! Looks keys up in their order: one walk over each map instead of a search for each key.
+//! Looks up keys in rising order: one walk over each map, instead of a search for each key.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};

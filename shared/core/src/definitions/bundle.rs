@@ -1,4 +1,7 @@
-//! A set of definition files: what an upload carries and a check reads, as one.
+//! A bundle: all definition files of one revision, as one value. An upload carries it and a check reads
+//! it.
+//!
+//! Its stored form is in [`crate::stored::bundle`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +9,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// Why files are not a set of definitions.
+/// Why files can't be a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BundleError {
     /// A file is larger than [`Bundle::FILE_BYTES_MAX`].
@@ -58,7 +61,7 @@ impl Bundle {
     pub const REVISION_CHARS: usize = 12;
 
     /// Takes files by their paths, relative to the definitions' folder. Files for which
-    /// [`Self::wants`] says no are left out, so that they don't move the revision.
+    /// [`Self::wants`] says no are left out, so that they don't change the revision.
     ///
     /// # Errors
     /// When a limit is broken or a path is not a plain relative one.
@@ -93,7 +96,7 @@ impl Bundle {
         })
     }
 
-    /// Whether a path belongs to a set: YAML, and not hidden.
+    /// Whether a path belongs to a bundle: YAML, and not hidden.
     #[must_use]
     pub fn wants(path: &str) -> bool {
         let hidden = path
@@ -114,9 +117,9 @@ impl Bundle {
         self.files.get(path).map(String::as_str)
     }
 
-    /// Its revision: the first [`Self::REVISION_CHARS`] hexadecimal digits of SHA-256 over all paths
-    /// and texts, each preceded by its length so that no two sets run into the same bytes. A set that
-    /// was read from a store has the revision that it is stored under.
+    /// Its revision: the first [`Self::REVISION_CHARS`] hexadecimal digits of SHA-256 over all
+    /// paths and texts, each preceded by its length so that no two bundles hash the same bytes. A
+    /// bundle that was read from a store has the revision that it is stored under.
     #[must_use]
     pub fn revision(&self) -> String {
         match &self.stored_as {
@@ -125,8 +128,8 @@ impl Bundle {
         }
     }
 
-    /// The revision of this content where it was stored before and is stored again after another: the
-    /// hash goes on over the revision that it follows.
+    /// The revision of content that is stored a second time, after something else: its hash
+    /// includes the revision that it follows.
     #[must_use]
     pub fn revision_after(&self, follows: Option<&str>) -> String {
         let mut hash = self.hash();

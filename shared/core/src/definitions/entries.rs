@@ -1,4 +1,5 @@
-//! Walking a tree: the keys of maps, the items of lists, and what is said of a node that is neither.
+//! Walks a tree of YAML: the keys of maps and the items of lists. Reports a node of the wrong sort, such
+//! as a text where a list belongs.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -111,7 +112,7 @@ impl ParseContext<'_> {
         self.report.hinted(place, message, hint);
     }
 
-    /// The items of a list; reports what is none.
+    /// The items of a list; reports a node that is not a list.
     pub(super) fn items<'n, 't>(
         &mut self,
         file: &str,
@@ -204,8 +205,8 @@ impl ParseContext<'_> {
     }
 }
 
-/// Whether a key stands there, however bad its value or its spelling (which was reported); a merge
-/// key, which was reported too, could have brought it.
+/// Whether a key is written there, even with a bad value or a misspelt name, both of which were
+/// reported. A merge key, which was reported too, could have brought it.
 pub(super) fn is_written(node: &Node, key: &str) -> bool {
     let Content::Map(pairs) = &node.content else {
         return false;
@@ -221,8 +222,8 @@ pub(super) fn is_written(node: &Node, key: &str) -> bool {
             .any(|text| text == "<<" || nearest(text, [key]).is_some())
 }
 
-/// Whether a key that brought no value has an optional placeholder in it, which nobody set: it
-/// counts as not written.
+/// Whether a key has no value because its optional placeholder has none: then it counts as not
+/// written.
 pub(super) fn is_left_out(node: &Node, key: &str) -> bool {
     use Content::{Map, Scalar};
     matches!(&node.content, Map(pairs) if pairs.iter().any(|(name, value)| {
@@ -231,7 +232,7 @@ pub(super) fn is_left_out(node: &Node, key: &str) -> bool {
     }))
 }
 
-/// Whether a node is a map; what is none was reported.
+/// Whether a node is a map; if not, that was reported.
 pub(super) fn is_map(node: &Node) -> bool {
     matches!(node.content, Content::Map(_))
 }

@@ -1,4 +1,4 @@
-//! Keys that nothing reads: what was meant, or where it belongs.
+//! Keys that nothing reads: says what was meant, or where the key belongs.
 
 use crate::model::Kind;
 

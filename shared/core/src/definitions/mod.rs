@@ -1,11 +1,10 @@
-//! Definitions: a set of YAML files in, one stack's [`Declared`] resources out, or all that is wrong.
+//! Definitions: a bundle of YAML files in, one stack's [`Declared`] resources out, or all that is wrong.
 //!
-//! `yaml` makes a loose tree with positions and is the only file that knows the YAML library. The
-//! readers (`project`, `stack`, `kafka`, `pubsub`, `nodes`) walk the trees and report every problem
-//! with its place; `fields` reads what a resource may have from the tables in `crate::providers`, and
-//! `schema` makes the JSON Schemas for editors from the same table. What is said of a map or list
-//! that is none is in `entries`, of an unknown key in `misplaced`, of what is not YAML in `syntax`
-//! (by the text) and `yaml::words` (by the parser's error).
+//! `yaml` makes a tree with positions. The readers (`project`, `stack`, `kafka`, `pubsub`, `nodes`) walk
+//! the trees and report every problem with its place. `fields` reads a resource's fields by the tables
+//! in `crate::providers`, from which `schema` makes the JSON Schemas for editors. Problems that all
+//! readers share are in `entries` (a node of the wrong sort), `misplaced` (an unknown key) and `syntax`
+//! (text that is not YAML).
 
 mod bundle;
 mod context;
@@ -69,8 +68,8 @@ pub struct ParseInput<'a> {
     pub salt: &'a Salt,
 }
 
-/// Reads a set of definitions for one stack. Files of other stacks are not read, so that a mistake
-/// in one stack's file stops that stack only.
+/// Reads the definitions of one stack. Files of other stacks are not read, so that a mistake in one
+/// stack's file stops that stack only.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
@@ -133,7 +132,7 @@ fn variables(overrides: &BTreeMap<String, String>, used: &BTreeSet<String>) -> B
         .collect()
 }
 
-/// The resources by their keys, whose scopes are made one where they are equal.
+/// The resources by their keys. Keys with equal scopes share one.
 fn by_key(mut resources: Vec<DeclaredResource>) -> BTreeMap<ResourceKey, DeclaredResource> {
     let mut before: Option<ResourceKey> = None;
     for one in &mut resources {
@@ -164,7 +163,7 @@ fn context<'a>(input: &ParseInput<'a>) -> ParseContext<'a> {
     }
 }
 
-/// The stacks of a set: one per file `stacks/<stack>.yaml`.
+/// The stacks of a bundle: one per file `stacks/<stack>.yaml`.
 #[must_use]
 pub fn stack_names(bundle: &Bundle) -> Vec<StackName> {
     stack::names(bundle)
@@ -229,10 +228,10 @@ pub fn stack_of_branch(bundle: &Bundle, branch: &str) -> Option<StackName> {
     }
 }
 
-/// The bucket that `kedge.yaml` names for Kedge's memory; none if it names none.
+/// The bucket that `kedge.yaml` names for Kedge's store; none if it names none.
 ///
 /// # Errors
-/// When what stands there is no bucket: another store must not be taken instead.
+/// When `bucket:` is not the address of a bucket. The caller must not fall back to another store then.
 pub fn bucket_of(bundle: &Bundle) -> Result<Option<BucketAddress>, BucketAddressError> {
     let root = bundle
         .text(project::FILE)

@@ -1,5 +1,6 @@
-//! What the other stacks of a set declare, where two of them may mean one thing: DNS record sets
-//! (semantics 2.3). Kafka's and Pub/Sub's names can't meet, since each stack has its own prefix.
+//! DNS record sets that the other stacks of the same definitions declare (semantics 2.3).
+//!
+//! Kafka's and Pub/Sub's names need no such check, because each stack has a prefix of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,10 @@ use crate::model::{ResourceKey, Salt, Scope, StackName};
 use super::context::stack_file;
 use super::{Bundle, ParseInput, context, nodes, project, project_root, stack};
 
-/// Which of these record sets other stacks declare, and which stack that is; of several the first. Of
-/// each stack only its own file is read: a mistake in it is for its own check to tell, and what can't
-/// be understood is not declared. A zone that the file does not name, as it comes from the
-/// environment, may be any.
+/// Which of these record sets other stacks declare, and which stack; of several, the first. Of each
+/// stack only its own file is read. A mistake in it is reported by that stack's own check; what
+/// can't be understood here counts as not declared. If the file names no zone, because it comes
+/// from the environment, it may be any zone.
 #[must_use]
 pub fn declared_by_others(
     bundle: &Bundle,
@@ -34,11 +35,12 @@ pub fn declared_by_others(
     found
 }
 
-/// Whether a stack's record sets may depend on values of the environment (`KEDGE_CONFIG_<NAME>`) of who
-/// pushed it: its file names a zone and no `nodes`, or what its nodes ask for is not all there.
+/// Whether a stack's record sets may depend on the environment (`KEDGE_CONFIG_<NAME>`) of whoever
+/// pushed it: its file names a zone and no `nodes`, or its nodes ask for a value that the file does
+/// not give.
 ///
-/// **Caveats.** A value of the environment that won over the file's is not seen, nor `nodes` and a zone
-/// that both came from there.
+/// **Caveats.** It can't see a value of the environment that overrode the file's, nor `nodes` and a
+/// zone that both came from the environment.
 #[must_use]
 pub fn may_have_nodes_of_environment(bundle: &Bundle, stack: &StackName) -> bool {
     let (overrides, salt) = (BTreeMap::new(), Salt([0; 16]));

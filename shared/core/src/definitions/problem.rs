@@ -1,4 +1,4 @@
-//! What is wrong with a set, for people: all of it at once, each with its place and a way out.
+//! What is wrong with definitions, for people: all problems at once, each with its place and a hint.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::yaml::Pos;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The file's path in its set; it may be one that is missing.
+    /// The file's path in its bundle; it may be one that is missing.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -19,7 +19,7 @@ pub struct Problem {
     pub width: u32,
     /// What is wrong, in one sentence without a final stop.
     pub message: String,
-    /// A way out.
+    /// What to do about it.
     pub hint: Option<String>,
     /// The line itself, secrets replaced; none for a file that is not there.
     pub source_line: Option<String>,
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a set, by file, line and column.
+/// Everything that is wrong with definitions, by file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The problems, never none.
@@ -88,8 +88,8 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// The most problems that are kept: nobody reads more, and a set of 10,000 topics with one bad
-    /// default must not fill the memory.
+    /// The most problems that are kept: nobody reads more, and 10,000 topics with one bad default
+    /// must not fill the memory.
     pub const MAX: usize = 1_000;
 }
 
@@ -171,7 +171,7 @@ impl<'a> ProblemCollector<'a> {
         self.push(place, message.into(), None);
     }
 
-    /// Adds a problem with a way out.
+    /// Adds a problem with a hint.
     pub(super) fn hinted(
         &mut self,
         place: Place<'_>,

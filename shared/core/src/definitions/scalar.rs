@@ -1,4 +1,4 @@
-//! Texts to values: numbers with units, lengths of time, words, URLs, by a field's shape.
+//! Reads a field's value from text: numbers with units, durations, words, URLs.
 
 use crate::model::{FieldSpec, Salt, SealedUrl, SecretText, Shape, Unit, Value};
 

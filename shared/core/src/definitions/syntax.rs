@@ -1,5 +1,7 @@
-//! What is wrong with a text that is not YAML, as its writer sees it: the parser names what it met,
-//! often a line later, and not what was forgotten. Hints never repeat the text: it may be a secret.
+//! What is wrong with a text that is not YAML, as its writer sees it. The parser names what it met,
+//! often a line later than what was forgotten.
+//!
+//! Hints never repeat the text, which may be a secret.
 
 use super::entries::BEGINS_ITEM;
 use super::yaml::Pos;

@@ -1,4 +1,4 @@
-//! What to write in place of an amount whose unit is missing, misspelt or none of ours.
+//! Hints for an amount whose unit is missing, misspelt or unknown.
 
 use crate::model::{Unit, Value};
 

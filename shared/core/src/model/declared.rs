@@ -16,7 +16,7 @@ use super::value::Value;
 /// Where a value was written: a place in a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// The file's path in its set, with forward slashes. Shared: every field has an origin.
+    /// The file's path in its bundle, with forward slashes. Shared: every field has an origin.
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
@@ -58,8 +58,8 @@ pub struct DeclaredResource {
     pub config_keys: BTreeSet<String>,
     /// Where it was declared.
     pub origin: Origin,
-    /// Record sets: addresses nobody declared may be removed (with a grant). Else they are only
-    /// reported.
+    /// Record sets: addresses nobody declared may be removed, with a person's consent. Else they
+    /// are only reported.
     pub exclusive: bool,
     /// Bindings: members nobody declared count as drift. Else they are only mentioned.
     pub authoritative: bool,
@@ -78,7 +78,7 @@ impl DeclaredResource {
     }
 }
 
-/// A difference that somebody asked to overlook for a time (semantics 6.9).
+/// A difference to ignore for a time (semantics 6.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoreRule {
     /// The resource, by any form [`ResourceKey::answers_to`] takes, `{stack}` filled in.
@@ -113,23 +113,23 @@ pub struct StackConfig {
 pub struct Declared {
     /// The stack.
     pub stack: StackName,
-    /// Hash of the set of files this was read from: the first 12 hexadecimal digits of SHA-256.
+    /// Hash of the files this was read from: the first 12 hexadecimal digits of SHA-256.
     pub revision: String,
     /// How many files were read.
     pub files_read: usize,
     /// Its settings.
     pub config: StackConfig,
-    /// The policy this set asks for (the one in force may be stricter, semantics 4.4).
+    /// The policy that the definitions ask for (the one in force may be stricter, semantics 4.4).
     pub policy: Policy,
     /// Every resource.
     pub resources: BTreeMap<ResourceKey, DeclaredResource>,
-    /// What to overlook.
+    /// The ignore rules.
     pub ignore_rules: Vec<IgnoreRule>,
-    /// Accepted keys that mean nothing to us (`pulumi:…`, `encryptionsalt`), as `file:line key`.
+    /// Accepted keys that Kedge does not use (`pulumi:…`, `encryptionsalt`), as `file:line key`.
     pub unused: Vec<String>,
     /// Config keys that the definitions ask for, by placeholders or as settings.
     pub config_keys: BTreeSet<String>,
-    /// Those of them whose value came from the environment (`KEDGE_CONFIG_<NAME>`), which is no part
-    /// of the set. Names only: a value may be a secret.
+    /// Those of them whose value came from the environment (`KEDGE_CONFIG_<NAME>`) and not from the
+    /// files. Names only: a value may be a secret.
     pub variables: BTreeSet<String>,
 }

@@ -1,6 +1,6 @@
 //! What may happen with no person at hand, and how much at once.
 
-/// How far automation may go, by the risk of a change (semantics 6.2). Ordered from strict to loose.
+/// How far automation may go, by the risk of a change (semantics 6.2), from strict to loose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Allowance {
     /// Nothing.
@@ -47,9 +47,9 @@ impl OnMissing {
 /// What may happen to a stack with no person at hand (semantics 6.2, 6.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Putting back what drifted.
+    /// Correcting what drifted.
     pub correct: Allowance,
-    /// Carrying out what was edited.
+    /// Deploying what was edited.
     pub deploy: Allowance,
     /// How long a drift is announced before it is corrected, in milliseconds.
     pub correct_after_ms: i64,
@@ -59,7 +59,7 @@ pub struct Policy {
     /// No unattended deploy, no unattended correction beyond safe, destructive changes only from a
     /// terminal with the stack's name typed.
     pub protected: bool,
-    /// Whether orphans may be deleted (with a grant).
+    /// Whether orphans may be deleted, with a person's consent.
     pub prune: bool,
     /// The limits that a whole plan must keep.
     pub guards: Guards,

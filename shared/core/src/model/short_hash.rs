@@ -1,4 +1,4 @@
-//! A short name for a long text.
+//! A short hash of a text, for digests and fingerprints.
 
 use sha2::{Digest, Sha256};
 

@@ -1,4 +1,5 @@
-//! What an authority decides about a plan: each step with its decision.
+//! What an authority (the policy, or a person's consent) decides about a plan: each step with its
+//! decision.
 //!
 //! The engine carries out what is approved; every page, JSON and history read the same structure. It is
 //! made in `authorise.rs` alone.

@@ -13,7 +13,8 @@ use crate::change::Edit;
 use crate::live::Reading;
 use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value, short_hash};
 
-/// A plan's digest and the hashes of its parts, so that a moved plan can say what moved.
+/// A plan's digest and the hashes of its parts, so that a plan that is out of date can say what
+/// changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlanSummary {
     /// The digest of the whole.

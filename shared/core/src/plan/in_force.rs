@@ -8,7 +8,7 @@ use crate::model::{Guards, OnMissing, Policy};
 pub struct PolicyChange {
     /// What becomes stricter; in force at once.
     pub tightened: Vec<String>,
-    /// What would allow automation more; needs a grant for the key `policy`.
+    /// What would allow automation more; needs a person's consent to the key `policy`.
     pub loosened: Vec<String>,
 }
 

@@ -47,7 +47,7 @@ pub enum LeftReason {
     RuleEnded,
     /// The same correction was made twice today already.
     Flapping,
-    /// Its scope was not read whole.
+    /// A part of its scope could not be read.
     ScopeUnread,
     /// Something it belongs with is left.
     DependsOn(ResourceKey),

@@ -81,13 +81,14 @@ pub struct Plan {
     pub overridden: Vec<GuardTrip>,
     /// The parts of the digest, to name what moved.
     pub summary: PlanSummary,
-    /// Whether automation must keep its hands off: the stack is not adopted and something is live.
+    /// Whether automation must leave everything: the stack is not adopted and something is live.
     pub not_adopted: bool,
     /// Whether the whole stack is held: its policy stays as it is too.
     pub held: bool,
-    /// When the stack was retired, if it was: automation keeps its hands off.
+    /// When the stack was retired, if it was: automation leaves everything.
     pub retired: Option<Timestamp>,
-    /// Variables of the environment that moved since a person last ran `up` (semantics 4.6).
+    /// Variables of the environment that are missing or new since a person last ran `up` (semantics
+    /// 4.6).
     pub variables: Vec<MovedVariable>,
 }
 
@@ -106,8 +107,8 @@ impl fmt::Display for GuardTrip {
 }
 
 impl Plan {
-    /// Says of orphans that the policy that comes into force deletes them: the plan that does is the
-    /// next one, which a person has not seen yet.
+    /// Says of orphans that the new policy deletes them only from the next plan on, which a person
+    /// has not seen yet.
     pub fn prunes_from_now_on(&mut self) {
         let orphans = self.findings.iter_mut();
         for finding in orphans.filter(|finding| finding.kind == FindingKind::Orphan) {

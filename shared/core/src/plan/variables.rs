@@ -1,8 +1,8 @@
 //! Config values that came from the environment when a person last ran `up` and are missing here, or the
 //! other way round (semantics 4.6).
 //!
-//! What depends on such a value is left to a person. Only names are compared: another value of the same
-//! variable is an edit like any other.
+//! A change that depends on such a value waits for a person. Only names are compared: another value of
+//! the same variable is an edit like any other.
 
 use std::collections::BTreeSet;
 use std::fmt;

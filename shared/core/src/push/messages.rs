@@ -1,4 +1,4 @@
-//! What is said of a push that is refused, or that goes on.
+//! The sentences about a push: why it is refused, and what to know if it is not.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The result of a command about state: adopt, forget, refresh, confirm an absence, retire.
+//! What a command about state comes to: adopt, forget, refresh, confirm an absence, retire.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::model::{Declared, ResourceKey};
 use crate::plan::ambiguous;
 use crate::stored::state::State;
 
-/// What a verb that was asked for comes to.
+/// What a command about state comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutcome {
     /// What it writes into state alone.
@@ -16,10 +16,11 @@ pub struct CommandOutcome {
     pub answer: Answer,
 }
 
-/// What is said of a name that fits nothing, where all that a stack knows can be named.
+/// The message about a name that matches nothing, where both declared and recorded resources can be
+/// named.
 pub const UNKNOWN_NAME: &str = "is neither declared nor recorded";
 
-/// What there is to say of a verb that was asked for.
+/// What there is to say of a command about state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Of `refresh`.
@@ -67,8 +68,8 @@ pub fn resolve<'a>(
     names.iter().map(one).collect()
 }
 
-/// What a stack's definitions and policy are while it is retired: nothing is declared, so that
-/// everything recorded is withdrawn, whatever variables are set here, and withdrawing may delete.
+/// A stack's definitions and policy while it is retired: nothing is declared, whatever variables
+/// are set here, so everything recorded is an orphan; and orphans may be deleted.
 #[must_use]
 pub fn retiring(declared: &Declared, state: &State) -> (Declared, State) {
     let (mut declared, mut state) = (declared.clone(), state.clone());

@@ -28,7 +28,8 @@ use crate::stored::state::State;
 pub struct Recording {
     /// What state says of a resource; none drops what it said, and what was begun of it too.
     pub records: BTreeMap<ResourceKey, Option<Recorded>>,
-    /// What is declared when a stack is adopted: of what is not recorded then, making it waits.
+    /// Declared resources that are not recorded when the stack is adopted, with their declared
+    /// values: creating one waits for a person.
     pub awaiting: BTreeMap<ResourceKey, Fields>,
     /// Absences that a person confirmed, by when.
     pub absent: BTreeMap<ResourceKey, Timestamp>,
@@ -37,8 +38,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// What every run records: resources that are live as declared, and what is gone and withdrawn.
-    /// Drift is never among it (semantics 7.2).
+    /// What every run records: resources that are live as declared, and what is gone and no longer
+    /// declared. Drift is never among it (semantics 7.2).
     #[must_use]
     pub fn of(comparison: &Comparison) -> Self {
         Self {
@@ -65,8 +66,8 @@ impl Recording {
         self.records.len() - self.recorded()
     }
 
-    /// Puts into a first state what must stand in it from its first write on: should the run end right
-    /// there, nothing may be taken for new.
+    /// Puts into a first state what must be in it from its first write on: if the run ends right
+    /// there, nothing may look new.
     pub fn begin(&self, state: &mut State) {
         let awaiting = self.awaiting.iter();
         state
@@ -110,7 +111,8 @@ impl Recording {
     }
 }
 
-/// Has nothing recorded of resources whose declaration is in doubt, but how a change of ours ended.
+/// Keeps resources with a doubtful declaration out of the record, except for how a change of ours
+/// ended.
 pub fn leave_out(comparison: &mut Comparison, is_in_doubt: impl Fn(&ResourceKey) -> bool) {
     let Comparison {
         records, resolved, ..

@@ -1,6 +1,7 @@
-//! Who may make which change: automation, a person who agrees to the plan, a person who approves a key.
+//! Who may make each change of a plan (automation, a person, a person who names the key), and the
+//! commands for it.
 //!
-//! The plan is put before the person's authority too, exactly as a deploy would.
+//! It decides nothing: it shows what `plan::authorise` decided for each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Numbers of stored objects, each within bounds, where they are read and where they are written.
+//! Numbers of stored objects, checked against their bounds when they are read and written.
 //!
-//! Damage is a time before 1970 or after 9999, a count above 2^53 - 1, a lease of more than an hour. So
-//! no sum or difference of them overflows, and one more can always be written.
+//! A time before 1970 or after 9999, a count above 2^53 - 1, or a lease of more than an hour is damage.
+//! So no sum or difference overflows, and a counter can always rise by one.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 

@@ -1,7 +1,8 @@
-//! `definitions.json` and `revisions/<revision>.json`: all definition files of one revision, as one object.
+//! `definitions.json` and `revisions/<revision>.json`: all definition files of one revision, as one
+//! object.
 //!
-//! One read is consistent, and one write replaces it whole (design 3). Both objects have this form:
-//! `definitions.json` is the revision that counts, the other a copy of it that stays.
+//! One read is consistent, and one write replaces it whole. Both objects have this form:
+//! `definitions.json` is the revision that counts, the other a copy that stays.
 
 use std::collections::BTreeMap;
 
@@ -14,28 +15,28 @@ use super::{EncodeError, StoredError};
 use crate::definitions::{Bundle, BundleError};
 use crate::model::{StackName, Timestamp};
 
-/// The most bytes of a stored set: the text of a full set with every character escaped, its paths
-/// likewise, and some room for the rest. More is not read into memory, of which a Worker has 128 MB.
+/// The most bytes of a stored bundle: the texts and paths of a full one with every character
+/// escaped, and some room for the rest. More is not read into memory, of which a Worker has 128 MB.
 pub const BYTES_MAX: usize =
     2 * (Bundle::TOTAL_BYTES_MAX + Bundle::FILES_MAX * Bundle::PATH_CHARS_MAX);
 
-/// A set of definitions as the store keeps it.
+/// A bundle as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBundle {
-    /// Whose set it is.
+    /// Whose definitions they are.
     pub stack: StackName,
     /// The files. Its revision is the stored one.
     pub bundle: Bundle,
     /// The revision that was stored before; none for a stack's first.
     pub follows: Option<String>,
-    /// How it came here.
+    /// Who pushed it, when, and from where.
     pub pushed: Pushed,
-    /// The revision whose content this is, brought back by a rollback. While such a set counts, a
-    /// push must name it (the push hold, semantics 7.4).
+    /// The revision whose content this is, if a rollback stored it again. While it counts, a push
+    /// must name it (the push hold, semantics 7.4).
     pub rollback_of: Option<String>,
 }
 
-/// Who pushed a set, when, and from where.
+/// Who pushed it, when, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
     /// `user@host`, or the actor of a CI system.
@@ -58,7 +59,7 @@ pub struct Commit {
     pub edited: bool,
 }
 
-/// A stored set can't be used. Nothing is written over it but a newer set.
+/// A stored bundle can't be used. Nothing but newer definitions is written over it.
 #[derive(Debug, Error)]
 pub enum BundleDecodeError {
     /// It is damaged, or newer.
@@ -72,7 +73,7 @@ pub enum BundleDecodeError {
         /// Whose it should be.
         wanted: String,
     },
-    /// Its files are no set.
+    /// Its files are not a bundle.
     #[error("the stored definitions can't be read as definition files")]
     NoBundle(#[from] BundleError),
     /// Its content is not that of its revision.

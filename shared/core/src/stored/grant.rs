@@ -29,7 +29,7 @@ pub struct Grant {
     pub digest: String,
     /// The changes they consent to.
     pub changes: BTreeSet<(ResourceKey, Verb)>,
-    /// Whether they consent to the looser policy (the key `policy`).
+    /// Whether they consent to a policy that allows automation more (the key `policy`).
     pub policy: bool,
     /// When it ends by itself, by the store's clock.
     pub expires_at: Timestamp,

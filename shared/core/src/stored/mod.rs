@@ -1,9 +1,9 @@
-//! What is kept, and its JSON: one file per object, each with a format of its own; state and the memory of
-//! checks are in [`state`].
+//! What is stored, and its JSON: one file per object, each with a format of its own. State and what
+//! checks remember are in [`state`].
 //!
 //! Every object is read and written by [`format`]. An object of a newer program is refused and never
 //! rewritten. A key that a format does not have is an error, so that nothing is dropped in silence
-//! (semantics 8.7). The engine's `state_store` decides when to read and write.
+//! (semantics 8.7). The engine's `state_store.rs` decides when to read and write.
 
 pub(crate) mod bounded;
 pub mod bundle;

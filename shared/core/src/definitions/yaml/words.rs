@@ -1,5 +1,7 @@
-//! The parser's errors in our words. Its own name what it looked for (`did not find expected key`),
-//! ours what was forgotten and what to write. None repeats the text: it may be a secret.
+//! The parser's errors in plain words. The parser says what it looked for (`did not find expected key`);
+//! these say what was forgotten and what to write.
+//!
+//! None repeats the text, which may be a secret.
 
 use granit_parser::ErrorKind;
 

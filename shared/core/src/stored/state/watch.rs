@@ -14,7 +14,7 @@ use crate::stored::format::{Format, Stored, read, write};
 use crate::stored::hold::{Hold, Holds};
 use crate::stored::{EncodeError, StoredError};
 
-/// The memory of checks of one stack.
+/// What checks remember of one stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Watch {
     /// Each drift that stands: what it was and when it was first seen.
@@ -75,11 +75,11 @@ impl Stored for StoredWatch {
 }
 
 impl Watch {
-    /// After this long a check writes its memory though nothing changed: the heartbeat.
+    /// After this long a check writes `watch.json` though nothing changed: the heartbeat.
     pub const HEARTBEAT_MS: i64 = 15 * 60 * 1000;
 
-    /// Reads it back. It is only a memory, so a damaged one may be forgotten, and a drift that was
-    /// announced is announced again; what a newer program wrote is not written over (semantics 8.7).
+    /// Reads it back. A damaged one may be dropped: then a drift that was announced is announced
+    /// again. What a newer program wrote is not overwritten (semantics 8.7).
     ///
     /// # Errors
     /// When it is damaged or newer.
@@ -138,9 +138,9 @@ impl Watch {
         write(&stored)
     }
 
-    /// The memory after a check that saw these drifts (key to fingerprint and [`Watch::window`]): what
-    /// was known keeps its time, what is new gets `now`, what is gone is forgotten, what could not be
-    /// read stays.
+    /// What is remembered after a check that saw these drifts (key to fingerprint and
+    /// [`Watch::window`]). What was known keeps its time, what is new gets `now`, what is gone is
+    /// dropped, what could not be read stays.
     #[must_use]
     pub fn after(
         &self,
@@ -184,7 +184,7 @@ impl Watch {
         holds.list().iter().filter(is_news).cloned().collect()
     }
 
-    /// This memory once these holds are known and none of them was reported.
+    /// The same, once these holds are known and none of them was reported.
     #[must_use]
     pub fn knowing_of(mut self, holds: &Holds, now: Timestamp) -> Self {
         let known = self.holds_to_report(holds, now).into_iter();
@@ -192,7 +192,7 @@ impl Watch {
         self
     }
 
-    /// This memory once these holds were reported.
+    /// The same, once these holds were reported.
     #[must_use]
     pub fn with_holds(mut self, reported: &[Hold], now: Timestamp) -> Self {
         let standing = reported.iter().filter(|hold| hold.stands(now));
@@ -202,7 +202,7 @@ impl Watch {
         self
     }
 
-    /// This memory once a check saw the new value of which writes that `state` waits for.
+    /// The same, once a check saw the new value of some of the writes that `state` waits for.
     #[must_use]
     pub fn with_confirmed_writes(
         mut self,
@@ -218,8 +218,7 @@ impl Watch {
         self
     }
 
-    /// This memory once a check saw which resources are there whose absence `state` says was
-    /// confirmed.
+    /// The same, once a check saw resources again whose absence was confirmed in `state`.
     #[must_use]
     pub fn with_returned(mut self, state: &State, is_there: impl Fn(&ResourceKey) -> bool) -> Self {
         let returned = state
@@ -230,7 +229,7 @@ impl Watch {
         self
     }
 
-    /// Whether this memory is worth a write after `before`: something changed, or the heartbeat is due.
+    /// Whether this is worth a write after `before`: something changed, or the heartbeat is due.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
         let due = match (self.last_good_read_at, before.last_good_read_at) {
