@@ -18,27 +18,27 @@ use crate::ports::{ReadPorts, Store};
 use crate::state_command::StateCommand;
 use crate::state_store::{self, StateStoreError};
 
-/// How often a look is begun again because the state moved under it.
+/// How often a stack is observed before giving up, because state changed meanwhile.
 pub(crate) const OBSERVATIONS_MAX: usize = 3;
 
-/// A look, and what is to be done about it.
+/// An observation, and what is to be done about it.
 #[derive(Debug)]
 pub(crate) struct Assessed {
     pub(crate) observed: Observation,
     pub(crate) report: Report,
-    /// Why the consent that was given does not fit it, if so.
+    /// Why the given consent does not fit it, if so.
     pub(crate) refused: Option<StopError>,
 }
 
 impl Assessed {
-    /// Whether it says that all is well, so that nobody acts on it: then it needs no second look at
-    /// state. What a run is changing does.
+    /// Whether nothing is to be done or reported, so that state need not be read a second time. A
+    /// run under way is something to report.
     pub(crate) fn is_calm(&self) -> bool {
         self.report.verdict() == StackVerdict::Clean && self.report.open_run.is_none()
     }
 
-    /// Whether state still says what it was made from (semantics 3.4). What a run under way has done
-    /// since with its own resources changes nothing of that: they are said to be under change.
+    /// Whether state is still what it was made from (semantics 3.4). What a run under way did since
+    /// with its own resources does not count: they are reported as being changed.
     pub(crate) async fn still_counts<S: Store>(
         &self,
         store: &S,
@@ -55,8 +55,8 @@ impl Assessed {
         Ok(now.etag == before.etag || is_its)
     }
 
-    /// The same, with nothing said of it but that state moved, and who has the lease, where it is
-    /// another.
+    /// The same, with nothing in it but that state changed, and who has the lease, if somebody else
+    /// has.
     pub(crate) fn discarded(self, by: Option<&LeaseHolder>) -> Self {
         let who = by.map_or("the stack is being changed".to_owned(), ToString::to_string);
         let why = format!(
@@ -68,8 +68,8 @@ impl Assessed {
     }
 }
 
-/// Looks until what was seen counts, at most [`OBSERVATIONS_MAX`] times: state did not move under it, or
-/// `is_enough` says that this does not matter. What never counted is discarded.
+/// Observes until what was seen counts, at most [`OBSERVATIONS_MAX`] times: state did not change
+/// meanwhile, or `is_enough` says that this does not matter. What never counted is discarded.
 pub(crate) async fn verified<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
@@ -103,7 +103,7 @@ pub(crate) fn overrides_of(authorisation: &Authorisation) -> BTreeSet<GuardName>
     }
 }
 
-/// Looks, compares and decides by the given authority, once.
+/// Observes, compares and decides by the given authority, once.
 pub(crate) async fn assess_again<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
@@ -155,8 +155,8 @@ fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
     }
 }
 
-/// Looks, compares, plans and decides. Holds are read where they matter: where something is to be
-/// done, or where checks know of one.
+/// Observes, compares, plans and decides. Holds are read where they matter: if something is to be
+/// done, or if checks know of a hold.
 pub(crate) async fn assess<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,

@@ -18,8 +18,8 @@ use crate::keys::{INDEX, Keys};
 use crate::ports::{ETag, Store, StoreError, StoredObject};
 use crate::session::Session;
 
-/// How many revisions are tried before none counts as good: whoever pushed that many sets in a row
-/// that nothing can read needs a person.
+/// How many revisions are tried before none counts as good. Whoever pushed that many in a row that
+/// can't be read needs a person's help.
 const REVISIONS_TRIED_MAX: usize = 50;
 
 /// Why the stored definitions can't be used.
@@ -48,7 +48,7 @@ pub enum BundleFault {
         /// Why.
         source: BundleDecodeError,
     },
-    /// It is read, and what it says makes no sense.
+    /// It can be read, but its definitions have problems.
     #[error("the definitions of revision {revision} can't be used")]
     Unparsable {
         /// The revision.
@@ -58,10 +58,10 @@ pub enum BundleFault {
     },
 }
 
-/// What the store holds as declared.
+/// The definitions of a stack in the store.
 #[derive(Debug)]
 pub struct ReadBundle {
-    /// The set to go by: the stored one, or the last good revision where that can't be used.
+    /// The bundle to follow: the stored one, or the last good revision if that can't be used.
     pub stored: Option<Arc<StoredBundle>>,
     /// Why the stored one can't be used.
     pub fault: Option<BundleFault>,
@@ -71,8 +71,7 @@ pub struct ReadBundle {
     pub last: Option<String>,
 }
 
-/// Reads the stored set of a stack: one read where all is well. Whether what it says makes sense is
-/// found out by whoever uses it.
+/// Reads the stored definitions of a stack: one read where all is well. They are not parsed here.
 ///
 /// # Errors
 /// When the store can't say.
@@ -122,7 +121,7 @@ pub(crate) async fn read_bundle<S: Store>(
     })
 }
 
-/// The same, with what the set says read too.
+/// The same, and parses them.
 pub(crate) async fn read_parsed<S: Store>(
     store: &S,
     stack: &StackName,
@@ -154,7 +153,7 @@ pub(crate) async fn read_parsed<S: Store>(
     }
 }
 
-/// The next push, given what it is compared with (semantics 7.4).
+/// What the next push must say, given what it is compared with (semantics 7.4).
 pub(crate) fn push_hint(stored: &StoredBundle) -> Hint {
     Hint::Push {
         after_rollback: stored.rollback_of.as_ref().map(|_| stored.revision()),
@@ -180,7 +179,7 @@ pub(crate) async fn pushed_stacks<S: Store>(store: &S) -> Result<Vec<StackName>,
     Ok(index.unwrap_or_default().stacks.into_keys().collect())
 }
 
-/// Reads what a stored set says. Its URLs are hashed with no key and must not be stored or shown.
+/// Parses a stored bundle. Its URLs are hashed with no key and must not be stored or shown.
 pub(crate) fn parsed(
     stored: &StoredBundle,
     overrides: &BTreeMap<String, String>,
@@ -245,8 +244,9 @@ async fn last_known<S: Store>(store: &S, stack: &StackName) -> Result<Option<Str
     Ok(newest_first(store, stack).await?.into_iter().next())
 }
 
-/// Revisions that can be read, newest first. A key says nothing of when, so each is read: this is for
-/// a stack of which nothing else says what was stored last. Only names are kept, since a set is large.
+/// Revisions that can be read, newest first. Their keys don't say when they were stored, so each is
+/// read; this is for a stack of which nothing else says what was stored last. Only names are kept,
+/// because a bundle is large.
 async fn newest_first<S: Store>(store: &S, stack: &StackName) -> Result<Vec<String>, StoreError> {
     let keys = store.list(&Keys::of(stack).revisions).await?;
     let reads: Vec<_> = keys

@@ -14,7 +14,7 @@ use kedge_core::stored::grant::Grant;
 use crate::ports::ETag;
 use crate::state_command::StateCommand;
 
-/// By whose authority changes are made.
+/// On whose authority changes are made.
 #[derive(Debug, Clone)]
 pub enum By {
     /// Nobody is at hand: the policy alone. What schedules and uploads use.
@@ -59,8 +59,8 @@ impl Consent {
         }
     }
 
-    /// The same, with the parts of the plan that were shown: a plan that is out of date then says
-    /// what changed.
+    /// The same, with the parts of the plan that were shown, so that a plan that is out of date can
+    /// say what changed.
     #[must_use]
     pub fn expecting(self, shown: PlanSummary) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl TypedName {
     }
 }
 
-/// By whose authority a run works, once a grant is read.
+/// On whose authority a run works, once a grant is read.
 #[derive(Debug, Clone)]
 pub(crate) enum Authorisation {
     /// Nobody is at hand: the policy alone.

@@ -21,7 +21,7 @@ use crate::job::RunError;
 use crate::observe::Observation;
 use crate::state_command::StateCommand;
 
-/// What one look knows, as it is compared and planned.
+/// What one observation knows, as it is compared and planned.
 struct Truths<'a> {
     declared: &'a Declared,
     state: Option<&'a State>,
@@ -68,7 +68,7 @@ impl Truths<'_> {
     }
 }
 
-/// What is told of a look under which state moved: nothing but that (semantics 3.4).
+/// The report of an observation during which state changed: nothing but that (semantics 3.4).
 pub(crate) fn unverified(observed: &Observation, why: String) -> Report {
     let state = current_state(observed);
     let truths = Truths {
@@ -180,7 +180,7 @@ fn current_state(observed: &Observation) -> Option<Cow<'_, State>> {
     Some(state)
 }
 
-/// What a verb comes to that changes no provider.
+/// What a command about state comes to, if it changes no provider.
 fn ask(
     now: Timestamp,
     observed: &Observation,
@@ -300,7 +300,7 @@ fn retire(
     })
 }
 
-/// What automation did, with changes that turned out to be made only now.
+/// What automation did, including changes that only now turn out to be made.
 fn automatic(report: &Report, state: Option<&State>) -> Vec<AutomaticChange> {
     let counted = state.into_iter().flat_map(|state| &state.automatic);
     let is_made = |(key, one): (&ResourceKey, &Resolved)| {

@@ -30,7 +30,7 @@ pub(crate) async fn read_for<S: Store>(
     }
 }
 
-/// The definitions that a run goes by.
+/// The definitions that a run follows.
 pub(crate) struct Counting {
     /// What they say.
     pub(crate) declared: Arc<Declared>,
@@ -60,8 +60,8 @@ impl Counting {
     }
 }
 
-/// Finds the definitions that count and reads what they say. Stored ones that can't be used are never
-/// read as "nothing is declared": a check goes by the last usable revision and says so; a run that may
+/// Finds the definitions that count, and parses them. Stored ones that can't be used are never read
+/// as "nothing is declared": a check follows the last usable revision and says so; a run that may
 /// change something is refused (semantics 4.1).
 pub(crate) async fn counting<S: Store>(
     store: &S,
@@ -153,8 +153,8 @@ fn describe_fault(fault: Option<&BundleFault>) -> String {
     fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
 }
 
-/// What a report by an older revision says of the stored definitions, and the push that
-/// would replace them.
+/// What a report that follows an older revision says about the stored definitions, and the push
+/// that would replace them.
 fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, Option<Hint>) {
     let reason = fault.to_string();
     let is_newer = matches!(fault, BundleFault::Damaged { source, .. } if source.is_newer());

@@ -160,7 +160,7 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         }
     }
 
-    /// Says what a command about state would come to. Changes nothing.
+    /// Shows what a command about state would do. Changes nothing.
     ///
     /// # Errors
     /// As [`Engine::plan`]; and where the command makes no sense.
@@ -184,7 +184,7 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
 
 /// Changes at providers, and of what is recorded.
 impl<P: WritePorts, S: Store> Engine<'_, P, S> {
-    /// Makes a stack what it is declared to be, as far as this authority goes.
+    /// Makes a stack what its definitions say, as far as this authority allows.
     pub async fn apply(&self, stack: &StackName, by: &By) -> Applied {
         Applied::of(Box::pin(self.apply_by(stack, by)).await)
     }
@@ -258,7 +258,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         reconcile::resolve_keys(self.ports, &self.store_of(stack), job, names).await
     }
 
-    /// Keeps somebody's agreement for a run to come, which [`By::Grant`] uses. It lasts an hour.
+    /// Stores somebody's consent for a later run, which uses it by [`By::Grant`]. It lasts an hour.
     ///
     /// # Errors
     /// When nothing may be changed from here, or it can't be kept.
@@ -280,7 +280,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         holds::hold(&self.store_of(stack), stack, request, actor, now).await
     }
 
-    /// Takes holds away: these, or without a name the stack's own. With `replace` an empty list is
+    /// Releases holds: these, or the stack's own for `None`. With `replace`, an empty list is
     /// written over holds that can't be read, unless a newer program wrote them.
     ///
     /// # Errors
@@ -365,7 +365,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         lease::replace(self.ports, &self.store_of(stack), stack, &by, times).await
     }
 
-    /// Whether a lease may be taken from somebody from here, before a person is asked.
+    /// Whether this shell may unlock at all; to be asked before a person is.
     ///
     /// # Errors
     /// In read-only mode.
@@ -390,7 +390,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         reconcile::fresh_id(self.ports)
     }
 
-    /// Stores definitions as what is declared.
+    /// Stores definitions, which count from then on.
     ///
     /// # Errors
     /// Everything that refuses them, at once; nothing is stored then.
@@ -412,7 +412,8 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         .await
     }
 
-    /// Brings back the content of an older revision, as a new one. `revision` may be its beginning.
+    /// Stores the content of an older revision again, as a new one. `revision` may be its first
+    /// characters.
     ///
     /// # Errors
     /// As [`Engine::push`], and where there is no such revision.
@@ -434,7 +435,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         .await
     }
 
-    /// What happened to a stack.
+    /// Pushes and runs of a stack, newest first.
     ///
     /// # Errors
     /// When the store can't say.
@@ -471,7 +472,7 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         bundles::pushed_stacks(&self.settings.budget.gated(self.store, None)).await
     }
 
-    /// Reads what the store holds as declared of a stack.
+    /// Reads the stored definitions of a stack.
     ///
     /// # Errors
     /// When the store can't say.

@@ -21,7 +21,7 @@ use crate::keys::Keys;
 use crate::ports::{Condition, PutOutcome, Store, StoreError};
 use crate::state_store::put_own;
 
-/// An approval could not be used.
+/// A grant could not be used or written.
 #[derive(Debug, Error)]
 pub enum GrantError {
     /// The store failed.
@@ -62,8 +62,8 @@ fn needing(report: &Report) -> BTreeSet<(ResourceKey, Verb)> {
         .collect()
 }
 
-/// What somebody agrees to who is not at hand when it is done. Safe and disruptive changes of the plan
-/// need no names; destructive ones do.
+/// What somebody agrees to before a run. Safe and disruptive changes of the plan need no names;
+/// destructive ones do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
     /// The digest of the plan that they saw.
@@ -74,7 +74,7 @@ pub struct Agreement {
     pub policy: bool,
 }
 
-/// Keeps an agreement for a run to come. Gives back its id.
+/// Writes a grant for a later run. Returns its id.
 pub(crate) async fn give<S: Store>(
     store: &S,
     stack: &StackName,
@@ -120,8 +120,8 @@ pub(crate) async fn read<S: Store>(
     })
 }
 
-/// Uses a consent for what is about to be done. Somebody at hand gives it in the same write, and only
-/// where a change needs it. `now` is the store's time.
+/// Uses a consent for what is about to be done. Somebody at hand gives it in the same write, and
+/// only if a change needs it. `now` is the store's time.
 pub(crate) async fn use_consent<S: Store>(
     store: &S,
     report: &Report,
@@ -176,8 +176,8 @@ async fn write<S: Store>(
     }
 }
 
-/// Whether somebody consented to something since this run began, and no run used it yet. Ids begin
-/// with the time they were given at, as those of runs do.
+/// Whether a grant was given since this run began, and no run used it yet. Ids begin with the time,
+/// as those of runs do.
 pub(crate) async fn given_since<S: Store>(
     store: &S,
     stack: &StackName,

@@ -12,9 +12,9 @@ use crate::bundles::{read_bundle, read_revision};
 use crate::keys::Keys;
 use crate::ports::{Clock, Store, StoreError};
 
-/// How many records are read in search of a resource: more is no question for a terminal.
+/// How many records are read in search of a resource, at most.
 const SEARCHED_MAX: usize = 500;
-/// How long a wait pauses between two looks, in milliseconds.
+/// How long to wait between two reads, in milliseconds.
 const LOOK_EVERY_MS: u64 = 2_000;
 
 /// What is asked for.
@@ -176,7 +176,7 @@ pub(crate) async fn await_run<C: Clock, S: Store>(
     }
 }
 
-/// Whether a run made all the changes that it began; what a hold kept it from it did not begin.
+/// Whether a run made all the changes that it began. What a hold stopped was not begun.
 #[must_use]
 pub fn is_whole(record: &RunRecord) -> bool {
     let is_fine = |word: &str| matches!(word, "done" | "held");

@@ -18,11 +18,11 @@ use crate::lease::{LeaseError, LeaseHolder, LeaseTimes, lease_holder_of};
 use crate::ports::{Clock, PutOutcome, Store};
 use crate::state_store::{StateStoreError, read_holds_to_change, read_watch, write_watch};
 
-/// The longest hold: 30 days. Who wants one for ever wants other definitions, or an ignore rule.
+/// The longest hold: 30 days. For longer, change the definitions or write an ignore rule.
 const LENGTH_MAX_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The shortest: a second.
 const LENGTH_MIN_MS: i64 = 1000;
-/// How often a write is begun again because somebody else wrote between.
+/// How often a write is tried again because somebody else wrote meanwhile.
 const TRIES_MAX: usize = 5;
 
 /// Holds could not be changed.
@@ -149,9 +149,9 @@ pub(crate) async fn hold<S: Store>(
     Ok(holds)
 }
 
-/// Takes holds away: these, or without a name the stack's own. Gives back which there were, and what
-/// is held still. With `replace` an empty list is written over holds that can't be read, unless a
-/// newer program wrote them.
+/// Releases holds: these, or the stack's own for `None`. Returns those that were released, and
+/// those that are left. With `replace`, an empty list is written over holds that can't be read,
+/// unless a newer program wrote them.
 ///
 /// # Errors
 /// When they can't be read or written.
@@ -210,8 +210,8 @@ pub(crate) async fn wait_for<C: Clock, S: Store>(
     }
 }
 
-/// Changes the stored list, on the condition that nobody else did meanwhile. None: nothing to write,
-/// unless what is there is to be replaced.
+/// Changes the stored list by a conditional write. `None` from `make`: nothing to write, unless the
+/// list is to be replaced.
 async fn change<S: Store, T: Default>(
     store: &S,
     stack: &StackName,
@@ -244,9 +244,9 @@ async fn change<S: Store, T: Default>(
     Err(HoldError::Contended { stack })
 }
 
-/// Lets checks know that there is a hold: one that finds nothing wrong does not look for any, and
-/// would not say when it ends. Only a memory, so that failing to keep it fails nothing; a check that
-/// finds something wrong looks anyway.
+/// Notes the hold in `watch.json`. A check that finds nothing wrong does not look for holds, and so
+/// would not say when this one ends. Failing to note it fails nothing; a check that finds something
+/// wrong looks anyway.
 async fn tell_checks<S: Store>(store: &S, stack: &StackName, holds: &Holds, now: Timestamp) {
     if let Ok(before) = read_watch(store, stack).await {
         let watch = before.watch.clone().knowing_of(holds, now);

@@ -16,7 +16,7 @@ use crate::state_store::StateStoreError;
 /// What a run does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// It tells.
+    /// It only reports.
     Check,
     /// It may change something, or shows what would be changed next.
     Change,
@@ -70,7 +70,7 @@ pub enum RunError {
     /// The lease could not be read.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The run looked, and went no further or stopped while it made changes.
+    /// The run observed, and went no further or stopped while it made changes.
     #[error("{}", stopped_text(stopped, source))]
     Stopped {
         /// What was seen, and what was done before.
@@ -107,7 +107,7 @@ pub enum RunError {
         /// The stack.
         stack: StackName,
     },
-    /// A resource was named that nobody knows, or that may be one of several.
+    /// A name matches no resource, or more than one.
     #[error("{0}")]
     Name(String),
 }
@@ -185,7 +185,7 @@ impl Stopped {
     }
 }
 
-/// Why a run that had looked went no further.
+/// Why a run went no further after it had observed.
 #[derive(Debug, Error)]
 pub enum StopError {
     /// State could not be read or written.
@@ -200,7 +200,7 @@ pub enum StopError {
     /// The stack is retired, and the registry does not say so yet.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// State moved, and the look after that failed.
+    /// State changed, and observing again failed.
     #[error(transparent)]
     Look(Box<RunError>),
     /// The plan is not the one that was agreed to.
@@ -213,7 +213,7 @@ pub enum StopError {
         agreed: String,
         /// The digest of the plan now.
         now: String,
-        /// What moved, where it is known.
+        /// What changed, where it is known.
         moved: Vec<String>,
     },
     /// A protected stack takes consent to a plan that was seen, not to any plan.

@@ -41,7 +41,7 @@ impl Keys {
         format!("{STACKS}{stack}/")
     }
 
-    /// The copy of a set that was stored.
+    /// The copy of a revision.
     pub(crate) fn revision(&self, revision: &str) -> String {
         format!("{}{revision}.json", self.revisions)
     }

@@ -51,8 +51,8 @@ pub(crate) struct MadeChanges {
     pub(crate) store_now: Timestamp,
 }
 
-/// Looks once more, after the lease was given back, at what may have come in while others found the
-/// stack busy (semantics 8.6). What can't be read now is found by the next run.
+/// Looks once more, after the lease was released, for what came in while others found the stack
+/// busy (semantics 8.6). If it can't be read now, the next run finds it.
 pub(crate) async fn moved_meanwhile<S: Store>(
     store: &S,
     job: Job<'_>,
@@ -78,7 +78,7 @@ pub(crate) async fn moved_meanwhile<S: Store>(
 }
 
 impl RunEnd {
-    /// A run that looked and changed nothing.
+    /// A run that observed and changed nothing.
     pub(crate) fn of(assessed: Assessed, run: &RunStart, stopped: Option<StopError>) -> Self {
         let Assessed {
             observed, report, ..
@@ -119,7 +119,7 @@ pub(crate) struct LeasedRun<'a, P, S> {
 }
 
 impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
-    /// Changes what `judged` says, if that still counts under the lease.
+    /// Makes the changes of `assessed`, if that still counts under the lease.
     pub(crate) async fn change(&self, assessed: Assessed) -> RunEnd {
         let mut requests = RequestCounts::default();
         // The holds are read beside state, where anything is to be begun.
@@ -229,8 +229,8 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
         }
     }
 
-    /// Reads state again: what was planned before the lease was held counts only if state did not move
-    /// since, and no other run had the stack then. Else looks again, still holding it.
+    /// Reads state again. A plan from before the lease counts only if state did not change since,
+    /// and no other run had the stack then. Otherwise the stack is observed again, under the lease.
     async fn still_so(
         &self,
         mut assessed: Assessed,

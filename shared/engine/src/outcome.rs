@@ -37,16 +37,16 @@ pub struct Ran {
     pub kept: Kept,
 }
 
-/// How a run that may change something ended.
+/// How an apply ended.
 #[derive(Debug)]
 #[must_use]
 pub enum Applied {
     /// It went to its end. A provider's refusal is in what was changed.
     Done(Box<Ran>),
-    /// It went to its end in good order, and its deadline kept it from beginning some changes: what was
-    /// changed says which. The next run begins them.
+    /// It ended in good order, but its deadline kept it from beginning some changes, which are in
+    /// `changed`. The next run begins them.
     OutOfTime(Box<Ran>),
-    /// The same for want of requests.
+    /// The same, because no requests were left.
     OutOfRequests(Box<Ran>),
     /// Another run has the stack. Nothing was changed.
     Busy {
@@ -55,7 +55,7 @@ pub enum Applied {
         /// What was found.
         stopped: Box<Stopped>,
     },
-    /// It could not be carried out, or stopped; what was seen and done is in [`RunError::Stopped`].
+    /// It could not be carried out, or stopped. [`RunError::Stopped`] has what was seen and done.
     Failed(RunError),
 }
 
@@ -75,7 +75,7 @@ impl Applied {
         }
     }
 
-    /// The same for whoever takes each outcome but an end in good order for an error.
+    /// The run, or an error for each outcome but an end in good order.
     ///
     /// # Errors
     /// When the stack is busy, or the run failed.

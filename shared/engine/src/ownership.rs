@@ -22,8 +22,8 @@ use crate::ports::Store;
 use crate::registry;
 use crate::session::Session;
 
-/// What another stack has of what this one declares and does not record, with the reason for a
-/// finding. What can't be found out counts as another's.
+/// Which resources, of those that this stack declares and does not record, another stack has, each
+/// with the reason for a finding. What can't be found out counts as another's.
 pub(crate) async fn by_others<S: Store>(
     store: &S,
     stack: &StackName,

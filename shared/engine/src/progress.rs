@@ -17,7 +17,7 @@ pub enum Progress<'a> {
     Reading(&'a Scope),
     /// It was read, or not.
     HasRead(&'a Scope),
-    /// A provider is waited for before it is asked again.
+    /// A pause before a provider is asked again.
     Waiting(Wait),
     /// So many changes are about to be made.
     Applying(usize),
@@ -31,7 +31,7 @@ pub enum Progress<'a> {
     NotReleased(&'a LeaseError),
 }
 
-/// Does this work, and tells of each pause as it begins.
+/// Does this work, and reports each pause as it begins.
 pub(crate) async fn telling<T>(
     progress: &dyn Fn(Progress<'_>),
     session: &Session,

@@ -56,7 +56,7 @@ pub struct PushRequest<'a> {
     pub consent: &'a PushConsent,
 }
 
-/// What became of the stored set.
+/// What became of the stored definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOutcome {
     /// It is a new revision.
@@ -65,7 +65,7 @@ pub enum PushOutcome {
     Unchanged,
     /// The content was stored already; that it is also the content of a later commit was noted.
     CommitNoted,
-    /// The content was stored already; what an interrupted push had left was brought up.
+    /// The content was stored already; what an interrupted push had not written was completed.
     Healed,
 }
 
@@ -85,17 +85,17 @@ impl PushOutcome {
 /// What a push did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushReport {
-    /// The set that counts now.
+    /// The definitions that count now.
     pub stored: StoredBundle,
     /// What became of it.
     pub outcome: PushOutcome,
     /// How many resources it declares.
     pub resources: usize,
-    /// What is to be said.
+    /// What to know about it.
     pub notices: Vec<Notice>,
 }
 
-/// A set was not stored, or not wholly.
+/// Definitions were not stored, or not completely.
 #[derive(Debug, Error)]
 pub enum PushError {
     /// Nothing may be changed by this invocation.
@@ -121,16 +121,17 @@ pub enum PushError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// The registry could not be read or written. The next push brings it up.
+    /// The registry could not be read or written. The next push completes it.
     #[error("the registry of stacks (stacks/index.json) can't be used")]
     Registry(#[from] RegistryError),
-    /// Another push was faster.
+    /// Another push was first.
     #[error("another push stored definitions of stack `{stack}` at the same time")]
     Moved {
         /// The stack.
         stack: StackName,
     },
-    /// A newer program stored what counts, and who can't read it must not replace it (semantics 8.7).
+    /// A newer program stored the definitions that count. Who can't read them must not replace them
+    /// (semantics 8.7).
     #[error("a newer kedge stored the definitions of stack `{stack}`, and they are not replaced")]
     Newer {
         /// The stack.
@@ -252,8 +253,8 @@ pub(crate) async fn push<P: Clock, S: Store>(
     write.finish(stored, outcome, notices).await
 }
 
-/// Brings back the content of an older revision, as a new one. A set that may not take the names it
-/// has is refused; what is withdrawn by it is not (semantics 7.4).
+/// Stores the content of an older revision again, as a new one. It is refused if it may not have
+/// its names; the limit on removals does not apply (semantics 7.4).
 ///
 /// # Errors
 /// As [`push`], and where there is no such revision.
@@ -300,7 +301,7 @@ pub(crate) async fn rollback<P: Clock, S: Store>(
         .await
 }
 
-/// Whether this push ends a push hold, which is worth a revision though the content is the same.
+/// Whether this push ends a push hold, and so makes a revision although the content is the same.
 fn lifts(stored: &StoredBundle, consent: &PushConsent) -> bool {
     let named = |said: &str| kedge_core::push::names_revision(said, &stored.revision());
     stored.rollback_of.is_some() && consent.after_rollback.as_deref().is_some_and(named)
@@ -320,7 +321,7 @@ fn read(
     .map_err(PushError::Definitions)
 }
 
-/// Finds a revision by its beginning.
+/// Finds a revision by its first characters.
 async fn find_revision<S: Store>(
     store: &S,
     stack: &StackName,
@@ -408,7 +409,7 @@ impl PushedBefore {
         self.state.as_ref().ok().and_then(Option::as_ref)
     }
 
-    /// The record sets that are new here while not all names of another stack are known.
+    /// Refuses record sets that are new here while not all names of another stack are known.
     fn owners_unknown(&self, declared: &Declared) -> Vec<Refusal> {
         let unread = self.index.made.iter().flat_map(|made| &made.unread);
         let Some(stack) = unread.into_iter().find(|other| **other != declared.stack) else {

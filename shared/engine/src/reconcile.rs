@@ -29,8 +29,8 @@ use crate::remember::{Confirms, remember};
 use crate::state_command::StateCommand;
 use crate::state_store::{self, Kept};
 
-/// Looks at a stack and says what differs and what automation would do about it. Changes nothing but
-/// what checks remember.
+/// Observes a stack, and says what differs and what automation would do about it. Changes nothing
+/// but what checks remember.
 pub(crate) async fn check<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,
@@ -51,8 +51,8 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
     Ok(Checked { report, kept })
 }
 
-/// Looks at a stack, decides by the given authority, and carries out what may be done. What stopped it
-/// after it had looked comes with what was seen and done ([`RunError::Stopped`]).
+/// Observes a stack, decides by the given authority, and carries out what may be done. If it stops
+/// after that, the error has what was seen and done ([`RunError::Stopped`]).
 pub(crate) async fn apply<P: WritePorts, S: Store>(
     ports: &P,
     store: &S,
@@ -138,7 +138,7 @@ fn finished(
     Err(RunError::Stopped { stopped, source })
 }
 
-/// Takes the lease, does what is to be done, and gives it back.
+/// Takes the lease, makes the changes, and releases it.
 async fn under_lease<P: WritePorts, S: Store>(
     ports: &P,
     store: &S,
@@ -202,7 +202,7 @@ async fn under_lease<P: WritePorts, S: Store>(
     Ok(ended)
 }
 
-/// Looks at what a command about state comes to, and changes nothing.
+/// Shows what a command about state would do. Changes nothing.
 pub(crate) async fn dry_run<P: ReadPorts, S: Store>(
     ports: &P,
     store: &S,

@@ -38,20 +38,20 @@ pub enum RegistryError {
     /// It could not be read back, and is not written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// It is written too often to get in between.
+    /// Others write it all the time.
     #[error("others keep writing the registry; try again")]
     Busy,
 }
 
-/// The registry as it was read, or made anew.
+/// The registry as it was read or rebuilt.
 pub(crate) struct ReadIndex {
     pub(crate) index: Index,
     pub(crate) etag: Option<ETag>,
-    /// How it was made anew; none where it could be read.
+    /// How it was rebuilt; none if it could be read.
     pub(crate) made: Option<Made>,
 }
 
-/// A registry that was lost or damaged and made anew from what is stored of each stack.
+/// A registry that was lost or damaged, and rebuilt from what is stored of each stack.
 pub(crate) struct Made {
     /// Why the stored one can't be used; none if there is none.
     pub(crate) damage: Option<StoredError>,
@@ -61,8 +61,8 @@ pub(crate) struct Made {
     pub(crate) never_pushed: BTreeSet<StackName>,
 }
 
-/// Reads the registry. One that is lost or damaged is made anew: it only says what the sets and the
-/// states of the stacks say. One that a newer program wrote is not.
+/// Reads the registry, or rebuilds one that is lost or damaged: it has nothing that is not in the
+/// definitions and states. One that a newer program wrote is not rebuilt.
 pub(crate) async fn read<S: Store>(store: &S) -> Result<ReadIndex, RegistryError> {
     let (etag, damage) = match store.get(INDEX).await? {
         None => (None, None),
@@ -131,8 +131,8 @@ async fn stored<S: Store>(store: &S) -> Result<Stored, StoreError> {
     Ok(stored)
 }
 
-/// What is stored of a stack, as the registry says it, and whether all of it could be read. Values of
-/// the environment are another stack's here, and are not used.
+/// The registry's entry of a stack, made from what is stored of it, and whether all of that could
+/// be read. Values of the environment belong to another stack here, and are not used.
 async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), StoreError> {
     let (bundle, declared) = read_parsed(store, stack, &BTreeMap::new()).await?;
     let state = match state_store::read_state(store, stack).await {

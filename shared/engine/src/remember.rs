@@ -13,16 +13,16 @@ use crate::ports::Store;
 use crate::progress::Progress;
 use crate::state_store::{self, Kept, ReadWatch};
 
-/// What a memory is made after.
+/// What is remembered after.
 pub(crate) enum Confirms<'a> {
     /// A check, of a stack with this state.
     By(Option<&'a State>),
-    /// A run that looked and then made these changes, at least one.
+    /// A run that made these changes, at least one.
     And(&'a [ChangeResult]),
 }
 
-/// Keeps since when each drift is known, less what this run made an end of, and which writes were
-/// seen to take. It is only a memory: a run is not worth less for failing to keep it.
+/// Writes since when each drift is known, less what this run ended, and which writes took effect.
+/// Failing to write it fails nothing.
 pub(crate) async fn remember<S: Store>(
     store: &S,
     job: Job<'_>,

@@ -24,7 +24,7 @@ const ATTEMPTS_MAX: u32 = 5;
 /// The first wait of our own choice is a random part of this, and each further one of twice as much.
 const BACKOFF_FIRST_MS: u64 = 500;
 
-/// What a provider makes of an answer's status.
+/// Whether to send a request again, by its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
     /// It is final.
@@ -38,7 +38,7 @@ pub(crate) enum Retry {
     Ambiguous,
 }
 
-/// No answer to work with after all attempts.
+/// Why there is no answer after all attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CallError {
     /// The last attempt brought no answer.
@@ -107,7 +107,7 @@ pub(crate) struct WriteFailure {
     pub(crate) ambiguous: bool,
 }
 
-/// Sends a read until it is answered for good.
+/// Sends a read until its answer is final.
 pub(crate) async fn send_read<P: ReadPorts>(
     cx: Context<'_, P>,
     request: &ReadRequest,
@@ -141,7 +141,8 @@ pub(crate) async fn send_read<P: ReadPorts>(
     }
 }
 
-/// Waits until a read may be sent, and counts it; none where its answer is under way for another stack.
+/// Waits until a read may be sent, and counts it. None if its answer is under way for another
+/// stack.
 async fn leave_to_read<'a, P: ReadPorts>(
     cx: Context<'a, P>,
     request: &ReadRequest,
@@ -159,8 +160,9 @@ async fn leave_to_read<'a, P: ReadPorts>(
     Ok(Some(leave))
 }
 
-/// Sends a write until it is answered for good. Each attempt asks the lease first. Only for requests
-/// that may be repeated: the caller uses `after_ambiguous` to read "already exists" and "gone" right.
+/// Sends a write until its answer is final. Each attempt asks the lease first. Only for requests
+/// that may be repeated: by `after_ambiguous` the caller tells what "already exists" and "gone"
+/// mean.
 pub(crate) async fn send_write<P: WritePorts>(
     cx: Context<'_, P>,
     request: &WriteRequest,

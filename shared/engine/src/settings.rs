@@ -19,7 +19,7 @@ pub enum Definitions<'a> {
     Stored,
     /// Local files. For a store that nobody else uses.
     Files(&'a Bundle),
-    /// Local files, to see what a push would bring. Nothing can be changed by them.
+    /// Local files, to see what a push would change. Nothing can be changed by them.
     FilesBesideStored(&'a Bundle),
 }
 

@@ -13,9 +13,10 @@ pub enum StateCommand {
         /// Which.
         names: Vec<String>,
     },
-    /// Record what agrees with the definitions, or is gone and withdrawn (semantics 7.2).
+    /// Record what is live as declared; drop the records of what is gone and no longer declared
+    /// (semantics 7.2).
     Refresh,
-    /// Say that what is gone all at once is gone (semantics 3.2).
+    /// Confirm that resources that disappeared at once are gone (semantics 3.2).
     ConfirmAbsence {
         /// The digest of what the person saw; none only looks.
         expected_digest: Option<String>,

@@ -97,7 +97,8 @@ impl StateStoreError {
     }
 }
 
-/// What became of what a run remembers. Only who wrote may tell people of news (semantics 8.5).
+/// What became of what a run remembers. Only a run that wrote it may tell people of news (semantics
+/// 8.5).
 #[derive(Debug)]
 pub enum Kept {
     /// There was news, and this run wrote it.
@@ -223,7 +224,7 @@ pub(crate) async fn write_run_again<S: Store>(
     Ok(())
 }
 
-/// The memory of checks as it was read.
+/// What checks remember, as it was read.
 #[derive(Debug)]
 pub(crate) struct ReadWatch {
     pub(crate) watch: Watch,

@@ -79,7 +79,7 @@ pub(super) async fn attempt<P: WritePorts, S: Store>(
     }
 }
 
-/// Does this work, and polls attempts beside it: a request that is under way and not polled would keep
+/// Does this work, and polls attempts meanwhile: a request under way that is not polled would keep
 /// the connection that the work may be waiting for.
 pub(super) async fn polling<T, A>(
     attempts: &mut (impl Stream<Item = A> + Unpin),
@@ -111,8 +111,8 @@ pub(super) fn needs(report: &Report, approved: &Approved) -> u64 {
         .sum()
 }
 
-/// What an `up` comes to of whose changes not one fits into what is left of requests and time: nothing
-/// is begun, and the consent to it stays.
+/// The result of an `up` if not one of its changes fits into the requests and the time that are
+/// left: nothing is begun, and the consent is not used.
 pub(crate) fn nothing_fits(
     budget: &Budget,
     now_ms: i64,

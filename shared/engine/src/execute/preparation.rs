@@ -59,9 +59,10 @@ pub(super) fn follows_variables(state: &State, report: &Report) -> bool {
     *recorded != report.declared.variables && report.follows_variables()
 }
 
-/// Whether a change that was begun stays in state: nobody can tell yet how it ended, what it came to
-/// is not recorded now, the second half of a replacement is still to do, under the consent to the
-/// first, or it is not there and whether it is to be is not known here.
+/// Whether a change that was begun stays in state. It does if nobody can tell yet how it ended; if
+/// its result is not recorded now; if the second half of a replacement is still to be made under
+/// the consent to the first; or if the resource is not there and nobody knows here whether it
+/// should be.
 fn stays_open(state: &State, report: &Report, key: &ResourceKey) -> bool {
     let comparison = &report.comparison;
     let Some(resolved) = comparison.resolved.get(key) else {
@@ -146,8 +147,8 @@ pub(crate) fn prepare<P: WritePorts>(
     });
 }
 
-/// Takes out of state what earlier runs began. What is resolved ends here, and counts for automation if
-/// it turned out to be made; the rest is given back.
+/// Takes out of state what earlier runs began. What is resolved ends here, and counts as an
+/// automatic change if it turned out to be made; the rest is returned.
 fn open_intents(state: &mut State, report: &Report) -> BTreeMap<ResourceKey, Intent> {
     let before = state.applying.take().map(|applying| applying.intents);
     let (open, over): (BTreeMap<_, _>, BTreeMap<_, _>) = before

@@ -9,8 +9,8 @@ use crate::progress::Progress;
 use crate::session::Context;
 use crate::state_store::{self, StateStoreError};
 
-/// Keeps records of runs. They are kept on a best effort: a run that changes something is not worth
-/// less for failing to tell it.
+/// Writes records of runs, on a best effort: that a record is missing must not fail a run that
+/// changed something.
 pub(super) struct Telling<'a, S> {
     pub(super) store: &'a S,
     pub(super) report: &'a Report,

@@ -64,7 +64,7 @@ impl WriteRequest {
     }
 }
 
-/// No whole answer came. What a caller must know is whether the request may have arrived.
+/// Why there is no whole answer. It says whether the request may have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HttpError {
     /// The request never left: no address, no connection, no TLS. Nothing was changed.
@@ -96,8 +96,8 @@ pub trait HttpRead {
     /// When no whole answer came.
     async fn send_read(&self, request: &ReadRequest) -> Result<http::Response<Bytes>, HttpError>;
 
-    /// Whether the same request was answered or is under way already, so that this one takes no
-    /// connection and is none to count.
+    /// Whether the same request is under way or answered already, so that this one takes no
+    /// connection and is not counted.
     fn is_sent(&self, _request: &ReadRequest) -> bool {
         false
     }

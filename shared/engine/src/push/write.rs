@@ -57,7 +57,7 @@ impl<S: Store> Write<'_, S> {
         })
     }
 
-    /// Whether the registry has room for what it is to say of this stack, before anything is written.
+    /// Checks that the registry has room for this stack, before anything is written.
     fn check_index(&self, stored: &StoredBundle) -> Result<(), PushError> {
         let mut index = self.standing.index.index.clone();
         let entry = self.entry(stored, &index);
@@ -98,7 +98,7 @@ impl<S: Store> Write<'_, S> {
         }
     }
 
-    /// The content is stored already: what else of it is to be written.
+    /// The content is stored already: writes what else is missing.
     pub(super) async fn same(
         &self,
         stored: &StoredBundle,
@@ -136,8 +136,8 @@ impl<S: Store> Write<'_, S> {
         Ok((noted, PushOutcome::CommitNoted))
     }
 
-    /// Whether this set is that of a retired stack, which the same content begins anew as of now. State
-    /// says so from the first deletion on, the registry once nothing is left.
+    /// Whether these are the definitions of a retired stack, which the same content begins anew
+    /// now. State says so from the first deletion on, the registry once nothing is left.
     fn is_retired(&self, stored: &StoredBundle) -> bool {
         let state = self.standing.state();
         let retired = state.and_then(|state| state.retired);
@@ -147,7 +147,7 @@ impl<S: Store> Write<'_, S> {
             || entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision())
     }
 
-    /// Brings the registry up.
+    /// Updates the registry.
     pub(super) async fn finish(
         &self,
         stored: StoredBundle,
