@@ -94,7 +94,7 @@ impl Edit {
     }
 }
 
-/// The value a set has once a change's adds and removes are done, and nothing else changed.
+/// The value of a set once a change's adds and removes are done, and nothing else changed.
 #[must_use]
 pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName) -> Value {
     let mut set = current.clone();
@@ -112,7 +112,8 @@ pub fn edited_set(current: &BTreeSet<String>, edits: &[Edit], field: &FieldName)
     Value::Set(set)
 }
 
-/// A change of the plan before anybody approved edits of it: the steps of the plan hold those.
+/// A change of the plan without its edits: those are in the plan's steps, of which some may be
+/// approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// As in [`Change`].

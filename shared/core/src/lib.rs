@@ -7,9 +7,8 @@
 //! learns, a [`report`] is what a run found and did, and [`render`] makes it text or JSON. [`push`] decides
 //! about a new revision. What is kept, with its JSON, is in [`stored`].
 //!
-//! [`providers`] has what is known of each provider. Nothing here waits, reads a clock, draws a
-//! random number or talks to anything: time and nonces come in as values. The dependency list in
-//! `Cargo.toml` is the proof.
+//! [`providers`] has what is known of each provider. Nothing here waits, reads a clock, draws a random number or talks to anything: time and nonces come
+//! in as values. The dependency list in `Cargo.toml` is the proof.
 
 #[macro_use]
 mod closed;

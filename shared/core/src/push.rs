@@ -206,7 +206,7 @@ impl Notice {
     }
 }
 
-/// Says why definitions are refused; and what to know about them if they are not.
+/// Judges definitions: why they are refused, and what is said if they are not.
 #[must_use]
 pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     let (mut refusals, mut notices) = (names(input.declared, input.index), Vec::new());

@@ -42,7 +42,7 @@ impl Risk {
     }
 }
 
-/// What setting a field would mean.
+/// What it takes to set a field, and what that risks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It is done in place.

@@ -129,7 +129,7 @@ pub struct Difference {
     pub key: ResourceKey,
     /// How it stands.
     pub verdict: Verdict,
-    /// Why it should be made or deleted as a whole, if it should.
+    /// Why the whole resource should be created or deleted; none if only fields differ.
     pub whole: Option<Cause>,
     /// The fields that differ.
     pub fields: Vec<FieldDifference>,
@@ -141,14 +141,14 @@ pub struct Difference {
     pub blocked: Option<String>,
     /// Members of a binding that nobody declared.
     pub foreign: Vec<String>,
-    /// What ignore rules that ended were about: a field, or (none) the whole. It counts as new from then
-    /// on, and automation tells of it before it does anything (semantics 6.9).
+    /// Ignore rules that ended: the field, or (none) the whole resource. The difference counts as
+    /// new, and automation reports it before it does anything (semantics 6.9).
     pub ended_rules: Vec<Option<FieldName>>,
     /// Members of a binding that hold its role under a condition, each with the condition in words.
     pub conditions: BTreeMap<String, String>,
     /// Why it does not do its work, by what the provider says.
     pub unhealthy: Vec<String>,
-    /// Until when the provider may still show what was there before our last write.
+    /// Until when the provider may still show the values from before our last write.
     pub shown_by: Option<Timestamp>,
     /// What else there is to say.
     pub notes: Vec<String>,
@@ -179,8 +179,8 @@ impl Difference {
         matches!(self.whole, Some(Cause::Missing | Cause::Interrupted))
     }
 
-    /// Whether all that is to be done besides correcting drift is what differed when the resource
-    /// was adopted: its definition was not edited since.
+    /// Whether, besides drift, only what differed at adoption is left: the definition was not
+    /// edited since.
     #[must_use]
     pub fn is_since_adoption(&self) -> bool {
         let any = |causes: &[Cause]| {

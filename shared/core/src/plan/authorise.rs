@@ -1,7 +1,9 @@
-//! What of a plan may be done now: by policy alone, or by a person's consent.
+//! What of a plan may be done now: by policy alone, or by a person's consent. Here nothing
+//! destructive passes without a person (`objection`).
 //!
-//! Each step of the plan keeps its decision ([`DecidedStep`]), and everything after reads it there: the
-//! engine, every page, JSON and history. Nothing is carried out here; that is the engine's `execute`.
+//! Each step of the plan keeps its decision ([`DecidedStep`]), and everything after reads it there:
+//! the engine, every page, JSON and history. Nothing is carried out here; that is the engine's
+//! `execute`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -158,7 +160,8 @@ fn daily_trip(
     })
 }
 
-/// Why one step may not be done, if so.
+/// Why one step may not be done, if so. A destructive one needs a person: its key named, or the
+/// stack's name typed on a terminal (semantics 6.3, 6.4).
 fn objection(
     plan: &Plan,
     planned: &PlannedChange,
@@ -203,6 +206,7 @@ fn clamped(policy: &Policy) -> Policy {
     }
 }
 
+/// Why automation may not make a step, if so. It never makes a destructive one (semantics 6.3).
 fn policy_objection(
     plan: &Plan,
     policy: &Policy,

@@ -56,8 +56,8 @@ fn dependants<'a>(input: PlanInput<'a>, key: &ResourceKey) -> Vec<&'a str> {
     ours.into_iter().map(ResourceKey::name).collect()
 }
 
-/// What a replacement does not bring back: settings that nobody declared, as far as they were read,
-/// and that a new one would not have.
+/// What a replacement does not restore: settings that nobody declared, as far as they were read,
+/// and that a new resource would not have.
 pub(super) fn by_replacing(
     kind: Kind,
     declared: Option<&DeclaredResource>,

@@ -21,7 +21,7 @@ pub struct Step {
     pub says: String,
     /// Whether it takes deleting the resource and making it again.
     pub replaces: bool,
-    /// Whether it can't be undone: automation makes it only for an edit (semantics 6.2).
+    /// Whether it can't be undone. Automation makes it only for an edit (semantics 6.2).
     pub one_way: bool,
 }
 
@@ -47,8 +47,8 @@ pub struct PlannedChange {
     pub drift_fingerprint: String,
     /// What ignore rules that ended were about: a field, or (none) the whole resource.
     pub ended_rules: Vec<Option<FieldName>>,
-    /// A variable of the environment that it depends on and that moved: what is declared of it is not
-    /// known here.
+    /// A variable of the environment that it depends on and that is missing or new: what is
+    /// declared of it is not known here.
     pub variable: Option<MovedVariable>,
 }
 

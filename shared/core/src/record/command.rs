@@ -16,8 +16,7 @@ pub struct CommandOutcome {
     pub answer: Answer,
 }
 
-/// The message about a name that matches nothing, where both declared and recorded resources can be
-/// named.
+/// What is said of a name that fits nothing, where all that a stack knows can be named.
 pub const UNKNOWN_NAME: &str = "is neither declared nor recorded";
 
 /// What there is to say of a command about state.

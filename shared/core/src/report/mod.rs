@@ -33,11 +33,11 @@ pub struct InvalidBundle {
     pub problems: Option<Problems>,
 }
 
-/// What was seen of one stack, and what may be done about it.
+/// What was found of one stack, and what may be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Why the stored definitions could not be used, if so. Then the rest is by the last good
-    /// revision, for telling what drifted, and nothing is changed (semantics 4.1).
+    /// Why the stored definitions could not be used, if so. The rest then follows the last good
+    /// revision: drift is reported, and nothing is changed (semantics 4.1).
     pub invalid: Option<InvalidBundle>,
     /// What the store holds as declared, where it was read.
     pub stored: Option<Arc<StoredBundle>>,
@@ -61,11 +61,11 @@ pub struct Report {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, where they were looked for: then everything is held.
     pub holds_unread: Option<UnreadHolds>,
-    /// What was asked for, where it was more than a check or an `up`.
+    /// The command about state, if the run is one.
     pub command: Option<CommandOutcome>,
     /// The run whose changes have no known end, if there is one.
     pub open_run: Option<OpenRun>,
-    /// Why nothing is known, where state moved under each look (semantics 3.4).
+    /// Why nothing is known: state changed during each observation (semantics 3.4).
     pub unverified: Option<String>,
     /// The limit that kept something from being read, if one did: what all that was to be read needs,
     /// and what was left for it.
@@ -186,8 +186,8 @@ impl Report {
         self.decided.variables_granted && self.command.is_none() && self.leaves_no_variable_open()
     }
 
-    /// Tells the resources that depend on a variable that moved: what is declared of them is not known
-    /// here, after this run too (semantics 4.6).
+    /// The resources that depend on a missing or new variable: nobody knows here what is declared
+    /// of them, also after this run (semantics 4.6).
     pub fn depends_on_moved_variable(&self) -> impl Fn(&ResourceKey) -> bool + '_ {
         let any = !self.plan.variables.is_empty() && !self.follows_variables();
         move |key| any && self.plan.variable_of(&self.declared, key).is_some()

@@ -55,7 +55,8 @@ impl RunRecord {
         }
     }
 
-    /// What is known of a run that begins its changes: should it end here, nobody knows more.
+    /// The record of a run that is about to begin its changes. If it ends right there, nobody knows
+    /// more.
     #[must_use]
     pub fn begun(report: &Report, changed: &Changed, about: About<'_>) -> Self {
         let begun = |approved: &Approved| {
