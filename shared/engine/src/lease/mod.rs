@@ -65,16 +65,16 @@ mod error;
 mod known_holds;
 mod open_run;
 mod permit;
-mod standing;
+mod read;
+mod renew;
+mod take;
+mod times;
 mod unlock;
+mod write;
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
-use std::pin::pin;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use futures_util::future::{Either, pending, select};
 use futures_util::lock::Mutex;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::lease as stored;
@@ -83,61 +83,18 @@ pub use self::error::{LeaseError, LeaseHolder, Pulse};
 pub(crate) use self::known_holds::HoldStop;
 pub(crate) use self::open_run::open_run;
 pub(crate) use self::permit::Permit;
+pub(crate) use self::read::{FreeLease, free_lease};
+pub(crate) use self::take::WantedLease;
+pub use self::times::LeaseTimes;
 pub(crate) use self::unlock::{lease_holder_of, replace, unlock};
 
 use self::known_holds::{HOLDS_UNREAD, KnownHolds};
 use self::permit::Moment;
-pub(crate) use self::standing::{FreeLease, free_lease};
-use self::standing::{LeaseState, read_lease, standing};
-use crate::error_chain::error_chain;
-use crate::keys::Keys;
-use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, Version};
+use self::write::Written;
+use crate::ports::{Clock, Random, Store};
 
-/// How often a write of the lease is tried again after its answer was lost or it was outrun.
+/// How often a write of the lease is tried again after its answer was lost or another write came first.
 const TRIES: usize = 3;
-
-/// How long a lease lasts and how it is kept. All who share a store use the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseTimes {
-    /// How long it lasts after each write, in milliseconds.
-    pub lease_ms: i64,
-    /// How often it is renewed.
-    pub renew_ms: i64,
-    /// How long after its end it may be taken over.
-    pub grace_ms: i64,
-    /// How long after the beginning of the last acknowledged renewal a change may be begun.
-    pub fresh_ms: i64,
-    /// A renewal that began less than this ago is "right before": R2 takes one write a second per
-    /// key.
-    pub moment_ms: i64,
-}
-
-impl Default for LeaseTimes {
-    fn default() -> Self {
-        Self::of_seconds(60)
-    }
-}
-
-impl LeaseTimes {
-    /// All times for a lease that lasts so many seconds (at least one): renewed after a quarter,
-    /// good for beginning a change for half, taken over half a lease after its end.
-    #[must_use]
-    pub fn of_seconds(seconds: u32) -> Self {
-        let lease_ms = i64::from(seconds.max(1)) * 1000;
-        Self {
-            lease_ms,
-            renew_ms: lease_ms / 4,
-            grace_ms: lease_ms / 2,
-            fresh_ms: lease_ms / 2,
-            moment_ms: lease_ms / 60,
-        }
-    }
-
-    /// How often it is looked whether a renewal is due.
-    pub(crate) fn slice_ms(&self) -> u64 {
-        u64::try_from(self.renew_ms / 5).unwrap_or_default().max(1)
-    }
-}
 
 /// For whom a lease is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,10 +106,25 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// `ana@laptop (run 1795348800000-0badcafe)`.
-    fn says(actor: &str, run: &str) -> String {
-        format!("{actor} (run {run})")
+    /// The lease as this holder writes it first, below any epoch.
+    fn lease(&self, stack: &StackName, times: LeaseTimes, nonce: String) -> stored::Lease {
+        stored::Lease {
+            stack: stack.clone(),
+            epoch: 0,
+            actor: self.actor.clone(),
+            run: self.run.clone(),
+            nonce,
+            lease_ms: times.lease_ms,
+            since: None,
+            renewed: 0,
+            released: false,
+        }
     }
+}
+
+/// What tells our own writes of a lease from those of others.
+fn nonce(ports: &impl Random) -> String {
+    format!("{:016x}", ports.next_u64())
 }
 
 /// A lease that is held. Dropped without [`Lease::release`], as in a crash, it ends by itself.
@@ -173,131 +145,13 @@ pub(crate) struct Lease<'a, P, S> {
     renewed: Cell<Moment>,
     /// The holds as they were last read.
     holds: RefCell<KnownHolds>,
-    /// Whether the store said them when it was last asked.
-    holds_said: Cell<bool>,
-    /// After this nothing is begun, and so nothing is waited for (semantics 8.10).
+    /// Whether they could be read when it was last tried.
+    holds_are_read: Cell<bool>,
+    /// Nothing is begun after this time, and so nothing is waited for (semantics 8.10).
     until_ms: i64,
 }
 
-/// The lease as we last wrote it.
-#[derive(Debug)]
-struct Written {
-    lease: stored::Lease,
-    etag: ETag,
-}
-
-/// A lease that is to be taken.
-pub(crate) struct WantedLease<'b> {
-    /// Of which stack.
-    pub(crate) stack: &'b StackName,
-    /// By whom.
-    pub(crate) holder: &'b Holder,
-    /// How it is kept.
-    pub(crate) times: LeaseTimes,
-    /// The epoch that state bears: the new one is above it, even if `lease.json` was lost.
-    pub(crate) epoch_floor: u64,
-    /// The lease as it was read before and was free.
-    pub(crate) known: Option<FreeLease>,
-    /// Until when it is waited for.
-    pub(crate) until_ms: i64,
-}
-
-impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
-    /// Takes the lease of a stack.
-    ///
-    /// # Errors
-    /// When another run holds it, or the store can't say.
-    pub(crate) async fn take(
-        ports: &'a P,
-        store: &'a S,
-        wanted: WantedLease<'_>,
-    ) -> Result<Self, LeaseError> {
-        let WantedLease {
-            stack,
-            holder,
-            times,
-            epoch_floor,
-            mut known,
-            until_ms,
-        } = wanted;
-        let mut lease = stored::Lease {
-            stack: stack.clone(),
-            epoch: 0,
-            actor: holder.actor.clone(),
-            run: holder.run.clone(),
-            nonce: format!("{:016x}", ports.next_u64()),
-            lease_ms: times.lease_ms,
-            since: None,
-            renewed: 0,
-            released: false,
-        };
-        // The first attempt of ours: whichever was written, it began no earlier.
-        let mut first = None;
-        let mut problem = None;
-        for _ in 0..=TRIES {
-            let standing = match known.take() {
-                // Taking it is conditional on what was read: an older look is as good as a new one.
-                Some(free) => LeaseState::Free(free),
-                None => standing(ports, store, stack, times, &lease.nonce, until_ms).await?,
-            };
-            let (version, began) = match standing {
-                LeaseState::Ours(version) => (version, first.unwrap_or_else(|| Moment::now(ports))),
-                LeaseState::Free(FreeLease { epoch, condition }) => {
-                    lease.epoch = epoch.max(epoch_floor).saturating_add(1);
-                    let began = Moment::now(ports);
-                    first.get_or_insert(began);
-                    let bytes = Bytes::from(lease.encode()?);
-                    match store.put(&Keys::of(stack).lease, bytes, condition).await {
-                        Ok(PutOutcome::Written(version)) => (version, began),
-                        // Another was first, or it was ourselves: the next look tells.
-                        Ok(PutOutcome::Conflict) => continue,
-                        Err(source) => {
-                            problem = Some(source);
-                            continue;
-                        }
-                    }
-                }
-            };
-            let held = Self::held(ports, store, times, lease, &version, began);
-            return Ok(Self { until_ms, ..held });
-        }
-        Err(LeaseError::Store {
-            stack: stack.clone(),
-            source: problem.unwrap_or_else(|| outrun(&Keys::of(stack).lease)),
-        })
-    }
-
-    fn held(
-        ports: &'a P,
-        store: &'a S,
-        times: LeaseTimes,
-        lease: stored::Lease,
-        version: &Version,
-        began: Moment,
-    ) -> Self {
-        let (epoch, stack) = (lease.epoch, lease.stack.clone());
-        let (written_at, etag) = (version.written_at, version.etag.clone());
-        let lease = stored::Lease {
-            since: Some(written_at),
-            ..lease
-        };
-        Self {
-            ports,
-            store,
-            key: Keys::of(&stack).lease,
-            stack,
-            times,
-            permit: Rc::new(Permit::new(times, began)),
-            written: Mutex::new(Written { lease, etag }),
-            epoch,
-            store_time: Cell::new((written_at, ports.monotonic_ms())),
-            renewed: Cell::new(began),
-            holds: RefCell::default(),
-            holds_said: Cell::new(true),
-            until_ms: i64::MAX,
-        }
-    }
-
+impl<P: Clock + Random, S: Store> Lease<'_, P, S> {
     /// The number of this holder.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
@@ -319,142 +173,8 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         at.plus_ms(self.ports.monotonic_ms().saturating_sub(then))
     }
 
-    /// Does this work and renews the lease beside it.
-    pub(crate) async fn keep<T>(&self, work: impl Future<Output = T>) -> T {
-        match select(pin!(work), pin!(self.renew_on())).await {
-            Either::Left((done, _)) => done,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    async fn renew_on(&self) -> Infallible {
-        loop {
-            self.ports.sleep_ms(self.times.slice_ms()).await;
-            if self.permit.has_ended() {
-                return pending().await;
-            }
-            if self.permit.age_ms(self.ports) >= self.times.renew_ms {
-                // One that fails, or can't read the holds, is tried again in a moment; the permit
-                // grows stale by itself.
-                let _ = self.renew().await;
-            }
-        }
-    }
-
-    /// Renews it, if the last renewal began longer ago than this, whether that counts or not.
-    pub(crate) async fn renewed_within(&self, ms: i64) -> Result<(), LeaseError> {
-        match self.renewed.get().age_ms(self.ports) < ms && !self.permit.has_ended() {
-            true => Ok(()),
-            false => self.renew().await.map(|_| ()),
-        }
-    }
-
-    /// Renews it, if the last renewal that counts began longer ago than this, until one does: a change
-    /// that can't be taken back may be begun then. Gives up when the lease must have run out.
-    ///
-    /// # Errors
-    /// With why not.
-    pub(crate) async fn counts_within(&self, ms: i64) -> Result<(), String> {
-        loop {
-            if self.permit.age_ms(self.ports) < ms && !self.permit.has_ended() {
-                return Ok(());
-            }
-            match self.renew().await {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(error) => return Err(error_chain(&error)),
-            }
-            if self.permit.has_run_out(self.ports) || self.is_out_of_time() {
-                return Err(HOLDS_UNREAD.to_owned());
-            }
-            self.ports.sleep_ms(self.times.slice_ms()).await;
-        }
-    }
-
-    /// Renews it, and says whether that counts: the holds were read after it.
-    async fn renew(&self) -> Result<bool, LeaseError> {
-        let mut written = self.written.lock().await;
-        let mut problem = None;
-        for _ in 0..TRIES {
-            written.lease.renewed = written.lease.renewed.saturating_add(1);
-            let began = Moment::now(self.ports);
-            match self.write(&mut written).await? {
-                Wrote::Ours => {
-                    self.renewed.set(began);
-                    let counts = self.read_holds().await;
-                    if counts {
-                        self.permit.renewed(began);
-                    }
-                    return Ok(counts);
-                }
-                // An earlier write of ours landed late; its version is known now.
-                Wrote::Earlier => {}
-                Wrote::Unknown(source) => problem = Some(source),
-            }
-        }
-        Err(self.failed(problem))
-    }
-
-    /// Writes the lease as it is in `written`, and finds out what became of it.
-    async fn write(&self, written: &mut Written) -> Result<Wrote, LeaseError> {
-        let bytes = Bytes::from(written.lease.encode()?);
-        let condition = Condition::Is(written.etag.clone());
-        let problem = match self.store.put(&self.key, bytes, condition).await {
-            Ok(PutOutcome::Written(version)) => {
-                written.etag = version.etag;
-                let now = self.ports.monotonic_ms();
-                self.store_time.set((version.written_at, now));
-                return Ok(Wrote::Ours);
-            }
-            Ok(PutOutcome::Conflict) => None,
-            Err(source) => Some(source),
-        };
-        let stack = &self.stack;
-        let object = match self.store.get(&self.key).await {
-            Ok(object) => object,
-            Err(source) => return Ok(Wrote::Unknown(source)),
-        };
-        let Some(object) = object else {
-            return Err(self.lost("an unknown run: lease.json is gone".to_owned()));
-        };
-        let found = match stored::Lease::decode(&object.bytes, stack) {
-            Ok(found) => found,
-            Err(source) => {
-                self.permit.end("the lease can't be read");
-                let stack = stack.clone();
-                return Err(LeaseError::Decode { stack, source });
-            }
-        };
-        if found.nonce != written.lease.nonce {
-            let by = Holder::says(&found.actor, &found.run);
-            return Err(self.lost(by));
-        }
-        written.etag = object.etag;
-        self.store_time
-            .set((object.written_at, self.ports.monotonic_ms()));
-        Ok(match (found == written.lease, problem) {
-            (true, _) => Wrote::Ours,
-            (false, None) => Wrote::Earlier,
-            (false, Some(source)) => Wrote::Unknown(source),
-        })
-    }
-
-    fn lost(&self, by: String) -> LeaseError {
-        let stack = self.stack.clone();
-        let error = LeaseError::Lost { stack, by };
-        self.permit.end(&error.to_string());
-        error
-    }
-
-    fn failed(&self, problem: Option<StoreError>) -> LeaseError {
-        LeaseError::Store {
-            stack: self.stack.clone(),
-            source: problem.unwrap_or_else(|| outrun(&self.key)),
-        }
-    }
-
-    /// Reads what is held before anything is begun, again and again until the store says it. Gives up
-    /// when the lease must have run out.
+    /// Reads the holds before anything is begun, again and again until the store answers. Gives up when
+    /// the lease must have run out.
     pub(crate) async fn first_holds(&self) {
         while !self.read_holds().await && !self.permit.has_run_out(self.ports) {
             if self.is_out_of_time() {
@@ -477,21 +197,20 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
         waited.map_err(|reason| self.why_not_renewed(reason))
     }
 
-    /// Reads what is held (semantics 6.8). False: the store could not say, and what was known before
-    /// stays.
+    /// Reads the holds (semantics 6.8). False: they could not be read, and what was known before stays.
     async fn read_holds(&self) -> bool {
         let read = KnownHolds::read(self.store, &self.stack).await;
         let is_read = read.is_some();
-        self.holds_said.set(is_read);
+        self.holds_are_read.set(is_read);
         if let Some(known) = read {
             self.holds.replace(known);
         }
         is_read
     }
 
-    /// Why no renewal counts any longer, where it is not for want of the lease.
+    /// Why no renewal counts any longer: for this reason, or since the holds can't be read.
     fn why_not_renewed(&self, reason: String) -> String {
-        match self.holds_said.get() || self.permit.has_ended() {
+        match self.holds_are_read.get() || self.permit.has_ended() {
             true => reason,
             false => HOLDS_UNREAD.to_owned(),
         }
@@ -500,71 +219,5 @@ impl<'a, P: Clock + Random, S: Store> Lease<'a, P, S> {
     /// Why nothing may be begun about a resource, if it is held. What can't be read holds everything.
     pub(crate) fn held_back(&self, key: &ResourceKey) -> Option<HoldStop> {
         self.holds.borrow().hold_back(key, self.store_now())
-    }
-
-    /// Gives it back, if it is still ours.
-    ///
-    /// # Errors
-    /// When the store can't say; the lease ends by itself then.
-    pub(crate) async fn release(self) -> Result<(), LeaseError> {
-        let mut written = self.written.lock().await;
-        self.permit.end("the lease was released");
-        written.lease.released = true;
-        let mut problem = None;
-        for _ in 0..TRIES {
-            // A write that was not made and lands late must not undo this one.
-            written.lease.renewed = written.lease.renewed.saturating_add(1);
-            match self.write(&mut written).await {
-                // Whoever took it over has nothing to be given.
-                Ok(Wrote::Ours) | Err(LeaseError::Lost { .. }) => return Ok(()),
-                Ok(Wrote::Earlier) => {}
-                Ok(Wrote::Unknown(source)) => problem = Some(source),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(self.failed(problem))
-    }
-}
-
-/// What became of a write of the lease.
-#[derive(Debug)]
-enum Wrote {
-    /// It stands.
-    Ours,
-    /// An earlier one of ours stands.
-    Earlier,
-    /// Nobody can say, or it was not made.
-    Unknown(StoreError),
-}
-
-/// Others wrote it each time.
-fn outrun(key: &str) -> StoreError {
-    StoreError::Write {
-        key: key.to_owned(),
-        reason: "somebody else wrote it each time".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_parts_of_a_lease() {
-        for (seconds, lease, renew, half, moment, slice) in [
-            (60, 60_000, 15_000, 30_000, 1_000, 3_000),
-            (4, 4_000, 1_000, 2_000, 66, 200),
-            // The shortest there is.
-            (1, 1_000, 250, 500, 16, 50),
-            (0, 1_000, 250, 500, 16, 50),
-        ] {
-            let times = LeaseTimes::of_seconds(seconds);
-            assert_eq!(times.lease_ms, lease);
-            assert_eq!(times.renew_ms, renew);
-            assert_eq!((times.grace_ms, times.fresh_ms), (half, half));
-            assert_eq!(times.moment_ms, moment);
-            assert_eq!(times.slice_ms(), slice);
-        }
-        assert_eq!(LeaseTimes::default(), LeaseTimes::of_seconds(60));
     }
 }

@@ -7,7 +7,7 @@ use kedge_core::model::Timestamp;
 use kedge_core::state::{Applying, Intent, State};
 use kedge_core::stored::lease as stored;
 
-use super::standing::read_lease;
+use super::read::read_lease;
 use crate::error_chain::error_chain;
 use crate::ports::{Store, StoredObject};
 

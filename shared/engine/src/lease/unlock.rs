@@ -5,7 +5,9 @@ use kedge_core::state;
 use kedge_core::stored::lease as stored;
 use kedge_core::stored::run::RunRecord;
 
-use super::{Holder, Lease, LeaseError, LeaseHolder, LeaseTimes, TRIES, outrun, read_lease};
+use super::read::read_lease;
+use super::write::not_written;
+use super::{Holder, Lease, LeaseError, LeaseHolder, LeaseTimes, TRIES, nonce};
 use crate::keys::Keys;
 use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject};
 
@@ -45,23 +47,23 @@ pub(crate) async fn unlock<P: Clock + Random, S: Store>(
     let taking = Taking::new(ports, store, stack, by, times);
     let mut problem = None;
     for _ in 0..=TRIES {
-        let Some((standing, object)) = read_lease(store, stack).await? else {
+        let Some((found, object)) = read_lease(store, stack).await? else {
             return Ok(());
         };
-        if standing.released {
+        if found.released {
             return Ok(());
         }
-        if standing.nonce != from.nonce && standing.nonce != taking.nonce {
-            let held = LeaseHolder::of(&standing, &object, times);
+        if found.nonce != from.nonce && found.nonce != taking.nonce {
+            let held = LeaseHolder::of(&found, &object, times);
             return Err(LeaseError::Held(Box::new(held)));
         }
         // Ours already: an attempt was written and its answer lost. Its epoch stays.
-        let step = u64::from(standing.nonce != taking.nonce);
-        let epoch = standing.epoch.saturating_add(step);
+        let step = u64::from(found.nonce != taking.nonce);
+        let epoch = found.epoch.saturating_add(step);
         // What its holder may still begin ends this long after its last renewal.
-        let fresh_ms = times.fresh_ms.max(standing.lease_ms / 2);
+        let fresh_ms = times.fresh_ms.max(found.lease_ms / 2);
         let until = object.written_at.plus_ms(fresh_ms + CUT_MS);
-        let lease = taking.lease(epoch, standing.renewed.saturating_add(1));
+        let lease = taking.lease(epoch, found.renewed.saturating_add(1));
         match taking.give_free(lease, object.etag, |_| until).await? {
             Took::All => return Ok(()),
             Took::Nothing(source) => problem = source.or(problem),
@@ -180,21 +182,15 @@ impl<'a, P: Clock + Random, S: Store> Taking<'a, P, S> {
             by,
             times,
             key: Keys::of(stack).lease,
-            nonce: format!("{:016x}", ports.next_u64()),
+            nonce: nonce(ports),
         }
     }
 
     fn lease(&self, epoch: u64, renewed: u64) -> stored::Lease {
         stored::Lease {
-            stack: self.stack.clone(),
             epoch,
-            actor: self.by.actor.clone(),
-            run: self.by.run.clone(),
-            nonce: self.nonce.clone(),
-            lease_ms: self.times.lease_ms,
-            since: None,
             renewed,
-            released: false,
+            ..self.by.lease(self.stack, self.times, self.nonce.clone())
         }
     }
 
@@ -228,9 +224,6 @@ impl<'a, P: Clock + Random, S: Store> Taking<'a, P, S> {
     }
 
     fn failed(&self, problem: Option<StoreError>) -> LeaseError {
-        LeaseError::Store {
-            stack: self.stack.clone(),
-            source: problem.unwrap_or_else(|| outrun(&self.key)),
-        }
+        not_written(self.stack, problem)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct FreeLease {
 }
 
 /// Looks whose the lease is; waits only where the store does not say the time, and not beyond `until_ms`.
-pub(super) async fn standing<P: Clock, S: Store>(
+pub(super) async fn lease_state<P: Clock, S: Store>(
     ports: &P,
     store: &S,
     stack: &StackName,
