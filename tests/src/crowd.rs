@@ -11,14 +11,14 @@ use kedge_engine::ports::{
 };
 
 use crate::ports::SimPorts;
+use crate::under_way::{OnTheWay, UnderWay};
 
 /// The ports of a runner, and what went through them.
 #[derive(Debug)]
 pub struct Crowd {
     inner: SimPorts,
-    under_way: Cell<usize>,
-    /// The most requests under way at one moment.
-    pub most: Cell<usize>,
+    /// Requests under way.
+    pub under_way: UnderWay,
     /// Requests made, to providers and store.
     pub made: Cell<u64>,
     /// When each write to a provider was sent.
@@ -33,41 +33,29 @@ impl Crowd {
     pub fn over(inner: &SimPorts) -> Self {
         Self {
             inner: inner.clone(),
-            under_way: Cell::default(),
-            most: Cell::default(),
+            under_way: UnderWay::default(),
             made: Cell::default(),
             writes_at: RefCell::default(),
             signed: Cell::default(),
         }
     }
 
-    fn one_more(&self) -> OneMore<'_> {
+    fn one_more(&self, write: bool) -> OnTheWay<'_> {
         self.made.set(self.made.get() + 1);
-        self.under_way.set(self.under_way.get() + 1);
-        self.most.set(self.most.get().max(self.under_way.get()));
-        OneMore(self)
-    }
-}
-
-/// A request under way, until this is dropped.
-struct OneMore<'a>(&'a Crowd);
-
-impl Drop for OneMore<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.set(self.0.under_way.get() - 1);
+        self.under_way.one_more(write)
     }
 }
 
 impl HttpRead for Crowd {
     async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
-        let _under_way = self.one_more();
+        let _under_way = self.one_more(false);
         self.inner.send_read(request).await
     }
 }
 
 impl HttpWrite for Crowd {
     async fn send_write(&self, request: &WriteRequest) -> Result<Response<Bytes>, HttpError> {
-        let _under_way = self.one_more();
+        let _under_way = self.one_more(true);
         self.writes_at
             .borrow_mut()
             .push(self.inner.executor.now_ms());
@@ -77,7 +65,7 @@ impl HttpWrite for Crowd {
 
 impl Store for Crowd {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        let _under_way = self.one_more();
+        let _under_way = self.one_more(false);
         self.inner.get(key).await
     }
 
@@ -87,12 +75,12 @@ impl Store for Crowd {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
-        let _under_way = self.one_more();
+        let _under_way = self.one_more(false);
         self.inner.put(key, bytes, condition).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let _under_way = self.one_more();
+        let _under_way = self.one_more(false);
         self.inner.list(prefix).await
     }
 }

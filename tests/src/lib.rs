@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod commands;
 pub mod crowd;
+pub mod declares;
 pub mod desk;
 pub mod executor;
 pub mod pause;
@@ -15,3 +16,4 @@ pub mod pushed;
 pub mod stack;
 pub mod store;
 pub mod told;
+pub mod under_way;

@@ -1,8 +1,7 @@
 //! Changes of which nobody heard how they ended, while the definitions go on: nothing of ours becomes
 //! somebody else's (semantics 8.1, 8.2), and what the provider does not show yet is no drift (3.6).
 
-use kedge_core::compare::Stage;
-use kedge_core::compare::{Cause, Verdict};
+use kedge_core::compare::{Cause, Stage, Verdict};
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::stack::{GMAIL, LEAVER, NODE, PUBLISHER, Stack, difference, verdict};
@@ -26,6 +25,19 @@ fn lose_answers(stack: &Stack, provider: Provider) {
             times,
         });
     }
+}
+
+/// No write of a provider is made or answered, until faults are cleared.
+fn lose_writes(stack: &Stack, provider: Provider) {
+    stack.ports.sandbox.add_fault(Fault {
+        matches: Matches {
+            provider: Some(provider),
+            write: Some(true),
+            ..Matches::default()
+        },
+        effect: Effect::LoseAnswer { applied: false },
+        times: None,
+    });
 }
 
 /// A run of a person of which every answer of this provider to a change is lost.
@@ -127,15 +139,7 @@ fn an_intent_stays_until_the_provider_must_show_it() {
 fn what_was_never_made_is_forgotten_once_the_provider_must_show_it() {
     let mut stack = with_base();
     stack.topics(&[("base", ""), ("never", "")]);
-    stack.ports.sandbox.add_fault(Fault {
-        matches: Matches {
-            provider: Some(Provider::Aiven),
-            write: Some(true),
-            ..Matches::default()
-        },
-        effect: Effect::LoseAnswer { applied: false },
-        times: None,
-    });
+    lose_writes(&stack, Provider::Aiven);
     stack.person(&[]);
     stack.ports.sandbox.clear_faults();
     stack.topics(&[("base", "")]);
@@ -286,12 +290,7 @@ fn items_that_are_not_shown_yet_settle_one_by_one() {
     stack.nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.2, 192.0.2.3], domain: n1.clustera.io"]);
     stack.person(&[]);
     // The provider still shows the set of before, less what a person takes away.
-    deed(
-        &stack,
-        json!({"do": "remove_record", "name": "n1.clustera.io"}),
-    );
-    let record = json!({"type": "A", "name": "n1.clustera.io", "content": "192.0.2.1", "ttl": 300});
-    deed(&stack, json!({"do": "add_record", "record": record}));
+    leave_address(&stack, "192.0.2.1");
     let report = stack.check();
     let field = &difference(&report, "n1.clustera.io").fields[0];
     let items: Vec<&str> = field.items.iter().map(|one| one.item.as_str()).collect();
@@ -307,15 +306,20 @@ fn with_one_taken_away() -> Stack {
     stack.nodes(&["name: n1, ips: [192.0.2.2, 192.0.2.3], domain: n1.clustera.io"]);
     stack.person(&[]);
     stack.wait_minutes(90);
-    deed(
-        &stack,
-        json!({"do": "remove_record", "name": "n1.clustera.io"}),
-    );
-    let record = json!({"type": "A", "name": "n1.clustera.io", "content": "192.0.2.3", "ttl": 300});
-    deed(&stack, json!({"do": "add_record", "record": record}));
+    leave_address(&stack, "192.0.2.3");
     let _ = stack.check();
     stack.nodes(&["name: n1, ips: [192.0.2.2, 192.0.2.3, 192.0.2.4], domain: n1.clustera.io"]);
     stack
+}
+
+/// Somebody leaves the node with this address alone.
+fn leave_address(stack: &Stack, address: &str) {
+    deed(
+        stack,
+        json!({"do": "remove_record", "name": "n1.clustera.io"}),
+    );
+    let record = json!({"type": "A", "name": "n1.clustera.io", "content": address, "ttl": 300});
+    deed(stack, json!({"do": "add_record", "record": record}));
 }
 
 /// The items of a set that differ.
@@ -393,15 +397,7 @@ fn a_deletion_is_not_believed_where_all_else_is_gone_too() {
     stack.person(&[]);
     stack.wait_minutes(90);
     stack.nodes(&nodes[..11]);
-    stack.ports.sandbox.add_fault(Fault {
-        matches: Matches {
-            provider: Some(Provider::Cloudflare),
-            write: Some(true),
-            ..Matches::default()
-        },
-        effect: Effect::LoseAnswer { applied: false },
-        times: None,
-    });
+    lose_writes(&stack, Provider::Cloudflare);
     stack.person(&["n12.clustera.io"]);
     stack.ports.sandbox.clear_faults();
     let full = stack.fork();
@@ -427,15 +423,7 @@ fn a_deletion_that_lands_late_is_ours_though_the_resource_was_changed_since() {
     stack.person(&[]);
     stack.wait_minutes(90);
     stack.topics(&[("base", "")]);
-    stack.ports.sandbox.add_fault(Fault {
-        matches: Matches {
-            provider: Some(Provider::Aiven),
-            write: Some(true),
-            ..Matches::default()
-        },
-        effect: Effect::LoseAnswer { applied: false },
-        times: None,
-    });
+    lose_writes(&stack, Provider::Aiven);
     stack.person(&["dev-c"]);
     stack.ports.sandbox.clear_faults();
     stack.topics(&[("base", ""), ("c", "retention_ms: 1209600000")]);
@@ -458,12 +446,7 @@ fn a_run_that_changes_nothing_sees_that_a_write_took() {
     stack.person(&[]);
     let (_, changed) = stack.unattended();
     assert_eq!(changed.results, []);
-    deed(
-        &stack,
-        json!({"do": "remove_record", "name": "n1.clustera.io"}),
-    );
-    let record = json!({"type": "A", "name": "n1.clustera.io", "content": "192.0.2.1", "ttl": 300});
-    deed(&stack, json!({"do": "add_record", "record": record}));
+    leave_address(&stack, "192.0.2.1");
     assert_eq!(verdict(&stack.check(), "n1.clustera.io"), Verdict::Drifted);
 }
 
