@@ -95,17 +95,18 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
         self.settings.budget.hold_back(Reserve::Check, 1);
-        self.check_one(stack, options).await
+        self.look(stack, Purpose::Check, options).await
     }
 
-    async fn check_one(
+    async fn look(
         &self,
         stack: &StackName,
+        purpose: Purpose,
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
         let job = Job {
             every_dns_name: options.every_dns_name,
-            ..self.job(stack, Purpose::Check)
+            ..self.job(stack, purpose)
         };
         Box::pin(reconcile::check(
             self.ports,
@@ -127,14 +128,7 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
     ) -> Result<Checked, RunError> {
         self.may_change()?;
         self.settings.budget.hold_back(Reserve::Check, 1);
-        let job = self.job(stack, Purpose::Change);
-        Box::pin(reconcile::check(
-            self.ports,
-            &self.store_of(stack),
-            job,
-            &options.guards,
-        ))
-        .await
+        self.look(stack, Purpose::Change, options).await
     }
 
     /// Checks several stacks side by side. What they share at a provider is requested once; what one of
@@ -150,7 +144,7 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
                 let engine = Engine::new(ports, store, settings);
                 (
                     stack.clone(),
-                    Box::pin(engine.check_one(stack, options)).await,
+                    Box::pin(engine.look(stack, Purpose::Check, options)).await,
                 )
             })
             .collect();

@@ -165,58 +165,50 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
 
     /// Makes the changes, and keeps the record of the run.
     async fn apply(&self, assessed: Assessed, requests: RequestCounts) -> RunEnd {
-        let Self {
-            ports,
-            store,
-            lease,
-            job,
-            authorisation,
-            run,
-        } = *self;
         let Assessed {
             mut observed,
             report,
             ..
         } = assessed;
         let mut changed = Changed {
-            run: run.id.clone(),
+            run: self.run.id.clone(),
             ..Changed::default()
         };
         let definitions = observed.stored.and_then(|stored| stored.etag);
-        observed.session.work_under(lease.permit());
-        let cx = Context::new(ports, &observed.session);
+        observed.session.work_under(self.lease.permit());
+        let cx = Context::new(self.ports, &observed.session);
         let begun = Execution {
             recorded: observed.recorded,
             watch: &observed.watch.watch,
             salt: observed.session.salt.clone(),
             about: About {
-                at_ms: run.at_ms,
-                ended_ms: ports.now().0,
-                actor: job.settings.actor,
-                verb: authorisation.verb(),
-                trigger: job.settings.trigger,
-                epoch: lease.epoch(),
+                at_ms: self.run.at_ms,
+                ended_ms: self.ports.now().0,
+                actor: self.job.settings.actor,
+                verb: self.authorisation.verb(),
+                trigger: self.job.settings.trigger,
+                epoch: self.lease.epoch(),
                 requests,
             },
-            progress: job.settings.progress,
+            progress: self.job.settings.progress,
             consent: self.use_consent(&report),
         };
-        let is_unattended = matches!(authorisation, Authorisation::Unattended);
+        let is_unattended = matches!(self.authorisation, Authorisation::Unattended);
         let applied = execute::apply(
             cx,
-            store,
-            lease,
+            self.store,
+            self.lease,
             begun,
             &report,
             is_unattended,
             &mut changed,
         );
         let execute::Executed { stopped } =
-            telling(job.settings.progress, &observed.session, applied).await;
+            telling(self.job.settings.progress, &observed.session, applied).await;
         let after = stopped.is_none().then(|| MadeChanges {
-            run: run.id.clone(),
+            run: self.run.id.clone(),
             definitions,
-            store_now: lease.store_now(),
+            store_now: self.lease.store_now(),
         });
         RunEnd {
             report,
@@ -236,20 +228,12 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
         mut assessed: Assessed,
         requests: &mut RequestCounts,
     ) -> Result<Assessed, Box<RunEnd>> {
-        let Self {
-            ports,
-            store,
-            lease,
-            job,
-            authorisation,
-            run,
-        } = *self;
         let ended = |assessed, stopped| RunEnd {
             is_verified: false,
-            ..RunEnd::of(assessed, run, Some(stopped))
+            ..RunEnd::of(assessed, self.run, Some(stopped))
         };
         for _ in 0..OBSERVATIONS_MAX {
-            let recorded = match state_store::read_state(store, job.stack).await {
+            let recorded = match state_store::read_state(self.store, self.job.stack).await {
                 Ok(recorded) => recorded,
                 Err(error) => return Err(Box::new(ended(assessed, error.into()))),
             };
@@ -259,22 +243,23 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
                 .as_ref()
                 .is_some_and(OpenRun::is_working);
             let is_same = recorded.etag == assessed.observed.recorded.etag && !was_anothers;
-            if is_same && recorded.epoch() < lease.epoch() {
+            if is_same && recorded.epoch() < self.lease.epoch() {
                 return match assessed.refused.take() {
                     None => Ok(assessed),
-                    refused => Err(Box::new(RunEnd::of(assessed, run, refused))),
+                    refused => Err(Box::new(RunEnd::of(assessed, self.run, refused))),
                 };
             }
             *requests = sum(*requests, assessed.observed.session.requests());
-            assessed = match assess_again(ports, store, job, authorisation).await {
-                Ok(assessed) => assessed,
-                Err(error) => {
-                    let error = StopError::Look(Box::new(error));
-                    return Err(Box::new(ended(assessed, error)));
-                }
-            };
+            assessed =
+                match assess_again(self.ports, self.store, self.job, self.authorisation).await {
+                    Ok(assessed) => assessed,
+                    Err(error) => {
+                        let error = StopError::Look(Box::new(error));
+                        return Err(Box::new(ended(assessed, error)));
+                    }
+                };
         }
-        let stack = job.stack.clone();
+        let stack = self.job.stack.clone();
         let assessed = assessed.discarded(None);
         let error = StateStoreError::Moved { stack }.into();
         Err(Box::new(ended(assessed, error)))

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
-use crate::keys::{etag_of, holds, key_problem};
+use crate::keys::{etag_of, holds, may_read, may_write};
 use crate::operations::Operations;
 
 /// Objects in memory, with the semantics of the folder.
@@ -60,12 +60,7 @@ impl fmt::Debug for InMemoryStore {
 impl Store for InMemoryStore {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
-        if let Some(problem) = key_problem(key) {
-            return Err(StoreError::Read {
-                key: key.to_owned(),
-                reason: problem.to_owned(),
-            });
-        }
+        may_read(key)?;
         let object = self.objects.borrow().get(key).cloned();
         Ok(object.map(|object| StoredObject {
             read_at: Some((self.time)()),
@@ -80,12 +75,7 @@ impl Store for InMemoryStore {
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
         Operations::count(&self.operations, |operations| operations.puts += 1);
-        if let Some(problem) = key_problem(key) {
-            return Err(StoreError::Write {
-                key: key.to_owned(),
-                reason: problem.to_owned(),
-            });
-        }
+        may_write(key)?;
         let mut objects = self.objects.borrow_mut();
         let standing = objects.get(key).map(|object| &object.etag);
         if !holds(&condition, standing) {

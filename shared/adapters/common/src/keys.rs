@@ -1,6 +1,6 @@
 //! What the stores agree on: which keys there are, and, for the local ones, what a version is.
 
-use kedge_engine::ports::{Condition, ETag};
+use kedge_engine::ports::{Condition, ETag, StoreError};
 use sha2::{Digest, Sha256};
 
 /// Held while a folder store writes.
@@ -25,6 +25,32 @@ pub fn key_problem(key: &str) -> Option<&'static str> {
         return Some("this name is used by the store itself");
     }
     None
+}
+
+/// Refuses to read what [`key_problem`] objects to.
+///
+/// # Errors
+/// With the problem.
+pub fn may_read(key: &str) -> Result<(), StoreError> {
+    key_problem(key).map_or(Ok(()), |problem| {
+        Err(StoreError::Read {
+            key: key.to_owned(),
+            reason: problem.to_owned(),
+        })
+    })
+}
+
+/// Refuses to write what [`key_problem`] objects to.
+///
+/// # Errors
+/// With the problem.
+pub fn may_write(key: &str) -> Result<(), StoreError> {
+    key_problem(key).map_or(Ok(()), |problem| {
+        Err(StoreError::Write {
+            key: key.to_owned(),
+            reason: problem.to_owned(),
+        })
+    })
 }
 
 /// A version: SHA-256 of the bytes, as R2's is a hash of the body. Objects that must differ from

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kedge_adapters::{LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem};
+use kedge_adapters::{
+    LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
+};
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
 
 use crate::clock::{system_time, timestamp};
@@ -210,9 +212,7 @@ impl FolderStore {
 impl Store for FolderStore {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
-        if let Some(problem) = key_problem(key) {
-            return Err(read_error(key, &io::Error::other(problem)));
-        }
+        may_read(key)?;
         self.read(key).map_err(|error| read_error(key, &error))
     }
 
@@ -223,13 +223,11 @@ impl Store for FolderStore {
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
         Operations::count(&self.operations, |operations| operations.puts += 1);
+        may_write(key)?;
         let failed = |error: io::Error| StoreError::Write {
             key: key.to_owned(),
             reason: error.to_string(),
         };
-        if let Some(problem) = key_problem(key) {
-            return Err(failed(io::Error::other(problem)));
-        }
         // Nothing is awaited while the lock is held.
         let _lock = self.lock().await.map_err(failed)?;
         self.swap(key, &bytes, &condition).map_err(failed)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use kedge_adapters::{Operations, key_problem};
+use kedge_adapters::{Operations, key_problem, may_read, may_write};
 use kedge_core::model::BucketAddress;
 use kedge_engine::ports::{
     Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
@@ -232,9 +232,7 @@ impl S3Store {
 
 impl Store for S3Store {
     async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        if let Some(problem) = key_problem(key) {
-            return Err(self.read_error(key, problem.to_owned()));
-        }
+        may_read(key)?;
         let read = self.reading(async || self.get_once(key).await).await;
         read.map_err(|failure| self.read_error(key, self.told(&failure, Doing::Reading)))
     }
@@ -245,13 +243,11 @@ impl Store for S3Store {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<PutOutcome, StoreError> {
+        may_write(key)?;
         let failed = |reason: String| StoreError::Write {
             key: key.to_owned(),
             reason,
         };
-        if let Some(problem) = key_problem(key) {
-            return Err(failed(problem.to_owned()));
-        }
         let mut tries = Tries::default();
         // Whether an earlier try may have been carried out, so that a broken condition may be its
         // doing.

@@ -4,35 +4,13 @@ use crate::model::Kind;
 
 use super::context::{Entry, ParseContext};
 use super::fields;
+use super::policy;
 use super::problem::Place;
 use super::redact::bare;
+use super::stack::CONFIG_KEYS;
 use super::suggest::nearest;
 use super::yaml::{Content, Node};
 
-/// What a policy says of a stack.
-const POLICY: [&str; 6] = [
-    "correct",
-    "deploy",
-    "correct_after",
-    "on_missing",
-    "protected",
-    "prune",
-];
-/// The limits of plans.
-const GUARDS: [&str; 4] = [
-    "changes_max",
-    "share_percent_max",
-    "creates_max",
-    "daily_automatic_max",
-];
-/// What a stack's `config` says.
-const CONFIG: [&str; 5] = [
-    "aiven_project",
-    "kafka_service",
-    "gcp_project",
-    "cloudflare_zone_id",
-    "nodes",
-];
 /// What only `kedge.yaml` says.
 const KEDGE: [&str; 8] = [
     "project",
@@ -53,7 +31,7 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     let is_among = |list: &[&str]| list.contains(&key);
     let knows = |word: &str| known.contains(&word);
     if knows("areas") || knows("encryptionsalt") {
-        if is_among(&POLICY) {
+        if is_among(&policy::KEYS) {
             return Some("it belongs under `policy:`");
         }
         if is_among(&LISTS) {
@@ -62,8 +40,8 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     }
     if knows("areas") {
         return match () {
-            () if is_among(&GUARDS) => Some("it belongs under `guards:`"),
-            () if key == "config" || is_among(&CONFIG) => {
+            () if is_among(&policy::GUARDS) => Some("it belongs under `guards:`"),
+            () if key == "config" || is_among(&CONFIG_KEYS) => {
                 Some("it belongs in stacks/<stack>.yaml, under `config:`")
             }
             () => None,
@@ -71,7 +49,7 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     }
     if knows("encryptionsalt") {
         return match () {
-            () if is_among(&CONFIG) || key.contains(':') => Some("it belongs under `config:`"),
+            () if is_among(&CONFIG_KEYS) || key.contains(':') => Some("it belongs under `config:`"),
             () if is_among(&KEDGE) => Some("it belongs in kedge.yaml"),
             () => None,
         };
@@ -79,7 +57,7 @@ pub(super) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
     if knows("topics") && (key == "policy" || is_among(&KEDGE)) {
         return Some("it belongs in kedge.yaml");
     }
-    if knows("topics") && (key == "config" || is_among(&CONFIG)) {
+    if knows("topics") && (key == "config" || is_among(&CONFIG_KEYS)) {
         return Some("it belongs in stacks/<stack>.yaml, under `config:`");
     }
     let has = |kind: Kind| fields::names(kind).any(|name| name == key);

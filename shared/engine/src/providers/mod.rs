@@ -10,6 +10,7 @@ mod cloudflare_dns;
 mod gcp_pubsub;
 mod object;
 mod path;
+mod unanswered;
 mod words;
 
 use kedge_core::change::{Applied, Change, ChangeError};

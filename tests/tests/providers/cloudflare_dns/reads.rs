@@ -123,7 +123,7 @@ fn a_failed_read_is_never_an_absence() {
         (
             wait(299),
             RateLimited,
-            "a wait of 299 s would outlast this run",
+            "429: Cloudflare asks to wait 299 s, longer than this run may last",
             1,
         ),
         (status(400), StrangeAnswer, "400: DNS Validation Error", 1),

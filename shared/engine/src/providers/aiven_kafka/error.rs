@@ -8,11 +8,13 @@ use http::{Method, Response};
 use kedge_core::change::{ChangeError, Verb};
 use kedge_core::live::{FailureCode, ReadFailure};
 
+use super::super::unanswered;
+use super::AIVEN;
 use super::encode::UnsendableError;
 use super::requests::RequestError;
 use super::wire::{self, Acknowledged, AivenProblem, ErrorItem, WireError};
-use crate::ports::{HttpError, retry_after_ms};
-use crate::retry::{CallError, Retry, WriteAnswer, WriteFailure};
+use crate::ports::retry_after_ms;
+use crate::retry::{Retry, WriteAnswer, WriteFailure};
 
 /// What topic calls need, reads too (go-client-codegen: permissions.yaml).
 pub(super) const TOPIC_PERMISSION: &str = "service:data:write";
@@ -225,29 +227,6 @@ fn forbidden(permission: &str, problem: &AivenProblem) -> String {
     }
 }
 
-/// No answer to a read.
-pub(super) fn read_silence(error: &CallError) -> ReadFailure {
-    let code = match error {
-        CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
-        CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
-        CallError::RanOut(unsent) => unsent.code(),
-        CallError::WaitTooLong { .. } => FailureCode::RateLimited,
-    };
-    failure(code, silence(error))
-}
-
-fn silence(error: &CallError) -> String {
-    match error {
-        CallError::Http(error) => error.to_string(),
-        CallError::WaitTooLong { wait_ms, status } => {
-            let seconds = wait_ms.div_ceil(1000);
-            format!("{status}: Aiven asks to wait {seconds} s, longer than this run may last")
-        }
-        CallError::NoLease(reason) => reason.clone(),
-        CallError::RanOut(unsent) => unsent.to_string(),
-    }
-}
-
 /// A 200 that can't be read.
 pub(super) fn strange(what: &str, error: WireError) -> ReadFailure {
     failure(FailureCode::StrangeAnswer, format!("{what} {error}"))
@@ -296,7 +275,7 @@ pub(super) fn outcome(
 ) -> Result<(), ChangeError> {
     let answer = match answered {
         Ok(answer) => answer,
-        Err(WriteFailure { error, ambiguous }) => return Err(write_silence(&error, ambiguous)),
+        Err(failure) => return Err(unanswered::change_error(AIVEN, &failure)),
     };
     match write_error(verb, begun_before, &answer) {
         // An earlier attempt may have been carried out, so this answer proves nothing.
@@ -308,15 +287,6 @@ pub(super) fn outcome(
         }
         Some(error) => Err(error),
         None => Ok(()),
-    }
-}
-
-fn write_silence(error: &CallError, ambiguous: bool) -> ChangeError {
-    let reason = silence(error);
-    match error {
-        _ if ambiguous => ChangeError::OutcomeUnknown { reason },
-        CallError::Http(HttpError::Refused(_)) => blocked(reason, None),
-        _ => ChangeError::Failed { reason },
     }
 }
 

@@ -216,27 +216,3 @@ fn after_a_lost_answer_only_a_proof_counts() {
     assert_eq!(word(Verb::Update, response(503, "", ""), true), "unknown");
     assert_eq!(word(Verb::Update, raw(200, "{}"), true), "done");
 }
-
-#[test]
-fn no_answer_to_a_write() {
-    let tell =
-        |error, ambiguous| outcome(Verb::Update, false, Err(WriteFailure { error, ambiguous }));
-    let http = CallError::Http;
-    assert!(matches!(
-        tell(http(HttpError::NotSent("dns".into())), false),
-        Err(ChangeError::Failed { .. })
-    ));
-    assert!(matches!(
-        tell(http(HttpError::Timeout(1)), true),
-        Err(ChangeError::OutcomeUnknown { .. })
-    ));
-    assert!(matches!(
-        tell(http(HttpError::Refused("KEDGE_READ_ONLY=1".into())), false),
-        Err(ChangeError::Blocked { .. })
-    ));
-    let wait = CallError::WaitTooLong {
-        wait_ms: 1,
-        status: 429,
-    };
-    assert!(matches!(tell(wait, false), Err(ChangeError::Failed { .. })));
-}

@@ -23,6 +23,7 @@ use self::error::{NotFound, SERVICE_PERMISSION, TOPIC_PERMISSION};
 use self::requests::{AivenRequests, RequestError, TOKEN_VARIABLE};
 use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
+use super::unanswered;
 use crate::ports::{ProviderName, ReadPorts, ReadRequest, Secrets, WritePorts};
 use crate::reads::{Reads, count};
 use crate::retry::{send_read, send_write};
@@ -251,5 +252,5 @@ async fn send<P: ReadPorts>(
     let request = request.map_err(|error| error::unsent(&error))?;
     send_read(cx, &request, error::classify_read)
         .await
-        .map_err(|error| error::read_silence(&error))
+        .map_err(|error| unanswered::read_failure(AIVEN, &error))
 }

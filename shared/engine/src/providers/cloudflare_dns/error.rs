@@ -13,8 +13,8 @@ use super::super::words::words;
 use super::batch::Batch;
 use super::requests::TOKEN_NAME;
 use super::wire::{CloudflareProblem, problems};
-use crate::ports::{HttpError, retry_after_ms};
-use crate::retry::{CallError, Retry};
+use crate::ports::retry_after_ms;
+use crate::retry::Retry;
 
 const READ_PERMISSION: &str = "Zone:DNS:Read";
 const EDIT_PERMISSION: &str = "Zone:DNS:Edit";
@@ -242,30 +242,6 @@ const NOT_FOUND: &str = "not found";
 fn no_zone(zone_id: &str, said: &str) -> ReadFailure {
     let reason = format!("{said}; there is no zone `{zone_id}` that this token may see");
     failure(FailureCode::ScopeNotFound, reason)
-}
-
-/// A read that was not answered.
-pub(super) fn unanswered(error: &CallError) -> ReadFailure {
-    let code = match error {
-        CallError::WaitTooLong { .. } => FailureCode::RateLimited,
-        CallError::Http(HttpError::TooLarge(_)) => FailureCode::StrangeAnswer,
-        CallError::Http(_) | CallError::NoLease(_) => FailureCode::Network,
-        CallError::RanOut(unsent) => unsent.code(),
-    };
-    failure(code, call_error(error))
-}
-
-/// What happened instead of an answer, in a sentence.
-pub(super) fn call_error(error: &CallError) -> String {
-    match error {
-        CallError::WaitTooLong { wait_ms, status } => {
-            let seconds = wait_ms.div_ceil(1000);
-            format!("{status}: too many requests, and a wait of {seconds} s would outlast this run")
-        }
-        CallError::Http(error) => error.to_string(),
-        CallError::NoLease(reason) => reason.clone(),
-        CallError::RanOut(unsent) => unsent.to_string(),
-    }
 }
 
 /// What a refused batch means.

@@ -26,11 +26,10 @@ use self::normalize::Sets;
 use self::requests::{PER_PAGE, TOKEN_NAME, Zone};
 use self::wire::Page;
 use self::zone::{Names, ZoneRead};
-use crate::ports::{HttpError, ProviderName, ReadPorts, Secrets, WritePorts};
+use super::unanswered;
+use crate::ports::{ProviderName, ReadPorts, Secrets, WritePorts};
 use crate::reads::Reads;
-use crate::retry::{
-    CallError, WriteAnswer, WriteFailure, send_read, send_write, without_credentials,
-};
+use crate::retry::{WriteAnswer, WriteFailure, send_read, send_write, without_credentials};
 use crate::session::Context;
 
 /// What is known of Cloudflare.
@@ -139,7 +138,7 @@ async fn read_zone<P: ReadPorts>(cx: Context<'_, P>, zone_id: &str) -> ZoneRead 
         let request = requests::zone(zone).map_err(Unsendable::read_failure)?;
         send_read(cx, &request, error::classify_read)
             .await
-            .map_err(|error| error::unanswered(&error))
+            .map_err(|error| unanswered::read_failure(CLOUDFLARE, &error))
     };
     let response = match read.await {
         Ok(response) => response,
@@ -248,7 +247,7 @@ async fn read_page<P: ReadPorts>(
     let request = requests::list(zone, number).map_err(Unsendable::read_failure)?;
     let response = send_read(cx, &request, error::classify_read)
         .await
-        .map_err(|error| error::unanswered(&error))?;
+        .map_err(|error| unanswered::read_failure(CLOUDFLARE, &error))?;
     // Only a 200 is a list; a 202 or 206 with a body like one proves no absence.
     if response.status() != 200 {
         return Err(error::read_failure(zone.id, &response));
@@ -331,8 +330,11 @@ async fn send_batch<P: WritePorts>(
         Err(WriteFailure {
             error,
             ambiguous: true,
-        }) => error::call_error(&error),
-        Err(WriteFailure { error, .. }) => return Err(Refusal::Error(not_sent(&error))),
+        }) => unanswered::describe(CLOUDFLARE, &error),
+        Err(failure) => {
+            let error = unanswered::change_error(CLOUDFLARE, &failure);
+            return Err(Refusal::Error(error));
+        }
     };
     resolve(cx, zone_id, change, batch, &lost).await
 }
@@ -353,7 +355,7 @@ async fn undo<P: WritePorts>(
     match send_write(cx, &request, error::classify_write).await {
         Ok(answer) if is_done(&answer) => Ok(()),
         Ok(answer) => Err(error::describe_answer(&answer.response, "refused")),
-        Err(failure) => Err(error::call_error(&failure.error)),
+        Err(failure) => Err(unanswered::describe(CLOUDFLARE, &failure.error)),
     }
 }
 
@@ -364,14 +366,6 @@ fn is_refused_again(change: &Change, answer: &WriteAnswer) -> bool {
 
 fn is_done(answer: &WriteAnswer) -> bool {
     answer.response.status().is_success() && wire::is_success(answer.response.body())
-}
-
-fn not_sent(error: &CallError) -> ChangeError {
-    let reason = error::call_error(error);
-    match error {
-        CallError::Http(HttpError::Refused(_)) => ChangeError::Blocked { reason, fix: None },
-        _ => ChangeError::Failed { reason },
-    }
 }
 
 /// Looks whether a batch with a lost answer was made. If what it wants stands, it is done; if not,

@@ -10,7 +10,7 @@ use kedge_core::model::{ResourceKey, Salt, Timestamp};
 
 use crate::budget::Budget;
 use crate::endpoints::Endpoints;
-use crate::ports::{Clock, HttpRead, Random, ReadRequest, SignError, Signer};
+use crate::ports::{Clock, HttpError, HttpRead, Random, ReadRequest, SignError, Signer};
 use crate::session::Session;
 
 use super::*;

@@ -6,6 +6,8 @@ use http::Response;
 use kedge_core::change::ChangeError;
 use kedge_core::live::{FailureCode, ReadFailure};
 
+use super::super::unanswered;
+use super::PUBSUB;
 use super::auth::{self, Token};
 use super::error::{self, Op};
 use super::requests::{Built, PubSubRequests, RequestError};
@@ -55,7 +57,7 @@ impl<'a, P: ReadPorts> Caller<'a, P> {
             let request = build(self.requests(&token)).map_err(unbuilt)?;
             let response = retry::send_read(self.cx, &request, |r| self.classify(op, r))
                 .await
-                .map_err(|error| error::unanswered(&error))?;
+                .map_err(|error| unanswered::read_failure(PUBSUB, &error))?;
             match &token {
                 Token::Cached(old) if response.status().as_u16() == 401 => {
                     token = auth::renewed(self.cx, old).await?;
@@ -104,7 +106,7 @@ impl<P: WritePorts> Caller<'_, P> {
                 .await
                 .map_err(|mut failure| {
                     failure.ambiguous |= ambiguous;
-                    error::unanswered_write(&failure)
+                    unanswered::change_error(PUBSUB, &failure)
                 })?;
             answer.after_ambiguous |= ambiguous;
             match &token {

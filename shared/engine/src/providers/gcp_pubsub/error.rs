@@ -11,9 +11,9 @@ use kedge_core::model::{ByField, FieldName, SecretText, Timestamp};
 
 use super::org_policy;
 use super::wire::{self, ApiError, Strange};
-use crate::ports::{HttpError, retry_after_ms};
+use crate::ports::retry_after_ms;
 use crate::providers::words::{of_other_body, words};
-use crate::retry::{CallError, Retry, WriteFailure};
+use crate::retry::Retry;
 
 /// What is asked of Pub/Sub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,36 +288,6 @@ pub(super) fn strange(strange: Strange) -> ReadFailure {
     }
 }
 
-/// A read that was never answered.
-pub(super) fn unanswered(error: &CallError) -> ReadFailure {
-    let (code, reason) = match error {
-        CallError::Http(error @ HttpError::TooLarge(_)) => {
-            (FailureCode::StrangeAnswer, error.to_string())
-        }
-        CallError::Http(error) => (FailureCode::Network, error.to_string()),
-        CallError::WaitTooLong { .. } => (FailureCode::RateLimited, call_error(error)),
-        CallError::NoLease(_) => (FailureCode::Network, call_error(error)),
-        CallError::RanOut(unsent) => (unsent.code(), unsent.to_string()),
-    };
-    ReadFailure {
-        reason,
-        permission: None,
-        code,
-    }
-}
-
-fn call_error(error: &CallError) -> String {
-    match error {
-        CallError::Http(error) => error.to_string(),
-        CallError::WaitTooLong { wait_ms, status } => {
-            let seconds = wait_ms.div_ceil(1_000);
-            format!("{status}: Pub/Sub asks to wait {seconds} s, longer than this run lasts")
-        }
-        CallError::NoLease(reason) => reason.clone(),
-        CallError::RanOut(unsent) => unsent.to_string(),
-    }
-}
-
 /// A read in the course of a change failed, so the change was not made.
 pub(super) fn not_begun(failure: ReadFailure) -> ChangeError {
     let reason = failure.reason;
@@ -327,18 +297,6 @@ pub(super) fn not_begun(failure: ReadFailure) -> ChangeError {
         | FailureCode::Unauthenticated
         | FailureCode::ScopeNotFound => ChangeError::Blocked { reason, fix: None },
         _ => ChangeError::Failed { reason },
-    }
-}
-
-/// A write that was never answered.
-pub(super) fn unanswered_write(failure: &WriteFailure) -> ChangeError {
-    let reason = call_error(&failure.error);
-    match (&failure.error, failure.ambiguous) {
-        (_, true) => ChangeError::OutcomeUnknown { reason },
-        (CallError::Http(HttpError::Refused(_)), false) => {
-            ChangeError::Blocked { reason, fix: None }
-        }
-        (_, false) => ChangeError::Failed { reason },
     }
 }
 

@@ -220,29 +220,6 @@ fn every_row_of_the_error_table_says_why_a_read_failed() {
     assert_eq!(failure.code, F::Inconsistent);
 }
 
-#[test]
-fn silence_has_its_reasons_too() {
-    for (error, code) in [
-        (
-            CallError::Http(HttpError::Timeout(15_000)),
-            FailureCode::Network,
-        ),
-        (
-            CallError::Http(HttpError::TooLarge(1)),
-            FailureCode::StrangeAnswer,
-        ),
-        (
-            CallError::WaitTooLong {
-                wait_ms: 30_007,
-                status: 429,
-            },
-            FailureCode::RateLimited,
-        ),
-    ] {
-        assert_eq!(unanswered(&error).code, code);
-    }
-}
-
 /// The word for an error, its reason and its fix.
 pub(super) fn parts(error: ChangeError) -> (&'static str, String) {
     match error {
@@ -387,20 +364,4 @@ fn an_organisation_policy_blocks_with_its_fix() {
         parts(refusal(Op::SetPolicy, "p", &other, false)).1,
         "400: billing is off | "
     );
-}
-
-#[test]
-fn a_lost_write_is_unknown_and_an_unsent_one_is_not() {
-    let timeout = CallError::Http(HttpError::Timeout(15_000));
-    let unsent = CallError::Http(HttpError::NotSent("no route".to_owned()));
-    let refused = CallError::Http(HttpError::Refused("read only".to_owned()));
-    for (error, ambiguous, sort) in [
-        (timeout, true, "unknown"),
-        (unsent.clone(), false, "failed"),
-        (unsent, true, "unknown"),
-        (refused, false, "blocked"),
-    ] {
-        let failure = WriteFailure { error, ambiguous };
-        assert_eq!(parts(unanswered_write(&failure)).0, sort);
-    }
 }

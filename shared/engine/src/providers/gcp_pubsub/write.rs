@@ -8,6 +8,7 @@ use super::error::{self, Op};
 use super::requests::{Built, PubSubRequests};
 use super::{PUBSUB, auth, encode, wire};
 use crate::ports::{ReadRequest, WritePorts, WriteRequest};
+use crate::retry::WriteAnswer;
 
 /// What a change came to.
 pub(super) type WriteResult = Result<Applied, ChangeError>;
@@ -25,12 +26,12 @@ pub(super) async fn topic<P: WritePorts>(caller: Caller<'_, P>, change: &Change)
         }
         Verb::Update => {
             let live = live(caller, change, Op::GetTopic, |requests| requests.topic(id)).await?;
-            let patch = encode::topic_patch(change, live).map_err(unfit)?;
+            let edit = encode::topic_patch(change, live).map_err(unfit)?;
             let body = wire::TopicPatch {
-                topic: patch.body,
-                update_mask: patch.mask,
+                topic: edit.body,
+                update_mask: edit.mask,
             };
-            patch_it(caller, Op::PatchTopic, change, |requests| {
+            patch(caller, Op::PatchTopic, change, |requests| {
                 requests.patch_topic(id, &body)
             })
             .await
@@ -75,13 +76,12 @@ pub(super) async fn subscription<P: WritePorts>(
         Verb::Update => {
             let get = |requests: PubSubRequests<'_>| requests.subscription(id);
             let live = live(caller, change, Op::GetSubscription, get).await?;
-            let patch =
-                encode::subscription_patch(caller.project(), change, live).map_err(unfit)?;
+            let edit = encode::subscription_patch(caller.project(), change, live).map_err(unfit)?;
             let body = wire::SubscriptionPatch {
-                subscription: patch.body,
-                update_mask: patch.mask,
+                subscription: edit.body,
+                update_mask: edit.mask,
             };
-            patch_it(caller, Op::PatchSubscription, change, |r| {
+            patch(caller, Op::PatchSubscription, change, |r| {
                 r.patch_subscription(id, &body)
             })
             .await
@@ -102,40 +102,27 @@ fn half_replaced(error: ChangeError) -> ChangeError {
     }
 }
 
-fn applied() -> Applied {
-    Applied {
-        catching_up_ms: PUBSUB.catching_up_ms,
-    }
-}
-
 async fn create<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
     build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
 ) -> WriteResult {
-    let answer = caller.write(op, build).await?;
-    let ok = error::is_done(&answer.response);
-    let maybe_ours = answer.after_ambiguous || change.begun_before;
     // Its name was free when the plan was made: what is there now is what our lost attempt made.
-    if ok || (maybe_ours && error::is_already_there(&answer.response)) {
-        return Ok(applied());
-    }
-    Err(refused(caller, op, change, &answer))
+    let is_ours = |answer: &WriteAnswer| {
+        (answer.after_ambiguous || change.begun_before) && error::is_already_there(&answer.response)
+    };
+    send(caller, op, change, build, is_ours).await
 }
 
 /// A patch sets values and may be repeated.
-async fn patch_it<P: WritePorts>(
+async fn patch<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
     build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
 ) -> WriteResult {
-    let answer = caller.write(op, build).await?;
-    if error::is_done(&answer.response) {
-        return Ok(applied());
-    }
-    Err(refused(caller, op, change, &answer))
+    send(caller, op, change, build, |_| false).await
 }
 
 async fn delete<P: WritePorts>(
@@ -144,26 +131,31 @@ async fn delete<P: WritePorts>(
     change: &Change,
     build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
 ) -> WriteResult {
-    let answer = caller.write(op, build).await?;
-    if error::is_done(&answer.response) || error::is_not_found(&answer.response) {
-        return Ok(applied());
-    }
-    Err(refused(caller, op, change, &answer))
+    let is_gone = |answer: &WriteAnswer| error::is_not_found(&answer.response);
+    send(caller, op, change, build, is_gone).await
 }
 
-fn refused<P: WritePorts>(
+/// Sends one write. `is_so_already`: an answer that is no success, but says that nothing is left to do.
+async fn send<P: WritePorts>(
     caller: Caller<'_, P>,
     op: Op,
     change: &Change,
-    answer: &crate::retry::WriteAnswer,
-) -> ChangeError {
-    error::refused(
+    build: impl Fn(PubSubRequests<'_>) -> Built<WriteRequest>,
+    is_so_already: impl Fn(&WriteAnswer) -> bool,
+) -> WriteResult {
+    let answer = caller.write(op, build).await?;
+    if error::is_done(&answer.response) || is_so_already(&answer) {
+        return Ok(Applied {
+            catching_up_ms: PUBSUB.catching_up_ms,
+        });
+    }
+    Err(error::refused(
         op,
         change,
         caller.project(),
         &answer.response,
         answer.after_ambiguous,
-    )
+    ))
 }
 
 /// The resource as it is now, where a patch must write back a part of it whole.
