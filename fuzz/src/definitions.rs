@@ -130,7 +130,9 @@ fn judge(bundle: &Bundle, problems: &Problems) -> Result<(), String> {
         width: render::Screen::WIDTH,
         full: false,
     };
-    printable(&render::problems_text(problems, screen))
+    printable(&render::problems_text(problems, screen, &|hint| {
+        format!("{hint:?}")
+    }))
 }
 
 /// Every place a problem names is in its file.

@@ -103,6 +103,12 @@ impl CliError {
 /// else 1 (semantics 9.5). It is printed once: as the answer for a machine, or for
 /// people.
 pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
+    let line = CommandLine {
+        stack: args.stack.clone(),
+        names_stack: args.stack.is_some(),
+        flags: args.flags(),
+        read_only: false,
+    };
     if let CliError::Run(RunError::Definitions(problems))
     | CliError::Push(PushError::Definitions(problems)) = error
     {
@@ -111,7 +117,8 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         let _ = match args.format() {
             Format::Text => {
                 let screen = screen::of_stderr(args);
-                screen::err(&render::problems_text(problems, screen))
+                let hints = |hint: &Hint| line.words(hint);
+                screen::err(&render::problems_text(problems, screen, &hints))
             }
             Format::Json => screen::out(&format!("{:#}\n", render::problems_json(problems))),
             Format::Junit => screen::out(&render::problems_junit(problems)),
@@ -119,12 +126,6 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         };
         return ExitCode::from(3);
     }
-    let line = CommandLine {
-        stack: args.stack.clone(),
-        names_stack: args.stack.is_some(),
-        flags: args.flags(),
-        read_only: false,
-    };
     let causes = reasons(error, &line);
     let code = match error {
         CliError::Set(_) | CliError::Run(RunError::NoBundle(_)) => 3,

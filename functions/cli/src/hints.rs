@@ -36,6 +36,7 @@ impl CommandLine {
             }
             Hint::Unattended => self.change("up", " --unattended"),
             Hint::Adopt => self.may_change(self.command("adopt", "")),
+            Hint::Retire => self.change("retire", ""),
             Hint::Accept { key } => {
                 let key = key.as_deref().map_or("KEY".to_owned(), quoted);
                 self.command(&format!("accept {key}"), "")
@@ -151,6 +152,7 @@ mod tests {
             },
             Hint::Unattended,
             Hint::Adopt,
+            Hint::Retire,
             Hint::Accept {
                 key: Some(text("dev-a")),
             },

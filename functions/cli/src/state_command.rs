@@ -2,7 +2,7 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::plan::Plan;
-use kedge_core::record::{Answer, CommandOutcome, MassAbsence};
+use kedge_core::record::{Answer, MassAbsence};
 use kedge_core::render::{self, RenderOptions, Traffic};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::{Applied, Progress, RunError, StateCommand};
@@ -109,10 +109,7 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         digest, retired, ..
     } = &report.plan;
     let seen = Some(digest.clone());
-    let ends = |command: &CommandOutcome| command.recording.retires.is_some();
-    let may_end = report.command.as_ref().is_some_and(ends);
-    if !report.decided.approves_any() && !may_end {
-        asking.show(&report, None)?;
+    if !asking.has_news(&report)? {
         if retired.is_some() {
             // A run before may have ended just before the registry of stacks heard of it.
             asking
@@ -179,8 +176,7 @@ impl<'a> Asking<'a> {
     /// Whether there is anything to do; says so where there is not.
     fn has_news(&self, report: &Report) -> Result<bool, CliError> {
         let command = report.command.as_ref();
-        let news = command.is_some_and(|command| !command.recording.is_empty())
-            || report.decided.approves_any();
+        let news = command.is_some_and(|command| command.does_anything(&report.decided));
         if !news {
             self.show(report, None)?;
         }
@@ -231,11 +227,7 @@ impl<'a> Asking<'a> {
             Some(changed) if !changed.results.is_empty() || changed.stopped.is_some() => {
                 render::changed_text(report, changed, around)
             }
-            Some(changed) => {
-                let text = render::state_command_text(report, around);
-                format!("{text}{}\n", done_line(changed))
-            }
-            None => render::state_command_text(report, around),
+            changed => render::state_command_text(report, changed, around),
         };
         let json = |traffic: Option<&Traffic>| {
             render::state_command_json(report, self.request.verb(), changed, traffic)
@@ -249,14 +241,6 @@ fn absence_of(report: &Report) -> Option<&MassAbsence> {
         Answer::Absent(absence) => Some(absence),
         _ => None,
     }
-}
-
-/// `done: 5 recorded, 1 forgotten; no request changed a provider`.
-fn done_line(changed: &Changed) -> String {
-    format!(
-        "done: {} recorded, {} forgotten; nothing was changed at a provider",
-        changed.recorded, changed.forgotten
-    )
 }
 
 /// The exit code of a verb that did what it could: 3 if something could not be read, 2 if something

@@ -307,7 +307,12 @@ fn incomplete_invalid_and_read_only() {
     expect(
         &desk.kedge(&format!("check {stack}")),
         3,
-        &["partitons", "did you mean", "kafka-topics.yaml:3:5"],
+        &[
+            "partitons",
+            "did you mean",
+            "kafka-topics.yaml:3:5",
+            "next: correct the definitions, then kedge check",
+        ],
     );
     let json = desk.kedge(&format!("check {stack} --json"));
     expect(&json, 3, &["partitons"]);

@@ -23,6 +23,8 @@ pub enum Hint {
     Unattended,
     /// Record what is live.
     Adopt,
+    /// Delete everything that is recorded of the stack.
+    Retire,
     /// See the edit of the definitions that declares what is live.
     Accept {
         /// The resource's short key; none stands for any.

@@ -61,7 +61,7 @@ fn an_existing_environment_is_adopted() {
     expect(
         &desk.kedge("adopt --yes --stack steve1"),
         0,
-        &["there is nothing to adopt"],
+        &["there is nothing to adopt", "next: kedge preview"],
     );
     let accept = desk.kedge("accept steve1-runtime --stack steve1");
     let place = "definitions/data_plane/kafka-topics.yaml:";
@@ -289,6 +289,7 @@ fn nobody_is_asked_to_retire_what_is_held() {
         "nothing of it can be deleted now",
         "the stack is held by",
         "replay",
+        "next: wait until the hold ends at",
     ];
     expect(&kedge("retire"), 2, &parts);
     expect(&kedge("retire --confirm steve1"), 2, &parts);
@@ -321,10 +322,17 @@ fn where_nothing_could_be_read_the_exit_code_says_so() {
     let before = fs::read(&state).unwrap();
     let refuses = r#"{"match":{"write":false},"effect":{"kind":"status","code":403}}"#;
     desk.request("POST", "/_sandbox/faults", refuses);
-    expect(&kedge("adopt --yes"), 3, &["UNKNOWN"]);
-    expect(&kedge("refresh"), 3, &["UNKNOWN"]);
-    expect(&kedge("refresh --confirm-absence"), 3, &["UNKNOWN"]);
-    let parts = ["nothing of it can be deleted now", "UNKNOWN"];
+    let readable = "next: make UNKNOWN readable, then kedge";
+    for (words, again) in [
+        ("adopt --yes", "adopt"),
+        ("refresh", "check"),
+        ("refresh --confirm-absence", "check"),
+    ] {
+        let next = format!("{readable} {again}");
+        expect(&kedge(words), 3, &["UNKNOWN", &next]);
+    }
+    let retire = format!("{readable} retire");
+    let parts = ["nothing of it can be deleted now", "UNKNOWN", &retire];
     expect(&kedge("retire --confirm steve1"), 3, &parts);
     desk.request("DELETE", "/_sandbox/faults", "");
     assert_eq!(fs::read(&state).unwrap(), before);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Adoption, Forgotten, MassAbsence, Recording};
 use crate::model::{Declared, ResourceKey};
-use crate::plan::ambiguous;
+use crate::plan::{Decided, ambiguous};
 use crate::stored::state::State;
 
 /// What a command about state comes to.
@@ -14,6 +14,19 @@ pub struct CommandOutcome {
     pub recording: Recording,
     /// What else there is to say of it.
     pub answer: Answer,
+}
+
+impl CommandOutcome {
+    /// Whether carrying it out does anything that a person is asked about: it may delete something, it
+    /// ends a stack, or it records something.
+    #[must_use]
+    pub fn does_anything(&self, decided: &Decided) -> bool {
+        let records = match self.answer {
+            Answer::Retired { .. } => self.recording.retires.is_some(),
+            _ => !self.recording.is_empty(),
+        };
+        records || decided.approves_any()
+    }
 }
 
 /// What is said of a name that fits nothing, where all that a stack knows can be named.

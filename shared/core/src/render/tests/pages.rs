@@ -185,7 +185,7 @@ fn problems() {
         "\"prod-b\"",
     );
     let problems = world.declared().unwrap_err();
-    insta::assert_snapshot!(problems_text(&problems, SCREEN));
+    insta::assert_snapshot!(problems_text(&problems, SCREEN, &command));
     let json = problems_json(&problems);
     assert_eq!(json["format"], "kedge.problems/1");
     assert_eq!(json["problems"].as_array().unwrap().len(), 2);

@@ -196,7 +196,7 @@ proptest! {
             }
             Err(problems) => {
                 vec![
-                    problems_text(&problems, Screen { colour: true, ..SCREEN }),
+                    problems_text(&problems, Screen { colour: true, ..SCREEN }, &command),
                     problems_json(&problems).to_string(),
                     problems_junit(&problems),
                     problems_github(&problems, "definitions"),

@@ -8,10 +8,10 @@ use crate::live::ScopeReading;
 use crate::plan::{Authority, authorise};
 use crate::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
 use crate::render::{
-    UnderWay, accept_json, accept_text, holds_json, holds_text, state_command_json,
+    UnderWay, accept_json, accept_text, changed_text, holds_json, holds_text, state_command_json,
     state_command_text,
 };
-use crate::report::Changed;
+use crate::report::{ChangeResult, Changed, Outcome};
 use crate::stored::hold::Holds;
 
 fn with(world: &World, recording: Recording, answer: Answer) -> Report {
@@ -69,7 +69,16 @@ fn retired_in_vain(world: &World) -> Report {
     held.holds.set(hold(None, 60));
     let report = retired(&held);
     assert!(!report.decided.approves_any());
-    report
+    let Some(CommandOutcome { recording, answer }) = report.command.clone() else {
+        panic!("not a command");
+    };
+    // What is left keeps it from ending.
+    let recording = Recording {
+        retires: None,
+        ..recording
+    };
+    let command = Some(CommandOutcome { recording, answer });
+    Report { command, ..report }
 }
 
 #[test]
@@ -83,7 +92,7 @@ fn what_is_not_read_is_not_gone() {
     for reading in world.live.scopes.values_mut() {
         *reading = ScopeReading::failed(&Kind::ALL, &failure);
     }
-    let text = state_command_text(&retired(&world), &AROUND);
+    let text = state_command_text(&retired(&world), None, &AROUND);
     assert!(text.contains("nothing of it can be deleted now"), "{text}");
     assert!(!text.contains("nothing is left to delete"), "{text}");
 }
@@ -176,7 +185,7 @@ fn pages() {
         ("asked_retire", retired(&held)),
     ];
     for (name, report) in reports {
-        insta::assert_snapshot!(name, state_command_text(&report, &AROUND));
+        insta::assert_snapshot!(name, state_command_text(&report, None, &AROUND));
         for changed in [None, Some(&Changed::default())] {
             fits(
                 "state-command",
@@ -184,6 +193,107 @@ fn pages() {
             );
         }
     }
+}
+
+/// The last line of the page of a command that was carried out, if it says what to do next.
+fn next_of(report: &Report) -> Option<String> {
+    let text = state_command_text(report, Some(&Changed::default()), &AROUND);
+    let last = text.lines().last()?;
+    last.strip_prefix("next: ").map(str::to_owned)
+}
+
+#[test]
+fn a_command_that_leaves_something_says_what_to_do_next() {
+    let mut unread = foreign();
+    unread.holds.set(hold(Some(topic("dev-a")), 60));
+    let mut unadopted = eight_changes();
+    unadopted.state = None;
+    let clean = World::in_sync();
+    let mut fresh = clean.clone();
+    fresh.state = None;
+    let keys = [topic("dev-a")];
+    let mut undeclared = clean.clone();
+    undeclared.edit(
+        "data_plane/kafka-topics.yaml",
+        "  - name: \"{stack}-b\"\n",
+        "",
+    );
+    let mut held = clean.clone();
+    held.holds.set(hold(None, 60));
+    let mut unreadable = clean.clone();
+    unreadable.fail(Kind::PubsubBinding, "403");
+    let preview = Some("kedge preview");
+    let adopt_again = Some("make UNKNOWN readable, then kedge adopt");
+    let wait = Some("wait until the hold ends at 15:13 UTC (in 1 h), or ask ana@laptop");
+    let retire_again = Some("make UNKNOWN readable, then kedge retire");
+    let confirm = "if they are really gone, confirm it: kedge refresh --confirm-absence";
+    let refreshed = |world: &World| with(world, Recording::default(), Answer::Refreshed);
+    for (name, report, expected) in [
+        ("adopt, unread", adopted(&unread), adopt_again),
+        ("adopt, differing", adopted(&unadopted), preview),
+        ("adopt, all equal", adopted(&fresh), None),
+        ("adopt, nothing", adopted(&clean), None),
+        ("adopt, drift", adopted(&eight_changes()), preview),
+        (
+            "forget, differing",
+            forgotten(&eight_changes(), &keys),
+            preview,
+        ),
+        ("forget, equal", forgotten(&clean, &keys), None),
+        (
+            "forget, undeclared",
+            forgotten(&undeclared, &[topic("dev-b")]),
+            None,
+        ),
+        ("refresh, drift", refreshed(&eight_changes()), preview),
+        ("refresh, clean", refreshed(&clean), None),
+        ("absence", absent(&robbed()), Some(confirm)),
+        ("absence, none", absent(&clean), None),
+        ("absence, confirmed", confirmed(&robbed()), preview),
+        ("retire, held", retired_in_vain(&clean), wait),
+        ("retire, unread", retired(&unreadable), retire_again),
+        ("retire", retired(&clean), None),
+    ] {
+        let next = next_of(&report);
+        let is_as = match (&next, expected) {
+            (Some(next), Some(expected)) => next.starts_with(expected),
+            (next, expected) => next.is_none() && expected.is_none(),
+        };
+        assert!(is_as, "{name}: {next:?}");
+    }
+}
+
+#[test]
+fn a_page_that_a_question_follows_says_no_other_next_command() {
+    for report in [adopted(&foreign()), retired(&World::in_sync())] {
+        let text = state_command_text(&report, None, &AROUND);
+        assert!(!text.contains("next:"), "{text}");
+    }
+}
+
+#[test]
+fn a_retire_that_was_stopped_half_way_is_repeated() {
+    let report = retired(&World::in_sync());
+    let mut changed = Changed {
+        results: report
+            .decided
+            .approved()
+            .map(|approved| ChangeResult {
+                approved: approved.clone(),
+                outcome: Outcome::Done,
+            })
+            .collect(),
+        ..Changed::default()
+    };
+    let last = |changed: &Changed| {
+        let text = changed_text(&report, changed, &AROUND);
+        text.lines().last().unwrap().to_owned()
+    };
+    assert!(last(&changed).ends_with("next: kedge check"));
+    changed.results[0].outcome = Outcome::Failed {
+        reason: "503".to_owned(),
+    };
+    assert!(last(&changed).ends_with("next: kedge retire"));
 }
 
 #[test]

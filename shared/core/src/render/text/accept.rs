@@ -68,7 +68,15 @@ pub fn accept_text(
              difference in one stack, add an ignore rule to kedge.yaml.",
         );
     }
-    if !accepted.edits.is_empty() {
+    if accepted.edits.is_empty() {
+        page.command(
+            &[(
+                Tone::Plain,
+                "next: add an ignore rule, or restore what is declared: ",
+            )],
+            &hints(&Hint::Preview),
+        );
+    } else {
         page.line("Nothing was written.");
         page.command(
             &[(Tone::Plain, "next: edit the files, then: ")],

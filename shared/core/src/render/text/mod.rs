@@ -26,13 +26,14 @@ pub use preview::preview_text;
 pub use state_command::{holds_text, state_command_text};
 pub use values::value_text;
 
-use super::Screen;
+use super::{Hints, Screen};
 use crate::definitions::Problems;
+use crate::hint::Hint;
 use page::{Page, Tone};
 
 /// What is wrong with definitions, as text.
 #[must_use]
-pub fn problems_text(problems: &Problems, screen: Screen) -> String {
+pub fn problems_text(problems: &Problems, screen: Screen, hints: Hints<'_>) -> String {
     let mut page = Page::new(screen);
     for line in problems.to_string().lines() {
         match line.strip_prefix("error:") {
@@ -42,6 +43,10 @@ pub fn problems_text(problems: &Problems, screen: Screen) -> String {
             None => page.line(line),
         }
     }
+    page.command(
+        &[(Tone::Plain, "next: correct the definitions, then ")],
+        &hints(&Hint::Check),
+    );
     page.finish()
 }
 

@@ -4,6 +4,7 @@ use crate::compare::{Difference, Verdict};
 use crate::hint::Hint;
 use crate::live::{FailureCode, ReadFailure};
 use crate::model::ResourceKey;
+use crate::record::{Answer, CommandOutcome, Forgotten};
 use crate::render::consent::Commands;
 use crate::render::view::outside;
 use crate::report::{Changed, Report, StackVerdict};
@@ -89,6 +90,10 @@ pub(super) fn after_preview(report: &Report, commands: Commands) -> Option<Next>
 /// After a run: the verdict of its report is older than its changes.
 pub(super) fn after_changes(report: &Report, changed: &Changed) -> Option<Next> {
     let needs_person = report.decided.leaves_any();
+    let answer = report.command.as_ref().map(|command| &command.answer);
+    if matches!(answer, Some(Answer::Retired { .. })) && (needs_person || !changed.is_complete()) {
+        return after_retire(report).or_else(|| Some(Next::of(Hint::Retire)));
+    }
     if needs_person || !changed.is_complete() {
         Some(Next::of(Hint::Preview))
     } else if !changed.results.is_empty() || report.verdict() != StackVerdict::Clean {
@@ -96,6 +101,48 @@ pub(super) fn after_changes(report: &Report, changed: &Changed) -> Option<Next> 
     } else {
         None
     }
+}
+
+/// After a command about state: what it leaves. The report is older than what the command records.
+pub(super) fn after_command(report: &Report, command: &CommandOutcome) -> Option<Next> {
+    if let Some(first) = first_of_all(report) {
+        return Some(first);
+    }
+    match &command.answer {
+        Answer::Refreshed => after_check(report),
+        Answer::Adopted(adoption) => unread(report, Hint::Adopt).or_else(|| {
+            let is_left = !adoption.pending.is_empty() || !adoption.left.is_empty();
+            (is_left || differs_beside(report, &adoption.equal)).then(|| Next::of(Hint::Preview))
+        }),
+        Answer::Forgotten(means) => unread(report, Hint::Check).or_else(|| {
+            let waits = |one: &Forgotten| matches!(one, Forgotten::NotAdopted | Forgotten::New);
+            let keys: Vec<ResourceKey> = means.keys().cloned().collect();
+            let is_left = means.values().any(waits) || differs_beside(report, &keys);
+            is_left.then(|| Next::of(Hint::Preview))
+        }),
+        Answer::Absent(absence) if absence.keys.is_empty() => after_check(report),
+        Answer::Absent(_) if !command.recording.absent.is_empty() => after_check(report),
+        Answer::Absent(absence) => {
+            let digest = Some(absence.digest.clone());
+            Some(if_gone(Hint::ConfirmAbsence { digest }))
+        }
+        Answer::Retired { .. } => after_retire(report),
+    }
+}
+
+/// What a `retire` leaves.
+fn after_retire(report: &Report) -> Option<Next> {
+    let is_left = report.decided.leaves_any() || !report.plan.findings.is_empty();
+    let waits = || (report.held() > 0).then(|| held(report)).flatten();
+    unread(report, Hint::Retire)
+        .or_else(waits)
+        .or_else(|| is_left.then(|| Next::after("resolve that, then", Hint::Retire)))
+}
+
+/// Whether anything besides these differs.
+fn differs_beside(report: &Report, keys: &[ResourceKey]) -> bool {
+    let mut differences = report.comparison.differences.values();
+    differences.any(|one| differs(&one) && !keys.contains(&one.key))
 }
 
 /// What must come before anything else, if something must.
@@ -130,33 +177,13 @@ fn first_of_all(report: &Report) -> Option<Next> {
 /// What to do where the plan has nothing that could be done.
 fn without_changes(report: &Report) -> Option<Next> {
     let differences = || report.comparison.differences.values();
-    let failures = || differences().filter_map(|one| one.failure.as_ref());
-    if failures().any(|failure| failure.code == FailureCode::MassAbsence) {
-        let hint = Hint::ConfirmAbsence { digest: None };
-        return Some(Next::after("if they are really gone, confirm it", hint));
-    }
-    let ran_out = |failure: &ReadFailure| {
-        matches!(
-            failure.code,
-            FailureCode::OutOfRequests | FailureCode::OutOfTime
-        )
-    };
-    if failures().next().is_some() && failures().all(ran_out) {
-        return Some(Next::of(Hint::Check));
-    }
-    if failures().next().is_some() {
-        return Some(Next::after("make UNKNOWN readable, then", Hint::Check));
+    if let Some(unread) = unread(report, Hint::Check) {
+        return Some(unread);
     }
     if report.held() > 0 {
         return held(report);
     }
     // What nobody can correct is resolved by what the definitions say (semantics 7.2).
-    let differs = |one: &&Difference| {
-        matches!(
-            one.verdict,
-            Verdict::Drifted | Verdict::DriftedAndPending | Verdict::Pending | Verdict::NotAdopted
-        )
-    };
     let is_ill = |one: &&Difference| one.is_drift() && one.fields.is_empty();
     let mut differing = differences().filter(differs);
     let first = differing.next()?;
@@ -169,6 +196,37 @@ fn without_changes(report: &Report) -> Option<Next> {
     let words = "add an ignore rule, or edit the definitions as this says";
     let key = (!others).then(|| short_key(report, &first.key));
     Some(Next::after(words, Hint::Accept { key }))
+}
+
+/// What to do about resources that could not be read, and then again.
+fn unread(report: &Report, again: Hint) -> Option<Next> {
+    let differences = || report.comparison.differences.values();
+    let failures = || differences().filter_map(|one| one.failure.as_ref());
+    if failures().any(|failure| failure.code == FailureCode::MassAbsence) {
+        return Some(if_gone(Hint::ConfirmAbsence { digest: None }));
+    }
+    let ran_out = |failure: &ReadFailure| {
+        matches!(
+            failure.code,
+            FailureCode::OutOfRequests | FailureCode::OutOfTime
+        )
+    };
+    failures().next()?;
+    Some(match failures().all(ran_out) {
+        true => Next::of(again),
+        false => Next::after("make UNKNOWN readable, then", again),
+    })
+}
+
+fn if_gone(confirm: Hint) -> Next {
+    Next::after("if they are really gone, confirm it", confirm)
+}
+
+fn differs(one: &&Difference) -> bool {
+    matches!(
+        one.verdict,
+        Verdict::Drifted | Verdict::DriftedAndPending | Verdict::Pending | Verdict::NotAdopted
+    )
 }
 
 /// The shortest name that means this resource and no other of the stack.

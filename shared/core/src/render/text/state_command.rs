@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::next::Next;
 use super::page::{Page, Tone, count, flow, sentences_on};
 use super::sentences::finding_text;
-use super::{blocks, frame};
+use super::{blocks, frame, next};
 use crate::compare::Verdict;
 use crate::hint::Hint;
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
@@ -13,7 +12,7 @@ use crate::plan::Step;
 use crate::record::{Adoption, Answer, CommandOutcome, Forgotten, MassAbsence};
 use crate::render::view::{View, outside};
 use crate::render::{Hints, RenderOptions, Screen};
-use crate::report::Report;
+use crate::report::{Changed, Report};
 use crate::stored::hold::{Hold, Holds};
 
 /// Where what is said of a resource begins.
@@ -38,9 +37,13 @@ pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp, screen: Scre
     page.finish()
 }
 
-/// What a command about state does, or did.
+/// What a command about state does, or did: `changed` is none before it is carried out.
 #[must_use]
-pub fn state_command_text(report: &Report, around: &RenderOptions<'_>) -> String {
+pub fn state_command_text(
+    report: &Report,
+    changed: Option<&Changed>,
+    around: &RenderOptions<'_>,
+) -> String {
     let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
     if let Some(CommandOutcome { recording, answer }) = &report.command {
@@ -49,7 +52,7 @@ pub fn state_command_text(report: &Report, around: &RenderOptions<'_>) -> String
             Answer::Adopted(adoption) => adopted(&mut page, report, around, adoption),
             Answer::Forgotten(means) => forgotten(&mut page, means, around.hints),
             Answer::Absent(absence) if recording.absent.is_empty() => {
-                absent(&mut page, around, absence);
+                absent(&mut page, absence, around.hints);
             }
             Answer::Absent(absence) => confirmed(&mut page, report, around, absence),
             Answer::Retired { unrecorded } => retired(&mut page, report, *unrecorded, around.hints),
@@ -76,7 +79,30 @@ pub fn state_command_text(report: &Report, around: &RenderOptions<'_>) -> String
     let unread = blocks::of_resources(&view, around).into_iter();
     rest.extend(unread.filter(|block| block.label == blocks::Label::Unknown));
     blocks::write(&mut page, &blocks::joined(rest), around.hints);
+    last(&mut page, report, changed, around);
     page.finish()
+}
+
+/// What was done, and what to do next. A page that a question follows says no more: the question is what
+/// comes next.
+fn last(page: &mut Page, report: &Report, changed: Option<&Changed>, around: &RenderOptions<'_>) {
+    if let Some(changed) = changed {
+        page.line(&format!(
+            "done: {} recorded, {} forgotten; nothing was changed at a provider",
+            changed.recorded, changed.forgotten
+        ));
+    }
+    let Some(command) = &report.command else {
+        return;
+    };
+    let is_asked = match &command.answer {
+        // The command that confirms is said even so: somewhere without a terminal it is all there is.
+        Answer::Absent(_) => false,
+        _ => changed.is_none() && command.does_anything(&report.decided),
+    };
+    if !is_asked {
+        frame::write_next(page, around, &[], next::after_command(report, command));
+    }
 }
 
 fn refreshed(page: &mut Page, report: &Report) {
@@ -107,11 +133,8 @@ fn adopted(page: &mut Page, report: &Report, around: &RenderOptions<'_>, adoptio
     }
     if !adoption.pending.is_empty() {
         page.line("What differs waits for you, whatever the policy: deploy the definitions, or edit them.");
-        let accept = Hint::Accept { key: None };
-        for (what, hint) in [("deploy", Hint::Preview), ("see the edit", accept)] {
-            let what = format!("  {what}: ");
-            page.command(&[(Tone::Plain, &what)], &(around.hints)(&hint));
-        }
+        let accept = (around.hints)(&Hint::Accept { key: None });
+        page.command(&[(Tone::Plain, "  see the edit: ")], &accept);
     }
     if adoption.equal.is_empty() && adoption.pending.is_empty() {
         page.line(match report.comparison.has_state {
@@ -144,7 +167,7 @@ fn forgotten(page: &mut Page, means: &BTreeMap<ResourceKey, Forgotten>, hints: H
     }
 }
 
-fn absent(page: &mut Page, around: &RenderOptions<'_>, absence: &MassAbsence) {
+fn absent(page: &mut Page, absence: &MassAbsence, hints: Hints<'_>) {
     if absence.keys.is_empty() {
         page.line("nothing to confirm: no resources disappeared all at once");
         return;
@@ -155,13 +178,10 @@ fn absent(page: &mut Page, around: &RenderOptions<'_>, absence: &MassAbsence) {
         "{number} disappeared at once ({})",
         absence.digest
     ));
-    group(page, "recorded, and gone", &keys, around.hints);
+    group(page, "recorded, and gone", &keys, hints);
     page.line(
         "Once confirmed they count as missing for a day: reported, and corrected as the policy says.",
     );
-    let digest = Some(absence.digest.clone());
-    let command = (around.hints)(&Hint::ConfirmAbsence { digest });
-    page.command(&[(Tone::Plain, "to confirm: ")], &command);
 }
 
 /// The world once an absence is confirmed.
@@ -174,7 +194,7 @@ fn confirmed(page: &mut Page, report: &Report, around: &RenderOptions<'_>, absen
     ));
     group(page, "missing: recorded and gone", &keys, around.hints);
     frame::counts(page, report);
-    frame::last(page, report, around, Some(Next::of(Hint::Preview)));
+    frame::last(page, report, around, None);
 }
 
 fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>) {
