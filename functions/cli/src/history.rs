@@ -1,6 +1,6 @@
 //! `kedge history`: pushes and what runs did, newest first.
 
-use kedge_core::model::Timestamp;
+use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::render::plain_text;
 use kedge_core::stored::run::{RunOutcome, RunRecord};
 use kedge_engine::ports::Clock as _;
@@ -126,7 +126,10 @@ fn held_text(run: &RunRecord) -> String {
 }
 
 fn change_line(change: &RunOutcome) -> String {
-    let mut line = format!("    {} {} {}", change.outcome, change.verb, change.key);
+    // A record of another version may have a key that can't be read here.
+    let name = ResourceKey::parse(&change.key);
+    let name = name.map_or_else(|_| change.key.clone(), |key| key.labelled());
+    let mut line = format!("    {} {} {name}", change.outcome, change.verb);
     for field in &change.fields {
         let (from, to) = (field.from.as_deref(), field.to.as_deref());
         line.push_str(&match (from, to) {

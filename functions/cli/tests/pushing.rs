@@ -313,7 +313,7 @@ fn a_push_waits_for_the_run_that_follows() {
             " · dev ",
             "and edits",
             "4 of 4 changes done",
-            "done create kafka-topic/",
+            "done create topic dev-",
         ],
     );
     let json = fits("history", &desk.kedge("history --json"));

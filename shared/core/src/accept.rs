@@ -257,7 +257,7 @@ fn written_name(name: &FieldName) -> String {
 fn on_it(declared: &Declared, topic: &ResourceKey) -> Vec<String> {
     let keys = declared.resources.keys();
     keys.filter(|key| plan::needs(declared, key).contains(topic))
-        .map(|key| format!("{} {}", key.kind().label(), key.name()))
+        .map(ResourceKey::labelled)
         .collect()
 }
 

@@ -73,8 +73,7 @@ fn carries(deletion: &PlannedChange, other: &PlannedChange) -> bool {
 }
 
 fn goes_with(other: &ResourceKey, hold: &Hold) -> String {
-    let (label, name) = (other.kind().label(), other.name());
-    format!("it depends on {label} {name}, {}", hold.describe())
+    format!("it depends on {}, {}", other.labelled(), hold.describe())
 }
 
 fn finding(key: &ResourceKey, message: String) -> Finding {

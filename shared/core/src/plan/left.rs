@@ -146,7 +146,7 @@ impl fmt::Display for LeftReason {
                 "part of its scope could not be read, so nothing is created or deleted there",
             ),
             Self::DependsOn(key) => {
-                write!(f, "{} {} must be done first", key.kind().label(), key.name())
+                write!(f, "{} must be done first", key.labelled())
             }
         }
     }

@@ -82,6 +82,15 @@ impl Kind {
     }
 }
 
+impl ResourceKey {
+    /// The resource as people read it: `topic dev-a`, `record set 1.example.com/A`. Its scope is left out,
+    /// since a stack has one of each kind, and a DNS zone's is an id that nobody knows by heart.
+    #[must_use]
+    pub fn labelled(&self) -> String {
+        format!("{} {}", self.kind().label(), self.name())
+    }
+}
+
 /// A provider.
 #[derive(Debug)]
 pub struct Provider {

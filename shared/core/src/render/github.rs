@@ -200,7 +200,7 @@ fn of_resource(view: &View<'_>, difference: &Difference, root: &str) -> Vec<Anno
     }
     let verdict = difference.verdict.as_str().replace('-', " ");
     let title = format!("kedge {}: {verdict}", report.declared.stack);
-    let name = format!("{} {}", key.kind().label(), outside(key.name()));
+    let name = outside(&key.labelled());
     let annotation = |place: Option<Origin>| {
         let here = difference
             .fields

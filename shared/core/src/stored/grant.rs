@@ -94,7 +94,7 @@ impl Grant {
         }
         if let Some((key, verb)) = changes.difference(&self.changes).next() {
             let verb = verb.as_str();
-            return Err(NotGranted::NotNamed(format!("{verb} {key}")));
+            return Err(NotGranted::NotNamed(format!("{verb} {}", key.labelled())));
         }
         match policy && !self.policy {
             true => Err(NotGranted::NotNamed("policy".to_owned())),

@@ -381,10 +381,10 @@ impl<P: WritePorts, S: Store> Work<'_, P, S> {
             let back = self.lease.held_back(&approved.change.key);
             return back.map(HoldStop::into_outcome);
         };
-        let (label, name) = (need.key().kind().label(), need.key().name());
+        let name = need.key().labelled();
         Some(match &need.outcome {
             Outcome::Held { reason } => Outcome::Held {
-                reason: format!("it depends on {label} {name}, {reason}"),
+                reason: format!("it depends on {name}, {reason}"),
             },
             _ => Outcome::NotBegun {
                 reason: format!("{name} was not made"),

@@ -1,15 +1,16 @@
 //! No rendering shows a secret: not the text behind a sealed value, not the hidden part of a URL,
-//! wherever it comes from.
+//! wherever it comes from. Nor does a page show what says nothing to its reader: the id of a zone.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::SealedUrl;
+use crate::model::{Scope, SealedUrl};
 use crate::render::{
     audit_text, changed_json, changed_text, check_json, check_text, github_annotations, junit_xml,
     preview_json, preview_text, problems_github, problems_json, problems_junit, problems_text,
 };
 use crate::report::{ChangeResult, Changed, Outcome};
+use crate::stored::grant::Grant;
 
 /// Where the secret stands in a URL.
 fn url(place: u8, secret: &str) -> String {
@@ -274,5 +275,39 @@ fn control_characters_are_not_passed_on() {
         let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!plain.contains(bad), "{plain:?}");
         assert!(!plain.contains("\nCLEAN"));
+    }
+}
+
+#[test]
+fn a_zone_is_never_shown_by_its_id() {
+    let mut world = eight_changes();
+    world.holds.set(hold(Some(node("one.example.com")), 60));
+    let report = world.report_for(&[]);
+    let grant = Grant {
+        id: "g".to_owned(),
+        stack: StackName::new("dev").unwrap(),
+        person: "ana@laptop".to_owned(),
+        digest: report.plan.digest.clone(),
+        changes: BTreeSet::new(),
+        policy: false,
+        expires_at: NOW.plus_ms(60_000),
+        used_by: None,
+    };
+    let deleted = BTreeSet::from([(node("two.example.com"), Verb::Delete)]);
+    let missing = grant.covers(&report.plan.digest, &deleted, false, NOW);
+    let pages = [
+        check_text(&report, &AROUND),
+        preview_text(&report, &AROUND),
+        audit_text(&report, &AROUND),
+        changed_text(&report, &Changed::default(), &AROUND),
+        github_annotations(&report, "definitions"),
+        missing.unwrap_err().to_string(),
+    ];
+    let Scope::DnsZone { zone_id } = node("one.example.com").scope().clone() else {
+        panic!("not in a zone");
+    };
+    for page in pages {
+        assert!(!page.contains(&zone_id), "{page}");
+        assert!(page.contains("record set"), "{page}");
     }
 }

@@ -18,7 +18,7 @@ pub fn accept_text(
 ) -> String {
     let mut page = Page::new(screen);
     let name = outside(key.name());
-    page.spans(&[(Tone::Strong, &format!("{} {name}", key.kind().label()))]);
+    page.spans(&[(Tone::Strong, &outside(&key.labelled()))]);
     for edit in &accepted.edits {
         let file = match root.trim_end_matches('/') {
             "" | "." => edit.origin.file.to_string(),

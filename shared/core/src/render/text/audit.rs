@@ -36,7 +36,7 @@ fn ignored_beside(view: &View<'_>, around: &RenderOptions<'_>) -> Vec<Block> {
     differences
         .filter(|one| one.verdict != Verdict::Ignored && !one.ignored.is_empty())
         .map(|one| {
-            let tail = format!("{} {}", one.key.kind().label(), outside(one.key.name()));
+            let tail = outside(&one.key.labelled());
             let rows = super::rows::rows(
                 one.key.kind(),
                 &one.ignored,

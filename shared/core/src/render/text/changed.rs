@@ -215,14 +215,14 @@ fn left(page: &mut Page, report: &Report, hints: Hints<'_>) {
     }
 }
 
-fn name(key: &ResourceKey) -> String {
-    format!("{} {}", key.kind().label(), outside(key.name()))
-}
-
 fn left_name(left: &Left<'_>) -> String {
     match &left.field {
-        Some(field) => format!("{} ({})", name(left.key), outside(field.as_str())),
-        None => name(left.key),
+        Some(field) => format!(
+            "{} ({})",
+            outside(&left.key.labelled()),
+            outside(field.as_str())
+        ),
+        None => outside(&left.key.labelled()),
     }
 }
 
@@ -235,7 +235,11 @@ fn findings(page: &mut Page, report: &Report, hints: Hints<'_>) {
         };
         let field = finding.field.as_ref();
         let field = field.map(|field| format!(" ({})", outside(field.as_str())));
-        let name = format!("{}{}", name(&finding.key), field.unwrap_or_default());
+        let name = format!(
+            "{}{}",
+            outside(&finding.key.labelled()),
+            field.unwrap_or_default()
+        );
         match causes.iter_mut().find(|(cause, _)| *cause == text) {
             Some((_, names)) => names.push(name),
             None => causes.push((text, vec![name])),

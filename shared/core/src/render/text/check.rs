@@ -3,7 +3,7 @@
 use super::blocks::{self, Block, Label};
 use super::page::Page;
 use super::{frame, next};
-use crate::model::{Kind, ResourceKey};
+use crate::model::ResourceKey;
 use crate::render::RenderOptions;
 use crate::render::view::{View, outside};
 use crate::report::Report;
@@ -58,15 +58,11 @@ pub(super) const STRAY_HINT: &str =
     "its comment says that kedge created it: declare it, or delete it by hand";
 
 fn listed(keys: &[&ResourceKey], tail: &str, around: &RenderOptions<'_>) -> Option<Block> {
-    let name = |kind: Kind, name: &str| format!("{} {}", kind.label(), outside(name));
-    let names: Vec<String> = keys
-        .iter()
-        .map(|key| name(key.kind(), key.name()))
-        .collect();
-    match keys {
+    let names: Vec<String> = keys.iter().map(|key| outside(&key.labelled())).collect();
+    match names.as_slice() {
         [] => None,
         [one] => {
-            let tail = format!("{} · {tail}", name(one.kind(), one.name()));
+            let tail = format!("{one} · {tail}");
             Some(Block::of(Label::Unmanaged, tail, Vec::new()))
         }
         _ => {

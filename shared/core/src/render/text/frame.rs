@@ -193,7 +193,7 @@ pub(super) fn hold_blocks(report: &Report) -> Vec<Block> {
 fn held(hold: &Hold, report: &Report) -> Block {
     let what = match &hold.key {
         None => "the whole stack".to_owned(),
-        Some(key) => format!("{} {}", key.kind().label(), outside(key.name())),
+        Some(key) => outside(&key.labelled()),
     };
     let (who, reason) = (outside(&hold.who), outside(&hold.reason));
     let (label, tail, line) = match hold.stands(report.read_at) {

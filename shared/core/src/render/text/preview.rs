@@ -10,7 +10,7 @@ use super::{frame, next};
 use crate::change::{Edit, Verb};
 use crate::compare::Cause;
 use crate::hint::Hint;
-use crate::model::{FieldName, Kind};
+use crate::model::{FieldName, Kind, ResourceKey};
 use crate::plan::{DecidedStep, Finding, FindingKind, PlannedChange, Step};
 use crate::render::consent::{Commands, Who, actor, commands};
 use crate::render::view::{View, outside};
@@ -234,8 +234,7 @@ fn change_lines(
         }
     }
     lines.extend(reasons.iter().flat_map(|parts| sentences_on(parts, room)));
-    let name =
-        |key: &crate::model::ResourceKey| format!("{} {}", key.kind().label(), outside(key.name()));
+    let name = |key: &ResourceKey| outside(&key.labelled());
     if !planned.needs.is_empty() {
         let needs: Vec<String> = planned.needs.iter().map(name).collect();
         lines.extend(sentences_on(&[format!("after {}", needs.join(", "))], room));
@@ -320,8 +319,7 @@ fn write_findings(page: &mut Page, title: &str, findings: &[&Finding], hints: Hi
         let Some(text) = finding_text(finding) else {
             continue;
         };
-        let label = finding.key.kind().label();
-        let name = format!("{label} {}", outside(finding.key.name()));
+        let name = outside(&finding.key.labelled());
         let field = finding.field.as_ref();
         let field = field.map(|field| format!("{}: ", outside(field.as_str())));
         let cause = text.trim_start_matches(title).trim_start_matches(": ");

@@ -30,7 +30,7 @@ pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp, screen: Scre
     for hold in stand {
         let what = match &hold.key {
             None => format!("all of {stack}"),
-            Some(key) => format!("{} {}", key.kind().label(), outside(key.name())),
+            Some(key) => outside(&key.labelled()),
         };
         page.line(&format!("{what}: {}", outside(&hold.describe_at(now))));
     }
