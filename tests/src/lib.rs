@@ -13,7 +13,7 @@ pub mod executor;
 pub mod pause;
 pub mod ports;
 pub mod pushed;
+pub mod reports;
 pub mod stack;
 pub mod store;
-pub mod told;
 pub mod under_way;

@@ -27,7 +27,9 @@ pub use crate::authority::Authorisation;
 pub use crate::declares::{
     AIVEN_PROJECT, GCP_PROJECT, GMAIL, KAFKA_SERVICE, LEAVER, NODE, PUBLISHER, ZONE,
 };
-pub use crate::told::{carried, carried_in_order, difference, has_item, left, shown, verdict};
+pub use crate::reports::{
+    describe, difference, left_reasons, results, results_in_order, verdict, world_has_item,
+};
 
 use crate::executor::Crashed;
 use crate::ports::{CrashPoint, SimPorts, endpoints, sim};
@@ -342,7 +344,12 @@ impl Stack {
     pub fn assert_settled(&self) {
         self.assert_idle();
         let report = self.check();
-        assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+        assert_eq!(
+            report.verdict(),
+            StackVerdict::Clean,
+            "{}",
+            describe(&report)
+        );
     }
 
     /// Again, and nothing changes, whatever the verdict.
@@ -368,8 +375,8 @@ impl Stack {
         for authorisation in authorisations {
             let (writes, stored) = (self.ports.writes(), self.ports.store.writes.get());
             let (report, changed) = self.done(authorisation);
-            assert_eq!(changed.results, [], "{}", shown(&report));
-            let shown = format!("{authorisation:?}\n{}", shown(&report));
+            assert_eq!(changed.results, [], "{}", describe(&report));
+            let shown = format!("{authorisation:?}\n{}", describe(&report));
             assert_eq!(self.ports.writes(), writes, "{shown}");
             assert_eq!(self.ports.store.writes.get(), stored, "{shown}");
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kedge_core::compare::Verdict;
-use kedge_tests::stack::{Stack, difference, shown};
+use kedge_tests::stack::{Stack, describe, difference};
 use serde_json::{Value, json};
 
 use super::raw_spec;
@@ -131,7 +131,7 @@ fn every_state_that_only_the_server_writes_is_drift() {
                 !one.unhealthy.is_empty(),
                 is_ill,
                 "{path} {word}\n{}",
-                shown(&report)
+                describe(&report)
             );
             assert_eq!(
                 one.unhealthy.concat().contains(word),

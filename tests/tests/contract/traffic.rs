@@ -3,7 +3,7 @@
 
 use kedge_core::report::Changed;
 use kedge_sandbox::{Effect, Fault, Options, Outcome, Provider, Sandbox};
-use kedge_tests::stack::{Stack, ZONE, carried};
+use kedge_tests::stack::{Stack, ZONE, results};
 use serde_json::{Value, json};
 
 use super::operation::Exchange;
@@ -108,7 +108,7 @@ pub(super) fn of_whole_resources() -> Vec<Seen> {
 }
 
 fn done(changed: &Changed, count: usize) {
-    let lines = carried(changed);
+    let lines = results(changed);
     assert!(
         lines.iter().all(|line| line.ends_with(" done")),
         "{:?}",

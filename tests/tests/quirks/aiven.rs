@@ -5,7 +5,7 @@ use kedge_core::live::FailureCode;
 use kedge_core::report::StackVerdict;
 use kedge_core::risk::Risk;
 use kedge_sandbox::{Effect, Provider};
-use kedge_tests::stack::{Stack, carried, difference, shown, verdict};
+use kedge_tests::stack::{Stack, describe, difference, results, verdict};
 use serde_json::json;
 
 use super::{assert_clean, deed, fault, says, stand};
@@ -169,7 +169,7 @@ fn what_keeps_more_is_drift_and_putting_it_back_deletes() {
             report.verdict(),
             StackVerdict::Drifted,
             "{}",
-            shown(&report)
+            describe(&report)
         );
         let risks: Vec<Risk> = report
             .plan
@@ -201,7 +201,12 @@ fn a_topic_made_a_moment_ago_that_is_listed_and_not_read_yet_is_settling() {
     stack.unattended();
     stack.wait_minutes(1);
     let report = stack.check();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
     for name in ["dev-t000", "dev-t059"] {
         assert_eq!(verdict(&report, name), Verdict::CatchingUp);
     }
@@ -210,7 +215,7 @@ fn a_topic_made_a_moment_ago_that_is_listed_and_not_read_yet_is_settling() {
     let more: Vec<(&str, &str)> = more.iter().map(|name| (name.as_str(), "")).collect();
     stack.topics(&more);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-t060 done"]);
+    assert_eq!(results(&changed), ["create dev-t060 done"]);
     stack.wait_minutes(10);
     stack.assert_settled();
     // What another stack, or a person, made a moment ago says nothing of ours.
@@ -299,7 +304,7 @@ fn the_services_own_user_may_come_late() {
     );
     fault(&stack, Provider::Aiven, "/topic", late.clone(), 2);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-a done"]);
+    assert_eq!(results(&changed), ["create dev-a done"]);
     stack.wait_minutes(10);
     stack.trouble(Provider::Aiven, "", late);
     let report = stack.check();
@@ -326,7 +331,7 @@ fn a_topic_that_is_long_in_the_making_is_settling() {
         verdict(&report, "dev-a"),
         Verdict::CatchingUp,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.assert_idle();
     stack.wait_minutes(10);
@@ -348,7 +353,7 @@ fn a_name_being_deleted_is_waited_for() {
         verdict(&report, "dev-a"),
         Verdict::Unknown,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.assert_idle_unattended();
     stack.wait_minutes(3);
@@ -374,7 +379,7 @@ fn what_somebody_deletes_right_after_our_update_does_not_settle() {
         verdict(&report, "dev-a"),
         Verdict::Unknown,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.assert_idle_unattended();
     stack.wait_minutes(2);
@@ -383,7 +388,7 @@ fn what_somebody_deletes_right_after_our_update_does_not_settle() {
         verdict(&report, "dev-a"),
         Verdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.person(&[]);
     stack.wait_minutes(10);
@@ -428,7 +433,7 @@ fn a_service_whose_brokers_still_start_refuses_for_now() {
     stack.topics(&[("a", "replication: 3")]);
     deed(&stack, json!({"do": "set_running_nodes", "running": 2}));
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-a blocked"]);
+    assert_eq!(results(&changed), ["create dev-a blocked"]);
     deed(&stack, json!({"do": "set_running_nodes", "running": 3}));
     stack.unattended();
     stack.wait_minutes(10);

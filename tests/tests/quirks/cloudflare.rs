@@ -2,7 +2,7 @@
 
 use kedge_core::live::FailureCode;
 use kedge_sandbox::{Effect, Provider};
-use kedge_tests::stack::{Stack, carried, difference};
+use kedge_tests::stack::{Stack, difference, results};
 
 use super::{fault, stand};
 
@@ -44,7 +44,7 @@ fn more_than_a_batch_takes_is_refused_before_it_is_sent() {
         ips.join(", ")
     ));
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create n1.clustera.io/A blocked"]);
+    assert_eq!(results(&changed), ["create n1.clustera.io/A blocked"]);
     assert_eq!(stack.ports.writes(), 0);
 }
 

@@ -9,7 +9,7 @@ mod table;
 
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Deed, Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{Stack, shown};
+use kedge_tests::stack::{Stack, describe};
 use serde_json::Value;
 
 /// A person does what this JSON says.
@@ -55,5 +55,10 @@ fn stand(stack: &Stack) {
 
 fn assert_clean(stack: &Stack) {
     let report = stack.check();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
 }

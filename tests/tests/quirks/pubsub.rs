@@ -2,7 +2,7 @@
 
 use kedge_core::compare::Verdict;
 use kedge_sandbox::{Outcome, Provider};
-use kedge_tests::stack::{GCP_PROJECT, PUBLISHER, Stack, carried, difference};
+use kedge_tests::stack::{GCP_PROJECT, PUBLISHER, Stack, difference, results};
 use serde_json::{Value, json};
 
 use super::{assert_clean, deed, fault, says, stand};
@@ -94,7 +94,7 @@ fn deleted_accounts_and_conditions_pass_through() {
     let binding = difference(&report, "dev-mail/roles/pubsub.publisher");
     assert_eq!(binding.verdict, Verdict::Drifted);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed).len(), 1);
+    assert_eq!(results(&changed).len(), 1);
     stack.assert_settled();
     let after = ask(&stack, "getIamPolicy", "GET", &Value::Null);
     let bindings = after["bindings"].as_array().cloned().unwrap_or_default();

@@ -4,7 +4,7 @@ use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_engine::RunError;
 use kedge_engine::StateCommand;
-use kedge_tests::stack::{Stack, carried, shown, verdict};
+use kedge_tests::stack::{Stack, describe, results, verdict};
 use serde_json::json;
 
 use super::deed;
@@ -60,7 +60,7 @@ fn a_mass_absence_is_unknown_until_a_person_confirms_it() {
         report.verdict(),
         StackVerdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(
         (report.count(&[Verdict::Unknown]), report.windows.len()),
@@ -70,7 +70,7 @@ fn a_mass_absence_is_unknown_until_a_person_confirms_it() {
     let report = stack.check();
     assert_eq!(report.verdict(), StackVerdict::Drifted);
     let (report, changed) = stack.unattended();
-    assert_eq!(carried(&changed).len(), 25, "{}", shown(&report));
+    assert_eq!(results(&changed).len(), 25, "{}", describe(&report));
     stack.assert_settled();
     assert!(stack.mass_absence().keys.is_empty());
 }

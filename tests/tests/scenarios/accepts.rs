@@ -4,7 +4,7 @@ use kedge_core::accept::{AcceptError, Accepted, Doing, accept};
 use kedge_core::model::ResourceKey;
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{
-    AIVEN_PROJECT, GCP_PROJECT, GMAIL, KAFKA_SERVICE, PUBLISHER, Stack, ZONE, shown,
+    AIVEN_PROJECT, GCP_PROJECT, GMAIL, KAFKA_SERVICE, PUBLISHER, Stack, ZONE, describe,
 };
 use serde_json::{Value, json};
 
@@ -199,7 +199,7 @@ fn edits_of_bindings_and_record_sets_make_the_stack_clean() {
             report.verdict(),
             StackVerdict::Clean,
             "{name}: {}",
-            shown(&report)
+            describe(&report)
         );
         let again = accept(&report, &key, None);
         let is_done = matches!(again, Err(AcceptError::InSync(_)))

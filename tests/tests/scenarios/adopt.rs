@@ -12,7 +12,7 @@ use kedge_engine::StateStoreError;
 use kedge_engine::ports::{Condition, Store as _};
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{
-    GMAIL, PUBLISHER, Stack, carried, difference, has_item, left, shown, verdict,
+    GMAIL, PUBLISHER, Stack, describe, difference, left_reasons, results, verdict, world_has_item,
 };
 use serde_json::json;
 
@@ -90,7 +90,7 @@ fn what_drifts_after_it_was_adopted_unequal_was_never_edited() {
     assert!(!text.contains("edited"), "{text}");
     let says = "drifted; it differed from its definition when it was adopted";
     assert_eq!(text.matches(says).count(), 2, "{text}");
-    assert_eq!(left(&report, "dev-a"), ["needs-person"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-person"]);
     stack.assert_idle_unattended();
     stack.person(&[]);
     assert_eq!(verdict(&stack.check(), "dev-a"), Verdict::InSync);
@@ -121,11 +121,11 @@ fn an_environment_of_somebody_else_is_adopted_without_a_write_and_waits_for_a_pe
         report.verdict(),
         StackVerdict::Pending,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     for name in ["dev-a", "dev-b", "n1.clustera.io"] {
         assert_eq!(verdict(&report, name), Verdict::Pending, "{name}");
-        assert_eq!(left(&report, name), ["needs-person"], "{name}");
+        assert_eq!(left_reasons(&report, name), ["needs-person"], "{name}");
     }
     stack.assert_idle_unattended();
     stack.wait_minutes(12 * 60);
@@ -135,14 +135,14 @@ fn an_environment_of_somebody_else_is_adopted_without_a_write_and_waits_for_a_pe
     // What was in sync is ours from now on.
     deed(&stack, json!({"do": "delete_topic", "topic": "dev-b-dlq"}));
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-b-dlq done"]);
+    assert_eq!(results(&changed), ["create dev-b-dlq done"]);
     let (_, changed) = stack.person(&[]);
     let expected = [
         "create dev-b done",
         "update dev-a done",
         "update n1.clustera.io/A done",
     ];
-    assert_eq!(carried(&changed), expected);
+    assert_eq!(results(&changed), expected);
     stack.assert_settled();
 }
 
@@ -177,8 +177,8 @@ fn some_of_a_stack_are_adopted_and_the_rest_waits_too() {
     let (_, changed) = stack.command(&StateCommand::Adopt { names });
     assert_eq!((changed.recorded, stack.ports.writes()), (2, 0));
     let report = stack.check();
-    assert_eq!(left(&report, "dev-b"), ["needs-person"]);
-    assert_eq!(left(&report, "n1.clustera.io"), ["needs-person"]);
+    assert_eq!(left_reasons(&report, "dev-b"), ["needs-person"]);
+    assert_eq!(left_reasons(&report, "n1.clustera.io"), ["needs-person"]);
     // What is live as declared is recorded by the next run, which changes nothing for it.
     let (_, changed) = stack.unattended();
     assert_eq!((changed.recorded, changed.results), (3, vec![]));
@@ -205,9 +205,12 @@ fn an_edit_takes_a_field_out_of_the_waiting() {
         ("b-dlq", ""),
     ]);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-b done"], "edited since");
+    assert_eq!(results(&changed), ["create dev-b done"], "edited since");
     assert_eq!(verdict(&stack.check(), "dev-a"), Verdict::InSync);
-    assert_eq!(left(&stack.check(), "n1.clustera.io"), ["needs-person"]);
+    assert_eq!(
+        left_reasons(&stack.check(), "n1.clustera.io"),
+        ["needs-person"]
+    );
     // An edit to yet another value is a deploy like any other.
     stack.topics(&[
         ("a", "retention_ms: 2000"),
@@ -215,7 +218,7 @@ fn an_edit_takes_a_field_out_of_the_waiting() {
         ("b-dlq", ""),
     ]);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-a done"]);
+    assert_eq!(results(&changed), ["update dev-a done"]);
     stack.person(&[]);
     stack.assert_settled();
 }
@@ -284,29 +287,29 @@ fn what_others_put_there_outlives_withdrawal_and_retirement() {
     stack.nodes(&[]);
     let report = stack.check();
     assert_eq!(verdict(&report, "n1.clustera.io"), Verdict::Orphan);
-    let says = |report: &Report, key: &str| {
+    let impact_of = |report: &Report, key: &str| {
         let mut changes = report.plan.changes.iter();
         let planned = changes.find(|planned| planned.change.key.answers_to(key));
-        planned.map(|planned| planned.steps[0].says.clone())
+        planned.map(|planned| planned.steps[0].impact.clone())
     };
-    let said = says(&report, "n1.clustera.io");
+    let impact = impact_of(&report, "n1.clustera.io");
     assert_eq!(
-        said.as_deref(),
+        impact.as_deref(),
         Some(
             "the name no longer resolves to 192.0.2.1; it still does to 192.0.2.77, which was never ours"
         )
     );
     // Nothing of ours is in the role, so there is nothing to take away.
-    assert_eq!(says(&report, "dev-mail/roles/pubsub.publisher"), None);
+    assert_eq!(impact_of(&report, "dev-mail/roles/pubsub.publisher"), None);
     let (_, changed) = stack.person(&["n1.clustera.io", "dev-mail-sub"]);
     assert!(changed.is_complete(), "{:?}", changed.results);
-    assert!(OTHERS.iter().all(|item| has_item(&stack, item)));
-    assert!(!has_item(&stack, "192.0.2.1"));
+    assert!(OTHERS.iter().all(|item| world_has_item(&stack, item)));
+    assert!(!world_has_item(&stack, "192.0.2.1"));
     let retired = with_others(LOOSE);
     retired.command(&StateCommand::Retire {
         expected_digest: None,
     });
-    assert!(has_item(&retired, "192.0.2.77") && !has_item(&retired, "192.0.2.1"));
+    assert!(world_has_item(&retired, "192.0.2.77") && !world_has_item(&retired, "192.0.2.1"));
     retired.assert_done(&StateCommand::Retire {
         expected_digest: None,
     });
@@ -320,13 +323,13 @@ fn an_edit_after_adoption_takes_nothing_of_others() {
     for _ in 0..3 {
         stack.unattended();
         stack.wait_minutes(10);
-        assert!(OTHERS.iter().all(|item| has_item(&stack, item)));
+        assert!(OTHERS.iter().all(|item| world_has_item(&stack, item)));
     }
-    assert!(has_item(&stack, "192.0.2.3") && has_item(&stack, "user:ana@example.com"));
+    assert!(world_has_item(&stack, "192.0.2.3") && world_has_item(&stack, "user:ana@example.com"));
     // Neither does withdrawing an address that is ours.
     stack.nodes(&["name: n1, ips: [192.0.2.1], domain: n1.clustera.io"]);
     stack.unattended();
-    assert!(!has_item(&stack, "192.0.2.3") && has_item(&stack, "192.0.2.77"));
+    assert!(!world_has_item(&stack, "192.0.2.3") && world_has_item(&stack, "192.0.2.77"));
     let state: serde_json::Value = serde_json::from_str(&stack.state_text()).unwrap();
     assert!(!state.to_string().contains("boss"), "{state:#}");
     stack.assert_idle_unattended();
@@ -350,14 +353,14 @@ fn drift_in_a_waiting_set_is_drift_and_waits() {
         Verdict::DriftedAndPending
     );
     assert_eq!(report.verdict().exit_code(true), 2);
-    assert_eq!(left(&report, "n1.clustera.io"), ["needs-person"; 2]);
+    assert_eq!(left_reasons(&report, "n1.clustera.io"), ["needs-person"; 2]);
     stack.assert_idle_unattended();
     stack.wait_minutes(120);
     stack.assert_idle_unattended();
     let (_, changed) = stack.person(&[]);
-    assert!(carried(&changed).contains(&"update n1.clustera.io/A done".to_owned()));
+    assert!(results(&changed).contains(&"update n1.clustera.io/A done".to_owned()));
     stack.assert_idle();
-    assert!(has_item(&stack, "192.0.2.77") && has_item(&stack, "192.0.2.78"));
+    assert!(world_has_item(&stack, "192.0.2.77") && world_has_item(&stack, "192.0.2.78"));
 }
 
 #[test]
@@ -418,7 +421,7 @@ fn what_is_forgotten_and_declared_still_is_recorded_again_or_not_adopted() {
     stack.command(&StateCommand::Forget { names });
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-a"), Verdict::NotAdopted);
-    assert_eq!(left(&report, "dev-a"), ["needs-person"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-person"]);
     assert!(difference(&report, "dev-b").fields.is_empty());
     let (_, changed) = stack.unattended();
     assert_eq!((changed.recorded, stack.ports.writes()), (1, 0));

@@ -2,7 +2,7 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
-use kedge_tests::stack::{Stack, left, shown, verdict};
+use kedge_tests::stack::{Stack, describe, left_reasons, verdict};
 use serde_json::json;
 
 use super::deed;
@@ -19,7 +19,12 @@ fn a_stack_of_nothing_is_clean_without_state() {
     let mut stack = Stack::new();
     stack.topics(&[]);
     let report = stack.check();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
     let (report, changed) = stack.person(&[]);
     assert_eq!(report.exit_code_after(&changed), 0);
     assert_eq!(stack.state_text(), "");
@@ -45,7 +50,7 @@ fn an_equal_live_topic_of_an_adopted_stack_is_recorded_without_a_write() {
     stack.assert_idle();
     // Five partitions can't be one; the definition follows.
     stack.topics(&[("a", ""), ("b", ""), ("c", "partitions: 6")]);
-    assert_eq!(left(&stack.check(), "dev-c"), ["needs-person"]);
+    assert_eq!(left_reasons(&stack.check(), "dev-c"), ["needs-person"]);
     stack.assert_idle_unattended();
     assert_eq!(stack.person(&[]).1.done(), 1);
     stack.assert_settled();
@@ -59,7 +64,7 @@ fn a_stack_of_which_something_is_live_waits_for_a_person() {
     assert_eq!(stack.check().verdict(), StackVerdict::NotAdopted);
     let (report, changed) = stack.unattended();
     assert_eq!(changed.results, []);
-    assert_eq!(left(&report, "dev-b"), ["not-adopted"]);
+    assert_eq!(left_reasons(&report, "dev-b"), ["not-adopted"]);
     assert_eq!(stack.state_text(), "");
     stack.assert_idle_unattended();
     assert_eq!(stack.person(&[]).1.done(), 1);

@@ -9,7 +9,7 @@ use kedge_engine::StateCommand;
 use kedge_tests::authority::Authorisation;
 use kedge_tests::pause::{Paused, paused};
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, difference, person, shown};
+use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, describe, difference, person};
 use serde_json::{Value, json};
 
 use super::leases::{drive, run};
@@ -146,7 +146,7 @@ fn drifted(report: &Report) -> Vec<&Difference> {
 /// Nothing of what is under change is said to be drift, or gone, and nothing of it is remembered.
 #[track_caller]
 fn says_no_drift(stack: &Stack, world: &World, report: &Report, at: &str) {
-    let at = format!("{} {at}\n{}", world.name, shown(report));
+    let at = format!("{} {at}\n{}", world.name, describe(report));
     let is_working = report.open_run.as_ref().is_some_and(OpenRun::is_working);
     if world.has_drift && !is_working {
         return;
@@ -211,13 +211,13 @@ fn at_every_call_of_a_run_a_check_says_who_changes_what() {
                 says_who(&report, &keys, &format!("{} {at}", world.name));
             }
             let after = stack.check();
-            assert!(after.open_run.is_none(), "{}", shown(&after));
+            assert!(after.open_run.is_none(), "{}", describe(&after));
             if world.name != "retire" {
                 assert_eq!(
                     after.verdict(),
                     StackVerdict::Clean,
                     "{at} {}",
-                    shown(&after)
+                    describe(&after)
                 );
                 assert_eq!(remembered(&stack), Vec::<String>::new(), "{at}");
             }
@@ -229,7 +229,7 @@ fn at_every_call_of_a_run_a_check_says_who_changes_what() {
 /// The report says who changes the stack, and of each of its resources that differs that it is so.
 #[track_caller]
 fn says_who(report: &Report, keys: &[String], at: &str) {
-    let at = format!("{at}\n{}", shown(report));
+    let at = format!("{at}\n{}", describe(report));
     let open = report.open_run.as_ref().unwrap_or_else(|| panic!("{at}"));
     assert!(matches!(open.stage, Stage::Working { .. }), "{at}");
     let says = open.to_string();
@@ -355,7 +355,7 @@ fn after_a_crash_at_every_call_a_check_says_that_the_run_broke_off() {
             }
             stack.wait_ms(LEASE_OVER_MS);
             let report = stack.check();
-            let at = format!("{} after {point:?}\n{}", world.name, shown(&report));
+            let at = format!("{} after {point:?}\n{}", world.name, describe(&report));
             if keys.is_empty() {
                 assert!(report.open_run.is_none(), "{at}");
                 continue;
@@ -426,7 +426,7 @@ fn what_somebody_else_changes_beside_a_run_is_drift() {
                 let report = look(&other).await;
                 for key in ["dev-a", "n1.clustera.io"] {
                     let one = difference(&report, key);
-                    assert!(one.is_drift(), "call {call}: {}", shown(&report));
+                    assert!(one.is_drift(), "call {call}: {}", describe(&report));
                     let notes = one.notes.join("\n");
                     assert!(notes.contains("being changed by ana@laptop"), "{notes}");
                 }

@@ -5,7 +5,8 @@ use kedge_core::report::{Outcome, StackVerdict};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{
-    GMAIL, LEASE_OVER_MS, Stack, carried, carried_in_order, difference, left, person, shown,
+    GMAIL, LEASE_OVER_MS, Stack, describe, difference, left_reasons, person, results,
+    results_in_order,
 };
 use serde_json::json;
 
@@ -38,15 +39,18 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
         .iter()
         .map(|planned| planned.composite.as_ref().map(|key| key.name()))
         .collect();
-    assert_eq!(composites, [Some("dev-mail"); 3], "{}", shown(&report));
+    assert_eq!(composites, [Some("dev-mail"); 3], "{}", describe(&report));
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-mail-sub"), ["needs-grant"]);
-    assert_eq!(left(&report, "pubsub-topic/dev-mail"), ["depends-on"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-grant"]);
+    assert_eq!(
+        left_reasons(&report, "pubsub-topic/dev-mail"),
+        ["depends-on"]
+    );
     stack.assert_idle();
     let (_, changed) = stack.person(&["dev-mail-sub"]);
     assert_eq!(
-        carried_in_order(&changed),
+        results_in_order(&changed),
         [
             "create dev-mail done",
             "create dev-mail/roles/pubsub.publisher done",
@@ -95,7 +99,7 @@ fn an_interrupted_replacement_is_finished_by_a_tick() {
     );
     // The consent was given; `on_missing: alert` is about what others delete.
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-mail-sub done"]);
+    assert_eq!(results(&changed), ["create dev-mail-sub done"]);
     stack.assert_settled();
 }
 
@@ -124,7 +128,7 @@ fn an_interrupted_replacement_keeps_its_consent_until_it_is_done() {
     stack.trouble(Provider::Pubsub, ":getIamPolicy", status(403));
     let (report, changed) = stack.unattended();
     assert_eq!(changed.results, []);
-    assert_eq!(left(&report, "dev-mail-sub"), ["scope-unread"]);
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["scope-unread"]);
     stack.assert_idle_unattended();
     stack.ports.sandbox.clear_faults();
     stack.unattended();
@@ -144,7 +148,7 @@ fn the_consent_to_a_replacement_ends_with_what_it_was_for_and_after_an_hour() {
         let whole = difference(&report, "dev-mail-sub").whole;
         assert_eq!(whole, Some(Cause::Missing), "{what}");
         assert_eq!(
-            left(&report, "dev-mail-sub"),
+            left_reasons(&report, "dev-mail-sub"),
             ["on-missing-alert"],
             "{what}"
         );
@@ -179,7 +183,7 @@ fn what_was_made_and_replaced_within_a_minute_is_interrupted_too() {
         let whole = difference(&report, "dev-mail-sub").whole;
         assert_eq!(whole, Some(Cause::Interrupted), "{code}");
         let (_, changed) = stack.unattended();
-        assert_eq!(carried(&changed), ["create dev-mail-sub done"], "{code}");
+        assert_eq!(results(&changed), ["create dev-mail-sub done"], "{code}");
         stack.assert_settled();
     }
 }
@@ -199,7 +203,7 @@ fn a_replacement_that_was_surely_refused_leaves_no_consent() {
             times: None,
         });
         let (_, changed) = stack.person(&["dev-mail-sub"]);
-        assert_eq!(carried(&changed), ["replace dev-mail-sub blocked"]);
+        assert_eq!(results(&changed), ["replace dev-mail-sub blocked"]);
         stack.ports.sandbox.clear_faults();
         assert!(!stack.state_text().contains("\"applying\""), "{code}");
         // What somebody deletes now is theirs, whoever was to replace it before.
@@ -209,7 +213,7 @@ fn a_replacement_that_was_surely_refused_leaves_no_consent() {
         );
         let (report, changed) = stack.unattended();
         assert_eq!(changed.results, [], "{code}");
-        assert_eq!(left(&report, "dev-mail-sub"), ["on-missing-alert"]);
+        assert_eq!(left_reasons(&report, "dev-mail-sub"), ["on-missing-alert"]);
         stack.assert_idle_unattended();
         stack.person(&[]);
         stack.assert_settled();
@@ -237,7 +241,7 @@ fn an_organisation_policy_blocks_its_binding_and_nothing_else() {
     };
     assert_eq!(*name, "dev-mail/roles/pubsub.publisher");
     assert!(fix.contains("iam.allowedPolicyMemberDomains"), "{fix}");
-    assert_eq!(changed.done(), 6, "{:?}", carried(&changed));
+    assert_eq!(changed.done(), 6, "{:?}", results(&changed));
     // Fixed by whoever owns the organisation, it goes through.
     stack.ports.sandbox.clear_faults();
     stack.unattended();
@@ -262,7 +266,7 @@ fn what_needs_something_that_was_not_made_waits() {
     };
     refused("/topics/");
     let (_, changed) = stack.unattended();
-    let pubsub: Vec<String> = carried_in_order(&changed)
+    let pubsub: Vec<String> = results_in_order(&changed)
         .into_iter()
         .filter(|line| line.contains("mail"))
         .collect();

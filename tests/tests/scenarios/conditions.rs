@@ -3,7 +3,7 @@
 use kedge_core::compare::Verdict;
 use kedge_core::plan::{Finding, FindingKind};
 use kedge_core::report::{Report, StackVerdict};
-use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, carried, difference, shown, verdict};
+use kedge_tests::stack::{GMAIL, PUBLISHER, Stack, describe, difference, results, verdict};
 use serde_json::{Value, json};
 
 use super::deed;
@@ -44,7 +44,7 @@ fn member(stack: &Stack, what: &str, member: &str) {
 fn said(report: &Report) -> &str {
     let findings: Vec<&Finding> = report.plan.findings.iter().collect();
     let [one] = findings.as_slice() else {
-        panic!("{}", shown(report));
+        panic!("{}", describe(report));
     };
     assert_eq!(one.kind, FindingKind::Condition);
     &one.message
@@ -74,10 +74,10 @@ fn a_member_under_a_condition_is_left_to_a_person() {
         report.verdict(),
         StackVerdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
-    let says = "has the role only under the condition 'until may': a person narrowed it";
-    assert!(said(&report).contains(says), "{}", said(&report));
+    let narrowed = "has the role only under the condition 'until may': a person narrowed it";
+    assert!(said(&report).contains(narrowed), "{}", said(&report));
     assert!(said(&report).starts_with(OTHER));
     let (report, changed) = stack.unattended();
     assert_eq!(report.exit_code_after(&changed), 2);
@@ -87,7 +87,7 @@ fn a_member_under_a_condition_is_left_to_a_person() {
     // The one beside it is restored, and the condition stays.
     member(&stack, "remove_iam_member", GMAIL);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), [format!("update {BINDING} done")]);
+    assert_eq!(results(&changed), [format!("update {BINDING} done")]);
     assert_eq!(policy(&stack), [json!([GMAIL]), json!([OTHER])]);
     stack.wait_minutes(10);
     said(&stack.check());
@@ -122,7 +122,7 @@ fn a_binding_of_which_all_is_under_a_condition_is_not_missing() {
     assert!(
         difference(&report, BINDING).is_missing(),
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.unattended();
     assert_eq!(policy(&stack), [json!([OTHER]), json!([STRANGER])]);
@@ -162,10 +162,10 @@ fn what_is_withdrawn_and_under_a_condition_is_said_and_left() {
         .changes
         .iter()
         .find(|one| one.change.key.answers_to(BINDING));
-    let says = &lost.unwrap().steps[0].says;
+    let impact = &lost.unwrap().steps[0].impact;
     assert!(
-        says.ends_with("keeps it under the condition 'until may'"),
-        "{says}"
+        impact.ends_with("keeps it under the condition 'until may'"),
+        "{impact}"
     );
     stack.person(&[BINDING, "dev-mail-sub"]);
     assert_eq!(policy(&stack), [json!([OTHER])]);

@@ -6,7 +6,7 @@ use kedge_core::plan::PlanSummary;
 use kedge_core::report::StackVerdict;
 use kedge_engine::{Consent, RunError, StopError, TypedName};
 use kedge_tests::authority::Authorisation;
-use kedge_tests::stack::{Stack, carried, left, person};
+use kedge_tests::stack::{Stack, left_reasons, person, results};
 use serde_json::json;
 
 use super::{deed, set_config};
@@ -103,10 +103,10 @@ fn destructive_changes_are_named_one_by_one() {
     ]);
     let (report, changed) = stack.person(&[]);
     assert_eq!(changed.results, []);
-    assert_eq!(left(&report, "dev-a"), ["needs-grant"]);
-    assert_eq!(left(&report, "dev-b"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-b"), ["needs-grant"]);
     let (_, changed) = stack.person(&["dev-a"]);
-    assert_eq!(carried(&changed), ["update dev-a done"]);
+    assert_eq!(results(&changed), ["update dev-a done"]);
     let unknown = stack.up(&person(&["dev-a"]));
     assert!(
         matches!(
@@ -147,8 +147,8 @@ fn a_protected_stack_wants_its_name_typed() {
         "{any:?}"
     );
     let (report, changed) = stack.person(&["dev-a"]);
-    assert_eq!(carried(&changed), ["update dev-b done"]);
-    assert_eq!(left(&report, "dev-a"), ["needs-typed-name"]);
+    assert_eq!(results(&changed), ["update dev-b done"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-typed-name"]);
     let typed = |digest: String| {
         Authorisation::Person(Consent::to_plan(digest).with_name(TypedName::in_a_test()))
     };
@@ -182,5 +182,5 @@ fn a_looser_policy_waits_for_its_key() {
     stack.unattended();
     stack.assert_settled();
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
-    assert_eq!(left(&stack.check(), "dev-a"), ["policy"]);
+    assert_eq!(left_reasons(&stack.check(), "dev-a"), ["policy"]);
 }

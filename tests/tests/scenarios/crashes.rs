@@ -3,7 +3,7 @@
 use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, person, shown};
+use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, Stack, describe, person};
 use serde_json::{Value, json};
 
 use super::{deed, set_config};
@@ -51,7 +51,7 @@ fn heal(stack: &Stack, allow: &[&str], point: CrashPoint) {
         .differences
         .values()
         .any(|difference| difference.blocked.is_some());
-    assert!(!blocked, "{point:?}: {}", shown(&report));
+    assert!(!blocked, "{point:?}: {}", describe(&report));
     assert!(report.verdict() < StackVerdict::Incomplete, "{point:?}");
 }
 
@@ -215,7 +215,11 @@ fn crash_and_go_on(allow: &[&str], world: impl Fn() -> Stack, go_on: impl Fn(&mu
             };
             let differences = report.comparison.differences.values();
             let wrong: Vec<_> = differences.filter(|one| is_wrong(one.verdict)).collect();
-            assert!(wrong.is_empty(), "{point:?}, {round}: {}", shown(&report));
+            assert!(
+                wrong.is_empty(),
+                "{point:?}, {round}: {}",
+                describe(&report)
+            );
             assert_eq!(report.comparison.unmanaged, [], "{point:?}, {round}");
             stack.wait_minutes(30);
         }

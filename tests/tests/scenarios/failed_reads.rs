@@ -9,7 +9,7 @@ use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::Progress;
 use kedge_engine::Wait;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{Stack, difference, person, shown, topic, verdict};
+use kedge_tests::stack::{Stack, describe, difference, person, topic, verdict};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -196,7 +196,7 @@ fn less_than_a_third_is_missing() {
         report.verdict(),
         StackVerdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(difference(&report, "dev-t000").whole, Some(Cause::Missing));
     stack.unattended();
@@ -285,7 +285,7 @@ fn a_token_that_an_answer_repeats_is_not_shown() {
     }
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
     let report = stack.check();
-    let text = shown(&report);
+    let text = describe(&report);
     assert!(text.contains("[secret]"), "{text}");
     assert!(!format!("{report:?}").contains("s3cret-token"), "{text}");
     stack.ports.sandbox.clear_faults();

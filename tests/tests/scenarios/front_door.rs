@@ -15,7 +15,7 @@ use kedge_engine::{
 };
 use kedge_sandbox::{Fault, Matches};
 use kedge_tests::pushed::commit;
-use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left, topic};
+use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left_reasons, topic};
 use serde_json::json;
 
 use super::leases::{busy, drive, lease, reaches, run};
@@ -268,7 +268,7 @@ fn a_grant_without_names_covers_what_is_safe_and_is_used_once() {
     let id = grant(&stack, agreement(&stack.check().plan.digest));
     let ran = by_grant(&stack, &id).into_result().unwrap();
     assert_eq!(ran.changed.done(), 1);
-    assert_eq!(left(&ran.report, "dev-b"), ["needs-grant"]);
+    assert_eq!(left_reasons(&ran.report, "dev-b"), ["needs-grant"]);
     stack.wait_minutes(10);
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
     let again = failed(by_grant(&stack, &id));

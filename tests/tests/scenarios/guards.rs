@@ -1,7 +1,7 @@
 //! A plan too big to be meant is refused whole; a new stack is not.
 
 use kedge_core::plan::GuardName;
-use kedge_tests::stack::{Stack, left};
+use kedge_tests::stack::{Stack, left_reasons};
 use serde_json::json;
 
 use super::deed;
@@ -72,7 +72,7 @@ fn of_31_percent_of_a_kind_none_is_changed() {
         &stack,
         json!({"do": "set_replication", "topic": "dev-t099", "replication": 3}),
     );
-    assert_eq!(left(&stack.check(), "dev-t099"), ["guard"]);
+    assert_eq!(left_reasons(&stack.check(), "dev-t099"), ["guard"]);
     assert_refused(&stack, GuardName::Share, 31);
 }
 

@@ -10,7 +10,7 @@ use kedge_engine::HoldError;
 use kedge_engine::HoldRequest;
 use kedge_engine::StateCommand;
 use kedge_tests::authority::Authorisation;
-use kedge_tests::stack::{Stack, carried, person, shown, topic, verdict};
+use kedge_tests::stack::{Stack, describe, person, results, topic, verdict};
 use serde_json::json;
 
 use super::leases::{busy, drive, heal, reaches, run, short, starts};
@@ -38,7 +38,7 @@ fn a_held_resource_is_left_and_the_rest_goes_on() {
     let stack = drifted();
     stack.hold(Some(topic("a")), 120);
     let (report, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-b-dlq done"]);
+    assert_eq!(results(&changed), ["create dev-b-dlq done"]);
     assert_eq!((report.held(), told(&report)), (1, vec![true]));
     assert_eq!(verdict(&report, "dev-a"), Verdict::Drifted, "still checked");
     stack.wait_minutes(10);
@@ -56,7 +56,7 @@ fn a_held_resource_is_left_and_the_rest_goes_on() {
     assert_eq!(told(&stack.check()), [false]);
     assert!(told(&stack.check()).is_empty());
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-a done"]);
+    assert_eq!(results(&changed), ["update dev-a done"]);
     stack.assert_settled();
 }
 
@@ -67,7 +67,7 @@ fn a_held_stack_is_left_until_it_is_released() {
     stack.topics(&[("a", ""), ("b", "partitions: 2"), ("b-dlq", ""), ("c", "")]);
     stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
     let (report, changed) = stack.person(&[]);
-    assert_eq!(changed.results, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", describe(&report));
     stack.assert_idle();
     let released = stack.release(None);
     assert_eq!(released.len(), 1);
@@ -111,7 +111,7 @@ fn what_depends_on_a_held_resource_is_left_with_it() {
         kedge_core::model::ResourceKey::pubsub_topic(kedge_tests::stack::GCP_PROJECT, "dev-mail");
     stack.hold(Some(mail.clone()), 60);
     let (report, changed) = stack.person(&[]);
-    assert_eq!(changed.results, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", describe(&report));
     assert_eq!(report.held(), 3);
     stack.assert_idle();
     stack.release(Some(mail));
@@ -129,7 +129,7 @@ fn holds_that_cannot_be_read_hold_everything() {
         // What differs is told.
         let report = stack.check();
         assert_eq!(verdict(&report, "dev-a"), Verdict::Drifted);
-        assert_eq!(report.held(), 2, "{}", shown(&report));
+        assert_eq!(report.held(), 2, "{}", describe(&report));
         let unread = report.holds_unread.unwrap();
         assert!(unread.why.contains("hold.json"), "{}", unread.why);
         assert_eq!(unread.is_newer, damaged == newer);

@@ -15,7 +15,7 @@ use kedge_engine::StateStoreError;
 use kedge_engine::{RunError, StopError, Stopped};
 use kedge_tests::ports::WriteFault;
 use kedge_tests::pushed::commit;
-use kedge_tests::stack::{NODE, Stack, Upped, person, shown, verdict};
+use kedge_tests::stack::{NODE, Stack, Upped, describe, person, verdict};
 use serde_json::{Value, json};
 
 use super::leases::{LEASE, drive, run};
@@ -90,7 +90,12 @@ fn is_kept(stack: &Stack, stopped: &Stopped) {
     assert!(stopped.changed.stopped.is_some());
     assert!(!stopped.changed.is_complete());
     let report = &stopped.report;
-    assert_eq!(report.verdict(), StackVerdict::Drifted, "{}", shown(report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Drifted,
+        "{}",
+        describe(report)
+    );
     assert_eq!(remembered(stack), ["dev-a"]);
 }
 
@@ -219,7 +224,7 @@ fn beside_a_writer<T>(stack: &Stack, run: impl Future<Output = T>) -> T {
 /// Nothing is said of any resource but that the stack is being changed.
 #[track_caller]
 fn is_discarded(report: &Report, who: &str) {
-    let at = shown(report);
+    let at = describe(report);
     let why = report.unverified.as_ref().unwrap_or_else(|| panic!("{at}"));
     assert!(
         why.contains(who) && why.contains("so nothing could be checked"),

@@ -80,11 +80,11 @@ pub(super) fn starts(stack: &Stack) -> Vec<i64> {
 /// What came of a run, in short.
 pub(super) fn short(upped: &Upped) -> String {
     match upped {
-        Ok((_, changed)) => format!("{:?}", kedge_tests::stack::carried(changed)),
+        Ok((_, changed)) => format!("{:?}", kedge_tests::stack::results(changed)),
         Err(RunError::Stopped { stopped, source }) => {
             format!(
                 "{source}: {:?}",
-                kedge_tests::stack::carried(&stopped.changed)
+                kedge_tests::stack::results(&stopped.changed)
             )
         }
         Err(error) => format!("{error:?}"),

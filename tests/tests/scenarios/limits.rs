@@ -16,7 +16,7 @@ use kedge_engine::{RunError, StopError};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::{CrashPoint, Sent};
 use kedge_tests::stack::{
-    GCP_PROJECT, GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, person, shown, verdict,
+    GCP_PROJECT, GMAIL, LEASE_OVER_MS, PUBLISHER, Stack, describe, person, verdict,
 };
 use serde_json::json;
 
@@ -95,7 +95,12 @@ fn a_check_looks_again_where_state_moved_under_it() {
     // Who wrote state mended it too: what the first look saw counts no longer.
     let mended = || set_config(&stack, "dev-a", json!({"retention_ms": 3_600_000}));
     let report = checked(&stack, 1, mended).unwrap();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
     assert_eq!(looks(&stack), 2);
 }
 
@@ -406,7 +411,7 @@ fn what_a_run_began_is_looked_for_where_nothing_else_is_declared() {
         verdict(&report, "dev-p"),
         Verdict::Orphan,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     let key = ResourceKey::pubsub_topic(GCP_PROJECT, "dev-p");
     assert!(report.comparison.resolved.contains_key(&key));

@@ -4,7 +4,7 @@ use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::ports::NotSent;
-use kedge_tests::stack::{GMAIL, LEAVER, Stack, carried, has_item, verdict};
+use kedge_tests::stack::{GMAIL, LEAVER, Stack, results, verdict, world_has_item};
 use serde_json::json;
 
 use super::{deed, set_config, status};
@@ -90,7 +90,7 @@ fn what_is_to_be_taken_away_stays_withdrawn_until_it_is_gone() {
                 ("192.0.2.2", "n1.clustera.io"),
             ]
             .into_iter()
-            .filter(|(item, _)| has_item(&stack, item))
+            .filter(|(item, _)| world_has_item(&stack, item))
             .map(|(_, key)| key)
             .collect();
             for key in &left {
@@ -99,7 +99,7 @@ fn what_is_to_be_taken_away_stays_withdrawn_until_it_is_gone() {
             let allow: Vec<&str> = allow.into_iter().filter(|key| left.contains(key)).collect();
             stack.person(&allow);
             assert!(
-                !has_item(&stack, LEAVER) && !has_item(&stack, "192.0.2.2"),
+                !world_has_item(&stack, LEAVER) && !world_has_item(&stack, "192.0.2.2"),
                 "{name}"
             );
             stack.assert_settled();
@@ -213,7 +213,7 @@ fn a_create_that_was_surely_not_sent_makes_nothing_ours() {
         };
         stack.ports.not_sent.borrow_mut().push(not_sent);
         let (_, changed) = stack.unattended();
-        assert_eq!(carried(&changed), ["create dev-b blocked"], "{times}");
+        assert_eq!(results(&changed), ["create dev-b blocked"], "{times}");
         assert_eq!(stack.ports.writes(), writes + 1, "{times}");
         assert!(!stack.state_text().contains("dev-b"));
         stack.ports.sandbox.clear_faults();

@@ -5,7 +5,7 @@ use kedge_core::change::Verb;
 use kedge_core::compare::Verdict;
 use kedge_core::plan::FindingKind;
 use kedge_core::report::StackVerdict;
-use kedge_tests::stack::{Stack, carried, difference, left, shown};
+use kedge_tests::stack::{Stack, describe, difference, left_reasons, results};
 use serde_json::{Value, json};
 
 use super::deed;
@@ -42,15 +42,15 @@ fn a_detached_subscription_is_drift_that_only_consent_ends() {
         report.verdict(),
         StackVerdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(report.verdict().exit_code(true), 2);
     let planned = &report.plan.changes[0];
     assert_eq!(planned.change.verb, Verb::Replace);
-    let says = &planned.steps[0].says;
+    let impact = &planned.steps[0].impact;
     assert!(
-        says.starts_with("it is detached from its topic, so it delivers nothing"),
-        "{says}"
+        impact.starts_with("it is detached from its topic, so it delivers nothing"),
+        "{impact}"
     );
     // What else differs is not changed in place meanwhile, run after run.
     deed(
@@ -59,14 +59,14 @@ fn a_detached_subscription_is_drift_that_only_consent_ends() {
     );
     for _ in 0..3 {
         let (report, changed) = stack.unattended();
-        assert_eq!(changed.results, [], "{}", shown(&report));
+        assert_eq!(changed.results, [], "{}", describe(&report));
         assert_eq!(report.exit_code_after(&changed), 2);
-        assert_eq!(left(&report, SUB), ["needs-grant", "needs-grant"]);
+        assert_eq!(left_reasons(&report, SUB), ["needs-grant", "needs-grant"]);
         stack.wait_minutes(30);
     }
     stack.assert_idle();
     let (_, changed) = stack.person(&[SUB]);
-    assert_eq!(carried(&changed), ["replace dev-mail-sub done"]);
+    assert_eq!(results(&changed), ["replace dev-mail-sub done"]);
     stack.assert_settled();
     assert!(!stack.ports.sandbox.world().to_string().contains("detached"));
 }
@@ -83,7 +83,7 @@ fn what_does_not_deliver_is_drift_that_nobody_corrects() {
         report.verdict(),
         StackVerdict::Drifted,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(report.plan.changes, []);
     let said = report.plan.findings.iter().map(|finding| {
@@ -108,10 +108,10 @@ fn what_does_not_deliver_is_drift_that_nobody_corrects() {
     );
     let (report, changed) = stack.unattended();
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["update dev-mail-sub done"],
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(report.exit_code_after(&changed), 2);
     stack.wait_minutes(10);

@@ -5,7 +5,7 @@ use kedge_core::plan::FindingKind;
 use kedge_core::report::{Report, StackVerdict};
 use kedge_engine::StateCommand;
 use kedge_tests::pushed::commit;
-use kedge_tests::stack::{NODE, Stack, carried, person, shown, stack_name, verdict};
+use kedge_tests::stack::{NODE, Stack, describe, person, results, stack_name, verdict};
 use serde_json::json;
 
 use super::deed;
@@ -60,8 +60,8 @@ fn assert_left(cap: &Stack, why: &str) {
     };
     let before = n1(cap);
     for (report, changed) in [cap.unattended(), cap.person(&[])] {
-        assert_eq!(blocked(&report), [why], "{}", shown(&report));
-        assert!(!carried(&changed).concat().contains("n1.clustera.io"));
+        assert_eq!(blocked(&report), [why], "{}", describe(&report));
+        assert!(!results(&changed).concat().contains("n1.clustera.io"));
         assert_ne!(report.verdict(), StackVerdict::Clean);
     }
     assert_eq!(n1(cap), before);
@@ -80,7 +80,7 @@ fn what_a_stack_records_stays_its_own_whoever_else_declares_it() {
     cap.nodes(&[OTHERS, OWN]);
     [dev, cap] = same_set([dev, cap]);
     let (_, changed) = cap.person(&[]);
-    assert_eq!(carried(&changed), ["create n2.clustera.io/A done"]);
+    assert_eq!(results(&changed), ["create n2.clustera.io/A done"]);
     assert_left(&cap, "stack `dev` records this name");
     dev.assert_settled();
     // Withdrawn and still recorded it is not free; forgotten it is.

@@ -2,7 +2,9 @@
 
 use kedge_core::compare::Verdict;
 use kedge_core::report::StackVerdict;
-use kedge_tests::stack::{NODE, Stack, carried, difference, has_item, left, shown, verdict};
+use kedge_tests::stack::{
+    NODE, Stack, describe, difference, left_reasons, results, verdict, world_has_item,
+};
 use serde_json::json;
 
 use super::{deed, set_config};
@@ -44,8 +46,8 @@ fn correct_reaches_as_far_as_it_says() {
         let policy = format!("correct: {correct}, deploy: disruptive, correct_after: 0");
         let stack = drifted(&policy);
         let (report, changed) = stack.unattended();
-        assert_eq!(carried(&changed), made, "{correct}");
-        assert_eq!(left(&report, "dev-destructive"), ["needs-grant"]);
+        assert_eq!(results(&changed), made, "{correct}");
+        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-grant"]);
         stack.assert_idle_unattended();
         assert_eq!(stack.check().verdict(), StackVerdict::Drifted);
         stack.person(&["dev-destructive"]);
@@ -82,8 +84,8 @@ fn deploy_reaches_as_far_as_it_says() {
             ("new", ""),
         ]);
         let (report, changed) = stack.unattended();
-        assert_eq!(carried(&changed), made, "{deploy}");
-        assert_eq!(left(&report, "dev-destructive"), ["needs-grant"]);
+        assert_eq!(results(&changed), made, "{deploy}");
+        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-grant"]);
         stack.assert_idle_unattended();
         stack.person(&["dev-destructive"]);
         stack.assert_settled();
@@ -111,7 +113,7 @@ fn what_cannot_be_undone_is_done_for_an_edit_and_never_to_correct_drift() {
         stack.topics(&[("a", after)]);
         stack.policy("correct: disruptive, deploy: safe, correct_after: 0");
         stack.unattended();
-        assert_eq!(left(&stack.check(), "dev-a"), ["policy"]);
+        assert_eq!(left_reasons(&stack.check(), "dev-a"), ["policy"]);
         stack.assert_idle_unattended();
         stack.policy("correct: disruptive, deploy: disruptive, correct_after: 0");
         stack.person(&["policy"]);
@@ -128,9 +130,9 @@ fn what_cannot_be_undone_is_done_for_an_edit_and_never_to_correct_drift() {
             report.verdict(),
             StackVerdict::Drifted,
             "{}",
-            shown(&report)
+            describe(&report)
         );
-        assert_eq!(left(&report, "dev-a"), ["one-way"], "{after}");
+        assert_eq!(left_reasons(&report, "dev-a"), ["one-way"], "{after}");
         stack.assert_idle_unattended();
         stack.person(&[]);
         stack.wait_minutes(10);
@@ -149,7 +151,7 @@ fn a_field_both_drifted_and_edited_follows_the_stricter_policy() {
     stack.topics(&[("a", "max_message_bytes: 1000000")]);
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-a"), Verdict::DriftedAndPending);
-    assert_eq!(left(&report, "dev-a"), ["policy"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["policy"]);
     stack.assert_idle_unattended();
     stack.person(&[]);
     stack.assert_settled();
@@ -178,7 +180,11 @@ fn a_set_both_drifted_and_edited_follows_the_stricter_policy_with_all_its_items(
             verdict(&report, "n1.clustera.io"),
             Verdict::DriftedAndPending
         );
-        assert_eq!(left(&report, "n1.clustera.io"), ["policy"; 2], "{policy}");
+        assert_eq!(
+            left_reasons(&report, "n1.clustera.io"),
+            ["policy"; 2],
+            "{policy}"
+        );
         stack.assert_idle_unattended();
         stack.person(&[]);
         stack.assert_settled();
@@ -190,14 +196,19 @@ fn a_protected_stack_is_corrected_safely_and_deployed_by_nobody() {
     let mut stack =
         drifted("correct: disruptive, deploy: disruptive, correct_after: 0, protected: true");
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-safe done"]);
+    assert_eq!(results(&changed), ["update dev-safe done"]);
     stack.topics(&[
         ("safe", "retention_ms: 7200000"),
         ("disruptive", "max_message_bytes: 2000000"),
         ("destructive", "retention_ms: 3600000"),
     ]);
     let report = stack.check();
-    assert_eq!(left(&report, "dev-safe"), ["policy"], "{}", shown(&report));
+    assert_eq!(
+        left_reasons(&report, "dev-safe"),
+        ["policy"],
+        "{}",
+        describe(&report)
+    );
     stack.assert_idle_unattended();
 }
 
@@ -219,11 +230,11 @@ fn a_policy_that_waits_to_become_looser_is_something_left() {
 fn a_drift_is_announced_before_it_is_corrected() {
     let stack = drifted("correct: safe, deploy: none, correct_after: 20m");
     let report = stack.check();
-    assert_eq!(left(&report, "dev-safe"), ["announced"]);
+    assert_eq!(left_reasons(&report, "dev-safe"), ["announced"]);
     stack.wait_minutes(19);
     let (report, changed) = stack.unattended();
     assert_eq!(
-        (left(&report, "dev-safe"), changed.results),
+        (left_reasons(&report, "dev-safe"), changed.results),
         (vec!["announced"], vec![])
     );
     // Another drift of the same resource is announced anew.
@@ -232,7 +243,7 @@ fn a_drift_is_announced_before_it_is_corrected() {
     assert_eq!(stack.unattended().1.results, []);
     stack.wait_minutes(20);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-safe done"]);
+    assert_eq!(results(&changed), ["update dev-safe done"]);
     stack.assert_idle_unattended();
 }
 
@@ -245,7 +256,7 @@ fn an_edit_is_not_announced() {
     stack.topics(&[("a", "partitions: 2"), ("b", "")]);
     let (_, changed) = stack.unattended();
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["create dev-b done", "update dev-a done"]
     );
     stack.assert_settled();
@@ -262,15 +273,15 @@ fn the_third_time_in_a_day_somebody_disagrees() {
         } else {
             &[]
         };
-        assert_eq!(carried(&changed), expected, "{round} {}", shown(&report));
+        assert_eq!(results(&changed), expected, "{round} {}", describe(&report));
         stack.wait_minutes(120);
     }
-    assert_eq!(left(&stack.check(), "dev-safe"), ["flapping"]);
+    assert_eq!(left_reasons(&stack.check(), "dev-safe"), ["flapping"]);
     stack.assert_idle_unattended();
     // A day later it counts anew; a person may at any time.
     stack.wait_minutes(24 * 60);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-safe done"]);
+    assert_eq!(results(&changed), ["update dev-safe done"]);
     stack.assert_idle_unattended();
 }
 
@@ -297,7 +308,7 @@ fn automation_stops_at_its_daily_limit() {
     // Two more would be four in a day.
     let (report, changed) = stack.unattended();
     assert_eq!(changed.results, []);
-    assert_eq!(left(&report, "dev-t002"), ["guard"]);
+    assert_eq!(left_reasons(&report, "dev-t002"), ["guard"]);
     stack.assert_idle_unattended();
     stack.wait_minutes(24 * 60);
     assert_eq!(stack.unattended().1.done(), 2);
@@ -337,8 +348,8 @@ fn what_is_gone_is_recreated_by_name_or_by_rule() {
             json!({"do": "remove_record", "name": "n1.clustera.io"}),
         );
         let (report, changed) = stack.unattended();
-        assert_eq!(carried(&changed), made, "{rule}");
-        assert_eq!(left(&report, "dev-own"), ["on-missing-alert"]);
+        assert_eq!(results(&changed), made, "{rule}");
+        assert_eq!(left_reasons(&report, "dev-own"), ["on-missing-alert"]);
         stack.assert_idle_unattended();
         stack.person(&[]);
         stack.assert_settled();
@@ -353,7 +364,7 @@ fn correct_none_wins_over_on_missing() {
     stack.person(&[]);
     stack.wait_minutes(90);
     deed(&stack, json!({"do": "delete_topic", "topic": "dev-a-dlq"}));
-    assert_eq!(left(&stack.check(), "dev-a-dlq"), ["policy"]);
+    assert_eq!(left_reasons(&stack.check(), "dev-a-dlq"), ["policy"]);
     stack.assert_idle_unattended();
 }
 
@@ -375,7 +386,7 @@ fn an_ignored_difference_is_shown_and_left_until_its_end() {
     // What was overlooked counts as new when the rule ends: one run tells it, the next corrects it.
     let (report, changed) = stack.unattended();
     assert_eq!(verdict(&report, "dev-safe"), Verdict::Drifted);
-    assert_eq!(left(&report, "dev-safe"), ["rule-ended"]);
+    assert_eq!(left_reasons(&report, "dev-safe"), ["rule-ended"]);
     assert_eq!(changed.results, []);
     let (_, changed) = stack.unattended();
     assert_eq!(changed.done(), 1);
@@ -405,11 +416,11 @@ fn an_edit_that_an_ignore_rule_hid_is_told_before_it_is_deployed() {
         ("other", "segment_ms: 7200000"),
     ]);
     let (report, changed) = stack.unattended();
-    assert_eq!(left(&report, "dev-safe"), ["rule-ended"]);
+    assert_eq!(left_reasons(&report, "dev-safe"), ["rule-ended"]);
     // No rule was about the other one.
-    assert_eq!(carried(&changed), ["update dev-other done"]);
+    assert_eq!(results(&changed), ["update dev-other done"]);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-safe done"]);
+    assert_eq!(results(&changed), ["update dev-safe done"]);
     stack.assert_settled();
 }
 
@@ -453,8 +464,8 @@ fn an_address_that_somebody_took_away_is_put_back_by_the_disruptive_policy_alone
             let _ = stack.check();
             remove(&stack, "n1.clustera.io", lost);
             stack.unattended();
-            assert!(has_item(&stack, kept));
-            assert_eq!(has_item(&stack, lost), done, "{policy}");
+            assert!(world_has_item(&stack, kept));
+            assert_eq!(world_has_item(&stack, lost), done, "{policy}");
             if !done {
                 stack.assert_idle_unattended();
                 stack.person(&[]);
@@ -474,8 +485,8 @@ fn a_name_that_leads_nowhere_is_put_back_by_the_safe_policy() {
     remove(&stack, "n1.clustera.io", "192.0.2.2");
     let report = stack.check();
     assert!(difference(&report, "n1.clustera.io").is_missing());
-    assert_eq!(left(&report, "n1.clustera.io"), [""; 0]);
+    assert_eq!(left_reasons(&report, "n1.clustera.io"), [""; 0]);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create n1.clustera.io/A done"]);
+    assert_eq!(results(&changed), ["create n1.clustera.io/A done"]);
     stack.assert_settled();
 }

@@ -6,7 +6,9 @@ use kedge_engine::{Consent, TypedName};
 use kedge_sandbox::SplitMix64;
 use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
-use kedge_tests::stack::{GMAIL, LEASE_OVER_MS, LEAVER, PUBLISHER, Stack, has_item, shown};
+use kedge_tests::stack::{
+    GMAIL, LEASE_OVER_MS, LEAVER, PUBLISHER, Stack, describe, world_has_item,
+};
 use serde_json::{Value, json};
 
 /// Draws what is declared.
@@ -98,7 +100,7 @@ fn of_others(stack: &Stack) -> Vec<&'static str> {
     let others = ["192.0.2.77", "user:x@example.com"];
     others
         .into_iter()
-        .filter(|item| has_item(stack, item))
+        .filter(|item| world_has_item(stack, item))
         .collect()
 }
 
@@ -133,7 +135,12 @@ fn assert_done(stack: &Stack, seed: u64) {
     let mut stored = 0;
     for by in [every_consent(), Authorisation::Unattended] {
         let (report, changed) = stack.up(&by).unwrap().unwrap();
-        assert_eq!(report.plan.changes, [], "seed {seed}: {}", shown(&report));
+        assert_eq!(
+            report.plan.changes,
+            [],
+            "seed {seed}: {}",
+            describe(&report)
+        );
         assert_eq!(changed.results, [], "seed {seed}");
         // The first may remember a drift that nothing is done about: an address found there.
         if stored == 0 {

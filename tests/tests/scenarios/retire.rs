@@ -9,7 +9,7 @@ use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
-use kedge_tests::stack::{NODE, Stack, carried_in_order, left, person, shown, topic};
+use kedge_tests::stack::{NODE, Stack, describe, left_reasons, person, results_in_order, topic};
 use serde_json::json;
 
 use super::deed;
@@ -60,8 +60,8 @@ fn remains(stack: &Stack) -> Vec<&'static str> {
 fn what_is_recorded_is_deleted_and_the_rest_stays() {
     let stack = standing();
     let (report, changed) = stack.command(&RETIRE);
-    assert!(changed.is_complete(), "{}", shown(&report));
-    let order = carried_in_order(&changed);
+    assert!(changed.is_complete(), "{}", describe(&report));
+    let order = results_in_order(&changed);
     assert_eq!(order.len(), 7);
     let at = |line: &str| order.iter().position(|other| other.contains(line));
     assert!(at("dev-mail-sub") < at("dev-mail done"), "{order:?}");
@@ -79,7 +79,7 @@ fn what_is_recorded_is_deleted_and_the_rest_stays() {
     stack.assert_done(&RETIRE);
     // The definitions are still there, and nobody deploys them again by himself.
     let report = stack.check();
-    assert_eq!(left(&report, "dev-a"), ["retired"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["retired"]);
     stack.assert_idle_unattended();
     stack.person(&[]);
     assert!(!stack.state_text().contains("retired_ms"));
@@ -102,7 +102,7 @@ fn a_tick_records_nothing_in_a_retired_stack() {
         (changed.recorded, changed.serial),
         (0, None),
         "{}",
-        shown(&report)
+        describe(&report)
     );
     assert_eq!(stack.state_text(), state);
     stack.assert_idle_unattended();
@@ -130,7 +130,7 @@ fn a_crash_anywhere_leaves_nothing_that_a_second_run_does_not_end() {
         stack.unattended();
         assert_eq!(remains(&stack), before, "{point:?}");
         let (report, changed) = stack.command(&RETIRE);
-        assert!(changed.is_complete(), "{point:?}: {}", shown(&report));
+        assert!(changed.is_complete(), "{point:?}: {}", describe(&report));
         assert_eq!(remains(&stack), Vec::<&str>::new(), "{point:?}");
         assert!(
             stack.state_text().contains("\"resources\": {}"),
@@ -179,7 +179,7 @@ fn what_could_not_be_read_is_left_and_deleted_later() {
     let stack = standing();
     stack.trouble(Provider::Pubsub, "subscriptions", super::status(403));
     let (report, changed) = stack.command(&RETIRE);
-    assert!(changed.is_complete(), "{}", shown(&report));
+    assert!(changed.is_complete(), "{}", describe(&report));
     assert_eq!(report.verdict(), StackVerdict::Incomplete);
     assert!(remains(&stack).contains(&"dev-mail-sub"));
     stack.ports.sandbox.clear_faults();
@@ -245,7 +245,7 @@ fn a_later_push_begins_a_retired_stack_anew_and_an_earlier_one_does_not() {
     // Nor does one of the same moment.
     for earlier_ms in [60 * 60_000, 0] {
         set_pushed_at(&stack, retired.plus_ms(-earlier_ms));
-        assert_eq!(left(&stack.check(), "dev-a"), ["retired"]);
+        assert_eq!(left_reasons(&stack.check(), "dev-a"), ["retired"]);
         stack.assert_idle_unattended();
     }
     set_pushed_at(&stack, retired.plus_ms(1));
@@ -313,7 +313,7 @@ fn a_person_begins_a_stack_anew_of_which_nothing_could_be_deleted() {
     stack.assert_idle_unattended();
     assert!(stack.state_text().contains("retired_ms"));
     let (report, changed) = stack.up(&person(&[])).unwrap().unwrap();
-    assert_eq!(changed.results, [], "{}", shown(&report));
+    assert_eq!(changed.results, [], "{}", describe(&report));
     assert!(changed.began_anew);
     assert!(!stack.state_text().contains("retired_ms"));
     stack.assert_settled();

@@ -3,7 +3,7 @@
 
 use kedge_core::report::Outcome;
 use kedge_engine::RunError;
-use kedge_tests::stack::{Stack, carried, person};
+use kedge_tests::stack::{Stack, person, results};
 
 use super::leases::{busy, count, drive, heal, lease, reaches, records, run, short, starts};
 
@@ -136,7 +136,7 @@ fn a_hold_set_while_the_holds_can_not_be_read_is_kept() {
             assert_eq!(late.count(), 0, "{told}");
             let (_, changed) = upped.unwrap_or_else(|_| panic!("{told}"));
             let is_held = |line: &String| line.ends_with(" held");
-            held += usize::from(carried(&changed).iter().any(is_held));
+            held += usize::from(results(&changed).iter().any(is_held));
             stack.ports.store.read_faults.borrow_mut().clear();
             stack.ports.store.remove("stacks/dev/hold.json");
             stack.ports.latency_ms.set(1);

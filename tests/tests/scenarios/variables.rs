@@ -6,7 +6,7 @@ use kedge_core::record::Answer;
 use kedge_core::report::StackVerdict;
 use kedge_engine::StateCommand;
 use kedge_tests::pushed::{commit, notices};
-use kedge_tests::stack::{Stack, carried, left, shown, topic, verdict};
+use kedge_tests::stack::{Stack, describe, left_reasons, results, topic, verdict};
 use serde_json::json;
 
 use super::composites::cut_off;
@@ -63,12 +63,12 @@ fn a_missing_variable_withdraws_nothing() {
     set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
     let (report, changed) = other.unattended();
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["update dev-b done"],
         "{}",
-        shown(&report)
+        describe(&report)
     );
-    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["variable"]);
     let reason = report.decided.left().next().unwrap().reason.to_string();
     let says = "KEDGE_CONFIG_HOOK was set at the last deploy and is not set here";
     assert!(reason.contains(says), "{reason}");
@@ -90,8 +90,8 @@ fn a_resource_that_is_gone_is_not_made_by_half_of_its_definition() {
     );
     stack.wait_minutes(10);
     let (report, changed) = other.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["variable"]);
     stack.person(&[]);
     stack.wait_minutes(10);
     stack.assert_settled();
@@ -103,10 +103,10 @@ fn a_persons_up_decides_and_is_remembered() {
     let other = without(&stack, &[HOOK, KEEP]);
     let (report, changed) = other.person(&[]);
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["update dev-mail-sub done"],
         "{}",
-        shown(&report)
+        describe(&report)
     );
     other.wait_minutes(10);
     other.assert_settled();
@@ -119,8 +119,8 @@ fn a_persons_up_decides_and_is_remembered() {
         [(HOOK.to_owned(), false), (KEEP.to_owned(), false)]
     );
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["variable"]);
     stack.person(&[]);
     stack.wait_minutes(10);
     stack.assert_settled();
@@ -136,8 +136,8 @@ fn what_a_person_could_not_do_is_not_remembered_as_agreed_to() {
     assert_eq!(changed.results, []);
     stack.release(None);
     let (report, changed) = other.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-mail-sub"), ["variable"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["variable"]);
     stack.assert_settled();
 }
 
@@ -164,7 +164,7 @@ fn a_stack_that_begins_by_itself_knows_its_variables() {
     // An edit is deployed by itself, and a person's next `up` keeps them.
     stack.topics(&[("a", "retention_ms: \"{keep?}\", partitions: 3")]);
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["update dev-a done"]);
+    assert_eq!(results(&changed), ["update dev-a done"]);
     stack.wait_minutes(10);
     stack.person(&[]);
     assert_eq!(moved(&without(&stack, &[KEEP])), [(KEEP.to_owned(), true)]);
@@ -182,14 +182,14 @@ fn an_edit_with_a_new_variable_waits_for_one_up() {
         .variables
         .insert("more".to_owned(), "7200001".to_owned());
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-b"), ["variable"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-b"), ["variable"]);
     assert_eq!(
         verdict(&report, "dev-b"),
         kedge_core::compare::Verdict::Pending
     );
     let (_, changed) = stack.person(&[]);
-    assert_eq!(carried(&changed), ["update dev-b done"]);
+    assert_eq!(results(&changed), ["update dev-b done"]);
     assert_eq!(changed.results[0].approved.change.key, topic("b"));
     stack.wait_minutes(10);
     stack.assert_settled();
@@ -268,17 +268,17 @@ fn who_does_not_know_what_is_declared_never_says_clean() {
             report.verdict(),
             StackVerdict::Pending,
             "{}",
-            shown(&report)
+            describe(&report)
         );
         assert_eq!(report.verdict().exit_code(false), 2);
         let (report, changed) = other.unattended();
-        assert_eq!(changed.results, [], "{}", shown(&report));
+        assert_eq!(changed.results, [], "{}", describe(&report));
         assert_eq!(report.exit_code_after(&changed), 2);
         other.assert_idle_unattended();
         // A person's `up` decides: then all is declared that is known there, and that is clean.
         let decided = other.fork();
         let (report, changed) = decided.person(&[]);
-        assert_eq!(report.exit_code_after(&changed), 0, "{}", shown(&report));
+        assert_eq!(report.exit_code_after(&changed), 0, "{}", describe(&report));
         decided.wait_minutes(10);
         decided.assert_settled();
         // Where the variables are as they were, it is drift like any other.
@@ -298,7 +298,10 @@ fn what_waits_since_adoption_waits_on_after_a_tick_without_the_variable() {
             "config": {"retention_ms": 3_600_000}}),
     );
     stack.command(&StateCommand::Adopt { names: Vec::new() });
-    assert_eq!(left(&stack.unattended().0, A_OF_N1), ["needs-person"]);
+    assert_eq!(
+        left_reasons(&stack.unattended().0, A_OF_N1),
+        ["needs-person"]
+    );
     let adopted = stack.state_text();
     // The names are those of the adoption.
     assert!(adopted.contains("\"variables\""), "{adopted}");
@@ -306,15 +309,15 @@ fn what_waits_since_adoption_waits_on_after_a_tick_without_the_variable() {
     set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
     let (report, changed) = other.unattended();
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["update dev-b done"],
         "{}",
-        shown(&report)
+        describe(&report)
     );
     stack.wait_minutes(10);
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, A_OF_N1), ["needs-person"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, A_OF_N1), ["needs-person"]);
     let (_, changed) = stack.person(&[]);
     assert_eq!(changed.done(), 1);
     stack.wait_minutes(10);
@@ -330,14 +333,14 @@ fn a_replacement_that_was_cut_off_is_finished_where_the_variable_is_set() {
     set_config(&stack, "dev-b", json!({"retention_ms": 1000}));
     let (report, changed) = other.unattended();
     assert_eq!(
-        carried(&changed),
+        results(&changed),
         ["update dev-b done"],
         "{}",
-        shown(&report)
+        describe(&report)
     );
     other.assert_idle_unattended();
     let (_, changed) = stack.unattended();
-    assert_eq!(carried(&changed), ["create dev-mail-sub done"]);
+    assert_eq!(results(&changed), ["create dev-mail-sub done"]);
     stack.wait_minutes(10);
     stack.assert_settled();
 }
@@ -373,8 +376,8 @@ fn adopting_leaves_what_is_not_known_here() {
         names: vec!["dev-c".to_owned()],
     });
     let (report, changed) = stack.unattended();
-    assert_eq!(changed.results, [], "{}", shown(&report));
-    assert_eq!(left(&report, "dev-c"), ["needs-person"]);
+    assert_eq!(changed.results, [], "{}", describe(&report));
+    assert_eq!(left_reasons(&report, "dev-c"), ["needs-person"]);
     stack.person(&["dev-c"]);
     stack.wait_minutes(10);
     stack.assert_settled();

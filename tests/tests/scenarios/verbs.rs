@@ -3,7 +3,7 @@
 use kedge_core::compare::{Cause, Verdict};
 use kedge_core::report::StackVerdict;
 use kedge_tests::stack::{
-    GMAIL, PUBLISHER, Stack, carried, carried_in_order, difference, left, shown, verdict,
+    GMAIL, PUBLISHER, Stack, describe, difference, left_reasons, results, results_in_order, verdict,
 };
 use serde_json::json;
 
@@ -23,8 +23,8 @@ fn a_new_stack_is_created_once() {
         "create dev-mail/roles/pubsub.publisher done",
         "create n1.clustera.io/A done",
     ];
-    assert_eq!(carried(&changed), expected);
-    let order = carried_in_order(&changed);
+    assert_eq!(results(&changed), expected);
+    let order = results_in_order(&changed);
     let at = |line: &str| order.iter().position(|other| other.contains(line));
     assert!(at("dev-mail done") < at("dev-mail/roles"));
     assert!(at("dev-mail/roles") < at("dev-mail-sub"));
@@ -56,7 +56,7 @@ fn an_edit_updates_in_place() {
         report.verdict(),
         StackVerdict::Pending,
         "{}",
-        shown(&report)
+        describe(&report)
     );
     let (_, changed) = stack.unattended();
     let expected = [
@@ -66,7 +66,7 @@ fn an_edit_updates_in_place() {
         "update dev-mail-sub done",
         "update n1.clustera.io/A done",
     ];
-    assert_eq!(carried(&changed), expected);
+    assert_eq!(results(&changed), expected);
     stack.assert_settled();
 }
 
@@ -92,11 +92,11 @@ fn drift_is_put_back() {
         "create dev-mail/roles/pubsub.publisher done",
         "update dev-a done",
     ];
-    assert_eq!(carried(&changed), expected);
+    assert_eq!(results(&changed), expected);
     // Its node may be down, and the name has another address.
-    assert_eq!(left(&report, "n1.clustera.io"), ["policy"]);
+    assert_eq!(left_reasons(&report, "n1.clustera.io"), ["policy"]);
     let (_, changed) = stack.person(&[]);
-    assert_eq!(carried(&changed), ["update n1.clustera.io/A done"]);
+    assert_eq!(results(&changed), ["update n1.clustera.io/A done"]);
     stack.assert_settled();
 }
 
@@ -107,7 +107,12 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
     stack.files.remove("area/pubsub.yaml");
     stack.nodes(&[]);
     let report = stack.check();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
     assert_eq!(verdict(&report, "dev-b-dlq"), Verdict::Orphan);
     stack.assert_idle();
 
@@ -115,7 +120,7 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
     // Pruning is looser than the policy in force.
     stack.assert_idle();
     let (report, changed) = stack.person(&["policy"]);
-    assert_eq!(carried(&changed), [""; 0]);
+    assert_eq!(results(&changed), [""; 0]);
     // What it says of orphans is true after it.
     let mut orphans = report.plan.findings.iter().map(|finding| &finding.message);
     assert!(orphans.len() > 3 && orphans.all(|said| said.contains("the next plan deletes it")));
@@ -125,9 +130,9 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
         report.verdict(),
         StackVerdict::Pending,
         "{}",
-        shown(&report)
+        describe(&report)
     );
-    assert_eq!(left(&report, "dev-b-dlq"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-b-dlq"), ["needs-grant"]);
     stack.assert_idle();
 
     let (_, changed) = stack.person(&["dev-b-dlq", "dev-mail-sub", "n1.clustera.io"]);
@@ -136,13 +141,13 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
         "delete dev-mail-sub done",
         "delete n1.clustera.io/A done",
     ];
-    assert_eq!(carried(&changed), expected);
+    assert_eq!(results(&changed), expected);
     let (_, changed) = stack.person(&["dev-mail/roles/pubsub.publisher", "pubsub-topic/dev-mail"]);
     let expected = [
         "delete dev-mail/roles/pubsub.publisher done",
         "delete dev-mail done",
     ];
-    assert_eq!(carried_in_order(&changed), expected);
+    assert_eq!(results_in_order(&changed), expected);
     stack.assert_settled();
 }
 
@@ -153,9 +158,9 @@ fn a_subscription_is_replaced_where_it_can_not_be_changed() {
     stack.assert_idle();
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-mail-sub"), Verdict::Pending);
-    assert_eq!(left(&report, "dev-mail-sub"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-grant"]);
     let (_, changed) = stack.person(&["dev-mail-sub"]);
-    assert_eq!(carried(&changed), ["replace dev-mail-sub done"]);
+    assert_eq!(results(&changed), ["replace dev-mail-sub done"]);
     stack.assert_settled();
 }
 
@@ -182,9 +187,12 @@ fn sets_gain_and_lose_items() {
     stack
         .nodes(&["name: n1, ips: [192.0.2.1, 192.0.2.2], domain: n1.clustera.io, exclusive: true"]);
     stack.assert_idle();
-    assert_eq!(left(&stack.check(), "n1.clustera.io"), ["needs-grant"]);
+    assert_eq!(
+        left_reasons(&stack.check(), "n1.clustera.io"),
+        ["needs-grant"]
+    );
     let (_, changed) = stack.person(&["n1.clustera.io"]);
-    assert_eq!(carried(&changed), ["update n1.clustera.io/A done"]);
+    assert_eq!(results(&changed), ["update n1.clustera.io/A done"]);
     stack.assert_settled();
     let world = stack.ports.sandbox.world().to_string();
     assert!(world.contains("user:ana@example.com") && !world.contains("192.0.2.66"));

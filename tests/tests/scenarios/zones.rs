@@ -4,7 +4,7 @@ use kedge_core::compare::Verdict;
 use kedge_core::render::{self, RenderOptions};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
-use kedge_tests::stack::{Stack, ZONE, carried, difference, shown, verdict};
+use kedge_tests::stack::{Stack, ZONE, describe, difference, results, verdict};
 use serde_json::{Value, json};
 
 use super::{deed, status};
@@ -163,7 +163,7 @@ fn a_token_that_may_not_read_the_zone_finds_the_slip_in_the_answer_and_undoes_it
         zone_trouble(&stack, status(code));
         let (_, changed) = stack.unattended();
         assert_eq!(
-            carried(&changed),
+            results(&changed),
             [
                 "create api.clustera.oi/A blocked",
                 "create n1.clustera.io/A done"
@@ -368,7 +368,12 @@ fn what_no_field_covers_is_noted_and_is_no_difference() {
         json!({"do": "patch_record", "name": "n2.clustera.io", "set": {"settings": {"ipv4_only": true}}}),
     );
     let report = stack.check();
-    assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+    assert_eq!(
+        report.verdict(),
+        StackVerdict::Clean,
+        "{}",
+        describe(&report)
+    );
     let text = shown_by(render::check_text, &report);
     for part in [
         "Cloudflare does not answer for",
@@ -397,7 +402,7 @@ fn a_persons_comment_blocks_nothing() {
         assert_eq!(blocked(&report, "n1.clustera.io"), "", "{comment}");
         let (_, changed) = stack.person(&[]);
         assert_eq!(
-            carried(&changed),
+            results(&changed),
             ["update n1.clustera.io/A done"],
             "{comment}"
         );

@@ -11,14 +11,14 @@ use crate::risk::Risk;
 /// A planned step of a change, with what it risks. A create or delete has one step without an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What exactly; none when the whole resource is made or deleted.
+    /// What exactly is changed; none where the whole resource is created or deleted.
     pub edit: Option<Edit>,
     /// Why.
     pub cause: Cause,
     /// How bad it can be.
     pub risk: Risk,
-    /// What would be lost or felt; empty if nothing.
-    pub says: String,
+    /// What would be lost or affected; empty if nothing.
+    pub impact: String,
     /// Whether it takes deleting the resource and making it again.
     pub replaces: bool,
     /// Whether it can't be undone. Automation makes it only for an edit (semantics 6.2).

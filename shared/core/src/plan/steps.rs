@@ -19,7 +19,7 @@ pub(super) fn whole(
     live: Option<&Live>,
 ) -> Step {
     let entry = key.kind().entry();
-    let (risk, says) = match cause {
+    let (risk, impact) = match cause {
         Cause::Removed => (Risk::Destructive, lost::by_deleting(input, key, live)),
         // Where the name has no other address, nobody is served worse by restoring it.
         Cause::Missing if still_serves(input, key) => {
@@ -33,7 +33,7 @@ pub(super) fn whole(
         edit: None,
         cause,
         risk,
-        says,
+        impact,
         replaces: false,
         one_way: false,
     }
@@ -60,8 +60,8 @@ pub(super) fn of_fields(
         } else if field.items.is_empty() {
             match of_value(difference.key.kind(), field, declared, live) {
                 Ok(step) => steps.push(step),
-                Err(says) => {
-                    let message = says.to_owned();
+                Err(why) => {
+                    let message = why.to_owned();
                     findings.push(finding(difference, field, FindingKind::Impossible, message));
                 }
             }
@@ -76,9 +76,9 @@ pub(super) fn of_fields(
     }
     for step in steps.iter_mut().filter(|step| step.replaces) {
         let lost = lost::by_replacing(difference.key.kind(), declared, live);
-        step.says.push_str(&lost);
+        step.impact.push_str(&lost);
         if let Some((why, _)) = cut_off {
-            step.says = format!("{why}; {}", step.says);
+            step.impact = format!("{why}; {}", step.impact);
         }
     }
     (steps, findings)
@@ -103,7 +103,7 @@ fn replace(step: &mut Step) {
     if !step.replaces {
         step.replaces = true;
         step.risk = Risk::Destructive;
-        step.says = "it changes with the replacement".to_owned();
+        step.impact = "it changes with the replacement".to_owned();
     }
 }
 
@@ -178,7 +178,7 @@ fn of_value(
         edit,
         cause: field.cause,
         risk,
-        says: note.to_owned(),
+        impact: note.to_owned(),
         replaces,
         one_way,
     })
@@ -288,7 +288,7 @@ fn of_items(
             edit: Some(edit),
             cause,
             risk,
-            says: note.to_owned(),
+            impact: note.to_owned(),
             replaces: false,
             one_way: false,
         });

@@ -77,7 +77,7 @@ pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
                 "automation does this on its next run".to_owned(),
                 |reason| format!("WAITING: {reason}"),
             );
-            let effect = match step.says.as_str() {
+            let effect = match step.impact.as_str() {
                 "" => String::new(),
                 effect => format!(" ({effect})"),
             };

@@ -175,8 +175,8 @@ impl Case {
         let mut changes = plan.changes.iter();
         let planned = changes.find(|planned| planned.change.key == self.key());
         let steps = planned.into_iter().flat_map(|planned| &planned.steps);
-        let says: Vec<&str> = steps.map(|step| step.says.as_str()).collect();
-        says.join(" | ")
+        let impacts: Vec<&str> = steps.map(|step| step.impact.as_str()).collect();
+        impacts.join(" | ")
     }
 
     /// What forgetting makes of it.

@@ -4,7 +4,7 @@ use futures_util::future::{join, join_all};
 use kedge_core::report::StackVerdict;
 use kedge_engine::{By, Engine};
 use kedge_tests::crowd::Crowd;
-use kedge_tests::stack::{shown, stack_name};
+use kedge_tests::stack::{describe, stack_name};
 
 use super::super::leases::LEASE;
 use super::{AMPLE, Limits, checked, drive, invocation, large, upped};
@@ -33,7 +33,12 @@ fn no_more_is_under_way_than_there_are_connections() {
         let crowd = Crowd::over(&stack.ports);
         let given = invocation(&stack, limits);
         let report = drive(&stack, checked(&crowd, &stack, &given)).unwrap();
-        assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+        assert_eq!(
+            report.verdict(),
+            StackVerdict::Clean,
+            "{}",
+            describe(&report)
+        );
         assert_eq!(crowd.under_way.most.get(), connections);
         assert_eq!(crowd.made.get(), given.budget.spent());
         stack.ports.latency_ms.set(1);

@@ -6,7 +6,7 @@ use kedge_core::report::{ChangeResult, Outcome, StackVerdict};
 use kedge_engine::{Applied, By, LAST_REQUEST_BEFORE_DEADLINE_MS};
 use kedge_sandbox::{Effect, Provider};
 use kedge_tests::crowd::Crowd;
-use kedge_tests::stack::carried;
+use kedge_tests::stack::results;
 
 use super::{
     AMPLE, Limits, applied, assert_recorded, checked, drive, failure_of, in_three_scopes,
@@ -34,7 +34,7 @@ fn a_run_begins_nothing_that_it_could_not_record_before_its_deadline() {
         let is_late = matches!(ended, Applied::OutOfTime(_));
         let changed = ended.into_result().unwrap().changed;
         assert_eq!(is_late, changed.done() < 80);
-        let what = format!("{provider_ms} {store_ms} {ms}: {:?}", carried(&changed));
+        let what = format!("{provider_ms} {store_ms} {ms}: {:?}", results(&changed));
         assert!(stack.ports.executor.now_ms() <= deadline, "{what}");
         let last = crowd.writes_at.borrow().iter().max().copied();
         assert!(last.unwrap_or_default() < deadline - LAST_REQUEST_BEFORE_DEADLINE_MS);

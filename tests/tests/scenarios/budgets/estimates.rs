@@ -8,7 +8,7 @@ use kedge_core::report::StackVerdict;
 use kedge_core::state;
 use kedge_engine::{CheckRequest, Engine, Estimate, estimate, groups};
 use kedge_tests::crowd::Crowd;
-use kedge_tests::stack::{Stack, shown, stack_name};
+use kedge_tests::stack::{Stack, describe, stack_name};
 
 use super::{AMPLE, Limits, checked, drive, invocation, large};
 
@@ -120,7 +120,7 @@ fn a_group_cut_by_its_estimate_is_checked_whole_under_its_limit() {
                     report.verdict(),
                     StackVerdict::Clean,
                     "{name}: {}",
-                    shown(&report)
+                    describe(&report)
                 );
             }
             // Each is counted where it is made, and only there.

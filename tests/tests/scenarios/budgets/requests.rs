@@ -8,7 +8,7 @@ use kedge_core::ran_out::RanOut;
 use kedge_core::report::{Changed, Outcome, StackVerdict};
 use kedge_engine::{By, Consent};
 use kedge_tests::crowd::Crowd;
-use kedge_tests::stack::{Stack, carried, shown};
+use kedge_tests::stack::{Stack, describe, results};
 
 use super::super::leases::short;
 use super::super::{deed, set_config};
@@ -61,7 +61,7 @@ fn a_check_reads_the_scopes_that_fit_and_says_what_all_need() {
             0 => StackVerdict::Clean,
             _ => StackVerdict::Incomplete,
         };
-        assert_eq!(report.verdict(), verdict, "{limit}: {}", shown(&report));
+        assert_eq!(report.verdict(), verdict, "{limit}: {}", describe(&report));
         let ran_out = RanOut::Requests {
             needs: 10,
             left: free(limit),
@@ -195,7 +195,7 @@ fn a_composite_is_begun_only_if_all_of_it_fits() {
             // Nobody's consent is used up for nothing.
             0 => assert!(given == 0 && needs_five(&changed), "{limit}: {changed:?}"),
             3 => assert_eq!((given, changed.ran_out), (1, None), "{limit}"),
-            done => panic!("{limit}: {done} {:?}", carried(&changed)),
+            done => panic!("{limit}: {done} {:?}", results(&changed)),
         }
     }
     assert!(

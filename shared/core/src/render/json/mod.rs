@@ -290,7 +290,7 @@ fn change(plan: &Plan, short: &ShortKeys, decided: &DecidedChange) -> Json {
         let rest: [(&str, Json); 6] = [
             ("cause", one.cause.as_str().into()),
             ("risk", one.risk.as_str().into()),
-            ("says", outside(&one.says).into()),
+            ("says", outside(&one.impact).into()),
             ("replaces", one.replaces.into()),
             ("who", actor(plan, decided).as_str().into()),
             ("left_by_tick", decided.decision.left().map(reason).into()),

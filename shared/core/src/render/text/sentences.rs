@@ -86,7 +86,7 @@ fn doing(verb: Verb, step: &Step) -> &'static str {
 /// `safe; …`, `disruptive: …`.
 pub(super) fn risk_text(step: &Step) -> String {
     let risk = step.risk.as_str();
-    match (outside(&step.says).as_str(), step.risk) {
+    match (outside(&step.impact).as_str(), step.risk) {
         ("", _) => risk.to_owned(),
         (effect, Risk::Safe) => format!("{risk}; {effect}"),
         (effect, _) => format!("{risk}: {effect}"),

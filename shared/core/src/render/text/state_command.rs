@@ -204,7 +204,7 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>
         let Some(step) = planned.steps.first() else {
             continue;
         };
-        match groups.iter_mut().find(|(own, _)| own.says == step.says) {
+        match groups.iter_mut().find(|(own, _)| own.impact == step.impact) {
             Some((_, keys)) => keys.push(&planned.change.key),
             None => groups.push((step, vec![&planned.change.key])),
         }
@@ -222,7 +222,7 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>
     for (step, keys) in &groups {
         group(
             page,
-            &format!("deleted: {}", outside(&step.says)),
+            &format!("deleted: {}", outside(&step.impact)),
             keys,
             hints,
         );

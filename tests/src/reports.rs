@@ -1,8 +1,8 @@
-//! What a run told, as words a test compares.
+//! What a report says and how changes ended, as words that a test compares.
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
 use kedge_core::compare::{Difference, Verdict};
-use kedge_core::report::{Changed, Report};
+use kedge_core::report::{ChangeResult, Changed, Report};
 
 use crate::stack::Stack;
 
@@ -29,29 +29,29 @@ pub fn verdict(report: &Report, short: &str) -> Verdict {
     difference(report, short).verdict
 }
 
-/// Why steps on a resource are left, as words.
+/// Why steps on a resource are not made now, as codes.
 #[must_use]
-pub fn left(report: &Report, short: &str) -> Vec<&'static str> {
+pub fn left_reasons(report: &Report, short: &str) -> Vec<&'static str> {
     let all = report.decided.left();
     all.filter(|left| left.key.answers_to(short))
         .map(|left| left.reason.code())
         .collect()
 }
 
-/// What was made, as sorted lines of verb, name and outcome.
+/// How changes ended, as sorted lines of verb, name and outcome.
 #[must_use]
-pub fn carried(changed: &Changed) -> Vec<String> {
-    let mut lines = carried_in_order(changed);
+pub fn results(changed: &Changed) -> Vec<String> {
+    let mut lines = results_in_order(changed);
     lines.sort_unstable();
     lines
 }
 
 /// The same in the order in which they ended.
 #[must_use]
-pub fn carried_in_order(changed: &Changed) -> Vec<String> {
-    let line = |carried: &kedge_core::report::ChangeResult| {
-        let change = &carried.approved.change;
-        let (verb, outcome) = (change.verb.as_str(), carried.outcome.as_str());
+pub fn results_in_order(changed: &Changed) -> Vec<String> {
+    let line = |result: &ChangeResult| {
+        let change = &result.approved.change;
+        let (verb, outcome) = (change.verb.as_str(), result.outcome.as_str());
         format!("{verb} {} {outcome}", change.key.name())
     };
     changed.results.iter().map(line).collect()
@@ -59,7 +59,7 @@ pub fn carried_in_order(changed: &Changed) -> Vec<String> {
 
 /// What differs and what is left, for a failed assertion.
 #[must_use]
-pub fn shown(report: &Report) -> String {
+pub fn describe(report: &Report) -> String {
     let mut lines = vec![report.verdict().to_string()];
     for difference in report.comparison.differences.values() {
         if difference.verdict != Verdict::InSync {
@@ -84,7 +84,7 @@ pub fn shown(report: &Report) -> String {
 
 /// Whether a DNS record or a role's policy in the world holds this address or member.
 #[must_use]
-pub fn has_item(stack: &Stack, item: &str) -> bool {
+pub fn world_has_item(stack: &Stack, item: &str) -> bool {
     let world = stack.ports.sandbox.world();
     let (topics, zones) = (&world["pubsub"]["topics"], &world["cloudflare"]["zones"]);
     format!("{topics} {zones}").contains(&format!("\"{item}\""))
