@@ -296,7 +296,7 @@ fn what_others_put_there_outlives_withdrawal_and_retirement() {
     assert_eq!(
         impact.as_deref(),
         Some(
-            "the name no longer resolves to 192.0.2.1; it still does to 192.0.2.77, which was never ours"
+            "the name no longer resolves to 192.0.2.1; it still resolves to 192.0.2.77, which kedge does not manage"
         )
     );
     // Nothing of ours is in the role, so there is nothing to take away.

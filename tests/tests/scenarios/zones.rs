@@ -279,7 +279,7 @@ fn what_stands_in_the_way_is_told_and_nothing_is_sent_that_must_fail() {
         json!({"type": "CNAME", "name": "n1", "content": "lb.example.net", "proxied": true});
     let ns = json!({"type": "NS", "name": "n1", "content": "ns1.example.net"});
     for (record, part) in [
-        (cname, "a CNAME to lb.example.net stands at n1.clustera.io"),
+        (cname, "n1.clustera.io is a CNAME to lb.example.net"),
         (ns, "NS records delegate n1.clustera.io to ns1.example.net"),
     ] {
         for recorded in [false, true] {

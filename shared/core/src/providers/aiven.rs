@@ -162,7 +162,7 @@ const FIELDS: &[FieldSpec] = &[
     .worse(WorseWith {
         field: "cleanup_policy",
         contains: "compact",
-        why: "the topic is compacted: keys move to other partitions and stale values stay for ever",
+        why: "the topic is compacted: keys move to other partitions, and their old values stay for ever",
     }),
     field(
         "replication",

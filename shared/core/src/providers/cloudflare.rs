@@ -71,7 +71,7 @@ fn lost(deletion: &Deletion<'_>) -> String {
     );
     match deletion.staying.join(", ").as_str() {
         "" => lost,
-        others => format!("{lost}; it still does to {others}, which was never ours"),
+        others => format!("{lost}; it still resolves to {others}, which kedge does not manage"),
     }
 }
 
@@ -120,6 +120,6 @@ const FIELDS: &[FieldSpec] = &[
         "Send traffic through Cloudflare.",
     )
     .both(RiskRule::Disruptive(
-        "traffic takes another way, and clients see other addresses",
+        "traffic takes another path, and clients see other addresses",
     )),
 ];

@@ -139,11 +139,11 @@ fn topics_of(key: &ResourceKey, text_of: TextOf<'_>) -> Vec<ResourceKey> {
 }
 
 fn topic_lost(deletion: &Deletion<'_>) -> String {
-    let lost = "its subscriptions and its policy are lost";
+    let lost = "its policy is lost, and its subscriptions never get a message again";
     match deletion.dependants.join(", ").as_str() {
         "" => lost.to_owned(),
         names => {
-            format!("{lost}; left behind, {names} of this stack would never get a message again")
+            format!("{lost}, among them {names} of this stack")
         }
     }
 }

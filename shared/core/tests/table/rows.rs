@@ -358,13 +358,13 @@ sub | filter=a | filter=b | - | retired begun-replace | pending | interrupted | 
 /// What a deletion or a replacement says that is lost.
 pub(crate) const LOST: &str = "
 dns | - | ips={1 2} | ips={1 2} | prune | => the name no longer resolves to 1, 2
-dns | - | ips={1 2} | ips={2 9} | prune | => the name no longer resolves to 2; it still does to 9, which was never ours
-dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | => the name no longer resolves to 1; it still does to 9, which was never ours
+dns | - | ips={1 2} | ips={2 9} | prune | => the name no longer resolves to 2; it still resolves to 9, which kedge does not manage
+dns | - | ips={1 9} | ips={1 9} | prune then:1,2 | => the name no longer resolves to 1; it still resolves to 9, which kedge does not manage
 iam | - | members={a b} | members={a b x} | prune | => a, b lose the role
 iam | - | members={a b} | members={b} | narrowed prune | => b loses the role; a keeps it under the condition 'until may'
 iam | - | members={a x} | members={a x} | prune then:a,b | => a loses the role
-ptopic | - | () | () | prune | => its subscriptions and its policy are lost
-ptopic | - | () | () | prune listener | => its subscriptions and its policy are lost; left behind, dev-l of this stack would never get a message again
+ptopic | - | () | () | prune | => its policy is lost, and its subscriptions never get a message again
+ptopic | - | () | () | prune listener | => its policy is lost, and its subscriptions never get a message again, among them dev-l of this stack
 sub | - | filter=a | filter=a | prune | => its backlog and its own IAM policy are lost
 sub | filter=b | filter=a | filter=a, ack_deadline_seconds=10, retain_acked_messages=false, expiration=2678400s | | => the subscription must be deleted and created again; its backlog and its own IAM policy are lost
 sub | filter=b | filter=a | filter=a, ack_deadline_seconds=77, dead_letter_topic=dead, labels.x=y | | => the subscription must be deleted and created again; its backlog and its own IAM policy are lost, and what is not declared: ack_deadline_seconds 77, dead_letter_topic dead, labels.x y

@@ -71,17 +71,34 @@ pub enum HttpError {
     #[error("could not connect: {0}")]
     NotSent(String),
     /// No answer in time. The request may have arrived.
-    #[error("no answer within {0} ms")]
+    #[error("no answer within {}", seconds(*.0))]
     Timeout(u64),
     /// The connection broke before a whole answer. The request may have arrived.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The answer is larger than [`ANSWER_BYTES_MAX`].
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the answer is larger than {}", mebibytes(*.0))]
     TooLarge(usize),
     /// The transport refuses it: `KEDGE_READ_ONLY=1` and not in the table of reads.
     #[error("refused: {0}")]
     Refused(String),
+}
+
+/// A length of time as people say it.
+fn seconds(ms: u64) -> String {
+    match ms % 1_000 {
+        0 => format!("{} s", ms / 1_000),
+        _ => format!("{ms} ms"),
+    }
+}
+
+/// A size as people say it.
+fn mebibytes(bytes: usize) -> String {
+    const MIB: usize = 1024 * 1024;
+    match bytes % MIB {
+        0 => format!("{} MiB", bytes / MIB),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 /// Sends requests that read.

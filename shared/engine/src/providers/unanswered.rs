@@ -63,7 +63,7 @@ mod tests {
             (
                 CallError::Http(HttpError::Timeout(15_000)),
                 FailureCode::Network,
-                "no answer within 15000 ms",
+                "no answer within 15 s",
             ),
             (
                 CallError::Http(HttpError::NotSent(text())),
@@ -76,9 +76,9 @@ mod tests {
                 "x",
             ),
             (
-                CallError::Http(HttpError::TooLarge(1)),
+                CallError::Http(HttpError::TooLarge(64 * 1024 * 1024)),
                 FailureCode::StrangeAnswer,
-                "1 ",
+                "the answer is larger than 64 MiB",
             ),
             (CallError::NoLease(text()), FailureCode::Network, "x"),
             (

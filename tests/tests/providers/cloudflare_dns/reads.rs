@@ -128,11 +128,16 @@ fn a_failed_read_is_never_an_absence() {
         ),
         (status(400), StrangeAnswer, "400: DNS Validation Error", 1),
         (status(500), ProviderError, "500: Internal error", 5),
-        (status(503), ProviderError, "503: Cloudflare fails", 5),
+        (
+            status(503),
+            ProviderError,
+            "503: Cloudflare's API is failing",
+            5,
+        ),
         (
             Effect::Latency { ms: 20_000 },
             Network,
-            "no answer within 15000 ms",
+            "no answer within 15 s",
             5,
         ),
         (
@@ -148,7 +153,7 @@ fn a_failed_read_is_never_an_absence() {
             "the answer is not JSON",
             1,
         ),
-        (Effect::WrongTypes, StrangeAnswer, "another shape", 1),
+        (Effect::WrongTypes, StrangeAnswer, "another form", 1),
     ] {
         let ports = with_node(&[A]);
         trouble(&ports, false, effect.clone(), None);

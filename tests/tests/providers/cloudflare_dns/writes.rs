@@ -232,7 +232,7 @@ fn what_exists_and_is_not_ours_is_not_overwritten() {
     let error = apply(&ports, &change).unwrap_err();
     assert!(matches!(error, ChangeError::Blocked { .. }), "{error}");
     assert!(
-        error.to_string().contains("somebody else made a record"),
+        error.to_string().contains("somebody else created a record"),
         "{error}"
     );
     assert_eq!(records(&ports).len(), 1, "nothing of the batch was made");
@@ -323,7 +323,7 @@ fn a_set_that_moved_meanwhile() {
     let error = apply(&ports, &update).unwrap_err();
     assert!(matches!(error, ChangeError::Failed { .. }), "{error}");
     assert!(
-        error.to_string().contains("was changed since it was read"),
+        error.to_string().contains("has changed since it was read"),
         "{error}"
     );
     assert_eq!(node(&ports).unwrap().fields, fields(&[B], 300, false));

@@ -176,7 +176,7 @@ fn an_organisation_policy_blocks_once_and_says_what_to_run() {
         format!("gcloud org-policies reset iam.allowedPolicyMemberDomains --project={PROJECT}");
     assert!(at("allow the member's customer id") < at(&reset), "{fix}");
     assert!(
-        at(&reset) < at("removes this control from the whole project"),
+        at(&reset) < at("removes the policy from the whole project"),
         "{fix}"
     );
     assert_eq!(counts(&ports), (1, 1));
@@ -269,6 +269,6 @@ fn endless_races_end() {
     trouble(&ports, ":setIamPolicy", status(409), None);
     let outcome = apply(&ports, &give("prod-gmail", ANA));
     assert_eq!(ended(&outcome), "failed");
-    assert!(why(outcome).contains("kept changing"));
+    assert!(why(outcome).contains("somebody else changed the policy of"));
     assert!(counts(&ports).1 <= 6);
 }

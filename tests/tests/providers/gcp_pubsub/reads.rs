@@ -206,8 +206,8 @@ fn reasons_name_what_is_wanted() {
     trouble(&ports, "/subscriptions?", status(403), None);
     let reading = read(&ports);
     let wants = |key| reason(&reading, &key);
-    assert!(wants(topic_key("prod-gmail")).contains("; the call needs pubsub.topics.list"));
-    assert!(wants(sub_key("x")).contains("; the call needs pubsub.subscriptions.list"));
+    assert!(wants(topic_key("prod-gmail")).contains("; this call needs pubsub.topics.list"));
+    assert!(wants(sub_key("x")).contains("; this call needs pubsub.subscriptions.list"));
     let failure = &reading.failures()[&Kind::PubsubTopic];
     assert_eq!(failure.permission.as_deref(), Some("pubsub.topics.list"));
 
@@ -216,7 +216,7 @@ fn reasons_name_what_is_wanted() {
     let reading = read(&ports);
     let wants = reason(&reading, &binding_key("prod-gmail"));
     assert!(
-        wants.ends_with("; the call needs pubsub.topics.getIamPolicy"),
+        wants.ends_with("; this call needs pubsub.topics.getIamPolicy"),
         "{wants}"
     );
 }

@@ -211,7 +211,7 @@ fn a_subscription_without_its_topic_is_not_made() {
     let reason = why(outcome);
     assert!(
         reason.starts_with(
-            "404: Resource not found (resource=prod-gmail); the change names topic prod-gmail and"
+            "404: Resource not found (resource=prod-gmail); the change refers to topic prod-gmail and"
         ),
         "{reason}"
     );
@@ -316,7 +316,7 @@ fn a_refused_write_changes_nothing_and_says_why() {
             assert_eq!(ended(&outcome), expected, "{code} {change:?} {outcome:?}");
             assert_eq!(ports.sandbox.world(), before);
             if code == 403 {
-                assert!(why(outcome).contains("; the call needs pubsub."));
+                assert!(why(outcome).contains("; this call needs pubsub."));
             }
         }
     }

@@ -107,7 +107,7 @@ fn sendable(field: &FieldName, value: &Value) -> Result<ConfigValue, UnsendableE
 }
 
 fn unsendable(field: &FieldName) -> UnsendableError {
-    UnsendableError(format!("a Kafka topic can't be given this {field}"))
+    UnsendableError(format!("a Kafka topic can't have this value of {field}"))
 }
 
 #[cfg(test)]

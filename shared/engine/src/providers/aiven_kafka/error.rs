@@ -282,7 +282,9 @@ pub(super) fn outcome(
         Some(ChangeError::Blocked { reason, .. } | ChangeError::Failed { reason })
             if answer.after_ambiguous =>
         {
-            let reason = format!("an earlier attempt may have been made, then {reason}");
+            let reason = format!(
+                "an earlier attempt was not answered and may have worked; the last answer was {reason}"
+            );
             Err(ChangeError::OutcomeUnknown { reason })
         }
         Some(error) => Err(error),
@@ -321,7 +323,7 @@ fn write_error(verb: Verb, begun_before: bool, answer: &WriteAnswer) -> Option<C
             NotFound::Topic | NotFound::Starting => failed(reason),
             NotFound::Scope => blocked(
                 reason,
-                Some("check the names of project and service in the stack's settings"),
+                Some("check `aiven_project` and `kafka_service` in the stack's config"),
             ),
             // It may be a gateway's.
             NotFound::Path => blocked(reason, None),
@@ -351,9 +353,9 @@ fn conflict(
             return Some(ChangeError::Failed { reason });
         }
         "kafka_topic_reserved" => None,
-        "not_powered" => Some("power the service on"),
+        "not_powered" => Some("power on the service"),
         "resource_managed_by_governance" | "kafka_console_governance_enabled" => {
-            Some("change it through the governance that manages it")
+            Some("change it in Aiven's governance, which manages it")
         }
         code if code == "kafka_topic_already_exists" || problem.mentions(" already exists") => {
             match verb {
@@ -365,11 +367,11 @@ fn conflict(
         // terraform-provider-aiven#1360; also while brokers are still starting (#1490).
         _ if problem.mentions("broker(s)") => problem
             .mentions("replication factor")
-            .then_some("declare less replication, or wait until all brokers run"),
+            .then_some("declare a lower replication, or wait until all brokers run"),
         // terraform-provider-aiven#1672.
         _ if problem.mentions("tiered storage") => problem
             .mentions("not enabled")
-            .then_some("turn on tiered storage in the service, or drop the fields that need it"),
+            .then_some("turn on tiered storage for the service, or remove the fields that need it"),
         // What is not known may pass.
         _ => return Some(ChangeError::Failed { reason }),
     };

@@ -79,7 +79,10 @@ pub(super) async fn carry_out<P: WritePorts>(
 ) -> Result<Applied, ChangeError> {
     let name = change.key.name();
     if normalize::is_reserved(name) {
-        return Err(error::blocked(format!("{name} is Kafka's own"), None));
+        return Err(error::blocked(
+            format!("{name} belongs to Kafka itself"),
+            None,
+        ));
     }
     let requests = requests(cx, project, service)?;
     let request = match change.verb {
@@ -87,7 +90,7 @@ pub(super) async fn carry_out<P: WritePorts>(
         Verb::Update => requests.update(name, &encode::update_body(change)?)?,
         Verb::Delete => requests.delete(name)?,
         Verb::Replace => {
-            let reason = "a topic is never deleted to be made again: its messages would be lost";
+            let reason = "a topic is never deleted and created again: its messages would be lost";
             return Err(error::blocked(reason.to_owned(), None));
         }
     };
@@ -238,7 +241,7 @@ async fn running<P: ReadPorts>(
     match answer.service.state.as_str() {
         "RUNNING" => Ok(()),
         state => Err(ReadFailure {
-            reason: format!("the service is not running but {state}"),
+            reason: format!("the service is not running: its state is {state}"),
             permission: None,
             code: FailureCode::NotRunning,
         }),

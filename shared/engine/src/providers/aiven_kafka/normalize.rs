@@ -50,7 +50,7 @@ pub(super) fn in_transition(state: Option<&str>) -> Result<(), ReadFailure> {
         ),
         Some(other) => (
             format!(
-                "Aiven says that the topic's state is {}, which this program does not know",
+                "Aiven says that the topic's state is {}, which this version of kedge does not know",
                 words(other)
             ),
             FailureCode::StrangeAnswer,

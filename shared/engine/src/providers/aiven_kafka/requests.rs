@@ -53,8 +53,12 @@ impl AivenRequests {
             return Err(RequestError::Token(format!("{TOKEN_VARIABLE} is not set")));
         }
         // The scheme of all official clients (go-client-codegen: client.go).
-        let mut authorization = HeaderValue::from_str(&format!("aivenv1 {token}"))
-            .map_err(|_| RequestError::Token(format!("{TOKEN_VARIABLE} is not a token")))?;
+        let mut authorization =
+            HeaderValue::from_str(&format!("aivenv1 {token}")).map_err(|_| {
+                RequestError::Token(format!(
+                    "{TOKEN_VARIABLE} holds characters that no token has"
+                ))
+            })?;
         authorization.set_sensitive(true);
         Ok(Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
@@ -141,7 +145,7 @@ impl AivenRequests {
         }
         builder
             .body(body)
-            .map_err(|_| RequestError::Address(format!("{} is not an address", self.endpoint)))
+            .map_err(|_| RequestError::Address(format!("{} is not a URL", self.endpoint)))
     }
 }
 

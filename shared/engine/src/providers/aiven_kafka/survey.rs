@@ -134,12 +134,12 @@ impl<'a> Survey<'a> {
                         None => left_out.push(name),
                     }
                 }
-                self.look_closer(left_out, "it is left out")
+                self.look_closer(left_out, "it was left out")
             }
             Answer::Stale(names, words) => self.look_closer(names, &words),
             Answer::NoBulk(names, failure) => {
                 let reason = format!(
-                    "{}; one by one, no more than {EXTRA_READS_MAX} topics are read",
+                    "{}; at most {EXTRA_READS_MAX} topics are read one by one",
                     failure.reason
                 );
                 self.one_by_one(names, &inconsistent(&reason))
@@ -226,7 +226,7 @@ impl<'a> Survey<'a> {
     )]
     fn gone(&mut self, name: &str, words: &str) {
         if self.listed.contains(name) {
-            let reason = format!("it is listed, but Aiven says that it is not there ({words})");
+            let reason = format!("it is listed, but Aiven says that it does not exist ({words})");
             self.unknown(name, listed_only(&reason));
         } else {
             self.absent(name, Proof::unlisted_and_not_found());
@@ -246,7 +246,7 @@ impl<'a> Survey<'a> {
 
     fn prove_absences(&mut self) -> Vec<Ask> {
         let reason =
-            format!("more than {EXTRA_READS_MAX} reads would be needed to prove what is gone");
+            format!("it would take more than {EXTRA_READS_MAX} reads to prove what is gone");
         self.prove_never_recorded();
         let missing = std::mem::take(&mut self.missing);
         // As many as that are not believed anyway, until a person confirms them (semantics 3.2).

@@ -181,7 +181,7 @@ pub(super) fn batch(change: &Change) -> Result<Batch, ChangeError> {
     if operations > OPERATIONS_MAX {
         return Err(blocked(
             format!(
-                "{} needs {operations} operations, and Cloudflare takes {OPERATIONS_MAX} at once on a Free zone",
+                "{} needs {operations} operations, and Cloudflare takes at most {OPERATIONS_MAX} at once on a Free zone",
                 change.key.name()
             ),
             "change it in several steps, each with fewer addresses",
@@ -208,11 +208,11 @@ fn check_marks(change: &Change, records: &[DnsRecord]) -> Result<(), ChangeError
         None => Ok(()),
         Some((record, stack)) => Err(blocked(
             format!(
-                "{} belongs to stack {stack}: the record with {} bears its mark",
+                "{} belongs to stack {stack}: the record with {} has its mark",
                 change.key.name(),
                 record.address
             ),
-            "withdraw the name from one of the two stacks, or remove the comment if it is wrong",
+            "remove the name from one of the two stacks, or the comment if it is wrong",
         )),
     }
 }
@@ -304,7 +304,7 @@ fn steps(edits: &[Edit]) -> Result<Steps, ChangeError> {
 fn update(change: &Change, records: &[DnsRecord], batch: &mut Batch) -> Result<(), ChangeError> {
     if records.is_empty() {
         return Err(failed(
-            "the record set has no live records; it moved since it was read",
+            "the record set has no live records; it has changed since it was read",
         ));
     }
     let steps = steps(&change.edits)?;
@@ -344,7 +344,7 @@ fn update(change: &Change, records: &[DnsRecord], batch: &mut Batch) -> Result<(
     if records.len() + batch.posts.len() == batch.deletes.len() {
         return Err(blocked(
             format!("this would leave {} without an address", change.key.name()),
-            "declare at least one address that is to stay, or withdraw the whole set",
+            "declare at least one address, or remove the whole record set",
         ));
     }
     Ok(())

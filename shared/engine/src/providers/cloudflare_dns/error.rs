@@ -39,8 +39,8 @@ impl Unsendable {
         match self {
             Self::NoToken => format!("{TOKEN_NAME} is not set"),
             Self::Token => format!("{TOKEN_NAME} holds characters that no token has"),
-            Self::Address => "the address of Cloudflare's API is not usable".to_owned(),
-            Self::ZoneId => "the zone id is not one that Cloudflare could have".to_owned(),
+            Self::Address => "the address of Cloudflare's API is not a URL".to_owned(),
+            Self::ZoneId => "`cloudflare_zone_id` is not a zone id".to_owned(),
             Self::Body => "the request could not be written".to_owned(),
         }
     }
@@ -224,14 +224,21 @@ pub(super) fn read_failure(zone_id: &str, response: &Response<Bytes>) -> ReadFai
         },
         false => failure(code, said("refused")),
     };
-    match meaning(status, &problems) {
+    let meant = meaning(status, &problems);
+    match meant {
         Meaning::Unauthenticated => needs(FailureCode::Unauthenticated),
         Meaning::Forbidden => needs(FailureCode::Forbidden),
         Meaning::RateLimited => failure(FailureCode::RateLimited, said(TOO_MANY)),
-        Meaning::Outage => failure(FailureCode::ProviderError, said("Cloudflare fails")),
+        Meaning::Outage => failure(
+            FailureCode::ProviderError,
+            said("Cloudflare's API is failing"),
+        ),
         // Whatever a 404 of the list says, it is the zone that is not there.
-        _ if status == StatusCode::NOT_FOUND => no_zone(zone_id, &said(NOT_FOUND)),
-        Meaning::NoZone => no_zone(zone_id, &said(NOT_FOUND)),
+        _ if status == StatusCode::NOT_FOUND || meant == Meaning::NoZone => {
+            let reason = no_zone(zone_id, &said(NOT_FOUND));
+            let reason = format!("{reason}; check `cloudflare_zone_id` and the token");
+            failure(FailureCode::ScopeNotFound, reason)
+        }
         _ => failure(FailureCode::StrangeAnswer, said("the answer is not a list")),
     }
 }
@@ -239,9 +246,8 @@ pub(super) fn read_failure(zone_id: &str, response: &Response<Bytes>) -> ReadFai
 const TOO_MANY: &str = "too many requests";
 const NOT_FOUND: &str = "not found";
 
-fn no_zone(zone_id: &str, said: &str) -> ReadFailure {
-    let reason = format!("{said}; there is no zone `{zone_id}` that this token may see");
-    failure(FailureCode::ScopeNotFound, reason)
+fn no_zone(zone_id: &str, said: &str) -> String {
+    format!("{said}; there is no zone `{zone_id}` that this token may see")
 }
 
 /// What a refused batch means.
@@ -263,7 +269,7 @@ pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>
     let said = describe(status, &problems, "refused");
     let error = match meaning(status, &problems) {
         Meaning::RecordGone => {
-            let said = format!("{said}; {name} was changed since it was read");
+            let said = format!("{said}; {name} has changed since it was read");
             return Refusal::RecordGone(said);
         }
         // A 404 without a code that we know may be about a record too: the zone has just been read.
@@ -276,13 +282,13 @@ pub(super) fn refusal(change: &Change, zone_id: &str, response: &Response<Bytes>
                 )),
             }
         }
-        Meaning::NoZone => blocked(no_zone(zone_id, &said).reason, "correct the zone id"),
+        Meaning::NoZone => blocked(no_zone(zone_id, &said), "correct `cloudflare_zone_id`"),
         Meaning::RecordExists => blocked(
-            format!("{said}; somebody else made a record of {name} with this address"),
-            "check again, which shows it now",
+            format!("{said}; somebody else created a record of {name} with this address"),
+            "check again: it is shown now",
         ),
         Meaning::CnameExists => blocked(
-            format!("{said}; a name with a CNAME can have no addresses"),
+            format!("{said}; a name with a CNAME can't have addresses"),
             "remove the CNAME, or this record set from the definitions",
         ),
         Meaning::RateLimited | Meaning::Outage => failed(said),

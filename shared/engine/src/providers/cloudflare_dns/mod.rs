@@ -316,7 +316,7 @@ async fn send_batch<P: WritePorts>(
                     let undone = undo(cx, zone, batch, &ids).await;
                     return Err(Refusal::Error(error::made_elsewhere(batch, &name, undone)));
                 }
-                Made::Unnamed => "the answer does not say under which name".to_owned(),
+                Made::Unnamed => "the answer does not say which name was created".to_owned(),
             }
         }
         Ok(answer) if answer.response.status().is_success() => {
@@ -324,7 +324,7 @@ async fn send_batch<P: WritePorts>(
         }
         Ok(answer) if answer.after_ambiguous || is_refused_again(change, &answer) => {
             let said = error::describe_answer(&answer.response, "refused");
-            format!("{said}, after an answer that was lost")
+            format!("{said}, after an attempt that was not answered")
         }
         Ok(answer) => return Err(error::refusal(change, zone_id, &answer.response)),
         Err(WriteFailure {
@@ -383,14 +383,14 @@ async fn resolve<P: WritePorts>(
     };
     let mut sets = read_records(cx, zone_id)
         .await
-        .map_err(|failure| unknown(format!("looking again failed: {}", failure.reason)))?
+        .map_err(|failure| unknown(format!("reading it again failed: {}", failure.reason)))?
         .sets;
     let records = sets.remove(&change.key).unwrap_or_else(|| Ok(Vec::new()));
     let records = records.map_err(unknown)?;
     if batch.stands_in(&records) {
         return Ok(());
     }
-    Err(unknown("the change is not to be seen yet".to_owned()))
+    Err(unknown("the change does not show yet".to_owned()))
 }
 
 /// What is left to delete, by what is live now.
@@ -402,7 +402,7 @@ async fn rest_of_delete<P: WritePorts>(
     let read = read_records(cx, zone_id).await;
     let mut sets = read.map(|read| read.sets).map_err(|failure| {
         let reason = format!(
-            "a record of {} is gone, and looking again failed: {}",
+            "a record of {} is gone, and reading it again failed: {}",
             change.key.name(),
             failure.reason
         );

@@ -45,7 +45,9 @@ pub(super) fn sets<'a>(
         match (dns_record(kind, record), set.as_mut()) {
             (Ok(record), Ok(records)) => records.push(record),
             (Err(field), Ok(_)) => {
-                *set = Err(format!("a record of this set has a strange `{field}`"));
+                *set = Err(format!(
+                    "a record of this set has a `{field}` that can't be read"
+                ));
             }
             (_, Err(_)) => {}
         }

@@ -168,8 +168,8 @@ pub(super) fn zone(body: &[u8]) -> Result<WireZone, &'static str> {
     let twin: ZoneTwin = object::read(body).map_err(|error| shape_problem(&error))?;
     match (twin.success, twin.result) {
         (Loose::Flag(true), Some(zone)) => Ok(zone),
-        (Loose::Flag(true), None) => Err("the answer holds no zone"),
-        _ => Err("the answer does not say that it is a success"),
+        (Loose::Flag(true), None) => Err("the answer has no zone"),
+        _ => Err("the answer does not say that it succeeded"),
     }
 }
 
@@ -188,9 +188,9 @@ struct InfoTwin {
 pub(super) fn page(body: &[u8]) -> Result<Page, &'static str> {
     let twin: ListTwin = object::read(body).map_err(|error| shape_problem(&error))?;
     if twin.success != Loose::Flag(true) {
-        return Err("the answer does not say that it is a success");
+        return Err("the answer does not say that it succeeded");
     }
-    let records = twin.result.ok_or("the answer holds no list")?;
+    let records = twin.result.ok_or("the answer has no list")?;
     let info = twin.result_info.unwrap_or_default();
     let size = |loose: &Loose| {
         loose
@@ -208,8 +208,10 @@ pub(super) fn page(body: &[u8]) -> Result<Page, &'static str> {
 
 fn shape_problem(error: &serde_json::Error) -> &'static str {
     match error.classify() {
-        serde_json::error::Category::Eof => "the answer is cut off",
-        serde_json::error::Category::Data => "the answer has another shape than what was asked for",
+        serde_json::error::Category::Eof => "the answer was cut off",
+        serde_json::error::Category::Data => {
+            "the answer has another form than Cloudflare documents"
+        }
         _ => "the answer is not JSON",
     }
 }

@@ -119,7 +119,7 @@ impl Names {
         }
         if record.private_routing == Loose::Flag(true) {
             notes.insert(format!(
-                "`private_routing` is set on {address}: its traffic takes a private network"
+                "`private_routing` is set on {address}: its traffic goes through a private network"
             ));
         }
         if !notes.is_empty() {
@@ -141,7 +141,7 @@ impl Names {
         if let Some(target) = self.aliases.get(name) {
             let target = words(target);
             return Some(format!(
-                "a CNAME to {target} stands at {name}, and a name with a CNAME can have no addresses; \
+                "{name} is a CNAME to {target}, and such a name can't have addresses; \
                  remove the CNAME, or the name from the definitions"
             ));
         }
@@ -154,7 +154,7 @@ impl Names {
         if let Some(servers) = servers {
             let servers = listed(servers);
             return Some(format!(
-                "NS records delegate {name} to {servers}, and a delegated name can have no addresses; \
+                "NS records delegate {name} to {servers}, and a delegated name can't have addresses; \
                  remove the NS records, or the name from the definitions"
             ));
         }

@@ -95,7 +95,7 @@ async fn make<P: ReadPorts>(
         .ports
         .sign_rs256(&key.private_key, message.as_bytes())
         .await
-        .map_err(|error| unusable(format!("{SECRET}: its private_key is not usable: {error}")))?;
+        .map_err(|error| unusable(format!("{SECRET}: its private_key can't be used: {error}")))?;
     let token = SecretText::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)));
     let tokens = &cx.session.google_tokens;
     tokens.keep(credential, token.clone(), made_at);

@@ -32,8 +32,8 @@ pub(super) async fn carry_out<P: WritePorts>(
         if let Some((member, condition)) = members.narrowed(&policy, role) {
             return Err(ChangeError::Blocked {
                 reason: format!(
-                    "{member} has the role only under the condition {condition} since a moment ago: a \
-                     person narrowed it, and kedge does not undo that"
+                    "{member} has the role only under the condition {condition}: a person narrowed it a \
+                     moment ago, and kedge does not undo that"
                 ),
                 fix: None,
             });
@@ -44,7 +44,7 @@ pub(super) async fn carry_out<P: WritePorts>(
         if round == ROUNDS_MAX {
             return Err(ChangeError::Failed {
                 reason: format!(
-                    "{said}; the policy of {topic} kept changing under {ROUNDS_MAX} attempts"
+                    "{said}; somebody else changed the policy of {topic} during each of {ROUNDS_MAX} attempts"
                 ),
             });
         }
@@ -153,7 +153,9 @@ async fn pause<P: WritePorts>(
     let left = cx.session.budget.ms_to_begin(cx.ports.monotonic_ms());
     if i64::try_from(wait_ms).unwrap_or(i64::MAX) >= left {
         return Err(ChangeError::Failed {
-            reason: format!("{said}; the policy of {topic} kept changing until the run's end"),
+            reason: format!(
+                "{said}; somebody else kept changing the policy of {topic} until the run ended"
+            ),
         });
     }
     cx.ports.sleep_ms(wait_ms).await;

@@ -129,7 +129,7 @@ impl<P: WritePorts> Caller<'_, P> {
 
 fn unbuilt(error: RequestError) -> ReadFailure {
     ReadFailure {
-        reason: format!("no request could be made: {}", error.0),
+        reason: format!("the request could not be made: {}", error.0),
         permission: None,
         code: FailureCode::Network,
     }

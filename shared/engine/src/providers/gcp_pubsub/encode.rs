@@ -222,9 +222,9 @@ fn edit_subscription(
         match value(edit)? {
             Value::Text(word) if word == "pull" => *config = wire::PushConfig::default(),
             Value::Url(_) => {
-                let url = secrets
-                    .get(field)
-                    .ok_or_else(|| "the text of its push endpoint is not at hand".to_owned())?;
+                let url = secrets.get(field).ok_or_else(|| {
+                    "the hidden part of its push endpoint is not known here".to_owned()
+                })?;
                 config.push_endpoint = Some(url.clone());
             }
             _ => return Err(unfit(field)),
@@ -357,7 +357,7 @@ pub(super) fn members(change: &Change) -> Result<Members, Unfit> {
     let field = FieldName::known("members");
     let all = |fields: &kedge_core::model::Fields| {
         let set = fields.get(&field).and_then(Value::as_set);
-        let set = set.ok_or_else(|| "it names no members".to_owned())?;
+        let set = set.ok_or_else(|| "it has no members".to_owned())?;
         Ok::<_, Unfit>(set.iter().map(|member| member_id(member)).collect())
     };
     let mut members = Members::default();

@@ -174,7 +174,7 @@ pub(super) fn ok_body<'a>(
             (FailureCode::ScopeNotFound, join(&said, &why))
         }
         (404, Some(_)) => {
-            let why = "it was listed a moment ago";
+            let why = "although it was listed a moment ago";
             (FailureCode::Inconsistent, join(&said, why))
         }
         (429, _) => (FailureCode::RateLimited, said),
@@ -202,7 +202,9 @@ fn is_list(op: Op) -> bool {
 }
 
 fn no_project(project: &str) -> String {
-    format!("there is no Google project `{project}`, or its account may not see it")
+    format!(
+        "there is no Google project `{project}`, or the account in GOOGLE_CREDENTIALS may not see it"
+    )
 }
 
 /// The provider's own words of an answer; what they leave out of it where it is not its own.
@@ -239,7 +241,7 @@ fn with(status: u16, message: &str) -> String {
 
 fn unauthenticated(error: Option<&ApiError>) -> &'static str {
     match error.and_then(|error| error.reason.as_deref()) {
-        Some("ACCESS_TOKEN_EXPIRED") => "the token has expired: is this machine's clock right?",
+        Some("ACCESS_TOKEN_EXPIRED") => "the token has expired; check this machine's clock",
         _ => "Google refuses the credentials in GOOGLE_CREDENTIALS",
     }
 }
@@ -264,7 +266,7 @@ fn forbidden(op: Op, project: &str, error: Option<&ApiError>) -> String {
         return format!("the Pub/Sub API is not enabled in project `{project}`");
     }
     let (permission, more) = (op.permission(), op.also_needs());
-    format!("the call needs {permission}{more}")
+    format!("this call needs {permission}{more}")
 }
 
 /// What ends a 403, where that is certain.
@@ -274,8 +276,7 @@ fn fix_forbidden(project: &str, error: Option<&ApiError>) -> Option<String> {
             "gcloud services enable pubsub.googleapis.com --project={project}"
         ));
     }
-    let fix =
-        "grant the permission to the account in GOOGLE_CREDENTIALS (roles/pubsub.admin has all)";
+    let fix = "grant that permission to the account in GOOGLE_CREDENTIALS (roles/pubsub.admin has all of them)";
     lacks_permission(error).then(|| fix.to_owned())
 }
 
@@ -322,7 +323,9 @@ pub(super) fn refused(
     let said = with(status, &describe(response, error));
     if after_ambiguous {
         return ChangeError::OutcomeUnknown {
-            reason: format!("an attempt went unanswered and the last one brought {said}"),
+            reason: format!(
+                "an earlier attempt was not answered and may have worked; the last answer was {said}"
+            ),
         };
     }
     if let Some(constraint) = error.and_then(|error| org_policy::refusing(status, error)) {
@@ -343,12 +346,13 @@ pub(super) fn refused(
         (404, Some(_)) => ChangeError::Failed {
             reason: match names(change).as_str() {
                 "" => said,
-                names => join(&said, &format!("the change names {names}")),
+                names => join(&said, &format!("the change refers to {names}")),
             },
         },
-        (409, Some(error)) if error.status == "ALREADY_EXISTS" => {
-            blocked(join(&said, "this stack did not make it"))
-        }
+        (409, Some(error)) if error.status == "ALREADY_EXISTS" => ChangeError::Blocked {
+            reason: join(&said, "this stack did not create it"),
+            fix: Some("adopt it, or declare another name".to_owned()),
+        },
         _ => ChangeError::Failed { reason: said },
     }
 }

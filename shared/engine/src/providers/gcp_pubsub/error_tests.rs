@@ -173,7 +173,7 @@ fn every_row_of_the_error_table_says_why_a_read_failed() {
         (
             google(403, "PERMISSION_DENIED", "m", ""),
             F::Forbidden,
-            "403: m; the call needs pubsub.topics.list",
+            "403: m; this call needs pubsub.topics.list",
         ),
         (
             google(403, "PERMISSION_DENIED", "m", disabled),
@@ -294,7 +294,7 @@ fn every_row_of_the_error_table_says_what_became_of_a_change() {
             Op::CreateTopic,
             google(409, "ALREADY_EXISTS", "m", ""),
             "blocked",
-            "409: m; this stack did not make it",
+            "409: m; this stack did not create it | adopt it",
         ),
         (
             Op::PatchTopic,
@@ -351,11 +351,12 @@ fn an_organisation_policy_blocks_with_its_fix() {
         assert_eq!(retry(Op::SetPolicy, &response), Retry::No);
         let (sort, text) = parts(refusal(Op::SetPolicy, "proj-1", &response, false));
         assert_eq!(sort, "blocked");
-        let (narrow, whole) = text.split_once("Only where that is impossible: ").unwrap();
+        let (narrow, whole) = text.split_once("If that is impossible, ").unwrap();
         assert!(narrow.contains("in this project's policy"), "{text}");
         assert!(!narrow.contains("reset"), "{text}");
-        let command =
-            format!("gcloud org-policies reset {fix} --project=proj-1 removes this control");
+        let command = format!(
+            "gcloud org-policies reset {fix} --project=proj-1 removes the policy from the whole project"
+        );
         assert!(whole.starts_with(&command), "{text}");
         assert!(!text.contains("rm -rf |"), "{text}");
     }

@@ -35,16 +35,15 @@ pub(super) fn of_topic(topic: &wire::Topic) -> Vec<String> {
     for (source, settings) in sources.and_then(Value::as_object).into_iter().flatten() {
         bad.extend(state_in(
             settings,
-            &format!("that of its source {}", words(source)),
+            &format!("the state of its source {}", words(source)),
         ));
     }
-    let mut unhealthy: Vec<String> =
-        sentence(&bad, "nothing is taken in from its source").collect();
+    let mut unhealthy: Vec<String> = sentence(&bad, "nothing comes in from its source").collect();
     let schema = topic.schema_settings.as_ref();
     let schema = schema.and_then(|settings| settings.get("schema")?.as_str());
     if schema == Some(DELETED_SCHEMA) {
         unhealthy.push(format!(
-            "Pub/Sub says that its schema is {DELETED_SCHEMA}: the schema of its messages was deleted, and \
+            "Pub/Sub says that its schema is {DELETED_SCHEMA}: the schema of its messages was deleted; \
              repair it at Google"
         ));
     }
@@ -63,7 +62,8 @@ pub(super) fn of_subscription(sub: &wire::Subscription) -> Vec<String> {
     for (name, config) in exports {
         let config = config.as_ref();
         bad.extend(
-            config.and_then(|config| state_in(config, &format!("that of its export to {name}"))),
+            config
+                .and_then(|config| state_in(config, &format!("the state of its export to {name}"))),
         );
     }
     sentence(&bad, "it does not deliver").collect()
@@ -85,7 +85,7 @@ fn sentence(bad: &[String], so: &str) -> impl Iterator<Item = String> {
     let said = (!bad.is_empty()).then(|| bad.join(" and "));
     let so = so.to_owned();
     said.into_iter()
-        .map(move |said| format!("Pub/Sub says that {said}: {so}, and repair it at Google"))
+        .map(move |said| format!("Pub/Sub says that {said}: {so}; repair it at Google"))
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ fn what_does_not_work_is_described_in_googles_words() {
     assert_eq!(
         said,
         [
-            "Pub/Sub says that its state is INGESTION_RESOURCE_ERROR and that of its source awsMsk is \
-          CLUSTER_NOT_FOUND: nothing is taken in from its source, and repair it at Google"
+            "Pub/Sub says that its state is INGESTION_RESOURCE_ERROR and the state of its source awsMsk is \
+          CLUSTER_NOT_FOUND: nothing comes in from its source; repair it at Google"
         ]
     );
     let said = topic(json!({"schemaSettings": {"schema": "_deleted-schema_"}}));
@@ -54,8 +54,8 @@ fn what_does_not_work_is_described_in_googles_words() {
     assert_eq!(
         said,
         [
-            "Pub/Sub says that its state is NEW [31m_STATE and that of its export to BigQuery is NOT_FOUND: \
-          it does not deliver, and repair it at Google"
+            "Pub/Sub says that its state is NEW [31m_STATE and the state of its export to BigQuery is NOT_FOUND: \
+          it does not deliver; repair it at Google"
         ]
     );
 }

@@ -48,7 +48,7 @@ pub(super) fn full_topic(project: &str, topic: &str) -> String {
 /// A topic's name as definitions say it: short within the project.
 fn topic_value(project: &str, name: &str) -> Result<Value, Odd> {
     if name != DELETED_TOPIC && short_id(name, "topics").is_none() {
-        return Err("a topic's name in it is not one");
+        return Err("it has a topic name that is not valid");
     }
     let prefix = format!("projects/{project}/topics/");
     Ok(Value::text(name.strip_prefix(&prefix).unwrap_or(name)))
@@ -332,7 +332,7 @@ fn duration(text: Option<&str>) -> Result<Option<i64>, Odd> {
         None => Ok(None),
         Some(text) => wire::parse_duration(text)
             .map(Some)
-            .ok_or("a length of time in it is not one"),
+            .ok_or("it has a duration that is not valid"),
     }
 }
 

@@ -35,12 +35,13 @@ pub(super) fn refusing(status: u16, error: &ApiError) -> Option<String> {
 pub(super) fn fix(constraint: &str, project: &str) -> String {
     let narrow = match constraint {
         LEGACY => "allow the member's customer id or principal set in this project's policy",
-        _ => "list this member as an allowed one in this project's policy",
+        _ => "allow this member in this project's policy",
     };
     format!(
         "{narrow} (gcloud org-policies describe {constraint} --effective --project={project} shows it), \
-         which keeps the rest of it in force. Only where that is impossible: gcloud org-policies reset \
-         {constraint} --project={project} removes this control from the whole project, for every member; \
-         set the policy again after the grant, which stays. Both need roles/orgpolicy.policyAdmin"
+         which keeps the rest of the policy in force. If that is impossible, gcloud org-policies reset \
+         {constraint} --project={project} removes the policy from the whole project, for every member; \
+         set it again after kedge granted the role, since the grant stays. Both need \
+         roles/orgpolicy.policyAdmin"
     )
 }

@@ -70,7 +70,7 @@ async fn list<P: ReadPorts>(
         }
         if page.next == next {
             return Err(inconsistent(
-                "a page of the list names itself as the next one",
+                "a page of the list refers to itself as the next one",
             ));
         }
         next = page.next;
@@ -246,7 +246,7 @@ fn add<T>(
             continue;
         }
         let odd = |odd: Odd| ReadFailure {
-            reason: format!("the answer is strange: {odd}"),
+            reason: format!("the answer can't be used: {odd}"),
             permission: None,
             code: FailureCode::StrangeAnswer,
         };

@@ -70,9 +70,9 @@ fn a_403_is_explained_only_where_its_cause_is_certain() {
         (
             "User not authorized to perform this action.",
             String::new(),
-            "grant the permission",
+            "grant that permission",
         ),
-        ("m", info("IAM_PERMISSION_DENIED"), "grant the permission"),
+        ("m", info("IAM_PERMISSION_DENIED"), "grant that permission"),
         (
             "m",
             info("SERVICE_DISABLED"),
@@ -115,7 +115,7 @@ fn a_404_says_what_the_change_names_and_not_what_is_gone() {
         ))
         .1
     };
-    let said = "404: Dead letter topic not found; the change names ";
+    let said = "404: Dead letter topic not found; the change refers to ";
     assert_eq!(
         reason(&change(Verb::Create, &declared)),
         format!("{said}topic dev-t and dead letter topic projects/q/topics/dead")

@@ -174,8 +174,10 @@ impl PubSubRequests<'_> {
             .body(body)
             .map_err(|_| RequestError("the address of Pub/Sub is not a URL".to_owned()))?;
         if let Some(token) = self.token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
-                .map_err(|_| RequestError("the token does not fit a header".to_owned()))?;
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
+                    RequestError("the token holds characters that no token has".to_owned())
+                })?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }

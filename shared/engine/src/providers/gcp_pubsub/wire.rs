@@ -259,10 +259,10 @@ impl Strange {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::NotJson => "the answer is not JSON",
-            Self::Cut => "the answer is cut short",
-            Self::OtherTypes => "the answer holds other types than documented",
-            Self::NotTheAnswer => "the answer holds nothing of what was asked for",
-            Self::NoEtag => "the policy came without its etag",
+            Self::Cut => "the answer was cut off",
+            Self::OtherTypes => "the answer has another form than Google documents",
+            Self::NotTheAnswer => "the answer does not have what was requested",
+            Self::NoEtag => "the policy has no etag",
         }
     }
 }

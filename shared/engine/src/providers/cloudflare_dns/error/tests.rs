@@ -55,22 +55,30 @@ fn reads() {
         (
             answer(404, "{}"),
             ScopeNotFound,
-            "404: not found; there is no zone `z`",
+            "404: not found; there is no zone `z` that this token may see; check `cloudflare_zone_id`",
         ),
         (coded(429, 10100), RateLimited, "429: It says 10100"),
         (answer(429, "{}"), RateLimited, "429: too many requests"),
-        (answer(500, ""), ProviderError, "500: Cloudflare fails"),
+        (
+            answer(500, ""),
+            ProviderError,
+            "500: Cloudflare's API is failing",
+        ),
         (
             answer(502, "<html>"),
             ProviderError,
-            "502: Cloudflare fails",
+            "502: Cloudflare's API is failing",
         ),
         (
             answer(522, "error code: 522"),
             ProviderError,
             "522: error code: 522",
         ),
-        (answer(408, ""), ProviderError, "408: Cloudflare fails"),
+        (
+            answer(408, ""),
+            ProviderError,
+            "408: Cloudflare's API is failing",
+        ),
         (coded(400, 1004), StrangeAnswer, "400: It says 1004"),
         (
             answer(302, ""),
@@ -153,11 +161,11 @@ fn refused_writes() {
     for (response, said) in [
         (
             coded(404, 81044),
-            "404: It says 81044; n.example/A was changed since it was read",
+            "404: It says 81044; n.example/A has changed since it was read",
         ),
         (
             coded(400, 81044),
-            "400: It says 81044; n.example/A was changed since it was read",
+            "400: It says 81044; n.example/A has changed since it was read",
         ),
         // It says nothing of a record, so neither do we.
         (answer(404, "{}"), "404: refused"),

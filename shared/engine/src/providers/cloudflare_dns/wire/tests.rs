@@ -39,20 +39,23 @@ fn pages() {
 #[test]
 fn strange_pages_are_refused_with_a_reason() {
     for (body, reason) in [
-        ("", "the answer is cut off"),
+        ("", "the answer was cut off"),
         (
             "{\"success\":true,\"result\":[{\"id\":\"1\"",
-            "the answer is cut off",
+            "the answer was cut off",
         ),
         ("<html>", "the answer is not JSON"),
-        ("[]", "the answer has another shape than what was asked for"),
+        (
+            "[]",
+            "the answer has another form than Cloudflare documents",
+        ),
         (
             "{\"success\":true,\"result\":{},\"result_info\":{\"total_count\":0}}",
-            "the answer has another shape than what was asked for",
+            "the answer has another form than Cloudflare documents",
         ),
         (
             "{\"success\":true,\"result\":null,\"result_info\":{\"total_count\":0}}",
-            "the answer holds no list",
+            "the answer has no list",
         ),
         (
             "{\"success\":true,\"result\":[]}",
@@ -60,9 +63,9 @@ fn strange_pages_are_refused_with_a_reason() {
         ),
         (
             "{\"success\":false,\"result\":[],\"result_info\":{\"total_count\":0}}",
-            "the answer does not say that it is a success",
+            "the answer does not say that it succeeded",
         ),
-        ("{}", "the answer does not say that it is a success"),
+        ("{}", "the answer does not say that it succeeded"),
     ] {
         assert_eq!(page(body.as_bytes()).unwrap_err(), reason, "{body}");
     }
@@ -81,18 +84,18 @@ fn zones() {
     assert_eq!(zone(body), Ok(wanted));
     for (body, reason) in [
         ("<html>", "the answer is not JSON"),
-        ("{\"success\":true", "the answer is cut off"),
+        ("{\"success\":true", "the answer was cut off"),
         (
             "{\"success\":true,\"result\":null}",
-            "the answer holds no zone",
+            "the answer has no zone",
         ),
         (
             "{\"success\":true,\"result\":[]}",
-            "the answer has another shape than what was asked for",
+            "the answer has another form than Cloudflare documents",
         ),
         (
             "{\"success\":false,\"result\":{\"name\":\"z.example\"}}",
-            "the answer does not say that it is a success",
+            "the answer does not say that it succeeded",
         ),
     ] {
         assert_eq!(zone(body.as_bytes()), Err(reason), "{body}");
