@@ -44,6 +44,7 @@ const OF_ENGINE: &[&str] = &[
     "providers",
     "wanted",
     "estimate",
+    "group",
     "shared_reads",
     "bundles",
     "registry",

@@ -7,9 +7,9 @@
 //!
 //! [`Context::begin`]: crate::session::Context
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use kedge_core::model::{Scope, StackName, Timestamp};
@@ -19,7 +19,6 @@ use thiserror::Error;
 use crate::gate::{Gate, Permit, Reserved, Urgency};
 use crate::keys::Keys;
 use crate::ports::{Clock, Condition, PutOutcome, Store, StoreError, StoredObject};
-use crate::reads::Reads;
 
 /// The longest that an adapter waits for a provider's answer.
 const ANSWER_MS: i64 = 15_000;
@@ -115,8 +114,6 @@ struct Inner {
     /// Of what is left, what was promised to reads and changes under way.
     promised: Cell<u64>,
     held_back: Cell<u64>,
-    /// What was promised to the scopes that are read now, by all stacks that read them.
-    scopes: RefCell<BTreeMap<Scope, Weak<Purse>>>,
 }
 
 impl Budget {
@@ -146,7 +143,6 @@ impl Budget {
             spent: Cell::default(),
             promised: Cell::default(),
             held_back: Cell::default(),
-            scopes: RefCell::default(),
         }))
     }
 
@@ -284,53 +280,25 @@ impl Budget {
     /// them need together, and what there is for them.
     pub(crate) fn share_out(
         &self,
-        reads: &BTreeMap<Scope, Reads>,
+        needs: &BTreeMap<Scope, u64>,
         now_ms: i64,
-    ) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
-        let needs = |(scope, reads): (&Scope, &Reads)| (self.needs(scope, *reads), scope.clone());
-        let mut smallest_first: Vec<(u64, Scope)> = reads.iter().map(needs).collect();
+    ) -> BTreeMap<Scope, Result<Purse, RanOut>> {
+        let mut smallest_first: Vec<(u64, &Scope)> =
+            needs.iter().map(|(scope, needs)| (*needs, scope)).collect();
         smallest_first.sort();
         let all = RanOut::Requests {
-            needs: smallest_first.iter().map(|(needs, _)| needs).sum(),
+            needs: needs.values().sum(),
             left: self.free(),
         };
-        let promise = |(needs, scope): (u64, Scope)| {
-            let promised = self.promise_scope(&scope, needs, now_ms);
+        let promise = |(needs, scope): (u64, &Scope)| {
+            let promised = self.promise(needs, now_ms);
             let promised = promised.map_err(|ran_out| match ran_out {
                 RanOut::Requests { .. } => all,
                 RanOut::Time => RanOut::Time,
             });
-            (scope, promised)
+            (scope.clone(), promised)
         };
         smallest_first.into_iter().map(promise).collect()
-    }
-
-    /// What a stack adds to the reads of a scope: its lists are read already where another stack of the
-    /// group reads it now.
-    fn needs(&self, scope: &Scope, reads: Reads) -> u64 {
-        match self.scope_purse(scope) {
-            Some(_) => reads.own,
-            None => reads.shared.saturating_add(reads.own),
-        }
-    }
-
-    fn scope_purse(&self, scope: &Scope) -> Option<Rc<Purse>> {
-        self.0.scopes.borrow().get(scope).and_then(Weak::upgrade)
-    }
-
-    /// Promises so many requests to whoever reads this scope now.
-    fn promise_scope(&self, scope: &Scope, needs: u64, now_ms: i64) -> Result<Rc<Purse>, RanOut> {
-        let added = self.promise(needs, now_ms)?;
-        if let Some(purse) = self.scope_purse(scope) {
-            purse
-                .left
-                .set(purse.left.get().saturating_add(added.left.take()));
-            return Ok(purse);
-        }
-        let purse = Rc::new(added);
-        let mut scopes = self.0.scopes.borrow_mut();
-        scopes.insert(scope.clone(), Rc::downgrade(&purse));
-        Ok(purse)
     }
 
     /// Waits until a request to a provider may be sent. The permit is for one attempt, and is counted
@@ -375,6 +343,22 @@ impl Purse {
     /// How many are left.
     pub(crate) fn left(&self) -> u64 {
         self.left.get()
+    }
+
+    /// So many of them in a purse of their own, or all that are left.
+    pub(crate) fn split(&self, requests: u64) -> Self {
+        let requests = requests.min(self.left());
+        self.left.set(self.left() - requests);
+        Self {
+            budget: self.budget.clone(),
+            left: Cell::new(requests),
+        }
+    }
+
+    /// Adds what another one has left.
+    pub(crate) fn add(&self, other: &Self) {
+        let added = other.left.take();
+        self.left.set(self.left().saturating_add(added));
     }
 
     /// Takes one, if there is one.

@@ -5,14 +5,13 @@
 //! What a change takes is said by its provider ([`crate::providers`]).
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use kedge_core::live::{ScopeReading, Wanted};
+use kedge_core::live::ScopeReading;
 use kedge_core::model::{Declared, Kind, Scope, StackName};
 use kedge_core::ran_out::RanOut;
 use kedge_core::state::State;
 
-use crate::budget::{Budget, Purse, Reserve};
+use crate::budget::Reserve;
 use crate::providers;
 use crate::reads::Reads;
 use crate::wanted::wanted;
@@ -44,7 +43,7 @@ impl Estimate {
         self.requests().saturating_add(self.reserve)
     }
 
-    /// The same for a group of stacks that reads each scope once for all of them.
+    /// The same for a group of stacks, which reads each scope once for all of them.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let mut scopes = self.scopes.clone();
@@ -96,17 +95,6 @@ pub fn groups(stacks: &[(StackName, Estimate)], limit: u64) -> Vec<Vec<StackName
         groups.push((estimate.clone(), vec![stack.clone()]));
     }
     groups.into_iter().map(|(_, group)| group).collect()
-}
-
-/// Promises to each scope what reading it takes, or says why it is not read.
-pub(crate) fn promise_reads(
-    budget: &Budget,
-    wanted: &BTreeMap<Scope, Wanted>,
-    now_ms: i64,
-) -> BTreeMap<Scope, Result<Rc<Purse>, RanOut>> {
-    let reads = wanted.iter();
-    let reads = reads.map(|(scope, wanted)| (scope.clone(), providers::reads(scope, wanted)));
-    budget.share_out(&reads.collect(), now_ms)
 }
 
 /// A scope that is not read, for this reason.

@@ -14,6 +14,7 @@ use crate::budget::{Gated, Reserve};
 use crate::bundles::{self, ReadBundle};
 use crate::consent::{Authorisation, By};
 use crate::grants::{self, Agreement};
+use crate::group::{Group, Seat};
 use crate::history::{self, History, Query};
 use crate::holds::{self, HoldError, HoldRequest, Released};
 use crate::job::{Job, Purpose, RunError};
@@ -61,6 +62,7 @@ impl<'a, P, S> Engine<'a, P, S> {
             settings: &self.settings,
             purpose,
             every_dns_name: false,
+            seat: None,
         }
     }
 
@@ -95,17 +97,19 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
         self.settings.budget.hold_back(Reserve::Check, 1);
-        self.look(stack, Purpose::Check, options).await
+        self.look(stack, Purpose::Check, options, None).await
     }
 
-    async fn look(
-        &self,
-        stack: &StackName,
+    async fn look<'b>(
+        &'b self,
+        stack: &'b StackName,
         purpose: Purpose,
         options: &CheckRequest,
+        seat: Option<&'b Seat<'b>>,
     ) -> Result<Checked, RunError> {
         let job = Job {
             every_dns_name: options.every_dns_name,
+            seat,
             ..self.job(stack, purpose)
         };
         Box::pin(reconcile::check(
@@ -128,24 +132,26 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
     ) -> Result<Checked, RunError> {
         self.may_change()?;
         self.settings.budget.hold_back(Reserve::Check, 1);
-        self.look(stack, Purpose::Change, options).await
+        self.look(stack, Purpose::Change, options, None).await
     }
 
-    /// Checks several stacks side by side. What they share at a provider is requested once; what one of
-    /// them fails at says nothing of the others.
+    /// Checks several stacks side by side. What they share at a provider is read once for all of them
+    /// (semantics 3.5); what one of them fails at says nothing of the others. Where requests do not reach for
+    /// all, they are promised in the order of `stacks`.
     pub async fn check_group(&self, stacks: &[StackName], options: &CheckRequest) -> GroupCheck {
-        let ports = &SharedReads::new(self.ports);
-        let budget = self.settings.budget;
-        budget.hold_back(Reserve::Check, stacks.len());
+        self.settings.budget.hold_back(Reserve::Check, stacks.len());
+        let (group, reads) = (Group::of(stacks.len()), SharedReads::new(self.ports));
+        let (group, reads) = (&group, &reads);
         let (store, settings) = (self.store, self.settings);
         let checks: Vec<_> = stacks
             .iter()
-            .map(|stack| async move {
-                let engine = Engine::new(ports, store, settings);
-                (
-                    stack.clone(),
-                    Box::pin(engine.look(stack, Purpose::Check, options)).await,
-                )
+            .enumerate()
+            .map(|(number, stack)| async move {
+                let seat = group.seat(number);
+                let ports = reads.ports_of(&seat);
+                let engine = Engine::new(&ports, store, settings);
+                let check = engine.look(stack, Purpose::Check, options, Some(&seat));
+                (stack.clone(), Box::pin(check).await)
             })
             .collect();
         let checks = futures_util::future::join_all(checks).await;

@@ -7,6 +7,7 @@ use kedge_core::report::{Changed, Report};
 use thiserror::Error;
 
 use crate::grants::GrantError;
+use crate::group::Seat;
 use crate::lease::LeaseError;
 use crate::ports::StoreError;
 use crate::registry::RegistryError;
@@ -33,6 +34,8 @@ pub(crate) struct Job<'a> {
     pub(crate) purpose: Purpose,
     /// Whether DNS names that nobody declared are reported too.
     pub(crate) every_dns_name: bool,
+    /// Its place among the stacks that are checked together, if they are.
+    pub(crate) seat: Option<&'a Seat<'a>>,
 }
 
 /// A run could not be carried out.

@@ -23,6 +23,7 @@ mod execute;
 mod front_door;
 mod gate;
 mod grants;
+mod group;
 mod history;
 mod holds;
 mod job;

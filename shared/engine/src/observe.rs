@@ -16,6 +16,7 @@ use kedge_core::stored::hold::{Holds, UnreadHolds};
 use crate::bundles::ReadBundle;
 use crate::declared;
 use crate::estimate;
+use crate::group::{self, Share, Want};
 use crate::job::{Job, Purpose, RunError};
 use crate::lease::{self, FreeLease};
 use crate::ownership;
@@ -103,7 +104,7 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
     let session = Session::new(settings.endpoints.clone(), settings.budget, salt);
     let session = session.with_caches(settings.caches);
     let wanted = wanted(declared, state, job.every_dns_name);
-    let (live, ran_out) = read_live(ports, job, &session, &wanted).await;
+    let (live, ran_out) = read_live(ports, job, &session, wanted).await;
     Ok(Observation {
         declared: counting.declared,
         stored: counting.stored,
@@ -126,34 +127,42 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
 }
 
 /// Reads side by side all scopes that fit into what is left of requests and time; and what the others
-/// lack, if there are any.
+/// lack, if there are any. In a group it first waits for what the other stacks want.
 async fn read_live<P: ReadPorts>(
     ports: &P,
     job: Job<'_>,
     session: &Session,
-    wanted: &BTreeMap<Scope, Wanted>,
+    wanted: BTreeMap<Scope, Wanted>,
 ) -> (LiveWorld, Option<RanOut>) {
     let (cx, progress) = (Context::new(ports, session), job.settings.progress);
-    let promised = estimate::promise_reads(&session.budget, wanted, ports.monotonic_ms());
-    let ran_out = promised
+    let wants = wanted.into_iter().map(|(scope, wanted)| {
+        let reads = providers::reads(&scope, &wanted);
+        (scope, Want { wanted, reads })
+    });
+    let shares = match job.seat {
+        Some(seat) => seat.share(ports, &session.budget, wants.collect()).await,
+        None => group::alone(&session.budget, wants.collect(), ports.monotonic_ms()),
+    };
+    let ran_out = shares
         .values()
-        .find_map(|one| one.as_ref().err().copied());
-    let reads: Vec<_> = promised
+        .find_map(|share| share.promised.as_ref().err().copied());
+    let reads: Vec<_> = shares
         .iter()
-        .zip(wanted.values())
-        .map(|((scope, promised), wanted)| async move {
-            let purse = match promised {
-                Ok(purse) => purse,
+        .map(|(scope, Share { wanted, promised })| async move {
+            let promised = match promised {
+                Ok(promised) => promised,
                 Err(ran_out) => return estimate::unread(scope, *ran_out),
             };
+            let cx = cx.with(&promised.own);
+            let cx = cx.with_common(promised.common.as_deref());
             progress(Progress::Reading(scope));
-            let reading = providers::read_live(cx.with(purse), scope, wanted).await;
+            let reading = providers::read_live(cx, scope, wanted).await;
             progress(Progress::HasRead(scope));
             reading
         })
         .collect();
     let readings = telling(progress, session, join_all(reads)).await;
-    let scopes = wanted.keys().cloned().zip(readings).collect();
+    let scopes = shares.keys().cloned().zip(readings).collect();
     (LiveWorld { scopes }, ran_out)
 }
 

@@ -126,6 +126,8 @@ pub struct Context<'a, P> {
     pub session: &'a Session,
     /// The requests that were promised to what is done with it; none: what is free is used.
     purse: Option<&'a Purse>,
+    /// The requests that were promised to what several stacks read together, if they do.
+    common: Option<&'a Purse>,
 }
 
 impl<'a, P> Context<'a, P> {
@@ -136,12 +138,25 @@ impl<'a, P> Context<'a, P> {
             ports,
             session,
             purse: None,
+            common: None,
         }
     }
 
     /// The same with requests that were promised.
     pub(crate) fn with(self, purse: &'a Purse) -> Self {
         let purse = Some(purse);
+        Self { purse, ..self }
+    }
+
+    /// The same with what was promised to reads that several stacks share.
+    pub(crate) fn with_common(self, common: Option<&'a Purse>) -> Self {
+        Self { common, ..self }
+    }
+
+    /// For a read that all stacks of a group make alike: it uses what was promised to all of them, so
+    /// that the others find it paid, whichever of them sends it.
+    pub(crate) fn in_common(self) -> Self {
+        let purse = self.common.or(self.purse);
         Self { purse, ..self }
     }
 }

@@ -1,6 +1,6 @@
-//! Reads that several stacks of a group share: each request is sent once, and its raw answer goes to
-//! all that send the same. What an answer means is worked out for each stack on its own, with its own
-//! salt, so that nothing but bytes is shared.
+//! The raw answers that the stacks of a group share: each request is sent once, and its answer goes to all
+//! that send the same. What it means is worked out for each stack on its own, with its own salt, so that
+//! nothing but bytes is shared. `group.rs` says who shares, and makes requests the same.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use futures_util::future::{LocalBoxFuture, Shared};
 use http::{Response, StatusCode};
 use kedge_core::model::{SecretText, Timestamp};
 
+use crate::group::Seat;
 use crate::ports::{
     Clock, HttpError, HttpRead, ProviderName, Random, ReadPorts, ReadRequest, Secrets, SignError,
     Signer,
@@ -22,12 +23,19 @@ type Pending<'a> = Shared<LocalBoxFuture<'a, Answer>>;
 /// What a request is, but for its credentials: all of a group are the same.
 type Key = (ProviderName, String, String, Bytes);
 
-/// Ports that send each reading request once.
+/// The answers of one group.
 pub(crate) struct SharedReads<'a, P> {
     ports: &'a P,
     /// Requests under way and answers, with a number that tells two of the same key apart.
     sent: RefCell<BTreeMap<Key, (u64, Pending<'a>)>>,
     count: Cell<u64>,
+}
+
+/// The ports of one stack of the group, which send what the others sent already only if the stack reads
+/// alone.
+pub(crate) struct MemberPorts<'m, 'a, P> {
+    reads: &'m SharedReads<'a, P>,
+    seat: &'m Seat<'m>,
 }
 
 impl<'a, P: ReadPorts> SharedReads<'a, P> {
@@ -37,6 +45,11 @@ impl<'a, P: ReadPorts> SharedReads<'a, P> {
             sent: RefCell::default(),
             count: Cell::default(),
         }
+    }
+
+    /// The ports of the stack with this seat.
+    pub(crate) fn ports_of<'m>(&'m self, seat: &'m Seat<'m>) -> MemberPorts<'m, 'a, P> {
+        MemberPorts { reads: self, seat }
     }
 
     /// The request that is under way or answered, or a new one.
@@ -51,6 +64,18 @@ impl<'a, P: ReadPorts> SharedReads<'a, P> {
         let pending = (number, send.boxed_local().shared());
         self.sent.borrow_mut().insert(key.clone(), pending.clone());
         pending
+    }
+
+    async fn send(&self, request: &ReadRequest) -> Answer {
+        let key = key(request);
+        let (number, pending) = self.pending(&key, request);
+        let answer = pending.await;
+        let mut sent = self.sent.borrow_mut();
+        let is_this = |(known, _): &(u64, Pending<'_>)| *known == number;
+        if !is_final(&answer) && sent.get(&key).is_some_and(is_this) {
+            sent.remove(&key);
+        }
+        answer
     }
 }
 
@@ -78,52 +103,47 @@ fn key(request: &ReadRequest) -> Key {
     )
 }
 
-impl<P: ReadPorts> HttpRead for SharedReads<'_, P> {
+impl<P: ReadPorts> HttpRead for MemberPorts<'_, '_, P> {
     fn is_sent(&self, request: &ReadRequest) -> bool {
-        self.sent.borrow().contains_key(&key(request))
+        self.seat.shares_answers() && self.reads.sent.borrow().contains_key(&key(request))
     }
 
     async fn send_read(&self, request: &ReadRequest) -> Answer {
-        let key = key(request);
-        let (number, pending) = self.pending(&key, request);
-        let answer = pending.await;
-        let mut sent = self.sent.borrow_mut();
-        let is_this = |(known, _): &(u64, Pending<'_>)| *known == number;
-        if !is_final(&answer) && sent.get(&key).is_some_and(is_this) {
-            sent.remove(&key);
+        match self.seat.shares_answers() {
+            true => self.reads.send(request).await,
+            false => self.reads.ports.send_read(request).await,
         }
-        answer
     }
 }
 
-impl<P: Clock> Clock for SharedReads<'_, P> {
+impl<P: Clock> Clock for MemberPorts<'_, '_, P> {
     fn now(&self) -> Timestamp {
-        self.ports.now()
+        self.reads.ports.now()
     }
 
     fn monotonic_ms(&self) -> i64 {
-        self.ports.monotonic_ms()
+        self.reads.ports.monotonic_ms()
     }
 
     async fn sleep_ms(&self, ms: u64) {
-        self.ports.sleep_ms(ms).await;
+        self.reads.ports.sleep_ms(ms).await;
     }
 }
 
-impl<P: Random> Random for SharedReads<'_, P> {
+impl<P: Random> Random for MemberPorts<'_, '_, P> {
     fn next_u64(&self) -> u64 {
-        self.ports.next_u64()
+        self.reads.ports.next_u64()
     }
 }
 
-impl<P: Signer> Signer for SharedReads<'_, P> {
+impl<P: Signer> Signer for MemberPorts<'_, '_, P> {
     async fn sign_rs256(&self, key_pem: &SecretText, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.ports.sign_rs256(key_pem, message).await
+        self.reads.ports.sign_rs256(key_pem, message).await
     }
 }
 
-impl<P: Secrets> Secrets for SharedReads<'_, P> {
+impl<P: Secrets> Secrets for MemberPorts<'_, '_, P> {
     fn secret(&self, name: &str) -> Option<SecretText> {
-        self.ports.secret(name)
+        self.reads.ports.secret(name)
     }
 }

@@ -10,10 +10,9 @@ use kedge_core::push::Ancestry;
 use kedge_core::report::StackVerdict;
 use kedge_core::stored::bundle::Commit;
 use kedge_engine::{
-    Agreement, Applied, By, CheckRequest, Consent, Definitions, GroupCheck, HoldError, HoldRequest,
-    Kept, LeaseError, PushError, PushRequest, RunError, StateCommand, TypedName,
+    Agreement, Applied, By, CheckRequest, Consent, Definitions, HoldError, HoldRequest, Kept,
+    LeaseError, PushError, PushRequest, RunError, StateCommand, TypedName,
 };
-use kedge_sandbox::{Fault, Matches};
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left_reasons, topic};
 use serde_json::json;
@@ -384,85 +383,4 @@ fn a_repeated_check_of_an_unchanged_revision_parses_nothing() {
         .insert("nodes".to_owned(), format!("[{{{NODE}}}]"));
     let _ = stack.check();
     assert_eq!(stack.caches.parses(), parses + 2);
-}
-
-// --- groups
-
-/// The names of two stacks with the same definitions, deployed in one world.
-fn two(stack: &Stack) -> [StackName; 2] {
-    let names = ["dev", "test"].map(|name| StackName::new(name).unwrap());
-    let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
-    let engine = stack.engine(&bundle, &none, &invocation);
-    for name in &names {
-        let person = By::Person(Consent::to_any_plan());
-        let applied = stack.run(engine.apply(name, &person)).into_result();
-        assert!(applied.unwrap().changed.is_complete());
-    }
-    stack.wait_minutes(60);
-    names
-}
-
-fn group(stack: &Stack, names: &[StackName]) -> GroupCheck {
-    let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
-    let engine = stack.engine(&bundle, &none, &invocation);
-    stack.run(engine.check_group(names, &CheckRequest::default()))
-}
-
-#[test]
-fn a_group_sends_each_request_once_and_one_stacks_trouble_is_its_own() {
-    let mut stack = Stack::new();
-    stack.topics(&[("a", "retention_ms: 3600000"), ("b", "")]);
-    stack.mail("");
-    let own = stack.files["stacks/dev.yaml"].clone();
-    stack.file("stacks/test.yaml", own);
-    let names = two(&stack);
-    let verdict = |group: &GroupCheck, name: &StackName| match &group.checks[name] {
-        Ok(checked) => checked.report.verdict(),
-        Err(error) => panic!("{name}: {error:?}"),
-    };
-    stack.ports.clear_sent();
-    let all = group(&stack, &names);
-    for name in &names {
-        assert_eq!(verdict(&all, name), StackVerdict::Clean, "{name}");
-    }
-    let sent = stack.ports.sent.borrow();
-    let mut requests: Vec<_> = sent
-        .iter()
-        .map(|sent| (sent.method.clone(), sent.path.clone(), sent.body.clone()))
-        .collect();
-    drop(sent);
-    let count = requests.len();
-    requests.sort();
-    requests.dedup();
-    assert_eq!(requests.len(), count, "{requests:?}");
-    // Lists of topics, topics and subscriptions once; a bulk read and a policy for each stack.
-    assert_eq!(count, 3 + 2 * 2, "{requests:?}");
-    // Drift of one is not the other's, and neither is a state that can't be read.
-    set_config(&stack, "test-a", json!({"retention_ms": 1000}));
-    let all = group(&stack, &names);
-    assert_eq!(verdict(&all, &names[0]), StackVerdict::Clean);
-    assert_eq!(verdict(&all, &names[1]), StackVerdict::Drifted);
-    stack.ports.store.set("stacks/test/state.json", "{");
-    let all = group(&stack, &names);
-    assert_eq!(verdict(&all, &names[0]), StackVerdict::Clean);
-    assert!(all.checks[&names[1]].is_err());
-}
-
-#[test]
-fn a_request_of_a_group_that_fails_is_sent_again_and_shared_again() {
-    let mut stack = Stack::new();
-    stack.topics(&[("a", "retention_ms: 3600000")]);
-    let own = stack.files["stacks/dev.yaml"].clone();
-    stack.file("stacks/test.yaml", own);
-    let names = two(&stack);
-    stack.ports.sandbox.add_fault(Fault {
-        matches: Matches::default(),
-        effect: super::status(503),
-        times: Some(1),
-    });
-    let all = group(&stack, &names);
-    for name in &names {
-        let checked = all.checks[name].as_ref().unwrap();
-        assert_eq!(checked.report.verdict(), StackVerdict::Clean, "{name}");
-    }
 }

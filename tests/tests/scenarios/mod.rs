@@ -22,6 +22,7 @@ mod damaged;
 mod failed_reads;
 mod formats;
 mod front_door;
+mod groups;
 mod guards;
 mod history;
 mod holds;

@@ -9,6 +9,7 @@ mod proof;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use failure::{FailureCode, ReadFailure};
 pub use proof::Proof;
@@ -94,4 +95,7 @@ pub struct Wanted {
     pub members: BTreeMap<ResourceKey, BTreeSet<String>>,
     /// Whether DNS names that nobody asked for are reported too (`kedge audit`).
     pub every_dns_name: bool,
+    /// What all stacks of a group want of the scope, this one too; empty for one that reads alone. They
+    /// ask for it in the same requests. What is not among `keys` is never reported for being here.
+    pub of_group: Arc<BTreeSet<ResourceKey>>,
 }

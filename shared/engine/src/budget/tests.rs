@@ -90,8 +90,8 @@ fn zone(id: &str) -> Scope {
 
 #[test]
 fn the_smallest_reads_come_first_and_the_others_learn_what_all_need() {
-    let wanted = [("a", 1, 39), ("b", 3, 0), ("c", 10, 10)];
-    let wanted = wanted.map(|(id, shared, own)| (zone(id), Reads { shared, own }));
+    let wanted = [("a", 40), ("b", 3), ("c", 20)];
+    let wanted = wanted.map(|(id, needs)| (zone(id), needs));
     for (limit, read) in [
         (63, vec!["a", "b", "c"]),
         (62, vec!["b", "c"]),
@@ -114,20 +114,20 @@ fn the_smallest_reads_come_first_and_the_others_learn_what_all_need() {
 }
 
 #[test]
-fn stacks_that_read_a_scope_side_by_side_share_its_lists() {
-    let budget = budget(20);
-    let reads = |own| BTreeMap::from([(zone("z"), Reads { shared: 2, own })]);
-    let one = budget.share_out(&reads(4), NOW);
-    let two = budget.share_out(&reads(5), NOW);
-    assert_eq!(budget.promise(10, NOW).unwrap_err(), needs(10, 20 - 6 - 5));
-    // Whoever sends what, it is of one purse.
-    let purse = two[&zone("z")].as_ref().unwrap();
-    assert_eq!(send(&budget, Some(purse), 11), 11);
-    assert_eq!(budget.promise(10, NOW).unwrap_err(), needs(10, 9));
-    drop((one, two));
-    // Once nobody reads it, its lists are to be read again.
-    let three = budget.share_out(&reads(8), NOW);
-    assert_eq!(*three[&zone("z")].as_ref().unwrap_err(), needs(10, 9));
+fn what_moves_from_purse_to_purse_stays_promised() {
+    let budget = budget(10);
+    let one = budget.promise(6, NOW).unwrap();
+    let two = one.split(4);
+    assert_eq!((one.left(), two.left(), one.split(9).left()), (2, 4, 2));
+    let three = budget.promise(3, NOW).unwrap();
+    three.add(&two);
+    assert_eq!((two.left(), three.left()), (0, 7));
+    // The two that `one` had left are free again.
+    assert_eq!(budget.promise(4, NOW).unwrap_err(), needs(4, 3));
+    drop(two);
+    assert_eq!(budget.promise(4, NOW).unwrap_err(), needs(4, 3));
+    drop(three);
+    assert!(budget.promise(10, NOW).is_ok());
 }
 
 #[test]

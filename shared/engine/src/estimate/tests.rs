@@ -2,7 +2,7 @@
 //! behaviour tests.
 
 use super::*;
-use crate::reads::count;
+use crate::reads::{Batches, count};
 
 fn stack(number: usize) -> StackName {
     StackName::new(&format!("s{number}")).unwrap()
@@ -18,12 +18,17 @@ fn of(number: usize, topics: usize, policies: usize) -> (StackName, Estimate) {
         project: format!("p{number}"),
     };
     let kafka = Reads {
-        shared: 1,
-        own: count(topics.div_ceil(100)),
+        lists: 1,
+        batches: Batches {
+            names: count(topics),
+            size: 100,
+        },
+        own: 0,
     };
     let pubsub = Reads {
-        shared: 2,
+        lists: 2,
         own: count(policies),
+        ..Reads::default()
     };
     let estimate = Estimate {
         store: STORE_READS,
@@ -31,6 +36,20 @@ fn of(number: usize, topics: usize, policies: usize) -> (StackName, Estimate) {
         scopes: [(service, kafka), (project, pubsub)].into(),
     };
     (stack(number), estimate)
+}
+
+#[test]
+fn stacks_that_share_a_service_fill_its_batches_together() {
+    // Three times 40 topics: a list and two batches, not three.
+    let three = (0..3).map(|number| of(number, 40, 0).1);
+    let all = three.fold(Estimate::default(), |sum, one| sum.and(&one));
+    let projects = 3 * 2;
+    assert_eq!(all.requests(), 3 * STORE_READS + projects + 1 + 2);
+    // Whoever is added to a batch that is not full adds nothing but its own.
+    let more = all.and(&of(3, 80, 0).1);
+    assert_eq!(more.requests(), all.requests() + STORE_READS + 2);
+    let more = all.and(&of(3, 81, 0).1);
+    assert_eq!(more.requests(), all.requests() + STORE_READS + 2 + 1);
 }
 
 #[test]

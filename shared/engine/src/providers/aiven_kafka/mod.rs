@@ -1,8 +1,8 @@
 //! Kafka topics of an Aiven service.
 //!
-//! Reading: one list, then bulk reads of what is wanted and listed, a hundred names each, side by side.
-//! More is read only when something looks missing or a batch is refused ([`survey`]). Nothing here decides
-//! what a topic should be; that is `kedge_core::compare`.
+//! Reading: one list, then bulk reads of what is wanted and listed, a hundred names each, side by side; the
+//! stacks of a group fill them together. More is read only when something looks missing or a batch is
+//! refused ([`survey`]). Nothing here decides what a topic should be; that is `kedge_core::compare`.
 
 mod encode;
 mod error;
@@ -25,7 +25,7 @@ use self::survey::{Answer, Ask, Survey};
 use self::wire::{OneService, OneTopic, TopicDetail, TopicSummary, Topics};
 use super::unanswered;
 use crate::ports::{ProviderName, ReadPorts, ReadRequest, Secrets, WritePorts};
-use crate::reads::{Reads, count};
+use crate::reads::{Batches, Reads, count};
 use crate::retry::{send_read, send_write};
 use crate::session::Context;
 
@@ -38,8 +38,12 @@ pub(super) const REQUESTS_OF_CHANGE: u64 = 1;
 /// A list, and bulk reads of what is wanted.
 pub(super) fn reads(wanted: &Wanted) -> Reads {
     Reads {
-        shared: 1,
-        own: count(wanted.keys.len().div_ceil(survey::BULK_NAMES_MAX)),
+        lists: 1,
+        batches: Batches {
+            names: count(wanted.keys.len()),
+            size: count(survey::BULK_NAMES_MAX),
+        },
+        own: 0,
     }
 }
 
@@ -55,17 +59,21 @@ pub(super) async fn read_live<P: ReadPorts>(
         Ok(requests) => requests,
         Err(error) => return failed(error::unsent(&error)),
     };
-    let list = match list(cx, &requests).await {
+    let list = match list(cx.in_common(), &requests).await {
         Ok(list) => list,
         Err(failure) => return failed(failure),
     };
     let (mut survey, mut asks) = Survey::begin(project, service, list, wanted);
+    // The first batches are those of the group; what is asked beyond them is this stack's.
+    let mut for_batches = cx.in_common();
     while !asks.is_empty() {
-        let answers = ask_all(cx, &requests, asks).await;
+        let answers = ask_all(cx, for_batches, &requests, asks).await;
         asks = answers
             .into_iter()
             .flat_map(|answer| survey.take(answer))
             .collect();
+        asks.extend(survey.ask_alone());
+        for_batches = cx;
     }
     survey.end()
 }
@@ -122,6 +130,7 @@ fn requests<P: Secrets>(
 /// Asks everything at once, within the cap; answers come in the order of the questions.
 async fn ask_all<P: ReadPorts>(
     cx: Context<'_, P>,
+    for_batches: Context<'_, P>,
     requests: &AivenRequests,
     asks: Vec<Ask>,
 ) -> Vec<Answer> {
@@ -129,7 +138,7 @@ async fn ask_all<P: ReadPorts>(
     let questions: Vec<_> = asks
         .into_iter()
         .enumerate()
-        .map(|(at, ask)| async move { (at, answer(cx, requests, ask).await) })
+        .map(|(at, ask)| async move { (at, answer(cx, for_batches, requests, ask).await) })
         .collect();
     let mut answers: Vec<(usize, Answer)> = stream::iter(questions)
         .buffer_unordered(cx.session.concurrency.max(1))
@@ -139,9 +148,14 @@ async fn ask_all<P: ReadPorts>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-async fn answer<P: ReadPorts>(cx: Context<'_, P>, requests: &AivenRequests, ask: Ask) -> Answer {
+async fn answer<P: ReadPorts>(
+    cx: Context<'_, P>,
+    for_batches: Context<'_, P>,
+    requests: &AivenRequests,
+    ask: Ask,
+) -> Answer {
     match ask {
-        Ask::Bulk(names) => bulk(cx, requests, names).await,
+        Ask::Bulk(names) => bulk(for_batches, requests, names).await,
         Ask::Single(name) => single(cx, requests, name).await,
         Ask::Service => Answer::Service(running(cx, requests).await),
     }

@@ -1,8 +1,9 @@
 //! What is known of a service's topics, and what is still to ask. Pure: answers in, questions out.
 //!
-//! A topic is unknown until an answer about it arrives, and absent only with a proof (semantics 3.1).
-//! The service is read once, and only if something looks missing. Requests and answers are in `super`,
-//! the wire in `wire.rs`.
+//! A topic is unknown until an answer about it arrives, and absent only with a proof (semantics 3.1). The
+//! service is read once, and only if something looks missing. The first batches are those of the group:
+//! all its stacks make the same ones. Of a batch that another stack's topic may have spoiled, the own names
+//! are asked for again as if nobody else were there. Requests and answers are in `super`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,10 @@ pub(super) struct Survey<'a> {
     project: &'a str,
     service: &'a str,
     listed: BTreeSet<String>,
+    /// What this stack asks for in detail. Other names of a batch are other stacks'.
+    own: BTreeSet<String>,
+    /// Those of them that another stack's names may have spoiled a batch for.
+    to_ask_alone: Vec<String>,
     /// Recorded and not in the list.
     missing: Vec<String>,
     /// Wanted, never recorded and not in the list. Such a name is absent, unless the list is empty:
@@ -82,6 +87,8 @@ impl<'a> Survey<'a> {
             project,
             service,
             listed: list.iter().map(|topic| topic.topic_name.clone()).collect(),
+            own: BTreeSet::new(),
+            to_ask_alone: Vec::new(),
             missing: Vec::new(),
             unlisted: Vec::new(),
             extra_reads_left: EXTRA_READS_MAX,
@@ -96,19 +103,25 @@ impl<'a> Survey<'a> {
                 .collect()
         };
         let (asked_for, recorded) = (names(&wanted.keys), names(&wanted.recorded));
+        let of_group = names(&wanted.of_group);
         survey.missing = recorded.difference(&survey.listed).cloned().collect();
-        let mut to_read = Vec::new();
+        let mut to_read = BTreeSet::new();
         for topic in list {
             if asked_for.contains(&topic.topic_name) || recorded.contains(&topic.topic_name) {
-                to_read.extend(survey.listed_and_wanted(topic));
+                let name = survey.listed_and_wanted(topic);
+                to_read.extend(name.clone());
+                survey.own.extend(name);
             } else {
+                if of_group.contains(&topic.topic_name) && is_readable(&topic) {
+                    to_read.insert(topic.topic_name.clone());
+                }
                 survey.listed_only(topic, &wanted.namespaces);
             }
         }
-        to_read.sort_unstable();
-        to_read.dedup();
+        let to_read: Vec<String> = to_read.into_iter().collect();
         let mut asks: Vec<Ask> = to_read
             .chunks(BULK_NAMES_MAX)
+            .filter(|names| names.iter().any(|name| survey.own.contains(name)))
             .map(|names| Ask::Bulk(names.to_vec()))
             .collect();
         let unlisted = |name: &&String| !recorded.contains(*name) && !survey.listed.contains(*name);
@@ -126,7 +139,8 @@ impl<'a> Survey<'a> {
     /// Takes an answer in; returns what to ask next.
     pub(super) fn take(&mut self, answer: Answer) -> Vec<Ask> {
         match answer {
-            Answer::Topics(asked, mut topics) => {
+            Answer::Topics(mut asked, mut topics) => {
+                asked.retain(|name| self.own.contains(name));
                 let mut left_out = Vec::new();
                 for name in asked {
                     match topics.remove(&name) {
@@ -136,15 +150,23 @@ impl<'a> Survey<'a> {
                 }
                 self.look_closer(left_out, "it was left out")
             }
-            Answer::Stale(names, words) => self.look_closer(names, &words),
-            Answer::NoBulk(names, failure) => {
+            Answer::Stale(names, words) => {
+                let names = self.unspoiled(names);
+                self.look_closer(names, &words)
+            }
+            Answer::NoBulk(mut names, failure) => {
+                names.retain(|name| self.own.contains(name));
                 let reason = format!(
                     "{}; at most {EXTRA_READS_MAX} topics are read one by one",
                     failure.reason
                 );
                 self.one_by_one(names, &inconsistent(&reason))
             }
-            Answer::Failed(names, failure) => {
+            Answer::Failed(mut names, failure) => {
+                match may_be_for_a_name(failure.code) {
+                    true => names = self.unspoiled(names),
+                    false => names.retain(|name| self.own.contains(name)),
+                }
                 for name in &names {
                     self.unknown(name, failure.clone());
                 }
@@ -164,6 +186,25 @@ impl<'a> Survey<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// What is to ask again without the names of other stacks, once all answers of a round are in.
+    pub(super) fn ask_alone(&mut self) -> Vec<Ask> {
+        let names = std::mem::take(&mut self.to_ask_alone);
+        let batches = names.chunks(BULK_NAMES_MAX);
+        batches.map(|names| Ask::Bulk(names.to_vec())).collect()
+    }
+
+    /// The names of a batch that failed, if all are this stack's. Else its own are put aside, to be asked
+    /// for alone: what another stack's name spoils says nothing of them.
+    fn unspoiled(&mut self, mut names: Vec<String>) -> Vec<String> {
+        let count = names.len();
+        names.retain(|name| self.own.contains(name));
+        if names.len() == count {
+            return names;
+        }
+        self.to_ask_alone.append(&mut names);
+        names
     }
 
     /// The reading, when nothing is left to ask.
@@ -299,6 +340,22 @@ impl<'a> Survey<'a> {
         }
         names.into_iter().map(Ask::Single).collect()
     }
+}
+
+/// Whether a batch may have failed for one of its names: since a broker does not answer about it, or
+/// what is said of it can't be understood. Other failures are those of the service or of the credential.
+fn may_be_for_a_name(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::ProviderError
+            | FailureCode::Network
+            | FailureCode::StrangeAnswer
+            | FailureCode::Inconsistent
+    )
+}
+
+fn is_readable(topic: &TopicSummary) -> bool {
+    normalize::in_transition(topic.state.as_deref()).is_ok()
 }
 
 fn inconsistent(reason: &str) -> ReadFailure {

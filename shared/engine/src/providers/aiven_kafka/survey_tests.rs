@@ -70,6 +70,7 @@ fn run(
             .map(&world)
             .flat_map(|answer| survey.take(answer))
             .collect();
+        asks.extend(survey.ask_alone());
         if asks.is_empty() {
             return (survey.end(), extra);
         }
@@ -301,4 +302,140 @@ fn a_failed_batch_fails_alone() {
     assert_eq!(extra, 0);
     assert_eq!(word(&reading, "prod-000"), "present");
     assert_eq!(word(&reading, "prod-100"), "network");
+}
+
+/// The same in a group that wants all of these.
+fn in_group(own: &[String], group: &[String]) -> Wanted {
+    Wanted {
+        of_group: std::sync::Arc::new(group.iter().map(|name| key(name)).collect()),
+        ..wanted(own, own)
+    }
+}
+
+/// Three stacks of 40 topics each.
+fn three() -> [Vec<String>; 3] {
+    ["dev", "prod", "test"].map(|stack| (0..40).map(|n| format!("{stack}-{n:02}")).collect())
+}
+
+fn bulks(asks: &[Ask]) -> Vec<Vec<String>> {
+    let names = |ask: &Ask| match ask {
+        Ask::Bulk(names) => names.clone(),
+        other => panic!("{other:?}"),
+    };
+    asks.iter().map(names).collect()
+}
+
+#[test]
+fn stacks_of_a_group_ask_for_the_same_batches() {
+    let stacks = three();
+    let all = stacks.concat();
+    let mut asked = BTreeSet::new();
+    for own in &stacks {
+        let (_, asks) = Survey::begin("p", "s", listed(&all), &in_group(own, &all));
+        asked.extend(bulks(&asks));
+        // Not the batch that has nothing of its own.
+        let has_own = |names: &Vec<String>| names.iter().any(|name| own.contains(name));
+        assert!(bulks(&asks).iter().all(has_own));
+    }
+    let sizes: Vec<usize> = asked.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [100, 20]);
+    let names: Vec<String> = asked.into_iter().flatten().collect();
+    assert_eq!(names, all);
+}
+
+#[test]
+fn what_others_want_is_neither_reported_nor_asked_for_in_transition() {
+    let [own, others, _] = three();
+    let mut list = listed(&own);
+    list.push(in_state(&others[0], "CONFIGURING"));
+    list.extend(listed(&others[1..]));
+    let all = [own.clone(), others.clone()].concat();
+    let (mut survey, asks) = Survey::begin("p", "s", list, &in_group(&own, &all));
+    let [names] = bulks(&asks).try_into().unwrap();
+    assert_eq!(names.len(), 79);
+    assert_eq!(
+        survey.take(Answer::Topics(names.clone(), all_of(&names))),
+        []
+    );
+    let reading = survey.end();
+    // The prefix of the other stack is a namespace here, so its topics are shown as unmanaged ones, by
+    // their summaries.
+    assert!(own.iter().all(|name| word(&reading, name) == "present"));
+    assert_eq!(reading.unread().count(), 0);
+}
+
+#[test]
+fn a_batch_that_another_stack_spoils_is_asked_for_again_alone() {
+    let [own, others, _] = three();
+    let all = [own.clone(), others.clone()].concat();
+    let wanted = in_group(&own, &all);
+    // Of all names of the other stack there is none, which is more than twenty reads could find out.
+    let (reading, extra) = run(listed(&all), &wanted, refusing(&others));
+    assert!(own.iter().all(|name| word(&reading, name) == "present"));
+    assert_eq!(extra, 1);
+    // What may lie in a name of another stack.
+    let failing = |code| {
+        let (own, others) = (own.clone(), others.clone());
+        move |ask: &Ask| match ask {
+            Ask::Bulk(names) if names.iter().any(|name| others.contains(name)) => {
+                Answer::Failed(names.clone(), failure(code))
+            }
+            Ask::Bulk(names) => {
+                assert_eq!(*names, own);
+                Answer::Topics(names.clone(), all_of(names))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    for (code, expected, asks) in [
+        (FailureCode::ProviderError, "present", 1),
+        (FailureCode::Network, "present", 1),
+        (FailureCode::StrangeAnswer, "present", 1),
+        (FailureCode::Inconsistent, "present", 1),
+        // What can't.
+        (FailureCode::Unauthenticated, "unauthenticated", 0),
+        (FailureCode::Forbidden, "forbidden", 0),
+        (FailureCode::RateLimited, "rate-limited", 0),
+        (FailureCode::OutOfRequests, "out-of-requests", 0),
+        (FailureCode::OutOfTime, "out-of-time", 0),
+        (FailureCode::ScopeNotFound, "scope-not-found", 0),
+    ] {
+        let (reading, extra) = run(listed(&all), &wanted, failing(code));
+        assert_eq!(extra, asks, "{code:?}");
+        assert!(
+            own.iter().all(|name| word(&reading, name) == expected),
+            "{code:?}"
+        );
+    }
+}
+
+#[test]
+fn the_proof_of_an_own_name_is_the_same_in_a_group_as_alone() {
+    let [own, others, more] = three();
+    let all = [own.clone(), others, more].concat();
+    for count in [1, 2, 5, 40] {
+        let stale = &own[..count];
+        let (alone, extra_alone) = run(listed(&all), &wanted(&own, &own), refusing(stale));
+        let (grouped, extra) = run(listed(&all), &in_group(&own, &all), refusing(stale));
+        for name in &own {
+            assert_eq!(word(&grouped, name), word(&alone, name), "{count} {name}");
+        }
+        // Once more: the batch that is the first one alone.
+        assert_eq!(extra, extra_alone + 1, "{count}");
+    }
+}
+
+#[test]
+fn without_a_bulk_read_only_own_topics_are_read_one_by_one() {
+    let [own, others, _] = three();
+    let all = [own.clone(), others].concat();
+    let own = &own[..3];
+    let world = |ask: &Ask| match ask {
+        Ask::Bulk(names) => Answer::NoBulk(names.clone(), failure(FailureCode::ScopeNotFound)),
+        Ask::Single(name) => Answer::Topic(name.clone(), Ok(Live::default())),
+        Ask::Service => panic!(),
+    };
+    let (reading, extra) = run(listed(&all), &in_group(own, &all), world);
+    assert_eq!(extra, 3);
+    assert!(own.iter().all(|name| word(&reading, name) == "present"));
 }

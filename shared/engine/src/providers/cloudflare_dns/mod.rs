@@ -46,8 +46,8 @@ pub(super) const REQUESTS_OF_CHANGE: u64 = 1;
 pub(super) fn reads(wanted: &Wanted) -> Reads {
     let is_new = !wanted.declared.is_subset(&wanted.recorded);
     Reads {
-        shared: 1 + u64::from(is_new),
-        own: 0,
+        lists: 1 + u64::from(is_new),
+        ..Reads::default()
     }
 }
 
@@ -64,6 +64,8 @@ pub(super) async fn read_live<P: ReadPorts>(
     if wanted.keys.is_empty() && !wanted.every_dns_name {
         return ScopeReading::default();
     }
+    // A zone and its records look the same to all stacks of a group.
+    let cx = cx.in_common();
     let Records { sets, names } = match read_records(cx, zone_id).await {
         Ok(records) => records,
         Err(failure) => return ScopeReading::failed(CLOUDFLARE.kinds, &failure),

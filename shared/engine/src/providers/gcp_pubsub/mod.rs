@@ -39,8 +39,9 @@ pub(super) fn reads(wanted: &Wanted) -> Reads {
     let bindings = bindings.filter(|key| key.kind() == Kind::PubsubBinding);
     let topics: BTreeSet<&str> = bindings.map(ResourceKey::name_head).collect();
     Reads {
-        shared: 2,
+        lists: 2,
         own: count(topics.len()),
+        ..Reads::default()
     }
 }
 
@@ -67,9 +68,10 @@ pub(super) async fn read_live<P: ReadPorts>(
         Ok(token) => token,
         Err(failure) => return ScopeReading::failed(PUBSUB.kinds, &failure),
     };
+    let in_common = Caller::new(cx.in_common(), project);
     let (topics, subscriptions) = future::join(
-        read::topics(caller, &token),
-        read::subscriptions(caller, &token),
+        read::topics(in_common, &token),
+        read::subscriptions(in_common, &token),
     )
     .await;
     let mut reading = ScopeReading::default();
