@@ -24,7 +24,6 @@ use crate::ports::{Clock, Random, ReadPorts, Store, StoreError, WritePorts};
 use crate::push::{self, PushError, PushReport, PushRequest};
 use crate::reconcile;
 use crate::settings::{CheckRequest, Definitions, Settings};
-use crate::shared_reads::SharedReads;
 use crate::state_command::StateCommand;
 
 /// The engine, for one invocation of a shell.
@@ -140,17 +139,13 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
     /// all, they are promised in the order of `stacks`.
     pub async fn check_group(&self, stacks: &[StackName], options: &CheckRequest) -> GroupCheck {
         self.settings.budget.hold_back(Reserve::Check, stacks.len());
-        let (group, reads) = (Group::of(stacks.len()), SharedReads::new(self.ports));
-        let (group, reads) = (&group, &reads);
-        let (store, settings) = (self.store, self.settings);
+        let group = &Group::of(stacks.len());
         let checks: Vec<_> = stacks
             .iter()
             .enumerate()
             .map(|(number, stack)| async move {
                 let seat = group.seat(number);
-                let ports = reads.ports_of(&seat);
-                let engine = Engine::new(&ports, store, settings);
-                let check = engine.look(stack, Purpose::Check, options, Some(&seat));
+                let check = self.look(stack, Purpose::Check, options, Some(&seat));
                 (stack.clone(), Box::pin(check).await)
             })
             .collect();

@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 use futures_util::future::select;
 use kedge_core::live::Wanted;
@@ -21,6 +21,8 @@ use kedge_core::ran_out::RanOut;
 use crate::budget::{Budget, Purse};
 use crate::ports::Clock;
 use crate::reads::Reads;
+use crate::shared_reads::SharedReads;
+use crate::wakers::Wakers;
 
 /// How long a stack waits for the others: so long that a slow store is waited for, and one that hangs is
 /// not.
@@ -78,7 +80,8 @@ pub(crate) struct Group {
     /// What those want that are here, by the number of the seat.
     wants: RefCell<BTreeMap<usize, Wants>>,
     shares: RefCell<BTreeMap<usize, Shares>>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Wakers,
+    reads: SharedReads,
 }
 
 /// The place of one stack in a group.
@@ -118,12 +121,8 @@ impl Group {
     fn one_less(&self) {
         self.awaited.set(self.awaited.get().saturating_sub(1));
         if self.is_complete() {
-            self.wake_all();
+            self.waiting.wake();
         }
-    }
-
-    fn wake_all(&self) {
-        self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
     /// Waits until all are here or gone; not longer than a moment, nor than half of the time that is left.
@@ -137,10 +136,7 @@ impl Group {
             if self.is_complete() {
                 return Poll::Ready(());
             }
-            let mut waiting = self.waiting.borrow_mut();
-            if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
+            self.waiting.add(cx);
             Poll::Pending
         }));
         select(complete, pin!(clock.sleep_ms(ms))).await;
@@ -151,7 +147,7 @@ impl Group {
         if self.is_settled.replace(true) {
             return;
         }
-        self.wake_all();
+        self.waiting.wake();
         let mut commons = BTreeMap::new();
         let wants = self.wants.take().into_iter();
         let mut shares: BTreeMap<usize, Shares> = wants
@@ -232,9 +228,9 @@ impl Seat<'_> {
         shares.unwrap_or_default()
     }
 
-    /// Whether it takes answers that other stacks got, and they take its own.
-    pub(crate) fn shares_answers(&self) -> bool {
-        self.shares_answers.get()
+    /// The answers that it shares with the others; none while it reads alone.
+    pub(crate) fn shared_reads(&self) -> Option<&SharedReads> {
+        self.shares_answers.get().then_some(&self.group.reads)
     }
 }
 

@@ -13,6 +13,7 @@ mod assess;
 mod budget;
 mod bundles;
 mod caches;
+mod call_error;
 mod consent;
 mod decide;
 mod declared;
@@ -48,6 +49,7 @@ mod shared_reads;
 mod state_command;
 mod state_store;
 mod tokens;
+mod wakers;
 mod wanted;
 
 pub use budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS, TooFewConnections};

@@ -16,7 +16,7 @@ use kedge_core::stored::hold::{Holds, UnreadHolds};
 use crate::bundles::ReadBundle;
 use crate::declared;
 use crate::estimate;
-use crate::group::{self, Share, Want};
+use crate::group::{self, Seat, Share, Want};
 use crate::job::{Job, Purpose, RunError};
 use crate::lease::{self, FreeLease};
 use crate::ownership;
@@ -143,6 +143,7 @@ async fn read_live<P: ReadPorts>(
         Some(seat) => seat.share(ports, &session.budget, wants.collect()).await,
         None => group::alone(&session.budget, wants.collect(), ports.monotonic_ms()),
     };
+    let cx = cx.with_shared_reads(job.seat.and_then(Seat::shared_reads));
     let ran_out = shares
         .values()
         .find_map(|share| share.promised.as_ref().err().copied());

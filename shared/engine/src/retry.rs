@@ -4,15 +4,12 @@
 //! What a status means is said in each provider's `error.rs`; how long to wait and when to give up is
 //! decided here. Nothing else sends requests to providers, so none escapes the budget (`budget.rs`).
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::Response;
-use kedge_core::live::FailureCode;
 use kedge_core::model::SecretText;
 use kedge_core::ran_out::RanOut;
 
-use crate::budget::Leave;
+use crate::call_error::CallError;
 use crate::ports::{
     Clock, HttpError, ProviderName, Random, ReadPorts, ReadRequest, Secrets, WritePorts,
     WriteRequest,
@@ -38,56 +35,6 @@ pub(crate) enum Retry {
     Ambiguous,
 }
 
-/// Why there is no answer after all attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CallError {
-    /// The last attempt brought no answer.
-    Http(HttpError),
-    /// The wait that the provider wants would outlast the run.
-    WaitTooLong {
-        /// What it wants.
-        wait_ms: u64,
-        /// The status that said so.
-        status: u16,
-    },
-    /// It was not sent, since the lease does not allow it now (semantics 8.4).
-    NoLease(String),
-    /// It was not sent, or not once more, since the run may not make the request.
-    RanOut(Unsent),
-}
-
-impl CallError {
-    fn unsent(ran_out: RanOut) -> Self {
-        let after = None;
-        Self::RanOut(Unsent { ran_out, after })
-    }
-}
-
-/// A request that the budget of the run does not allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unsent {
-    ran_out: RanOut,
-    /// What the last attempt came to; none if there was none.
-    after: Option<String>,
-}
-
-impl Unsent {
-    /// The word for machines.
-    pub(crate) fn code(&self) -> FailureCode {
-        self.ran_out.code()
-    }
-}
-
-impl fmt::Display for Unsent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ran_out, after } = self;
-        match after {
-            Some(after) => write!(f, "{after}; not tried again, {ran_out}"),
-            None => write!(f, "{ran_out}"),
-        }
-    }
-}
-
 /// An answer to a write.
 #[derive(Debug, Clone)]
 pub(crate) struct WriteAnswer {
@@ -107,15 +54,29 @@ pub(crate) struct WriteFailure {
     pub(crate) ambiguous: bool,
 }
 
-/// Sends a read until its answer is final.
+/// Sends a read until its answer is final; in a group once for all stacks that send the same.
 pub(crate) async fn send_read<P: ReadPorts>(
+    cx: Context<'_, P>,
+    request: &ReadRequest,
+    judge: impl Fn(&Response<Bytes>) -> Retry,
+) -> Result<Response<Bytes>, CallError> {
+    let sending = send_own_read(cx, request, judge);
+    match cx.shared_reads() {
+        Some(shared) => shared.once(request, sending).await,
+        None => sending.await,
+    }
+}
+
+async fn send_own_read<P: ReadPorts>(
     cx: Context<'_, P>,
     request: &ReadRequest,
     judge: impl Fn(&Response<Bytes>) -> Retry,
 ) -> Result<Response<Bytes>, CallError> {
     let mut attempt = 1;
     loop {
-        let leave = leave_to_read(cx, request).await?;
+        let leave = cx.enter().await;
+        cx.sent(&leave).map_err(CallError::unsent)?;
+        cx.session.count_read();
         let sent = cx.ports.send_read(request).await;
         drop(leave);
         let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
@@ -139,25 +100,6 @@ pub(crate) async fn send_read<P: ReadPorts>(
             Pause::RanOut(ran_out) => return Err(given_up.ran_out(ran_out)),
         }
     }
-}
-
-/// Waits until a read may be sent, and counts it. None if its answer is under way for another
-/// stack.
-async fn leave_to_read<'a, P: ReadPorts>(
-    cx: Context<'a, P>,
-    request: &ReadRequest,
-) -> Result<Option<Leave<'a>>, CallError> {
-    if cx.ports.is_sent(request) {
-        return Ok(None);
-    }
-    let leave = cx.enter().await;
-    // Another stack may have sent it while this one waited.
-    if cx.ports.is_sent(request) {
-        return Ok(None);
-    }
-    cx.sent(&leave).map_err(CallError::unsent)?;
-    cx.session.count_read();
-    Ok(Some(leave))
 }
 
 /// Sends a write until its answer is final. Each attempt asks the lease first. Only for requests
@@ -299,8 +241,7 @@ impl GivenUp {
             Self::Answered(response, _) => response.status().as_u16().to_string(),
             Self::Silent(error) => error.to_string(),
         };
-        let after = Some(after);
-        CallError::RanOut(Unsent { ran_out, after })
+        CallError::not_repeated(ran_out, after)
     }
 
     fn too_long(self, wait_ms: u64) -> Result<Response<Bytes>, CallError> {

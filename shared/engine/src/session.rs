@@ -12,6 +12,7 @@ use crate::caches::Caches;
 use crate::endpoints::Endpoints;
 use crate::lease::Permit;
 use crate::ports::{Clock, ProviderName};
+use crate::shared_reads::SharedReads;
 use crate::tokens::GoogleTokens;
 
 /// A pause before a request is sent again.
@@ -128,6 +129,8 @@ pub struct Context<'a, P> {
     purse: Option<&'a Purse>,
     /// The requests that were promised to what several stacks read together, if they do.
     common: Option<&'a Purse>,
+    /// The answers that are shared with other stacks, if they are.
+    shared_reads: Option<&'a SharedReads>,
 }
 
 impl<'a, P> Context<'a, P> {
@@ -139,6 +142,7 @@ impl<'a, P> Context<'a, P> {
             session,
             purse: None,
             common: None,
+            shared_reads: None,
         }
     }
 
@@ -151,6 +155,19 @@ impl<'a, P> Context<'a, P> {
     /// The same with what was promised to reads that several stacks share.
     pub(crate) fn with_common(self, common: Option<&'a Purse>) -> Self {
         Self { common, ..self }
+    }
+
+    /// The same with answers that are shared with other stacks.
+    pub(crate) fn with_shared_reads(self, shared_reads: Option<&'a SharedReads>) -> Self {
+        Self {
+            shared_reads,
+            ..self
+        }
+    }
+
+    /// The answers that are shared with other stacks, if they are.
+    pub(crate) fn shared_reads(self) -> Option<&'a SharedReads> {
+        self.shared_reads
     }
 
     /// For a read that all stacks of a group make alike: it uses what was promised to all of them, so

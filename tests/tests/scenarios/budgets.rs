@@ -3,7 +3,7 @@
 
 mod connections;
 mod deadlines;
-mod estimates;
+pub(super) mod estimates;
 mod requests;
 
 use kedge_core::live::FailureCode;

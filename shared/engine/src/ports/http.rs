@@ -112,12 +112,6 @@ pub trait HttpRead {
     /// # Errors
     /// When no whole answer came.
     async fn send_read(&self, request: &ReadRequest) -> Result<http::Response<Bytes>, HttpError>;
-
-    /// Whether the same request is under way or answered already, so that this one takes no
-    /// connection and is not counted.
-    fn is_sent(&self, _request: &ReadRequest) -> bool {
-        false
-    }
 }
 
 /// Sends requests that write.

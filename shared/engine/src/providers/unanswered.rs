@@ -4,8 +4,9 @@ use kedge_core::change::ChangeError;
 use kedge_core::live::{FailureCode, ReadFailure};
 use kedge_core::providers::Provider;
 
+use crate::call_error::CallError;
 use crate::ports::HttpError;
-use crate::retry::{CallError, WriteFailure};
+use crate::retry::WriteFailure;
 
 /// What happened instead of an answer, in words.
 pub(super) fn describe(provider: &Provider, error: &CallError) -> String {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Poll, Waker};
 
+use kedge_core::live::FailureCode;
 use kedge_core::model::{Salt, Timestamp};
 
 use crate::budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS};

@@ -13,7 +13,7 @@ use kedge_tests::stack::{Stack, describe, stack_name};
 use super::{AMPLE, Limits, checked, drive, invocation, large};
 
 /// What its check takes, by its definitions and state as they are now.
-pub(in crate::scenarios) fn estimate_of(stack: &Stack) -> Estimate {
+pub(crate) fn estimate_of(stack: &Stack) -> Estimate {
     let bundle = stack.set();
     let salt = Salt([0; 16]);
     let declared = parse(&ParseInput {

@@ -1,24 +1,21 @@
 //! Stacks that are checked together read what they share of a provider once, and one stack's trouble is its
 //! own: its failures, its proofs, its salt, its place in the budget (semantics 3.5, 8.9).
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+mod budget;
+mod late;
 
-use bytes::Bytes;
-use kedge_core::ran_out::RanOut;
+use std::collections::BTreeSet;
+
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::ports::{
-    Clock as _, Condition, ProviderName, PutOutcome, Store, StoreError, StoredObject,
-};
-use kedge_engine::{Budget, CheckRequest, Engine, Estimate, GroupCheck};
+use kedge_engine::ports::{Clock as _, ProviderName, Store};
+use kedge_engine::{Budget, CheckRequest, Engine, GroupCheck};
 use kedge_sandbox::{Effect, Fault, Matches, Provider};
 use kedge_tests::crowd::Crowd;
-use kedge_tests::ports::{Sent, SimPorts};
+use kedge_tests::ports::Sent;
 use kedge_tests::pushed::commit;
-use kedge_tests::stack::{GMAIL, Invocation, PUBLISHER, Stack, shown, stack_name};
+use kedge_tests::stack::{Invocation, Stack, describe, stack_name};
 use serde_json::{Value, json};
 
-use super::budgets::estimate_of;
 use super::{deed, set_config, status};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -45,7 +42,12 @@ fn deployed(define: impl Fn(&mut Stack)) -> Vec<Stack> {
     first.wait_minutes(60);
     for stack in &stacks {
         let report = stack.check();
-        assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(&report));
+        assert_eq!(
+            report.verdict(),
+            StackVerdict::Clean,
+            "{}",
+            describe(&report)
+        );
     }
     first.wait_minutes(15);
     first.ports.clear_sent();
@@ -82,7 +84,7 @@ fn as_alone(stacks: &[Stack], trouble: &dyn Fn(&Stack), what: &str) -> (Vec<Stac
     let stacks = forked(stacks, trouble);
     let group = group(&stacks);
     let grouped = report(&group, "s1");
-    let is_same = shown(grouped) == shown(&alone);
+    let is_same = describe(grouped) == describe(&alone);
     assert!(is_same, "{what}: {} {}", grouped.verdict(), alone.verdict());
     (stacks, group)
 }
@@ -113,7 +115,7 @@ fn group_over<S: Store>(stacks: &[Stack], store: &S, given: &Invocation) -> Grou
     let names: Vec<_> = stacks.iter().map(|stack| stack.name.clone()).collect();
     let group = first.run(engine.check_group(&names, &CheckRequest::default()));
     let all = format!("{group:?}");
-    assert!(!all.contains("s3cret"), "a secret is shown");
+    assert!(!all.contains("s3cret"), "a secret is describe");
     group
 }
 
@@ -137,7 +139,7 @@ fn assert_clean(group: &GroupCheck, names: &[&str], what: &str) {
             verdict,
             StackVerdict::Clean,
             "{what}: {name}: {}",
-            shown(report)
+            describe(report)
         );
     }
 }
@@ -218,12 +220,26 @@ fn no_request_of_a_group_is_sent_twice() {
 }
 
 #[test]
-fn a_request_of_a_group_that_fails_is_sent_again_and_shared_again() {
+fn a_request_of_a_group_that_fails_is_repeated_once_for_all() {
     let stacks = of_forty();
-    for path in ["", "/v2/"] {
-        let once = fault(path, "", status(503), Some(1));
-        stacks[0].ports.sandbox.add_fault(once);
+    // A list, and two batches; as often as each fails, it is sent once more.
+    for (path, failures) in [("/v1/", 1), ("/v1/", 4), ("/v2/", 1), ("/v2/", 4)] {
+        let fault = fault(path, "", status(503), Some(failures));
+        stacks[0].ports.sandbox.add_fault(fault);
+        stacks[0].ports.clear_sent();
         assert_clean(&group(&stacks), &NAMES, path);
+        let (lists, bulks) = asked_of_aiven(&stacks[0]);
+        let expected = usize::try_from(failures).unwrap() + 1 + 2;
+        assert_eq!(lists + bulks.len(), expected, "{path} {failures}");
+    }
+    // What fails for good is not tried more often than by a stack alone.
+    let gone = |stack: &Stack| stack.trouble(Provider::Aiven, "/v1/", status(503));
+    let stacks = forked(&stacks, &gone);
+    let checked = group(&stacks);
+    assert_eq!(asked_of_aiven(&stacks[0]), (5, Vec::new()));
+    for name in NAMES {
+        let verdict = report(&checked, name).verdict();
+        assert_eq!(verdict, StackVerdict::Incomplete);
     }
 }
 
@@ -360,227 +376,4 @@ fn each_stack_hashes_with_its_own_salt_what_all_of_them_read() {
     let checked = group(&stacks);
     assert_clean(&checked, &["s0", "s1"], "");
     assert_eq!(report(&checked, "s2").verdict(), StackVerdict::Drifted);
-}
-
-// --- who is late, and who looks again
-
-/// What a store does before it answers the n-th read (from 1) of a key: it may take some milliseconds.
-type BeforeRead<'a> = &'a dyn Fn(&str, usize) -> u64;
-
-/// A store that does something before it answers a read.
-struct Hooked<'a> {
-    inner: SimPorts,
-    before: BeforeRead<'a>,
-    reads: RefCell<BTreeMap<String, usize>>,
-}
-
-impl<'a> Hooked<'a> {
-    fn over(stack: &Stack, before: BeforeRead<'a>) -> Self {
-        Self {
-            inner: stack.ports.clone(),
-            before,
-            reads: RefCell::default(),
-        }
-    }
-}
-
-impl Store for Hooked<'_> {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        let count = {
-            let mut reads = self.reads.borrow_mut();
-            let count = reads.entry(key.to_owned()).or_default();
-            *count += 1;
-            *count
-        };
-        let ms = (self.before)(key, count);
-        if ms > 0 {
-            self.inner.sleep_ms(ms).await;
-        }
-        self.inner.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: Condition,
-    ) -> Result<PutOutcome, StoreError> {
-        self.inner.put(key, bytes, condition).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list(prefix).await
-    }
-}
-
-const STATE_OF_S1: &str = "stacks/s1/state.json";
-
-#[test]
-fn a_slow_stack_is_waited_for_and_one_that_hangs_is_not() {
-    let stacks = of_forty();
-    for (slow_ms, lists, batches) in [(9_000, 1, 2), (60_000, 2, 2)] {
-        let before = |key: &str, _| match key == STATE_OF_S1 {
-            true => slow_ms,
-            false => 0,
-        };
-        let store = Hooked::over(&stacks[0], &before);
-        let checked = group_over(&stacks, &store, &given(&stacks[0], None));
-        assert_clean(&checked, &NAMES, "");
-        let (others, bulks) = asked_of_aiven(&stacks[0]);
-        assert_eq!((others, bulks.len()), (lists, batches), "{slow_ms}");
-    }
-    // One that hangs for longer than the group has time takes none of it from the others.
-    let before = |key: &str, _| match key == STATE_OF_S1 {
-        true => 50_000,
-        false => 0,
-    };
-    let store = Hooked::over(&stacks[0], &before);
-    let given = Invocation {
-        budget: Budget::lasting(&stacks[0].ports, 40_000),
-        ..stacks[0].invocation()
-    };
-    let checked = group_over(&stacks, &store, &given);
-    assert_clean(&checked, &["s0", "s2"], "");
-    let late = report(&checked, "s1");
-    assert_eq!(late.ran_out, Some(RanOut::Time));
-}
-
-#[test]
-fn a_stack_that_looks_again_takes_no_answer_that_is_older_than_its_state() {
-    let stacks = of_forty();
-    let stack = &stacks[1];
-    set_config(stack, "s1-t007", json!({"retention_ms": 1000}));
-    let is_moved = Cell::new(false);
-    // Before the check makes sure of it, a run corrects the drift and writes state.
-    let before = |key: &str, count: usize| {
-        if key == STATE_OF_S1 && count == 2 {
-            set_config(stack, "s1-t007", json!({"retention_ms": 3_600_000}));
-            stack
-                .ports
-                .store
-                .set(STATE_OF_S1, stack.state_text() + "\n");
-            is_moved.set(true);
-        }
-        0
-    };
-    let store = Hooked::over(&stacks[0], &before);
-    let checked = group_over(&stacks, &store, &given(&stacks[0], None));
-    assert!(is_moved.get());
-    assert_clean(&checked, &NAMES, "");
-    // It reads its own once more, and nothing of the others.
-    let (lists, bulks) = asked_of_aiven(stack);
-    let sizes: Vec<usize> = bulks.iter().map(Vec::len).collect();
-    assert_eq!((lists, sizes.len(), sizes.iter().sum()), (2, 3, 160));
-}
-
-// --- the budget
-
-/// Stacks whose shares differ: the policies of `p0` to `p2` for each.
-fn of_two_scopes() -> Vec<Stack> {
-    let stacks = deployed(|stack| {
-        stack.many_topics(60, "");
-        let lines = |line: &dyn Fn(usize) -> String| (0..3).map(line).collect::<String>();
-        let of_topic = |number| format!("  - {{name: \"{{stack}}-p{number}\"}}\n");
-        let of_binding = |number| {
-            format!(
-                "  - {{topic: \"{{stack}}-p{number}\", role: {PUBLISHER}, members: [\"{GMAIL}\"]}}\n"
-            )
-        };
-        let (topics, bindings) = (lines(&of_topic), lines(&of_binding));
-        let text = format!("topics:\n{topics}bindings:\n{bindings}");
-        stack.file("area/pubsub.yaml", text);
-    });
-    pushed(stacks)
-}
-
-fn estimated(stacks: &[Stack]) -> Estimate {
-    let all = stacks.iter().map(estimate_of);
-    all.fold(Estimate::default(), |sum, one| sum.and(&one))
-}
-
-/// How a group ends under a limit: which stacks are whole, and what the first one that is not lacks.
-fn under(stacks: &[Stack], limit: u64) -> (Vec<bool>, Option<u64>) {
-    let given = given(&stacks[0], Some(limit));
-    let checked = group_over(stacks, &stacks[0].ports, &given);
-    assert!(given.budget.spent() <= limit);
-    let mut lacks = None;
-    let is_whole = |name: &&str| {
-        let report = report(&checked, name);
-        match report.ran_out {
-            None => {
-                assert_eq!(report.verdict(), StackVerdict::Clean, "{}", shown(report));
-                true
-            }
-            Some(RanOut::Requests { needs, left }) => {
-                assert_eq!(report.verdict(), StackVerdict::Incomplete);
-                lacks.get_or_insert(needs - left);
-                false
-            }
-            Some(RanOut::Time) => panic!("there is time"),
-        }
-    };
-    (NAMES.iter().map(is_whole).collect(), lacks)
-}
-
-#[test]
-fn a_group_is_whole_under_its_estimate_and_says_what_it_lacks_below() {
-    let stacks = of_two_scopes();
-    let estimate = estimated(&stacks);
-    // Three reads of the store for each; a list and two batches of topics, two lists of Pub/Sub and nine
-    // policies.
-    assert_eq!(estimate.requests(), 9 + 1 + 2 + 2 + 9);
-    let full = estimate.limit();
-    assert_eq!(under(&stacks, full), (vec![true; 3], None));
-    let mut counts = BTreeSet::new();
-    for limit in full - 14..full {
-        let (whole, lacks) = under(&stacks, limit);
-        let lacks = lacks.unwrap();
-        counts.insert(whole.iter().filter(|whole| **whole).count());
-        // With what the first one lacks it is whole, and with one less it is not.
-        let first = whole.iter().position(|whole| !whole).unwrap();
-        assert!(under(&stacks, limit + lacks).0[first], "{limit} {lacks}");
-        assert!(
-            !under(&stacks, limit + lacks - 1).0[first],
-            "{limit} {lacks}"
-        );
-    }
-    assert_eq!(counts, [0, 1, 2].into());
-}
-
-#[test]
-fn what_one_stack_needs_beyond_its_share_is_not_taken_from_the_others() {
-    let gone = |stack: &Stack| {
-        deed(stack, json!({"do": "delete_topic", "topic": "s0-t007"}));
-        stack.wait_minutes(15);
-    };
-    let refused = |stack: &Stack| {
-        stack.trouble(Provider::Pubsub, "/s0-p1:getIamPolicy", status(503));
-    };
-    let stacks = of_two_scopes();
-    let full = estimated(&stacks).limit();
-    let trouble: [&dyn Fn(&Stack); 2] = [&gone, &refused];
-    for (number, trouble) in trouble.iter().enumerate() {
-        let stacks = forked(&stacks, trouble);
-        let given = given(&stacks[0], Some(full));
-        let checked = group_over(&stacks, &stacks[0].ports, &given);
-        assert_clean(&checked, &["s1", "s2"], &number.to_string());
-        let verdict = report(&checked, "s0").verdict();
-        assert_eq!(verdict, StackVerdict::Incomplete, "{number}");
-        assert!(given.budget.spent() <= full);
-    }
-    // To ask for a batch again that another stack spoilt takes more than the estimate. What can't be asked
-    // again is unknown for want of requests; whom the batch does not hold is whole all the same.
-    let spoilt = |stack: &Stack| {
-        let fault = fault("/v2/", &quoted("s0-t007"), old_cache(), None);
-        stack.ports.sandbox.add_fault(fault);
-    };
-    for (more, whole) in [(0, ["s2"].as_slice()), (20, ["s1", "s2"].as_slice())] {
-        let stacks = forked(&stacks, &spoilt);
-        let given = given(&stacks[0], Some(full + more));
-        let checked = group_over(&stacks, &stacks[0].ports, &given);
-        assert_clean(&checked, whole, &more.to_string());
-        let told = shown(report(&checked, "s1"));
-        let is_told = told.contains("out of requests: needs 1 request, 0 are left");
-        assert_eq!(is_told, more == 0, "{told}");
-    }
 }
