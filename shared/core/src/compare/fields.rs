@@ -22,21 +22,15 @@ pub(super) struct Found<'a> {
     pub(super) foreign: Vec<String>,
 }
 
-/// The fields that are live as declared, with the declared values.
-#[derive(Default)]
+/// The fields that are live as declared: all but some, and as a rule all.
 pub(super) struct InSync<'a> {
-    fields: Vec<(&'a FieldName, &'a Value)>,
-    /// Whether one of them is not recorded so.
+    declared: &'a DeclaredResource,
+    /// The others.
+    differing: Vec<&'a FieldName>,
+    /// Whether one that is in sync is not recorded as it is declared.
     is_news: bool,
     /// How many declared fields are recorded.
     recorded: usize,
-}
-
-impl<'a> InSync<'a> {
-    fn push(&mut self, name: &'a FieldName, value: &'a Value, was: Option<&Value>) {
-        self.is_news |= was != Some(value);
-        self.fields.push((name, value));
-    }
 }
 
 /// Compares the declared fields. A field that is recorded and no longer declared is left as it is
@@ -49,10 +43,7 @@ pub(super) fn compare<'a>(
 ) -> Found<'a> {
     let mut found = Found {
         fields: Vec::new(),
-        in_sync: InSync {
-            fields: Vec::with_capacity(declared.fields.len()),
-            ..InSync::default()
-        },
+        in_sync: InSync::before(declared),
         foreign: Vec::new(),
     };
     let neighbours = Neighbours {
@@ -61,12 +52,18 @@ pub(super) fn compare<'a>(
         recorded,
         live: &live.fields,
     };
+    let mut values = live.fields.in_order();
+    let mut stored = recorded.map(|recorded| recorded.fields.in_order());
     for (name, field) in &declared.fields {
-        let value = live.fields.get(name);
-        let was = recorded.and_then(|recorded| recorded.fields.get(name));
+        let value = values.get(name);
+        let was = stored.as_mut().and_then(|stored| stored.get(name));
         found.in_sync.recorded += usize::from(was.is_some());
-        if is_beside_the_point(key.kind(), name, declared, &live.fields) {
-            found.in_sync.push(name, &field.value, was);
+        // Of a set, an item under a condition is not among the live ones.
+        let is_whole = !matches!(field.value, Value::Set(_)) || live.conditions.is_empty();
+        if (is_whole && value == Some(&field.value))
+            || is_beside_the_point(key.kind(), name, declared, &live.fields)
+        {
+            found.in_sync.is_news |= was != Some(&field.value);
             continue;
         }
         let is_set = matches!(field.value, Value::Set(_)) && has_items(key.kind(), name);
@@ -88,15 +85,15 @@ pub(super) fn compare<'a>(
         } else {
             Vec::new()
         };
-        let equal = if is_set {
-            items.is_empty()
-        } else {
-            value == Some(&field.value) || neighbours.same_then(name, [value, Some(&field.value)])
+        let equal = match is_set {
+            true => items.is_empty(),
+            false => neighbours.same_then(name, [value, Some(&field.value)]),
         };
         if equal {
-            found.in_sync.push(name, &field.value, was);
+            found.in_sync.is_news |= was != Some(&field.value);
             continue;
         }
+        found.in_sync.differing.push(name);
         let cause = match items.as_slice() {
             [] => cause(&field.value, was, value, &neighbours, name),
             items => items_cause(items),
@@ -364,11 +361,23 @@ pub(super) fn verdict(fields: &[FieldDifference], catching_up: bool) -> Verdict 
     }
 }
 
-impl InSync<'_> {
+impl<'a> InSync<'a> {
+    /// Before any field was compared.
+    fn before(declared: &'a DeclaredResource) -> Self {
+        Self {
+            declared,
+            differing: Vec::new(),
+            is_news: false,
+            recorded: 0,
+        }
+    }
+
     /// As fields of their own.
     pub(super) fn fields(&self) -> Fields {
-        let own = |(name, value): &(&FieldName, &Value)| ((*name).clone(), (*value).clone());
-        self.fields.iter().map(own).collect()
+        let fields = self.declared.fields.iter();
+        let own = fields.filter(|(name, _)| !self.differing.contains(name));
+        own.map(|(name, field)| (name.clone(), field.value.clone()))
+            .collect()
     }
 
     /// What state should say now, with no write to a provider, if that is news: fields that are live
@@ -378,7 +387,6 @@ impl InSync<'_> {
         &self,
         kind: Kind,
         recorded: &Recorded,
-        declared: &DeclaredResource,
         differing: &[FieldDifference],
     ) -> Option<Recorded> {
         let is_pending = |name: &FieldName, value: &Value| {
@@ -398,7 +406,7 @@ impl InSync<'_> {
                     record.end_adoption(kind, name);
                 }
             }
-            let is_declared = |name: &FieldName| declared.fields.contains_key(name);
+            let is_declared = |name: &FieldName| self.declared.fields.contains_key(name);
             record.fields.retain(|name, _| is_declared(name));
             if let Some(catching_up) = &mut record.catching_up {
                 catching_up.before.retain(|name, _| is_declared(name));

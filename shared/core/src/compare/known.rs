@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::seek::{self, SeekLive};
 use super::{CompareInput, Fate, Resolved};
-use crate::live::Reading;
+use crate::live::{Reading, ScopeReading};
 use crate::model::{DeclaredResource, Recorded, ResourceKey};
 
 static NONE_RECORDED: BTreeMap<ResourceKey, Recorded> = BTreeMap::new();
@@ -22,6 +22,8 @@ pub(super) struct Known<'a> {
     pub(super) resolved: Option<&'a Resolved>,
     /// What its provider says; none if its scope was never asked for.
     pub(super) reading: Option<Reading<'a>>,
+    /// What was read of its scope.
+    pub(super) scope: Option<&'a ScopeReading>,
 }
 
 impl<'a> Known<'a> {
@@ -46,6 +48,7 @@ pub(super) fn known<'a>(
         stored,
         resolved: None,
         reading: None,
+        scope: None,
     };
     let mut keys: Vec<Known<'a>> = seek::side_by_side(declared, stored).map(one).collect();
     // What a run made, or may have made, and neither knows. What it did not make is nobody's.
@@ -64,7 +67,7 @@ pub(super) fn known<'a>(
         keys.sort_by_key(|known| known.key);
     }
     for known in &mut keys {
-        known.reading = live.reading(known.key);
+        (known.scope, known.reading) = live.reading(known.key).unzip();
         known.resolved = resolved.get(known.key);
     }
     keys

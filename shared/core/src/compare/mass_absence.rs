@@ -9,6 +9,7 @@ use super::CompareInput;
 use super::known::Known;
 use crate::live::{FailureCode, Proof, ReadFailure, Reading};
 use crate::model::{ResourceKey, Scope};
+use crate::stored::state::State;
 
 /// More missing than this is doubted, however many are recorded.
 const MISSING_MAX: usize = 20;
@@ -22,35 +23,35 @@ pub(super) fn mass_absences(
     input: CompareInput<'_>,
     known: &[Known<'_>],
 ) -> BTreeMap<Scope, ReadFailure> {
-    let mut counts: BTreeMap<&Scope, (usize, usize, &ResourceKey)> = BTreeMap::new();
-    for known in known {
-        let key = known.key;
+    let counted = |known: &Known<'_>| {
         // What we deleted ourselves is no longer recorded.
-        let Some(record) = known.recorded() else {
-            continue;
-        };
+        let record = known.recorded()?;
         // What we created a moment ago may not be listed yet; that is no sign of a disaster.
-        let fresh = record
-            .catching_up
-            .as_ref()
-            .is_some_and(|catching_up| catching_up.made && catching_up.lasts(input.now));
+        let catching_up = record.catching_up.as_ref();
+        let is_fresh = catching_up.is_some_and(|one| one.made && one.lasts(input.now));
         let is_absent = match known.reading {
             Some(Reading::Absent(_)) => true,
             Some(reading) => is_unproven(reading),
             None => false,
         };
         // What a person confirmed is no longer recorded in a sense, and says nothing of the rest.
-        if is_absent
-            && input
-                .state
-                .is_some_and(|state| state.is_confirmed_absent(key, input.now))
-        {
+        let is_confirmed = |state: &State| state.is_confirmed_absent(known.key, input.now);
+        (!is_absent || !input.state.is_some_and(is_confirmed)).then_some(is_absent && !is_fresh)
+    };
+    let mut counts: BTreeMap<&Scope, (usize, usize, &ResourceKey)> = BTreeMap::new();
+    // In order of the keys, those of one scope stand beside each other.
+    for group in known.chunk_by(|one, other| std::ptr::eq(one.key.scope(), other.key.scope())) {
+        let counted = group
+            .iter()
+            .filter_map(|one| Some((one.key, counted(one)?)));
+        let mut counted = counted.peekable();
+        let Some((first, _)) = counted.peek().copied() else {
             continue;
-        }
-        let count = counts.entry(key.scope()).or_insert((0, 0, key));
-        count.0 += 1;
-        if !fresh && is_absent {
-            count.1 += 1;
+        };
+        let count = counts.entry(first.scope()).or_insert((0, 0, first));
+        for (_, is_missing) in counted {
+            count.0 += 1;
+            count.1 += usize::from(is_missing);
         }
     }
     let doubted =

@@ -108,7 +108,7 @@ pub fn compare(input: CompareInput<'_>) -> Comparison {
         all = known(input, &resolved, &mut live);
     }
     let rules = Rules::new(&input.declared.ignore_rules);
-    let mut differences = Vec::new();
+    let mut differences = Vec::with_capacity(all.len());
     for known in all {
         let Known { key, declared, .. } = known;
         let recorded = known.recorded();
@@ -134,7 +134,9 @@ pub fn compare(input: CompareInput<'_>) -> Comparison {
         difference.shown_by = catching_up
             .map(|catching_up| catching_up.until)
             .filter(|until| input.now < *until);
-        add_what_else_was_read(input.live, &mut difference);
+        if let Some(scope) = known.scope {
+            add_what_else_was_read(scope, &mut difference);
+        }
         set_ignored_aside(&mut difference, &rules, input.now);
         // What became of a change of ours is recorded, whatever else there is to say of it.
         let of_ours = || known.resolved.and_then(|resolved| resolved.record.clone());
@@ -156,11 +158,8 @@ pub fn compare(input: CompareInput<'_>) -> Comparison {
 
 /// What was read beside the resource itself: what stands in the way of making it, and states that no
 /// field covers.
-fn add_what_else_was_read(live: &LiveWorld, difference: &mut Difference) {
+fn add_what_else_was_read(scope: &ScopeReading, difference: &mut Difference) {
     let key = &difference.key;
-    let Some(scope) = live.scopes.get(key.scope()) else {
-        return;
-    };
     let is_to_be_made = matches!(
         difference.whole,
         Some(Cause::New | Cause::NotAdopted | Cause::Missing | Cause::Interrupted)
@@ -225,15 +224,15 @@ fn unread_scopes(
             _ => true,
         }
     };
+    let unknown = differences.iter();
+    let unknown = unknown.filter(|(_, one)| one.verdict == Verdict::Unknown);
+    let unknown: Vec<&ResourceKey> = unknown.map(|(key, _)| key).collect();
     let unread = |(scope, reading): (&Scope, &ScopeReading)| {
-        let lacks = |(key, one): (&ResourceKey, &Difference)| {
-            one.verdict == Verdict::Unknown
-                && key.scope() == scope
-                && !reading.entries().contains_key(key)
-        };
+        let lacks =
+            |key: &&ResourceKey| key.scope() == scope && !reading.entries().contains_key(*key);
         let failed = !reading.failures().is_empty()
             || reading.unread().any(is_open)
-            || differences.iter().any(lacks)
+            || unknown.iter().any(lacks)
             || absences.contains_key(scope);
         failed.then(|| scope.clone())
     };

@@ -210,7 +210,7 @@ impl ResourceComparison<'_> {
         difference.verdict = difference.verdict_of_rest(is_catching_up);
         let news = found
             .in_sync
-            .news(self.key.kind(), recorded, declared, &difference.fields);
+            .news(self.key.kind(), recorded, &difference.fields);
         (difference, news.map(Some))
     }
 }

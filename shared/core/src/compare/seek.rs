@@ -78,9 +78,12 @@ impl<'a> SeekLive<'a> {
         }
     }
 
-    /// What is known of a key that is above the one asked for before; none if its scope was never
-    /// asked for.
-    pub(super) fn reading(&mut self, key: &'a ResourceKey) -> Option<Reading<'a>> {
+    /// What is known of a key that is above the one asked for before, and what was read of its scope;
+    /// none if that was never asked for.
+    pub(super) fn reading(
+        &mut self,
+        key: &'a ResourceKey,
+    ) -> Option<(&'a ScopeReading, Reading<'a>)> {
         let at = match self.last {
             Some((scope, at)) if std::ptr::eq(scope, key.scope()) => at,
             _ => {
@@ -94,7 +97,8 @@ impl<'a> SeekLive<'a> {
         let scope = self.scopes.get_mut(at?)?;
         let entry = scope.entries.get(key);
         scope.found += usize::from(entry.is_some());
-        Some(scope.reading.reading_of(key.kind(), entry))
+        let reading = scope.reading.reading_of(key.kind(), entry);
+        Some((scope.reading, reading))
     }
 
     /// The scopes that have entries of resources which were not asked for.

@@ -1,5 +1,6 @@
 //! A map from the names of fields.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::FieldName;
@@ -31,32 +32,30 @@ impl<T> ByField<T> {
         self.0.is_empty()
     }
 
-    fn find(&self, name: &FieldName) -> Result<usize, usize> {
-        // Known names are one text as a rule, which spares reading it.
-        let same = |(own, _): &(FieldName, T)| own.is_same_text(name);
-        if let Some(at) = self.0.iter().position(same) {
-            return Ok(at);
-        }
-        self.0.binary_search_by(|(own, _)| own.cmp(name))
-    }
-
     /// The value of a field, if there is one.
     #[must_use]
     pub fn get(&self, name: &FieldName) -> Option<&T> {
-        let at = self.find(name).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        // Among a handful, equality is told faster than order.
+        let (_, value) = self.0.iter().find(|(own, _)| own == name)?;
+        Some(value)
     }
 
     /// The same, to change it.
     pub fn get_mut(&mut self, name: &FieldName) -> Option<&mut T> {
-        let at = self.find(name).ok()?;
-        self.0.get_mut(at).map(|(_, value)| value)
+        let (_, value) = self.0.iter_mut().find(|(own, _)| own == name)?;
+        Some(value)
     }
 
     /// Whether there is such a field.
     #[must_use]
     pub fn contains_key(&self, name: &FieldName) -> bool {
-        self.find(name).is_ok()
+        self.get(name).is_some()
+    }
+
+    /// The same fields, to be asked for names in rising order.
+    #[must_use]
+    pub fn in_order(&self) -> InOrder<'_, T> {
+        InOrder(&self.0)
     }
 
     /// Puts a value in; returns the one that stood there.
@@ -66,7 +65,7 @@ impl<T> ByField<T> {
             self.0.push((name, value));
             return None;
         }
-        match self.find(&name) {
+        match self.0.binary_search_by(|(own, _)| own.cmp(&name)) {
             Ok(at) => {
                 let own = self.0.get_mut(at)?;
                 Some(std::mem::replace(&mut own.1, value))
@@ -80,7 +79,7 @@ impl<T> ByField<T> {
 
     /// Takes a value out.
     pub fn remove(&mut self, name: &FieldName) -> Option<T> {
-        let at = self.find(name).ok()?;
+        let at = self.0.iter().position(|(own, _)| own == name)?;
         Some(self.0.remove(at).1)
     }
 
@@ -164,6 +163,24 @@ impl<T> IntoIterator for ByField<T> {
     }
 }
 
+/// Looks fields up in the order of their names: one walk instead of a search for each.
+#[derive(Debug, Clone, Copy)]
+pub struct InOrder<'a, T>(&'a [(FieldName, T)]);
+
+impl<'a, T> InOrder<'a, T> {
+    /// The value of a field, if there is one. Its name is not below the one asked for before.
+    pub fn get(&mut self, name: &FieldName) -> Option<&'a T> {
+        while let [(own, value), rest @ ..] = self.0 {
+            match own.cmp(name) {
+                Ordering::Less => self.0 = rest,
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+}
+
 /// Names and values of a [`ByField`], borrowed.
 #[derive(Debug, Clone)]
 pub struct Iter<'a, T>(std::slice::Iter<'a, (FieldName, T)>);
@@ -209,6 +226,9 @@ mod tests {
             format!("{map:?}"),
             r#"{FieldName("a"): 5, FieldName("b"): 4}"#
         );
+        let mut walk = map.in_order();
+        let found = ["", "a", "a", "aa", "b", "c"].map(|field| walk.get(&name(field)).copied());
+        assert_eq!(found, [None, Some(5), Some(5), None, Some(4), None]);
         map.retain(|_, number| *number == 4);
         assert_eq!(map.into_iter().collect::<Vec<_>>(), [(name("b"), 4)]);
     }

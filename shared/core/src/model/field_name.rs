@@ -1,7 +1,9 @@
 //! The name of a field.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
 use super::fields::field_specs;
@@ -18,8 +20,36 @@ static KNOWN: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// The name of a field: a key of a definition, or `labels.<key>` and `tags.<key>` for one entry of
 /// a map.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Eq)]
 pub struct FieldName(Cow<'static, str>);
+
+impl PartialEq for FieldName {
+    fn eq(&self, other: &Self) -> bool {
+        // Known names are one text as a rule, which spares reading it.
+        std::ptr::eq(self.as_str(), other.as_str()) || self.0 == other.0
+    }
+}
+
+impl Ord for FieldName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match std::ptr::eq(self.as_str(), other.as_str()) {
+            true => Ordering::Equal,
+            false => self.0.cmp(&other.0),
+        }
+    }
+}
+
+impl PartialOrd for FieldName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for FieldName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl FieldName {
     /// A name known at compile time.
@@ -43,11 +73,6 @@ impl FieldName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether the other is not only an equal text but the very same one.
-    pub(super) fn is_same_text(&self, other: &Self) -> bool {
-        std::ptr::eq(self.as_str(), other.as_str())
     }
 
     /// The entry of a map field: `team` of `tags.team`.

@@ -149,16 +149,18 @@ pub struct ResourceKey {
 
 impl Ord for ResourceKey {
     fn cmp(&self, other: &Self) -> Ordering {
-        let scopes = || {
-            if Arc::ptr_eq(&self.scope, &other.scope) {
-                Ordering::Equal
-            } else {
-                self.scope.cmp(&other.scope)
-            }
+        // Shared texts are equal without being read.
+        let scopes = || match Arc::ptr_eq(&self.scope, &other.scope) {
+            true => Ordering::Equal,
+            false => self.scope.cmp(&other.scope),
+        };
+        let names = || match Arc::ptr_eq(&self.name, &other.name) {
+            true => Ordering::Equal,
+            false => self.name.cmp(&other.name),
         };
         (self.kind.cmp(&other.kind))
             .then_with(scopes)
-            .then_with(|| self.name.cmp(&other.name))
+            .then_with(names)
     }
 }
 
