@@ -5,8 +5,7 @@
 
 use crate::compare::{Difference, FieldDifference, Verdict};
 use crate::model::{
-    Declared, DeclaredResource, FieldName, Kind, Origin, ResourceKey, SealedUrl, StackName, Value,
-    field_spec,
+    Declared, DeclaredResource, FieldName, Kind, Origin, ResourceKey, StackName, Value, field_spec,
 };
 use crate::plan;
 use crate::report::Report;
@@ -298,10 +297,10 @@ fn yaml(value: &Value) -> Result<String, &'static str> {
             let items: Result<Vec<String>, _> = set.iter().map(|item| text_yaml(item)).collect();
             Ok(format!("[{}]", items?.join(", ")))
         }
-        Value::Url(SealedUrl {
-            sealed: Some(_), ..
-        }) => Err("part of the live URL is hidden here; the provider's console shows it"),
-        Value::Url(SealedUrl { shown, .. }) => text_yaml(shown),
+        Value::Url(url) if url.sealed.is_some() => {
+            Err("part of the live URL is hidden here; the provider's console shows it")
+        }
+        Value::Url(url) => text_yaml(&url.shown),
         Value::Mixed(_) => Err("its records disagree, so there is no single value to declare"),
     }
 }

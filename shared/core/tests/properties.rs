@@ -374,7 +374,7 @@ proptest! {
             let before = record.fields.iter().map(values).collect();
             record.catching_up = Some(CatchingUp { made: retried, before, until: Timestamp(at), retried });
             record.pending_adoption = record.fields.clone();
-            record.fields.insert(FieldName::known("push_endpoint"), Value::Url(url.clone()));
+            record.fields.insert(FieldName::known("push_endpoint"), Value::url(url.clone()));
             record.fields.insert(FieldName::new(text.clone()), Value::set([text.clone()]));
             let change = AutomaticChange { at: Timestamp(at), key: key.clone(), fingerprint: text.clone(), first_create: retried };
             state.automatic.push(change);

@@ -140,7 +140,7 @@ impl<'a> PubsubReader<'a> {
         // Nothing written means pull, so that an endpoint set by hand is drift.
         if !read.fields.contains_key(&endpoint) {
             let pull = Field {
-                value: Value::text(PULL),
+                value: Value::word(PULL),
                 place: name.place,
                 is_default: false,
                 secret: None,

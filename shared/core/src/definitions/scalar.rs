@@ -35,14 +35,14 @@ pub(super) fn scalar(spec: &FieldSpec, text: &str, salt: &Salt) -> Result<Scalar
             spec.canonical(Value::Int(int(name, text, spec.unit, min, max)?))
         }
         Shape::Bool => Value::Bool(boolean(name, text)?),
-        Shape::Choice(words) => Value::text(match spec.exact_word(text) {
+        Shape::Choice(words) => Value::word(match spec.exact_word(text) {
             Some(word) => word,
             None => choice(name, text, words)?,
         }),
         Shape::Ratio => Value::Ratio(ratio(name, text)?),
         Shape::Text { chars_max } => Value::text(short_text(name, text, chars_max)?),
         Shape::Duration { min_s, max_s } => Value::Duration(duration(name, text, min_s, max_s)?),
-        Shape::Expiration { .. } if text == NEVER => Value::text(NEVER),
+        Shape::Expiration { .. } if text == NEVER => Value::word(NEVER),
         Shape::Expiration { min_s } => {
             let or_never = |fault: Fault| Fault {
                 hint: format!("{}; or write `{NEVER}`", fault.hint),
@@ -50,7 +50,7 @@ pub(super) fn scalar(spec: &FieldSpec, text: &str, salt: &Salt) -> Result<Scalar
             };
             Value::Duration(duration(name, text, min_s, i64::MAX).map_err(or_never)?)
         }
-        Shape::PushEndpoint if text == PULL => Value::text(PULL),
+        Shape::PushEndpoint if text == PULL => Value::word(PULL),
         Shape::PushEndpoint => return endpoint(name, text, salt),
         // Checked by the reader of subscriptions, which knows the project and the declared topics.
         Shape::PubsubTopic => Value::text(text),
@@ -280,7 +280,7 @@ fn endpoint(name: &str, text: &str, salt: &Salt) -> Result<Scalar, Fault> {
     if !url.shown.starts_with("https://") {
         return fault(format!("`{name}` is not an https URL"), hint);
     }
-    Ok((Value::Url(url), Some(SecretText::new(text))))
+    Ok((Value::url(url), Some(SecretText::new(text))))
 }
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ pub fn field_spec(kind: Kind, name: &FieldName) -> Option<&'static FieldSpec> {
 #[must_use]
 pub fn default_value(kind: Kind, field: &FieldName) -> Option<Value> {
     Some(match field_spec(kind, field)?.default? {
-        DefaultValue::Text(text) => Value::text(text),
+        DefaultValue::Text(text) => Value::word(text),
         DefaultValue::Int(number) => Value::Int(number),
         DefaultValue::Flag(flag) => Value::Bool(flag),
         DefaultValue::Seconds(seconds) => Value::seconds(seconds),

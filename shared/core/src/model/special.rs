@@ -73,7 +73,7 @@ impl FieldSpec {
             (Spelling::Number(special), Value::Int(number) | Value::Duration(number)) => {
                 special == *number
             }
-            (Spelling::Word(special), Value::Text(text)) => special == text,
+            (Spelling::Word(special), Value::Text(text)) => special == *text,
             _ => false,
         };
         let special = self.special.iter().find(is_it)?;
@@ -93,7 +93,7 @@ impl FieldSpec {
                 Value::Int(first.unwrap_or(*number))
             }
             (_, Value::Text(text)) if matches!(self.shape, Shape::Choice(_)) => {
-                self.word_of(text).map_or(value, Value::text)
+                self.word_of(text).map_or(value, Value::word)
             }
             _ => value,
         }

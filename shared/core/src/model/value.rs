@@ -1,5 +1,6 @@
 //! Values of fields, in one normal form for all three truths.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -13,16 +14,16 @@ pub enum Value {
     Int(i64),
     /// Yes or no.
     Bool(bool),
-    /// A word or a text, compared exactly.
-    Text(String),
+    /// A word or a text, compared exactly. A word of a table takes no room of its own.
+    Text(Cow<'static, str>),
     /// A number between 0 and 1 in billionths, since binary fractions don't compare.
     Ratio(i64),
     /// A length of time in nanoseconds.
     Duration(i64),
     /// A set of texts: addresses, members, regions.
     Set(BTreeSet<String>),
-    /// A URL with its hidden part sealed.
-    Url(SealedUrl),
+    /// A URL with its hidden part sealed. Boxed: few values are one, and it would double the room of all.
+    Url(Box<SealedUrl>),
     /// Records of one set that disagree, by address. Live only; equal to nothing declared.
     Mixed(BTreeMap<String, Value>),
 }
@@ -38,7 +39,19 @@ impl Value {
 
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
+        Self::Text(Cow::Owned(text.into()))
+    }
+
+    /// A word known at compile time.
+    #[must_use]
+    pub const fn word(word: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(word))
+    }
+
+    /// A URL.
+    #[must_use]
+    pub fn url(url: SealedUrl) -> Self {
+        Self::Url(Box::new(url))
     }
 
     /// A length of time in whole seconds; saturates at 292 years.

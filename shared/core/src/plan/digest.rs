@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use super::{PlanInput, PlannedChange, PolicyChange, needs};
 use crate::change::Edit;
 use crate::live::Reading;
-use crate::model::{Fields, Policy, ResourceKey, SealedUrl, Value, short_hash};
+use crate::model::{Fields, Policy, ResourceKey, Value, short_hash};
 
 /// A plan's digest and the hashes of its parts, so that a plan that is out of date can say what
 /// changed.
@@ -134,7 +134,7 @@ fn edit_text(edit: Option<&Edit>, salted: bool) -> String {
 
 fn value_text(value: &Value, salted: bool) -> String {
     match value {
-        Value::Url(SealedUrl { shown, .. }) if !salted => format!("{shown:?}"),
+        Value::Url(url) if !salted => format!("{:?}", url.shown),
         // The debug form keeps apart what the plain form may write alike.
         other => format!("{other:?}"),
     }

@@ -59,7 +59,7 @@ fn fields<const N: usize>(fields: [(&str, Value); N]) -> Fields {
 }
 
 fn sealed() -> Value {
-    Value::Url(SealedUrl::seal(URL, &SALT).unwrap())
+    Value::url(SealedUrl::seal(URL, &SALT).unwrap())
 }
 
 /// A world that holds `prod-gmail` with its grant and its push subscription, and another's things.

@@ -434,7 +434,7 @@ fn eight_changes() -> World {
     world.set(&node("one.example.com"), "addresses", three);
     world.set(&node("two.example.com"), "proxied", Value::Bool(true));
     let elsewhere = crate::model::SealedUrl::seal("https://elsewhere.example/?token=s3cret", &SALT);
-    world.set(&mail_sub(), "push_endpoint", Value::Url(elsewhere.unwrap()));
+    world.set(&mail_sub(), "push_endpoint", Value::url(elsewhere.unwrap()));
     world.set(&mail_binding(), "members", Value::Set([].into()));
     world.put(&topic("dev-shadow"), crate::model::Fields::new());
     world

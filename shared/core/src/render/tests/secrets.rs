@@ -23,7 +23,7 @@ fn url(place: u8, secret: &str) -> String {
 }
 
 fn sealed(text: &str) -> Value {
-    Value::Url(SealedUrl::seal(text, &SALT).unwrap())
+    Value::url(SealedUrl::seal(text, &SALT).unwrap())
 }
 
 /// What happened to the world.

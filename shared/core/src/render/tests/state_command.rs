@@ -370,7 +370,7 @@ fn what_is_accepted_is_declared_after_the_edit() {
     world.set(&a, "partitions", Value::Int(6));
     world.set(&c, "max_message_bytes", Value::Int(5_000_000));
     let endpoint = crate::model::SealedUrl::seal("https://else.example.com/in", &SALT).unwrap();
-    world.set(&mail_sub(), "push_endpoint", Value::Url(endpoint));
+    world.set(&mail_sub(), "push_endpoint", Value::url(endpoint));
     for key in [&a, &c, &mail_sub()] {
         assert_eq!(
             world.report().comparison.differences[key].verdict,

@@ -191,7 +191,7 @@ mod tests {
         let audience = "\"https://h/p?[hidden]\"";
         let rows = [
             ("push_endpoint", Value::text("pull"), "pull"),
-            ("push_endpoint", Value::Url(url), hidden.as_str()),
+            ("push_endpoint", Value::url(url), hidden.as_str()),
             ("push_audience", Value::text("https://h/p?t=1"), audience),
             ("message_retention", Value::seconds(604_800), "604800s (7d)"),
             ("minimum_backoff", Value::seconds(10), "10s"),

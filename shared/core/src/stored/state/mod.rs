@@ -10,9 +10,7 @@ mod window;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Fields, Policy, Recorded, ResourceKey, Salt, SealedUrl, StackName, Timestamp, Value,
-};
+use crate::model::{Fields, Policy, Recorded, ResourceKey, Salt, StackName, Timestamp, Value};
 
 pub use intent::{Applying, BegunBy, Intent};
 pub use json::{BYTES_MAX, DecodeError, decode, encode};
@@ -177,7 +175,7 @@ impl AutomaticChange {
 #[must_use]
 pub fn is_storable(value: &Value) -> bool {
     match value {
-        Value::Url(SealedUrl { shown, .. }) => shows_only_what_it_may(shown),
+        Value::Url(url) => shows_only_what_it_may(&url.shown),
         Value::Mixed(parts) => parts.values().all(is_storable),
         _ => true,
     }
@@ -193,11 +191,12 @@ fn shows_only_what_it_may(shown: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SealedUrl;
 
     #[test]
     fn a_url_is_storable_only_without_what_it_must_hide() {
         let url = |shown: &str| {
-            is_storable(&Value::Url(SealedUrl {
+            is_storable(&Value::url(SealedUrl {
                 shown: shown.to_owned(),
                 sealed: None,
             }))

@@ -96,7 +96,7 @@ fn sendable(field: &FieldName, value: &Value) -> Result<ConfigValue, UnsendableE
     match value {
         Value::Int(number) => Ok(ConfigValue::Int(*number)),
         Value::Bool(flag) => Ok(ConfigValue::Bool(*flag)),
-        Value::Text(text) => Ok(ConfigValue::Text(text.clone())),
+        Value::Text(text) => Ok(ConfigValue::Text(text.to_string())),
         // Through its decimal text, so that 0.1 is sent as 0.1.
         Value::Ratio(_) => match value.to_string().parse() {
             Ok(number) => Ok(ConfigValue::Fraction(number)),

@@ -134,10 +134,10 @@ fn texts(
     owner: Option<String>,
     tags: Option<Vec<Tag>>,
 ) {
-    fields.extend(description.map(|text| (DESCRIPTION, Value::Text(text))));
-    fields.extend(owner.map(|text| (OWNER, Value::Text(text))));
+    fields.extend(description.map(|text| (DESCRIPTION, Value::text(text))));
+    fields.extend(owner.map(|text| (OWNER, Value::text(text))));
     for tag in tags.unwrap_or_default() {
-        fields.insert(tag_field(&tag.key), Value::Text(tag.value));
+        fields.insert(tag_field(&tag.key), Value::text(tag.value));
     }
 }
 

@@ -37,7 +37,7 @@ fn to(field: &str, value: Value) -> Edit {
 }
 
 fn push() -> Value {
-    Value::Url(SealedUrl::seal(URL, &Salt([7; 16])).unwrap())
+    Value::url(SealedUrl::seal(URL, &Salt([7; 16])).unwrap())
 }
 
 fn json_of(body: &impl serde::Serialize) -> serde_json::Value {

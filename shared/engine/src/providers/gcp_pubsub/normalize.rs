@@ -170,10 +170,10 @@ fn delivery(fields: &mut Fields, salt: &Salt, sub: &wire::Subscription) -> Resul
     ];
     let export = exports.into_iter().find(|(_, config)| config.is_some());
     let value = match (endpoint, export) {
-        ("", Some((word, _))) => Value::text(word),
-        ("", None) => Value::text("pull"),
+        ("", Some((word, _))) => Value::word(word),
+        ("", None) => Value::word("pull"),
         (url, _) => {
-            Value::Url(SealedUrl::seal(url, salt).map_err(|_| "its push endpoint is not a URL")?)
+            Value::url(SealedUrl::seal(url, salt).map_err(|_| "its push endpoint is not a URL")?)
         }
     };
     put(fields, "push_endpoint", value);
@@ -196,7 +196,7 @@ fn delivery(fields: &mut Fields, salt: &Salt, sub: &wire::Subscription) -> Resul
 /// something was not declared so, and is stored and shown like any such URL.
 fn audience_value(audience: &str, salt: &Salt) -> Value {
     match SealedUrl::seal(audience, salt) {
-        Ok(url) if url.sealed.is_some() => Value::Url(url),
+        Ok(url) if url.sealed.is_some() => Value::url(url),
         _ => Value::text(audience),
     }
 }
@@ -212,7 +212,7 @@ fn lifetimes(fields: &mut Fields, sub: &wire::Subscription) -> Result<(), Odd> {
     put(
         fields,
         "expiration",
-        ttl.map_or(Value::text("never"), Value::Duration),
+        ttl.map_or(Value::word("never"), Value::Duration),
     );
     // Recorded in t-k/fireemu: the default shrinks to a shorter ttl.
     let default = RETENTION_S * Value::NANOS_PER_SECOND;

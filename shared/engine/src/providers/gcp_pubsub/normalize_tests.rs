@@ -178,7 +178,7 @@ fn a_push_endpoint_is_sealed() {
     let live = sub(&format!(
         r#"{{"topic":"projects/p/topics/t","pushConfig":{{"pushEndpoint":"{url}","attributes":{{"x-goog-version":"v1"}}}}}}"#
     ));
-    let sealed = Value::Url(SealedUrl::seal(url, &SALT).unwrap());
+    let sealed = Value::url(SealedUrl::seal(url, &SALT).unwrap());
     assert_eq!(get(&live, "push_endpoint"), Some(&sealed));
     assert!(!format!("{live:?}").contains("t0ps3cret"));
 }

@@ -25,7 +25,7 @@ pub(crate) fn full_state() -> State {
     let url = SealedUrl::seal("https://h.example/p?token=t0ps3cret", &state.salt).unwrap();
     let fields: Fields = [
         (FieldName::known("retention_ms"), Value::Int(i64::MAX)),
-        (FieldName::known("push_endpoint"), Value::Url(url)),
+        (FieldName::known("push_endpoint"), Value::url(url)),
         (FieldName::known("members"), Value::set(["a", "b"])),
         (FieldName::known("expiration"), Value::seconds(86_400)),
         (FieldName::known("cleanup_policy"), Value::text("compact")),

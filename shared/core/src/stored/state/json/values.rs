@@ -63,13 +63,13 @@ pub(super) fn store_value(value: &Value) -> StoredValue {
     match value {
         Value::Int(number) => StoredValue::Int(*number),
         Value::Bool(flag) => StoredValue::Bool(*flag),
-        Value::Text(text) => StoredValue::Text(text.clone()),
+        Value::Text(text) => StoredValue::Text(text.to_string()),
         Value::Ratio(billionths) => StoredValue::Ratio(*billionths),
         Value::Duration(nanos) => StoredValue::Duration(*nanos),
         Value::Set(set) => StoredValue::Set(set.iter().cloned().collect()),
-        Value::Url(SealedUrl { shown, sealed }) => StoredValue::Url {
-            shown: shown.clone(),
-            sealed: sealed.clone(),
+        Value::Url(url) => StoredValue::Url {
+            shown: url.shown.clone(),
+            sealed: url.sealed.clone(),
         },
         Value::Mixed(parts) => StoredValue::Mixed(
             parts
@@ -84,11 +84,11 @@ pub(super) fn load_value(stored: StoredValue) -> Value {
     match stored {
         StoredValue::Int(number) => Value::Int(number),
         StoredValue::Bool(flag) => Value::Bool(flag),
-        StoredValue::Text(text) => Value::Text(text),
+        StoredValue::Text(text) => Value::text(text),
         StoredValue::Ratio(billionths) => Value::Ratio(billionths),
         StoredValue::Duration(nanos) => Value::Duration(nanos),
         StoredValue::Set(items) => Value::Set(items.into_iter().collect()),
-        StoredValue::Url { shown, sealed } => Value::Url(SealedUrl { shown, sealed }),
+        StoredValue::Url { shown, sealed } => Value::url(SealedUrl { shown, sealed }),
         StoredValue::Mixed(parts) => Value::Mixed(
             parts
                 .into_iter()
