@@ -208,13 +208,13 @@ impl<'a> ParseContext<'a> {
         line.chars().nth(place.pos.column as usize - 1)
     }
 
-    fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled<'static> {
+    fn placeholder_value(&mut self, place: Place<'_>, before: &str, name: &str) -> Filled<'a> {
         let (key, optional) = match name.strip_suffix('?') {
             Some(key) => (key, true),
             None => (name, false),
         };
         if key == "stack" {
-            return Filled::Text(Cow::Owned(self.stack.as_str().to_owned()));
+            return Filled::Text(Cow::Borrowed(self.stack.as_str()));
         }
         let lower = key.to_lowercase();
         let filled = self.config_text(&lower);

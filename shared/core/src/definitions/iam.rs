@@ -10,7 +10,7 @@ pub(super) fn role(context: &mut ParseContext<'_>, role: &Name<'_>) -> bool {
     if is_role(&role.text) {
         return true;
     }
-    let whole = match role.text.as_str() {
+    let whole = match &*role.text {
         "publisher" | "subscriber" | "viewer" | "editor" | "admin" => {
             format!("roles/pubsub.{}", role.text)
         }

@@ -1,5 +1,7 @@
 //! `<area>/**/kafka-topics.yaml`.
 
+use std::sync::Arc;
+
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey};
 
 use super::context::ParseContext;
@@ -100,7 +102,7 @@ impl<'a> KafkaReader<'a> {
         if name.text.contains(['.', '_'])
             && let Some(other) = self
                 .metric_names
-                .take(&name.text.replace('.', "_"), name.place)
+                .take(&Arc::from(name.text.replace('.', "_")), name.place)
         {
             let message = format!(
                 "{} differs from another topic only in `.` and `_`",
@@ -112,7 +114,7 @@ impl<'a> KafkaReader<'a> {
                 format!("Kafka takes them for one; rename it, or the other at {other}"),
             );
         }
-        let key = nameless.named(&name.text);
+        let key = nameless.named(name.text);
         let mut resource = fields::resource(context, key, name.place, read.fields);
         resource.on_missing = on_missing;
         Some(resource)

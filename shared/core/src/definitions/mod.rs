@@ -134,12 +134,14 @@ fn variables(overrides: &BTreeMap<String, String>, used: &BTreeSet<String>) -> B
 
 /// The resources by their keys. Keys with equal scopes share one.
 fn by_key(mut resources: Vec<DeclaredResource>) -> BTreeMap<ResourceKey, DeclaredResource> {
-    let mut before: Option<ResourceKey> = None;
+    let mut known: Option<ResourceKey> = None;
     for one in &mut resources {
-        if let Some(before) = &before {
-            one.key.share_scope(before);
+        let is_known = known
+            .as_ref()
+            .is_some_and(|known| one.key.share_scope(known));
+        if !is_known {
+            known = Some(one.key.clone());
         }
-        before = Some(one.key.clone());
     }
     let with_key = |one: DeclaredResource| (one.key.clone(), one);
     resources.into_iter().map(with_key).collect()

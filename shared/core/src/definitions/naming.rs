@@ -1,6 +1,7 @@
 //! Names of resources: the stack's namespace, each provider's rules, and who has a name already.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::context::{Entry, Filled, ParseContext};
 use super::entries::{is_map, is_written};
@@ -11,7 +12,8 @@ use super::yaml::{Content, Node, Pos};
 /// A name and where it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Name<'a> {
-    pub(super) text: String,
+    /// Shared by the resource's key and by who has which name.
+    pub(super) text: Arc<str>,
     pub(super) place: Place<'a>,
 }
 
@@ -63,7 +65,7 @@ pub(super) fn read<'a>(
         return None;
     }
     Some(Name {
-        text: text.into_owned(),
+        text: Arc::from(text),
         place,
     })
 }
@@ -131,23 +133,25 @@ fn outside(context: &mut ParseContext<'_>, place: Place<'_>, name: &str, raw: &s
 #[derive(Debug, Default)]
 pub(super) struct UsedNames<'a> {
     /// Names in rising order, as most lists have them, which spares searching and sorting.
-    rising: Vec<(String, Place<'a>)>,
+    rising: Vec<(Arc<str>, Place<'a>)>,
     /// Names that came below one before them.
-    rest: BTreeMap<String, Place<'a>>,
+    rest: BTreeMap<Arc<str>, Place<'a>>,
 }
 
 impl<'a> UsedNames<'a> {
     /// Takes a name; says who has it already.
-    pub(super) fn take(&mut self, name: &str, place: Place<'a>) -> Option<Place<'a>> {
-        let earlier = self.get(name);
-        if earlier.is_some() {
-            return earlier;
-        }
-        let last = self.rising.last();
-        if last.is_none_or(|(last, _)| last.as_str() < name) {
-            self.rising.push((name.to_owned(), place));
-        } else {
-            self.rest.insert(name.to_owned(), place);
+    pub(super) fn take(&mut self, name: &Arc<str>, place: Place<'a>) -> Option<Place<'a>> {
+        let is_above = self.rising.last().is_none_or(|(last, _)| last < name);
+        let earlier = match is_above {
+            true => self.rest.get(name).copied(),
+            false => self.get(name),
+        };
+        match (earlier, is_above) {
+            (Some(_), _) => return earlier,
+            (None, true) => self.rising.push((Arc::clone(name), place)),
+            (None, false) => {
+                self.rest.insert(Arc::clone(name), place);
+            }
         }
         None
     }
@@ -157,10 +161,7 @@ impl<'a> UsedNames<'a> {
         if let Some(place) = self.rest.get(name) {
             return Some(*place);
         }
-        if self.rising.last()?.0.as_str() < name {
-            return None;
-        }
-        let own = |(own, _): &(String, Place<'a>)| own.as_str().cmp(name);
+        let own = |(own, _): &(Arc<str>, Place<'a>)| (**own).cmp(name);
         let at = self.rising.binary_search_by(own).ok()?;
         self.rising.get(at).map(|(_, place)| *place)
     }
@@ -173,7 +174,7 @@ impl<'a> UsedNames<'a> {
     /// All names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let rising = self.rising.iter().map(|(name, _)| name);
-        rising.chain(self.rest.keys()).map(String::as_str)
+        rising.chain(self.rest.keys()).map(|name| &**name)
     }
 }
 
@@ -262,11 +263,12 @@ mod tests {
             pos: Pos { line, ..Pos::START },
         };
         for (line, name) in (1..).zip(["b", "d", "a", "c", "e"]) {
-            assert_eq!(taken.take(name, at(line)), None, "{name}");
+            assert_eq!(taken.take(&Arc::from(name), at(line)), None, "{name}");
             assert!(taken.has(name) && !taken.has("f"));
         }
         for (line, name) in (1..).zip(["b", "d", "a", "c", "e"]) {
-            assert_eq!(taken.take(name, at(9)), Some(at(line)), "{name}");
+            let earlier = taken.take(&Arc::from(name), at(9));
+            assert_eq!(earlier, Some(at(line)), "{name}");
         }
         assert_eq!(taken.names().collect::<String>(), "bdeac");
     }

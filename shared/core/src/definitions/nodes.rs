@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::{DeclaredResource, FieldName, ResourceKey, Unit, Value};
 
@@ -211,7 +212,7 @@ fn claim<'a>(
     place: Place<'a>,
     what: &str,
 ) -> bool {
-    let Some(earlier) = taken.take(text, place) else {
+    let Some(earlier) = taken.take(&Arc::from(text), place) else {
         return true;
     };
     let message = format!("duplicate {what} {}", quoted(text));

@@ -1,5 +1,7 @@
 //! `<area>/**/pubsub.yaml`: topics, subscriptions, and who holds a role on a topic.
 
+use std::sync::Arc;
+
 use crate::model::{DeclaredResource, FieldName, Kind, ResourceKey, Value};
 
 use super::context::{Entry, Filled, ParseContext};
@@ -190,7 +192,7 @@ impl<'a> PubsubReader<'a> {
         let (((owner, topic_id), topic), role) = (topic?, role?);
         let key = ResourceKey::pubsub_binding(&owner, &topic_id, &role.text);
         let claimed = Name {
-            text: key.to_string(),
+            text: key.to_string().into(),
             place: topic.place,
         };
         if let Some(earlier) = self.bindings.take(&claimed.text, claimed.place) {
@@ -217,10 +219,10 @@ impl<'a> PubsubReader<'a> {
             return (owner.to_owned(), id.to_owned());
         }
         self.references.push(Reference {
-            topic: topic.text.clone(),
+            topic: topic.text.to_string(),
             place: topic.place,
         });
-        (project.to_owned(), topic.text.clone())
+        (project.to_owned(), topic.text.to_string())
     }
 
     fn binding_word(
@@ -249,7 +251,7 @@ impl<'a> PubsubReader<'a> {
         };
         match context.text(file, word, entry.value) {
             Filled::Text(text) => Some(Name {
-                text: text.into_owned(),
+                text: Arc::from(text),
                 place: Place {
                     file,
                     pos: entry.value.pos,

@@ -180,21 +180,23 @@ impl ResourceKey {
     }
 
     /// Takes over another key's text of an equal scope, so that the two are compared without
-    /// reading it: a stack has many keys and few scopes.
-    pub fn share_scope(&mut self, other: &Self) {
-        if self.scope == other.scope {
+    /// reading it: a stack has many keys and few scopes. Says whether the scopes are equal.
+    pub fn share_scope(&mut self, other: &Self) -> bool {
+        let is_equal = self.scope == other.scope;
+        if is_equal && !Arc::ptr_eq(&self.scope, &other.scope) {
             self.scope = Arc::clone(&other.scope);
         }
+        is_equal
     }
 
     /// The key of what has another name, of the same kind and in the same place, whose text the two
     /// share.
     #[must_use]
-    pub fn named(&self, name: &str) -> Self {
+    pub fn named(&self, name: impl Into<Arc<str>>) -> Self {
         Self {
             kind: self.kind,
             scope: Arc::clone(&self.scope),
-            name: Arc::from(name),
+            name: name.into(),
         }
     }
 

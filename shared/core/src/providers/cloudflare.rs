@@ -59,7 +59,7 @@ pub(super) static RECORD_SET: KindEntry = KindEntry {
 fn other_family(key: &ResourceKey) -> Vec<ResourceKey> {
     let families = ["A", "AAAA"].into_iter();
     families
-        .map(|family| key.named(&format!("{}/{family}", key.name_head())))
+        .map(|family| key.named(format!("{}/{family}", key.name_head())))
         .filter(|other| other != key)
         .collect()
 }

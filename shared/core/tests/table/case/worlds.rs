@@ -247,7 +247,7 @@ impl Case {
             scope.set_present(listener(), live);
         }
         if self.has("other-family") {
-            let other = key.named(&format!("{}/AAAA", key.name_head()));
+            let other = key.named(format!("{}/AAAA", key.name_head()));
             scope.set_present(other, Live::default());
         }
         if self.has("obstacle") {
