@@ -6,12 +6,12 @@
 //! URL hashes have no lasting key, so the digest covers only the part of a URL that is shown.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{PlanInput, PlannedChange, PolicyChange, needs};
 use crate::change::Edit;
 use crate::live::Reading;
-use crate::model::{Fields, Policy, ResourceKey, Value, short_hash};
+use crate::model::{FieldName, Fields, Policy, ResourceKey, Value, short_hash};
 
 /// A plan's digest and the hashes of its parts, so that a plan that is out of date can say what
 /// changed.
@@ -65,78 +65,77 @@ fn change_text(input: PlanInput<'_>, planned: &PlannedChange) -> String {
     let salted = input.state.is_some();
     let mut text = format!("{}\n", planned.change.verb.as_str());
     for step in &planned.steps {
-        let _ = writeln!(
-            text,
-            "{} {}",
-            step.risk.as_str(),
-            edit_text(step.edit.as_ref(), salted)
-        );
+        let edit = EditText(step.edit.as_ref(), salted);
+        // Writing to a String does not fail, here and below.
+        let _ = writeln!(text, "{} {edit}", step.risk.as_str());
     }
     let key = &planned.change.key;
-    for key in std::iter::once(key.clone()).chain(needs(input.declared, key)) {
-        text.push_str(&truths_text(input, &key, salted));
+    write_truths(&mut text, input, key, salted);
+    for need in needs(input.declared, key) {
+        write_truths(&mut text, input, &need, salted);
     }
     text
 }
 
-/// Declared, recorded and live of one resource.
-fn truths_text(input: PlanInput<'_>, key: &ResourceKey, salted: bool) -> String {
-    let declared = input
-        .declared
-        .resources
-        .get(key)
-        .map(|resource| resource.values());
-    let recorded = input
-        .comparison
-        .recorded(input.state, key)
-        .map(|recorded| &recorded.fields);
+/// Writes what is declared, recorded and live of one resource.
+fn write_truths(text: &mut String, input: PlanInput<'_>, key: &ResourceKey, salted: bool) {
+    let declared = input.declared.resources.get(key);
+    let declared = declared.map(|resource| &resource.fields);
+    let recorded = input.comparison.recorded(input.state, key);
+    let recorded = recorded.map(|recorded| &recorded.fields);
     let live = input.live.reading(key).and_then(Reading::present);
-    let live = live.map(|live| &live.fields);
     // Live fields that nobody declared or recorded are nobody's business and may change.
-    let relevant = |live: &Fields| -> Fields {
-        let known = |name| {
-            declared
-                .as_ref()
-                .is_some_and(|fields| fields.contains_key(name))
-                || recorded.is_some_and(|fields| fields.contains_key(name))
-        };
-        live.iter()
-            .filter(|(name, _)| known(name))
-            .map(|(n, v)| (n.clone(), v.clone()))
-            .collect()
+    let is_known = |name: &FieldName| {
+        declared.is_some_and(|fields| fields.contains_key(name))
+            || recorded.is_some_and(|fields| fields.contains_key(name))
     };
-    let live = live.map(relevant);
-    [declared.as_ref(), recorded, live.as_ref()]
-        .into_iter()
-        .map(|fields| fields_text(fields, salted))
-        .fold(format!("{key}\n"), |text, part| text + &part)
+    let _ = writeln!(text, "{key}");
+    let values = declared.map(|fields| fields.iter().map(|(name, field)| (name, &field.value)));
+    write_fields(text, values, salted);
+    write_fields(text, recorded.map(Fields::iter), salted);
+    let live = live.map(|live| live.fields.iter().filter(|(name, _)| is_known(name)));
+    write_fields(text, live, salted);
 }
 
-fn fields_text(fields: Option<&Fields>, salted: bool) -> String {
+fn write_fields<'v>(
+    text: &mut String,
+    fields: Option<impl Iterator<Item = (&'v FieldName, &'v Value)>>,
+    salted: bool,
+) {
     let Some(fields) = fields else {
-        return "absent\n".to_owned();
+        text.push_str("absent\n");
+        return;
     };
-    let mut text = "present\n".to_owned();
+    text.push_str("present\n");
     for (name, value) in fields {
-        let _ = writeln!(text, "{name}={}", value_text(value, salted));
-    }
-    text
-}
-
-fn edit_text(edit: Option<&Edit>, salted: bool) -> String {
-    match edit {
-        None => "whole".to_owned(),
-        Some(Edit::Set { field, to }) => format!("set {field} {}", value_text(to, salted)),
-        Some(Edit::Add { field, item }) => format!("add {field} {item:?}"),
-        Some(Edit::Remove { field, item }) => format!("remove {field} {item:?}"),
+        let _ = writeln!(text, "{name}={}", ValueText(value, salted));
     }
 }
 
-fn value_text(value: &Value, salted: bool) -> String {
-    match value {
-        Value::Url(url) if !salted => format!("{:?}", url.shown),
-        // The debug form keeps apart what the plain form may write alike.
-        other => format!("{other:?}"),
+/// An edit in the text that is hashed, with whether URL hashes have a lasting key.
+struct EditText<'a>(Option<&'a Edit>, bool);
+
+impl fmt::Display for EditText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("whole"),
+            Some(Edit::Set { field, to }) => write!(f, "set {field} {}", ValueText(to, self.1)),
+            Some(Edit::Add { field, item }) => write!(f, "add {field} {item:?}"),
+            Some(Edit::Remove { field, item }) => write!(f, "remove {field} {item:?}"),
+        }
+    }
+}
+
+/// The same of a value.
+struct ValueText<'a>(&'a Value, bool);
+
+impl fmt::Display for ValueText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Url(url) if !self.1 => write!(f, "{:?}", url.shown),
+            // The debug form keeps apart what the plain form may write alike.
+            other => write!(f, "{other:?}"),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ use crate::change::{Draft, Verb};
 use crate::compare::{Cause, Comparison, Difference, Verdict, drift_fingerprint};
 use crate::live::{Live, LiveWorld, Reading};
 use crate::model::{
-    Declared, DeclaredResource, FieldName, OnMissing, Policy, ResourceKey, Timestamp,
+    Declared, DeclaredResource, FieldName, OnMissing, Policy, Recorded, ResourceKey, Timestamp,
 };
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::state::{Intent, State};
@@ -222,8 +222,12 @@ fn plan_one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> P
         return say(FindingKind::DependsOn, message);
     }
     let reading = input.live.reading(&difference.key);
-    let live = reading.and_then(Reading::present);
-    let declared = input.declared.resources.get(&difference.key);
+    let truths = Truths {
+        declared: input.declared.resources.get(&difference.key),
+        recorded: input.comparison.recorded(input.state, &difference.key),
+        live: reading.and_then(Reading::present),
+    };
+    let Truths { declared, live, .. } = truths;
     let (mut steps, mut findings) = match difference.whole {
         Some(cause) => {
             let whole = steps::whole(input, &difference.key, cause, live);
@@ -240,12 +244,19 @@ fn plan_one(input: PlanInput<'_>, policy: &Policy, difference: &Difference) -> P
     if steps.is_empty() {
         return Planned::Findings(findings);
     }
-    let recorded = input.comparison.recorded(input.state, &difference.key);
-    if let Some(recorded) = recorded {
+    if let Some(recorded) = truths.recorded {
         steps::leave_to_a_person(&mut steps, recorded, declared);
     }
-    let planned = planned(input, policy, difference, steps, live.cloned());
+    let planned = planned(input, policy, difference, steps, truths);
     Planned::Change(Box::new(planned), findings)
+}
+
+/// What is said of one resource.
+#[derive(Clone, Copy)]
+struct Truths<'a> {
+    declared: Option<&'a DeclaredResource>,
+    recorded: Option<&'a Recorded>,
+    live: Option<&'a Live>,
 }
 
 fn planned(
@@ -253,11 +264,14 @@ fn planned(
     policy: &Policy,
     difference: &Difference,
     steps: Vec<Step>,
-    live: Option<Live>,
+    truths: Truths<'_>,
 ) -> PlannedChange {
     let key = &difference.key;
-    let declared = input.declared.resources.get(key);
-    let recorded = input.comparison.recorded(input.state, key);
+    let Truths {
+        declared,
+        recorded,
+        live,
+    } = truths;
     let verb = match difference.whole {
         Some(Cause::Removed) => Verb::Delete,
         Some(_) => Verb::Create,
@@ -278,7 +292,7 @@ fn planned(
         recorded: recorded
             .map(|recorded| recorded.ours(key.kind()))
             .unwrap_or_default(),
-        live,
+        live: live.cloned(),
     };
     let reading = |need: &ResourceKey| input.live.reading(need);
     let gone = |need: &ResourceKey| reading(need).is_some_and(Reading::is_absent);
@@ -351,6 +365,9 @@ fn join_composites(input: PlanInput<'_>, changes: &mut [PlannedChange]) {
         .filter(|planned| planned.change.verb == Verb::Replace)
         .flat_map(|planned| planned.needs.clone())
         .collect();
+    if replaced.is_empty() {
+        return;
+    }
     let created: BTreeMap<ResourceKey, ()> = changes
         .iter()
         .filter(|planned| planned.change.verb == Verb::Create)
