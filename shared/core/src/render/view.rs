@@ -1,7 +1,9 @@
 //! A report by resource, for pages that show one resource after the other.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::consent::ShortKeys;
 use crate::definitions::redact;
 use crate::model::ResourceKey;
 use crate::plan::{DecidedChange, Finding};
@@ -12,6 +14,8 @@ pub(super) struct View<'a> {
     pub(super) report: &'a Report,
     decided: BTreeMap<&'a ResourceKey, &'a DecidedChange>,
     findings: BTreeMap<&'a ResourceKey, Vec<&'a Finding>>,
+    /// Made once, and only for a page that shows one: it reads every key of the plan.
+    short_keys: OnceCell<ShortKeys>,
 }
 
 impl<'a> View<'a> {
@@ -27,7 +31,14 @@ impl<'a> View<'a> {
                 .map(|decided| (&decided.planned.change.key, decided))
                 .collect(),
             findings,
+            short_keys: OnceCell::new(),
         }
+    }
+
+    /// The short name by which `--allow` takes this key.
+    pub(super) fn short_key(&self, key: &ResourceKey) -> String {
+        let made = || ShortKeys::new(&self.report.plan);
+        self.short_keys.get_or_init(made).of(key)
     }
 
     /// The change of a resource, with what is decided about each step.

@@ -10,7 +10,6 @@ use crate::compare::{Cause, Difference, FieldDifference, Verdict};
 use crate::hint::Hint;
 use crate::live::ReadFailure;
 use crate::model::{Declared, Kind, Origin, ResourceKey};
-use crate::render::consent::ShortKeys;
 use crate::render::view::{View, outside};
 use crate::render::{Hints, RenderOptions, Screen};
 
@@ -341,8 +340,7 @@ pub(super) fn of_resource(
         block.lines.push(vec![text]);
     }
     if needs_approval(view, key) {
-        let short = ShortKeys::new(&view.report.plan).of(key);
-        block.approve.push(short);
+        block.approve.push(view.short_key(key));
     }
     block.class = Some(Class::Kind(key.kind()));
     block.names.push((key.kind(), outside(key.name())));
