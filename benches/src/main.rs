@@ -7,6 +7,7 @@ mod beside;
 mod made;
 mod measure;
 mod pure;
+mod repeated;
 mod sandbox;
 mod table;
 mod whole;
@@ -55,6 +56,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     say(&format!("{}\n\n", measure::machine()));
     if wants("core") {
         pure::run()?;
+        repeated::run()?;
     }
     if wants("check") {
         whole::run(&asked.kedge)?;
