@@ -1,11 +1,15 @@
-//! A value against a schema: the part of JSON Schema that OpenAPI 3.0 and Google's discovery format
-//! use in the specs at hand.
+//! A value against a schema of a spec: OpenAPI 3.0, or Google's discovery format. Both are rewritten
+//! as the JSON Schema that they mean, which `jsonschema` judges.
 //!
-//! Stricter than both in one point: a field that no part of the schema names is a fault, in requests
-//! and in answers, since such a field is what a mistake of ours would look like. `pattern` is not
-//! looked at (one is used, for names of zones), nor is any `format` but those below.
+//! Two things are judged here, since neither form says them. A field that no part of the schema names
+//! is a fault, in requests and in answers: such a field is what a mistake of ours would look like. And
+//! a field that only the server writes has no place in a request.
 
-use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
 
 /// How a document refers to its own schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,48 +27,37 @@ pub(super) enum Way {
     Answer,
 }
 
-/// The words of a schema that are read here or mean nothing for a value.
-const KNOWN_WORDS: [&str; 28] = [
-    "$ref",
-    "additionalProperties",
-    "allOf",
-    "anyOf",
-    "default",
-    "deprecated",
-    "description",
-    "enum",
-    "format",
-    "id",
-    "items",
-    "maxItems",
-    "maxLength",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "nullable",
-    "oneOf",
-    "pattern",
-    "properties",
-    "readOnly",
-    "required",
-    "title",
-    "type",
-    "location",
-    "name",
-    "parameterOrder",
-];
-
 /// A document with schemas in it.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: Value,
     form: Form,
+    /// Its schemas as JSON Schema, where references look for them.
+    schemas: Value,
+    /// Judges that were made, by the schema as it is written.
+    judges: RefCell<BTreeMap<String, Validator>>,
 }
 
 impl Document {
     pub(super) fn new(root: Value, form: Form) -> Self {
-        Self { root, form }
+        let rewritten = |all: &Value| -> Value {
+            let all = all.as_object().into_iter().flatten();
+            all.map(|(name, schema)| (name.clone(), as_json_schema(schema)))
+                .collect::<Map<String, Value>>()
+                .into()
+        };
+        let schemas = match form {
+            Form::OpenApi => {
+                json!({"components": {"schemas": rewritten(&root["components"]["schemas"])}})
+            }
+            Form::Discovery => json!({"schemas": rewritten(&root["schemas"])}),
+        };
+        Self {
+            root,
+            form,
+            schemas,
+            judges: RefCell::default(),
+        }
     }
 
     /// The schema that is meant, behind any number of references.
@@ -84,105 +77,31 @@ impl Document {
 
     /// All that is wrong with a value, each with its place.
     pub(super) fn faults(&self, schema: &Value, value: &Value, way: Way) -> Vec<String> {
+        let mut judges = self.judges.borrow_mut();
+        let judge = judges.entry(schema.to_string());
+        let judge = judge.or_insert_with(|| self.judge(schema));
         let mut faults = Vec::new();
-        self.check(schema, value, "$", &mut faults);
+        for fault in judge.iter_errors(value) {
+            let place = fault.instance_path().as_str().replace('/', ".");
+            faults.push(format!("${place}: {fault}"));
+        }
         self.check_names(&[schema], value, "$", way, &mut faults);
         faults
     }
 
-    fn check(&self, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-        let schema = self.resolve(schema);
-        for word in schema
-            .as_object()
-            .into_iter()
-            .flat_map(|object| object.keys())
-        {
-            assert!(
-                KNOWN_WORDS.contains(&word.as_str()) || word.starts_with("x-"),
-                "the spec uses `{word}`, which is not checked here"
-            );
-        }
-        if value.is_null() && schema["nullable"] == true {
-            return;
-        }
-        if let Some(kind) = schema["type"].as_str()
-            && !is_of_type(kind, value)
-        {
-            faults.push(format!("{at}: {} where {kind} belongs", kind_of(value)));
-            return;
-        }
-        if let Some(words) = schema["enum"].as_array()
-            && !words.contains(value)
-        {
-            faults.push(format!("{at}: {value} is none of {words:?}"));
-        }
-        if let Some(wrong) = out_of_bounds(schema, value).or_else(|| misformed(schema, value)) {
-            faults.push(format!("{at}: {value} {wrong}"));
-        }
-        self.check_parts(schema, value, at, faults);
-        self.check_combinations(schema, value, at, faults);
-    }
-
-    fn check_parts(&self, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-        match value {
-            Value::Object(object) => {
-                for name in schema["required"].as_array().into_iter().flatten() {
-                    let name = name.as_str().unwrap_or_default();
-                    if !object.contains_key(name) {
-                        faults.push(format!("{at}: `{name}` is missing"));
-                    }
-                }
-                for (name, field) in object {
-                    let named = schema["properties"].get(name);
-                    let other = schema.get("additionalProperties").filter(|s| s.is_object());
-                    if let Some(part) = named.or(other) {
-                        self.check(part, field, &format!("{at}.{name}"), faults);
-                    }
-                }
-            }
-            Value::Array(items) => {
-                if let Some(part) = schema.get("items") {
-                    for (index, item) in items.iter().enumerate() {
-                        self.check(part, item, &format!("{at}[{index}]"), faults);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn check_combinations(
-        &self,
-        schema: &Value,
-        value: &Value,
-        at: &str,
-        faults: &mut Vec<String>,
-    ) {
-        for part in schema["allOf"].as_array().into_iter().flatten() {
-            self.check(part, value, at, faults);
-        }
-        for (word, one) in [("oneOf", true), ("anyOf", false)] {
-            let Some(parts) = schema[word].as_array() else {
-                continue;
-            };
-            let tried: Vec<Vec<String>> = parts
-                .iter()
-                .map(|part| {
-                    let mut inner = Vec::new();
-                    self.check(part, value, at, &mut inner);
-                    inner
-                })
-                .collect();
-            let fit = tried.iter().filter(|inner| inner.is_empty()).count();
-            if fit == 0 {
-                let closest = tried.into_iter().min_by_key(Vec::len).unwrap_or_default();
-                faults.push(format!(
-                    "{at}: fits no part of {word}, the closest: {closest:?}"
-                ));
-            } else if one && fit > 1 {
-                faults.push(format!("{at}: fits {fit} parts of oneOf"));
-            }
-        }
+    fn judge(&self, schema: &Value) -> Validator {
+        let mut whole = self.schemas.clone();
+        whole["allOf"] = json!([as_json_schema(schema)]);
+        jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            // A text in Google's JSON.
+            .with_format("int64", |text: &str| text.parse::<i64>().is_ok())
+            .with_format("google-duration", |text: &str| {
+                let number = text.strip_suffix('s');
+                number.is_some_and(|number| number.parse::<f64>().is_ok())
+            })
+            .build(&whole)
+            .expect("the spec has schemas")
     }
 
     /// Fields that no part of the schema names, and fields in a request that only the server writes.
@@ -233,7 +152,7 @@ impl Document {
                 let inner: Vec<&Value> =
                     parts.iter().filter_map(|part| part.get("items")).collect();
                 for (index, item) in items.iter().enumerate() {
-                    self.check_names(&inner, item, &format!("{at}[{index}]"), way, faults);
+                    self.check_names(&inner, item, &format!("{at}.{index}"), way, faults);
                 }
             }
             _ => {}
@@ -251,74 +170,43 @@ impl Document {
     }
 }
 
-fn is_of_type(kind: &str, value: &Value) -> bool {
-    match kind {
-        "any" => true,
-        "array" => value.is_array(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "object" => value.is_object(),
-        "string" => value.is_string(),
-        other => panic!("the spec has a type `{other}`"),
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// What a value exceeds; `minimum` and the like hold for what they are about only.
-fn out_of_bounds(schema: &Value, value: &Value) -> Option<String> {
-    let size = match value {
-        Value::Number(_) => return out_of_range(schema, value.as_f64()?, "minimum", "maximum"),
-        Value::String(text) => (text.chars().count(), "minLength", "maxLength"),
-        Value::Array(items) => (items.len(), "minItems", "maxItems"),
-        _ => return None,
+/// What a schema of OpenAPI 3.0 or of Google's discovery format means as JSON Schema.
+fn as_json_schema(schema: &Value) -> Value {
+    let Value::Object(words) = schema else {
+        return schema.clone();
     };
-    let (size, least, most) = size;
-    out_of_range(schema, f64::from(u32::try_from(size).ok()?), least, most)
-}
-
-fn out_of_range(schema: &Value, size: f64, least: &str, most: &str) -> Option<String> {
-    let bound = |word: &str| schema[word].as_f64();
-    if bound(least).is_some_and(|bound| size < bound) {
-        return Some(format!("is below {least} {}", schema[least]));
+    let mut meant = Map::new();
+    for (word, value) in words {
+        let value = match (word.as_str(), value) {
+            // Said otherwise below, or not about the value.
+            ("nullable" | "required", Value::Bool(_)) => continue,
+            ("type", Value::String(kind)) if kind == "any" => continue,
+            ("$ref", Value::String(name)) if !name.starts_with('#') => {
+                format!("#/schemas/{name}").into()
+            }
+            ("properties", Value::Object(parts)) => {
+                let parts = parts.iter();
+                let parts = parts.map(|(name, part)| (name.clone(), as_json_schema(part)));
+                Value::Object(parts.collect())
+            }
+            ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
+                parts.iter().map(as_json_schema).collect()
+            }
+            ("items" | "additionalProperties", part) => as_json_schema(part),
+            (_, value) => value.clone(),
+        };
+        meant.insert(word.clone(), value);
     }
-    if bound(most).is_some_and(|bound| size > bound) {
-        return Some(format!("is above {most} {}", schema[most]));
-    }
-    None
-}
-
-fn misformed(schema: &Value, value: &Value) -> Option<String> {
-    let format = schema["format"].as_str()?;
-    let fits = match (format, value) {
-        ("ipv4", Value::String(text)) => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        ("ipv6", Value::String(text)) => text.parse::<std::net::Ipv6Addr>().is_ok(),
-        ("int32", value) => value
-            .as_i64()
-            .is_none_or(|number| i32::try_from(number).is_ok()),
-        // int64 is a text in Google's JSON.
-        ("int64", value) => value
-            .as_str()
-            .is_none_or(|text| text.parse::<i64>().is_ok()),
-        ("google-duration", Value::String(text)) => text
-            .strip_suffix('s')
-            .is_some_and(|number| number.parse::<f64>().is_ok()),
-        ("date-time", Value::String(text)) => {
-            text.len() >= 20 && text.as_bytes().get(10) == Some(&b'T')
+    if schema["format"] == "int32" {
+        let bounds = [("minimum", i32::MIN), ("maximum", i32::MAX)];
+        for (word, bound) in bounds {
+            meant.entry(word).or_insert_with(|| bound.into());
         }
-        _ => true,
-    };
-    (!fits).then(|| format!("is no {format}"))
+    }
+    match schema["nullable"] == true {
+        true => json!({"anyOf": [meant, {"type": "null"}]}),
+        false => meant.into(),
+    }
 }
 
 #[cfg(test)]
@@ -335,6 +223,9 @@ mod tests {
                 "c": {"type": "array", "items": {"type": "string", "enum": ["x"]}},
                 "d": {"type": "string", "readOnly": true},
                 "e": {"type": "object", "additionalProperties": {"type": "string"}},
+                "g": {"type": "integer", "format": "int32"},
+                "h": {"type": "string", "format": "google-duration"},
+                "i": {"type": "string", "format": "int64"},
             }},
             "B": {"allOf": [{"$ref": "#/components/schemas/A"},
                 {"type": "object", "properties": {"f": {"oneOf": [
@@ -347,20 +238,38 @@ mod tests {
                 json!({"a": 1, "b": null, "c": ["x"], "e": {"any": "t"}, "f": 1}),
                 "",
             ),
-            (json!({}), "`a` is missing"),
-            (json!({"a": "1"}), "$.a: string where integer belongs"),
-            (json!({"a": 0}), "is below minimum 1"),
-            (json!({"a": 10}), "is above maximum 9"),
-            (json!({"a": 1, "b": "abc"}), "is above maxLength 2"),
-            (json!({"a": 1, "c": null}), "null where array belongs"),
-            (json!({"a": 1, "c": ["y"]}), "$.c[0]: \"y\" is none of"),
+            (json!({}), "$: \"a\" is a required property"),
+            (json!({"a": "1"}), "$.a: \"1\" is not of type \"integer\""),
+            (json!({"a": 0}), "$.a: 0 is less than the minimum of 1"),
+            (json!({"a": 10}), "$.a: 10 is greater than the maximum of 9"),
+            (json!({"a": 1, "b": "abc"}), "$.b: \"abc\" is not valid"),
+            (
+                json!({"a": 1, "c": null}),
+                "$.c: null is not of type \"array\"",
+            ),
+            (json!({"a": 1, "c": ["y"]}), "$.c.0: \"y\" is not one of"),
             (json!({"a": 1, "d": "t"}), "$.d: only the server writes it"),
             (
                 json!({"a": 1, "e": {"any": 1}}),
-                "$.e.any: number where string",
+                "$.e.any: 1 is not of type \"string\"",
             ),
-            (json!({"a": 1, "f": 7}), "fits 2 parts of oneOf"),
-            (json!({"a": 1, "f": "t"}), "fits no part of oneOf"),
+            (
+                json!({"a": 1, "f": 7}),
+                "$.f: 7 is valid under more than one",
+            ),
+            (
+                json!({"a": 1, "f": "t"}),
+                "$.f: \"t\" is not valid under any",
+            ),
+            (
+                json!({"a": 1, "g": 1_i64 << 31}),
+                "$.g: 2147483648 is greater",
+            ),
+            (
+                json!({"a": 1, "h": "1h"}),
+                "$.h: \"1h\" is not a \"google-duration\"",
+            ),
+            (json!({"a": 1, "i": "x"}), "$.i: \"x\" is not a \"int64\""),
             (json!({"a": 1, "z": 1}), "$.z: the schema does not know it"),
         ] {
             let faults = document.faults(&schema, &value, Way::Request);
