@@ -260,9 +260,8 @@ fn every_file_names_its_schema_and_keeps_to_it() {
         let up = "../".repeat(path.matches('/').count());
         let name = relative.strip_prefix(&format!("{up}schema/")).unwrap();
         let json = to_json(&yaml::read(text).unwrap());
-        if let Err(why) = validate(&schemas[name], &json) {
-            panic!("{path} breaks {name}: {why}");
-        }
+        let found = faults(&schemas[name], &json);
+        assert_eq!(found, Vec::<String>::new(), "{path} breaks {name}");
     }
 }
 
@@ -292,7 +291,8 @@ fn the_schemas_refuse_what_the_parser_refuses() {
         ),
         ("pubsub.schema.json", json!({"subscription": []})),
     ] {
-        assert!(validate(&schemas[name], &value).is_err(), "{name} {value}");
+        let found = faults(&schemas[name], &value);
+        assert_eq!(found.len(), 1, "{name} {value}: {found:?}");
     }
 }
 
@@ -362,75 +362,11 @@ fn to_json(node: &Node) -> Json {
     }
 }
 
-/// The few keywords that our schemas use; patterns are left to editors.
-fn validate(schema: &Json, value: &Json) -> Result<(), String> {
-    let fail = |why: &str| Err(format!("{value}: {why}"));
-    let as_list = |json: &Json| match json {
-        Json::Array(list) => list.clone(),
-        other => vec![other.clone()],
-    };
-    if let Some(kinds) = schema.get("type")
-        && !as_list(kinds)
-            .iter()
-            .any(|kind| is_type(kind.as_str().unwrap(), value))
-    {
-        return fail("type");
-    }
-    if let Some(choices) = schema.get("anyOf")
-        && !as_list(choices)
-            .iter()
-            .any(|choice| validate(choice, value).is_ok())
-    {
-        return fail("anyOf");
-    }
-    if let Some(words) = schema.get("enum")
-        && !as_list(words).contains(value)
-    {
-        return fail("enum");
-    }
-    let number = value.as_i64();
-    let bound = |key: &str| schema.get(key).and_then(Json::as_i64);
-    if number < bound("minimum").filter(|_| number.is_some()) {
-        return fail("minimum");
-    }
-    for name in schema.get("required").map(as_list).unwrap_or_default() {
-        if value.get(name.as_str().unwrap()).is_none() {
-            return fail(&format!("required {name}"));
-        }
-    }
-    for item in value.as_array().into_iter().flatten() {
-        if let Some(items) = schema.get("items") {
-            validate(items, item)?;
-        }
-    }
-    for (key, item) in value.as_object().into_iter().flatten() {
-        let own = schema.pointer(&format!("/properties/{}", key.replace('/', "~1")));
-        let patterns = schema.get("patternProperties").and_then(Json::as_object);
-        let by_pattern = patterns.into_iter().flatten().find(|(pattern, _)| {
-            let end = pattern.rsplit(')').next().unwrap();
-            let end = end.trim_start_matches('?').trim_end_matches('$');
-            key.ends_with(&format!(":{end}"))
-        });
-        match own.or(by_pattern.map(|(_, schema)| schema)) {
-            Some(schema) => validate(schema, item)?,
-            None => match schema.get("additionalProperties") {
-                Some(Json::Bool(false)) => return fail(&format!("unknown {key}")),
-                Some(schema @ Json::Object(_)) => validate(schema, item)?,
-                _ => {}
-            },
-        }
-    }
-    Ok(())
-}
-
-fn is_type(kind: &str, value: &Json) -> bool {
-    match kind {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        _ => value.is_null(),
-    }
+/// What is wrong with a file by its schema.
+fn faults(schema: &Json, value: &Json) -> Vec<String> {
+    let judge = jsonschema::validator_for(schema).unwrap();
+    let faults = judge.iter_errors(value);
+    faults
+        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .collect()
 }
