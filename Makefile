@@ -30,7 +30,7 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real fuzz soak mutants bench size install init preview up outputs refresh \
+.PHONY: help demo test test-real documents fuzz soak mutants bench size install init preview up outputs refresh \
 	select-dev select-staging select-prod fmt lint
 
 help: ## List the verbs
@@ -58,6 +58,9 @@ test-real: ## The providers' own clients and an S3 server (in .tools/), and a li
 	@.ci/prerequisites build
 	@.ci/test-real
 	@$(MAKE) --no-print-directory fuzz FUZZ=--short
+
+documents: ## Write docs/schema and the reference in docs/json.md, both made from the types
+	KEDGE_WRITE_DOCUMENTS=1 $(CARGO) test --quiet --locked -p kedge-core --lib render::tests::documents
 
 fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, SEED=: a new one)
 	@$(CARGO) build --locked --profile fuzz -p kedge-fuzz

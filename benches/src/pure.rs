@@ -8,10 +8,11 @@ use std::time::Duration;
 use granit_parser::Parser;
 use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, Problems, parse};
+use kedge_core::documents::{self, Surroundings};
 use kedge_core::live::{Live, LiveWorld, Proof, ScopeReading};
 use kedge_core::model::{Declared, FieldName, Fields, Recorded, Salt, StackName, Timestamp, Value};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
-use kedge_core::render::{RenderOptions, Screen, check_json, check_text};
+use kedge_core::render::{RenderOptions, Screen, check_text};
 use kedge_core::report::Report;
 use kedge_core::state::State;
 
@@ -323,8 +324,9 @@ fn stages(
             ran_out: None,
         };
         let (text, text_time) = worked(|| check_text(&report, &options()));
-        let (json, json_time) = worked(|| format!("{:#}", check_json(&report, None)));
-        if events == 0 || text.is_empty() || json.is_empty() {
+        let (json, json_time) =
+            worked(|| documents::json_text(&documents::check(&report, &Surroundings::default())));
+        if events == 0 || text.is_empty() || json?.is_empty() {
             return Err("nothing was scanned or rendered".into());
         }
         for (all, one) in taken

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kedge_core::definitions::{
     Bundle, ParseInput, Problem, Problems, parse, stack_names, stack_of_branch,
 };
+use kedge_core::documents;
 use kedge_core::live::LiveWorld;
 use kedge_core::model::{Salt, StackName};
 use kedge_core::render;
@@ -122,7 +123,8 @@ fn judge(bundle: &Bundle, problems: &Problems) -> Result<(), String> {
         .list
         .iter()
         .try_for_each(|one| within(bundle, one))?;
-    let _ = render::problems_json(problems);
+    let json = documents::json_text(&documents::problems(problems));
+    printable(&json.map_err(|error| error.to_string())?)?;
     printable(&render::problems_github(problems, "definitions"))?;
     printable(&render::problems_junit(problems))?;
     let screen = render::Screen {

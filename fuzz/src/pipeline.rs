@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::compare::{CompareInput, Comparison, compare};
 use kedge_core::definitions::{Bundle, ParseInput, parse};
+use kedge_core::documents::{self, Document, Surroundings};
 use kedge_core::live::{Live, LiveWorld, Reading};
 use kedge_core::model::{Declared, Salt, StackName, Timestamp};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
@@ -218,12 +219,24 @@ fn shown(report: &Report) -> Result<(), String> {
         render::changed_text(report, &changed, &around),
         render::github_annotations(report, "definitions"),
         render::junit_xml(report),
-        format!("{:#}", render::preview_json(report, None, around.hints)),
-        format!("{:#}", render::changed_json(report, &changed, None)),
+        json(&documents::preview(
+            report,
+            &Surroundings::default(),
+            around.hints,
+        ))?,
+        json(&documents::changed(
+            report,
+            &changed,
+            &Surroundings::default(),
+        ))?,
     ];
     for page in &pages {
         no_secret(page)?;
         printable(page)?;
     }
     Ok(())
+}
+
+fn json(document: &impl Document) -> Result<String, String> {
+    documents::json_text(document).map_err(|error| error.to_string())
 }

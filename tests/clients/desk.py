@@ -171,7 +171,7 @@ class Desk(unittest.TestCase):
     def only_drifted(self, name):
         report = self.kedge("check", code=2)
         self.assertEqual((report["verdict"], report["exit_code"]), ("drifted", 2), report)
-        wrong = [one for one in report["resources"] if one["verdict"] != "settling"]
+        wrong = [one for one in report["resources"] if one["verdict"] != "catching-up"]
         self.assertEqual([(one["name"], one["verdict"]) for one in wrong], [(name, "drifted")])
         return wrong[0]
 
@@ -184,11 +184,11 @@ class Desk(unittest.TestCase):
         """`kedge up` puts back what drifted; nothing is left."""
         changed = self.up(*arguments)
         self.assertTrue(changed["changes"], changed)
-        self.assertEqual(changed["left"], [])
+        self.assertEqual(changed["waiting"], [])
         self.check_clean()
 
     def up_leaves(self, name, reason):
         """`kedge up` leaves this resource as it is, and says why."""
         changed = self.up(code=2)
         self.assertEqual(changed["changes"], [])
-        self.assertIn((name, reason), [(one["name"], one["reason"]["code"]) for one in changed["left"]])
+        self.assertIn((name, reason), [(one["name"], one["reason"]["code"]) for one in changed["waiting"]])

@@ -73,7 +73,7 @@ class Avn(Desk):
     def test_a_longer_retention_is_taken_back_only_by_name(self):
         self.avn("topic-update", "clients-orders", "--retention", "200")
         self.check_drifted("clients-orders", retention_ms=(168 * HOUR_MS, 200 * HOUR_MS))
-        self.up_leaves("clients-orders", "needs-grant")
+        self.up_leaves("clients-orders", "needs-approval")
         self.assertEqual(self.topics()["clients-orders"]["retention_hours"], 200)
         self.put_back("--allow", "clients-orders")
         self.assertEqual(self.topics()["clients-orders"]["retention_hours"], 168)
@@ -111,7 +111,7 @@ class Avn(Desk):
     def test_a_changed_cleanup_policy_is_put_back_only_by_name(self):
         self.avn("topic-update", "clients-customers", "--cleanup-policy", "delete")
         self.check_drifted("clients-customers", cleanup_policy=("compact", "delete"))
-        self.up_leaves("clients-customers", "needs-grant")
+        self.up_leaves("clients-customers", "needs-approval")
         self.put_back("--allow", "clients-customers")
         self.assertEqual(self.config("clients-customers", "cleanup_policy"), ("compact", True))
 

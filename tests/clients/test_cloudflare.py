@@ -82,7 +82,7 @@ class Cloudflare(Desk):
         self.records.create(zone_id=ZONE, type="A", name=WEB, content="192.0.2.66", ttl=120)
         both = ["203.0.113.10", "203.0.113.11"]
         self.check_drifted(self.key(WEB), addresses=(both, ["192.0.2.66", *both]))
-        self.up_leaves(self.key(WEB), "needs-grant")
+        self.up_leaves(self.key(WEB), "needs-approval")
         self.assertEqual(len(self.shown()), len(DEPLOYED) + 1)
         self.put_back("--allow", self.key(WEB))
         self.assertEqual(self.shown(), DEPLOYED)

@@ -213,7 +213,7 @@ class Pubsub(PubsubDesk):
         next(one for one in policy.bindings if one.role == PUBLISHER).members.append("user:eve@clustera.io")
         self.set_policy(policy)
         (told,) = self.check_clean()["resources"]
-        self.assertEqual((told["name"], told["foreign"]), (BINDING, ["user:eve@clustera.io"]))
+        self.assertEqual((told["name"], told["undeclared_members"]), (BINDING, ["user:eve@clustera.io"]))
         self.assertEqual(self.up()["changes"], [])
         self.assertEqual(self.members(), {PUBLISHER: [GMAIL, "user:eve@clustera.io"]} | viewers)
 

@@ -205,7 +205,7 @@ class Kills(StoreDesk):
                 run.communicate(timeout=STEP_S)
                 made = len(self.applied())
                 changed = self.up_when_free()
-                self.assertEqual((changed["left"], changed["findings"]), ([], []), changed)
+                self.assertEqual((changed["waiting"], changed["findings"]), ([], []), changed)
                 self.check_written_once()
                 self.check_as_declared()
                 last = self.kedge("history", code=0)["runs"][0]

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::authority::Authorisation;
 use bytes::Bytes;
-use kedge_core::push::{Ancestry, Notice, PushConsent, Refusal};
+use kedge_core::documents::{NoticeCode, RefusalCode, Word as _};
+use kedge_core::push::{Ancestry, PushConsent};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::bundle::Commit;
 use kedge_engine::RunError;
@@ -97,7 +98,10 @@ impl Stack {
             other => panic!("{other:?}"),
         };
         assert_eq!(self.ports.store.writes.get(), before, "{refusals:?}");
-        refusals.iter().map(Refusal::code).collect()
+        refusals
+            .iter()
+            .map(|one| RefusalCode::from(one).as_str())
+            .collect()
     }
 
     /// Brings a revision back.
@@ -243,5 +247,9 @@ impl Stack {
 /// What was said of a push, as words.
 #[must_use]
 pub fn notices(report: &PushReport) -> Vec<&'static str> {
-    report.notices.iter().map(Notice::code).collect()
+    report
+        .notices
+        .iter()
+        .map(|one| NoticeCode::from(one).as_str())
+        .collect()
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a scenario that can't go on has failed")]
 
 use kedge_core::compare::{Difference, Verdict};
+use kedge_core::documents::{ReasonCode, Word as _};
 use kedge_core::report::{ChangeResult, Changed, Report};
 
 use crate::stack::Stack;
@@ -34,7 +35,7 @@ pub fn verdict(report: &Report, short: &str) -> Verdict {
 pub fn left_reasons(report: &Report, short: &str) -> Vec<&'static str> {
     let all = report.decided.left();
     all.filter(|left| left.key.answers_to(short))
-        .map(|left| left.reason.code())
+        .map(|left| ReasonCode::from(left.reason).as_str())
         .collect()
 }
 

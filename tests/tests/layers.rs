@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the words that all use to the pages that use all.
+/// From the words that all use to the documents that use all.
 const OF_CORE: &[&str] = &[
     "hint",
     "closed",
@@ -24,6 +24,7 @@ const OF_CORE: &[&str] = &[
     "accept",
     "push",
     "render",
+    "documents",
 ];
 
 /// From the ports to the front door.
@@ -69,6 +70,7 @@ const OF_ENGINE: &[&str] = &[
     "reconcile",
     "push",
     "history",
+    "documents",
     "front_door",
 ];
 

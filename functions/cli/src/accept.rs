@@ -1,6 +1,7 @@
 //! `accept`: how to edit the definitions so that they declare what is live.
 
 use kedge_core::accept;
+use kedge_core::documents;
 use kedge_core::model::FieldName;
 use kedge_core::record;
 use kedge_core::render;
@@ -22,7 +23,7 @@ pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, C
     for key in &found {
         let accepted = accept::accept(&report, key, field.as_ref())?;
         let text = match args.format() {
-            Format::Json => format!("{:#}\n", render::accept_json(key, &accepted)),
+            Format::Json => documents::json_text(&documents::accept(key, &accepted))?,
             _ => {
                 let root = definitions::in_repository(&args.definitions);
                 let (screen, line) = (

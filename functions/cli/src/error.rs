@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use kedge_core::accept::AcceptError;
 use kedge_core::definitions::BundleError;
+use kedge_core::documents::{self, Failed};
 use kedge_core::hint::Hint;
 use kedge_core::model::BucketAddressError;
 use kedge_core::push::Refusal;
@@ -120,7 +121,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
                 let hints = |hint: &Hint| line.words(hint);
                 screen::err(&render::problems_text(problems, screen, &hints))
             }
-            Format::Json => screen::out(&format!("{:#}\n", render::problems_json(problems))),
+            Format::Json => screen::document(&documents::problems(problems)),
             Format::Junit => screen::out(&render::problems_junit(problems)),
             Format::Github => screen::out(&render::problems_github(problems, &root())),
         };
@@ -132,7 +133,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         _ => 1,
     };
     match args.format() {
-        Format::Json => write_json(&error.to_string(), &causes, None, code),
+        Format::Json => print_json(error, None, code, &line),
         Format::Github => {
             let _ = screen::out(&render::error_github(&error.to_string(), &causes));
         }
@@ -157,17 +158,22 @@ fn reasons(error: &CliError, line: &CommandLine) -> Vec<String> {
     if is_read_only(error) {
         reasons.push("KEDGE_READ_ONLY is set".to_owned());
     }
-    if let CliError::Push(
-        PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
-    ) = error
-    {
-        let text = |one: &Refusal| match one.hint() {
-            None => format!("{one}; {}", one.fix()),
-            Some(hint) => format!("{one}; {}: {}", one.fix(), line.words(&hint)),
-        };
-        reasons.extend(refusals.iter().map(text));
-    }
+    let text = |one: &Refusal| match one.hint() {
+        None => format!("{one}; {}", one.fix()),
+        Some(hint) => format!("{one}; {}: {}", one.fix(), line.words(&hint)),
+    };
+    reasons.extend(refusals(error).iter().map(text));
     reasons
+}
+
+/// Why a push was refused.
+fn refusals(error: &CliError) -> &[Refusal] {
+    match error {
+        CliError::Push(
+            PushError::Refused(refusals) | PushError::TakenMeanwhile { refusals, .. },
+        ) => refusals,
+        _ => &[],
+    }
 }
 
 /// Whether it is the mode that refuses.
@@ -194,22 +200,31 @@ pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
 
 /// An error as an answer in JSON, so that standard output has one whenever `--json` is given, with
 /// what was seen before (`kedge.report/1`), if anything was.
-pub(crate) fn print_json(error: &dyn Error, report: Option<serde_json::Value>, exit_code: u8) {
-    write_json(&error.to_string(), &causes(error), report, exit_code);
+pub(crate) fn print_json(
+    error: &CliError,
+    report: Option<documents::Report>,
+    exit_code: u8,
+    line: &CommandLine,
+) {
+    let next = error.hint().map(|hint| line.words(&hint));
+    let failed = Failed {
+        error: &error.to_string(),
+        because: &reasons(error, line),
+        refusals: refusals(error),
+        next: next.as_deref(),
+        exit_code,
+    };
+    let _ = screen::document(&documents::error(failed, report, &|hint| line.words(hint)));
 }
 
 /// The same of what was typed.
 pub(crate) fn print_usage_json(error: &str, exit_code: u8) {
-    write_json(error, &[], None, exit_code);
-}
-
-fn write_json(error: &str, because: &[String], report: Option<serde_json::Value>, exit_code: u8) {
-    let json = serde_json::json!({
-        "format": "kedge.error/1",
-        "error": error,
-        "because": because,
-        "report": report,
-        "exit_code": exit_code,
-    });
-    let _ = screen::out(&format!("{json:#}\n"));
+    let failed = Failed {
+        error,
+        because: &[],
+        refusals: &[],
+        next: None,
+        exit_code,
+    };
+    let _ = screen::document(&documents::error(failed, None, &|_| String::new()));
 }

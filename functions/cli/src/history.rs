@@ -3,6 +3,7 @@
 use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::render::plain_text;
 use kedge_core::stored::run::{RunOutcome, RunRecord};
+use kedge_engine::documents;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{History, PushEntry, PushError, Query};
 
@@ -26,8 +27,7 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
         setup.refuse_unknown().await?;
     }
     if args.format() == Format::Json {
-        let json = json(stack.as_str(), &history);
-        screen::out(&format!("{json:#}\n"))?;
+        screen::document(&documents::history(stack, &history))?;
         return Ok(0);
     }
     let mut text = format!("{stack} (from {})\n", setup.chosen.origin);
@@ -147,75 +147,4 @@ fn change_line(change: &RunOutcome) -> String {
 
 fn time(at_ms: i64) -> String {
     Timestamp(at_ms).day_and_time()
-}
-
-/// `kedge.history/1`.
-fn json(stack: &str, history: &History) -> serde_json::Value {
-    let push = |push: &PushEntry| {
-        serde_json::json!({
-            "revision": push.revision,
-            "follows": push.follows,
-            "rollback_of": push.rollback_of,
-            "pushed_at": push.pushed.at.to_string(),
-            "actor": push.pushed.actor,
-            "branch": push.pushed.branch,
-            "commit": push.pushed.commit.as_ref().map(|commit| &commit.id),
-            "edited": push.pushed.commit.as_ref().is_some_and(|commit| commit.edited),
-        })
-    };
-    serde_json::json!({
-        "format": "kedge.history/1",
-        "stack": stack,
-        "pushes": history.pushes.iter().map(push).collect::<Vec<_>>(),
-        "runs": history.runs.iter().map(run_json).collect::<Vec<_>>(),
-        "unread": history.unread,
-        "more": history.more,
-    })
-}
-
-fn run_json(run: &RunRecord) -> serde_json::Value {
-    let change = |change: &RunOutcome| {
-        let field = |field: &kedge_core::stored::run::RunField| {
-            serde_json::json!({
-                "field": field.field,
-                "from": field.from,
-                "to": field.to,
-            })
-        };
-        serde_json::json!({
-            "key": change.key,
-            "verb": change.verb,
-            "risk": change.risk,
-            "outcome": change.outcome,
-            "reason": change.reason,
-            "fields": change.fields.iter().map(field).collect::<Vec<_>>(),
-        })
-    };
-    let found_out = |change: &kedge_core::stored::run::FoundOut| {
-        serde_json::json!({
-            "key": change.key,
-            "verb": change.verb,
-            "outcome": change.outcome,
-        })
-    };
-    let interrupted = run.interrupted.as_ref();
-    serde_json::json!({
-        "id": run.id,
-        "began_at": Timestamp(run.at_ms).to_string(),
-        "ended_at": Timestamp(run.ended_ms).to_string(),
-        "actor": run.actor,
-        "verb": run.verb,
-        "trigger": run.trigger,
-        "revision": run.revision,
-        "verdict": run.verdict,
-        "plan": run.plan,
-        "changes": run.outcomes.iter().map(change).collect::<Vec<_>>(),
-        "recorded": run.recorded,
-        "forgotten": run.forgotten,
-        "stopped": run.stopped,
-        "interrupted": interrupted.map(|one| serde_json::json!({
-            "run": one.run,
-            "changes": one.changes.iter().map(found_out).collect::<Vec<_>>(),
-        })),
-    })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use kedge_core::documents::{self, CurrentRun};
 use kedge_core::model::{ResourceKey, Timestamp};
-use kedge_core::render::{self, UnderWay};
+use kedge_core::render;
 use kedge_core::stored::hold::Holds;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{HoldRequest, LeaseHolder};
@@ -40,31 +41,26 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
     }
     let unaware = engine.unaware_of_holds(stack).await;
     let holder = unaware.map_err(CliError::HoldStands)?;
-    let under_way = match &holder {
+    let current_run = match &holder {
         None => None,
         Some(holder) => Some(wait_for(&run, holder, options.no_wait).await?),
     };
     if is_json {
-        show(&run, &all, under_way, now)?;
+        show(&run, &all, current_run, now)?;
     }
     Ok(0)
 }
 
 /// Shows which run is working, and waits until it knows of the hold, or ended.
-async fn wait_for<'a>(
+async fn wait_for(
     run: &Invocation<'_>,
-    holder: &'a LeaseHolder,
+    holder: &LeaseHolder,
     no_wait: bool,
-) -> Result<UnderWay<'a>, CliError> {
+) -> Result<CurrentRun, CliError> {
     let is_json = run.args.format() == Format::Json;
     let seconds = holder.begins_for_ms / 1000;
-    let under_way = UnderWay {
-        actor: &holder.actor,
-        run: &holder.run,
-        since: holder.since,
-        ended: false,
-        unknowing_s: seconds,
-    };
+    let unaware_s = u64::try_from(seconds).unwrap_or_default();
+    let current_run = CurrentRun::new(&holder.actor, &holder.run, holder.since, unaware_s);
     if !is_json {
         let waiting = match no_wait {
             true => "",
@@ -76,7 +72,7 @@ async fn wait_for<'a>(
         ))?;
     }
     if no_wait {
-        return Ok(under_way);
+        return Ok(current_run);
     }
     let ended = run.setup.engine(&|_| {}).await_hold(holder).await;
     let ended = ended.map_err(CliError::HoldStands)?;
@@ -90,11 +86,7 @@ async fn wait_for<'a>(
             ),
         })?;
     }
-    Ok(UnderWay {
-        ended,
-        unknowing_s: 0,
-        ..under_way
-    })
+    Ok(current_run.waited_for(ended))
 }
 
 /// `kedge release`.
@@ -145,13 +137,12 @@ fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, Cli
 fn show(
     run: &Invocation<'_>,
     holds: &Holds,
-    under_way: Option<UnderWay<'_>>,
+    current_run: Option<CurrentRun>,
     now: Timestamp,
 ) -> Result<(), CliError> {
     let stack = &run.setup.chosen.stack;
     if run.args.format() == Format::Json {
-        let json = render::holds_json(stack, holds, under_way, now);
-        return screen::out(&format!("{json:#}\n"));
+        return screen::document(&documents::holds(stack, holds, current_run, now));
     }
     let screen = screen::of_stdout(run.args);
     screen::out(&render::holds_text(stack, holds, now, screen))

@@ -1,9 +1,9 @@
 //! `kedge push` and `kedge rollback`: storing definitions for automation and everybody.
 
-use kedge_core::push::{Notice, PushConsent};
+use kedge_core::push::PushConsent;
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_core::stored::bundle::Pushed;
+use kedge_engine::documents;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
     CheckRequest, Definitions, PushError, PushOutcome, PushReport, PushRequest, is_whole,
@@ -117,7 +117,7 @@ fn tell(
     notices: &[String],
 ) -> Result<(), CliError> {
     if args.format() == Format::Json {
-        return screen::out(&format!("{:#}\n", json(report)));
+        return screen::document(&documents::push(report));
     }
     let stored = &report.stored;
     let outcome = match report.outcome {
@@ -151,34 +151,6 @@ fn tell(
         ));
     }
     screen::out_lines(&text)
-}
-
-/// `kedge.push/1`.
-fn json(report: &PushReport) -> serde_json::Value {
-    let stored = &report.stored;
-    let Pushed {
-        actor,
-        at,
-        commit,
-        branch,
-    } = &stored.pushed;
-    let notice =
-        |notice: &Notice| serde_json::json!({ "code": notice.code(), "text": notice.to_string() });
-    serde_json::json!({
-        "format": "kedge.push/1",
-        "stack": stored.stack.as_str(),
-        "outcome": report.outcome.as_str(),
-        "revision": stored.revision(),
-        "follows": stored.follows,
-        "rollback_of": stored.rollback_of,
-        "pushed_at": at.to_string(),
-        "actor": actor,
-        "branch": branch,
-        "commit": commit.as_ref().map(|commit| &commit.id),
-        "edited": commit.as_ref().is_some_and(|commit| commit.edited),
-        "resources": report.resources,
-        "notices": report.notices.iter().map(notice).collect::<Vec<_>>(),
-    })
 }
 
 fn short(commit: &str) -> &str {

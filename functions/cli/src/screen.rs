@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use kedge_core::documents::{self, Document};
 use kedge_core::render::{self, Screen};
 
 use crate::args::{Args, Colour};
@@ -21,6 +22,11 @@ pub(crate) fn out(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(CliError::Print),
     }
+}
+
+/// Prints a document to standard output.
+pub(crate) fn document(document: &impl Document) -> Result<(), CliError> {
+    out(&documents::json_text(document)?)
 }
 
 /// Prints what is not the answer: errors, questions, progress.

@@ -7,6 +7,7 @@ use std::path::Path;
 use kedge_core::definitions::{
     Bundle, environment_of, is_protected, nearest, stack_names, stack_of_branch,
 };
+use kedge_core::documents;
 use kedge_core::model::StackName;
 use kedge_native::Settings;
 
@@ -92,16 +93,8 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
     let [environment, push, preview] = environments(environment_of(&bundle, &stack), protected);
     screen::out(&match format {
         Format::Json => {
-            let json = serde_json::json!({
-                "format": "kedge.stack/1",
-                "stack": stack.as_str(),
-                "origin": origin,
-                "protected": protected,
-                "environment": environment,
-                "push_environment": push,
-                "preview_environment": preview,
-            });
-            format!("{json:#}\n")
+            let environments = [environment.as_str(), &push, &preview];
+            documents::json_text(&documents::stack(&stack, &origin, protected, environments))?
         }
         Format::Github => format!(
             "stack={stack}\nprotected={protected}\nenvironment={environment}\n\

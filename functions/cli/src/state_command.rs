@@ -1,9 +1,10 @@
 //! `adopt`, `forget`, `refresh` and `retire`: each shows what it comes to, asks, and does it.
 
 use kedge_core::compare::Verdict;
+use kedge_core::documents::{self, Surroundings};
 use kedge_core::plan::Plan;
 use kedge_core::record::{Answer, MassAbsence};
-use kedge_core::render::{self, RenderOptions, Traffic};
+use kedge_core::render::{self, RenderOptions};
 use kedge_core::report::{Changed, Report};
 use kedge_engine::{Applied, Progress, RunError, StateCommand};
 
@@ -229,8 +230,9 @@ impl<'a> Asking<'a> {
             }
             changed => render::state_command_text(report, changed, around),
         };
-        let json = |traffic: Option<&Traffic>| {
-            render::state_command_json(report, self.request.verb(), changed, traffic)
+        let json = |around: &Surroundings<'_>| {
+            let command = (&self.request).into();
+            documents::json_text(&documents::state_command(report, command, changed, around))
         };
         self.run.answer(report, text, json)
     }

@@ -1,5 +1,7 @@
 //! `kedge unlock`: takes the lease from a run that crashed or must stop.
 
+use kedge_core::documents;
+use kedge_core::model::StackName;
 use kedge_core::render;
 use kedge_core::stored::StoredError;
 use kedge_engine::{LeaseError, LeaseHolder, Pulse};
@@ -20,7 +22,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         Ok(Some(held)) => Found::Held(held),
         Ok(None) => {
             setup.refuse_unknown().await?;
-            return answer(is_json, stack.as_str(), None, || {
+            return answer(is_json, stack, None, || {
                 format!("stack `{stack}` is not locked: no run is changing it\n")
             });
         }
@@ -45,7 +47,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         Found::Held(held) => engine.unlock(held).await?,
         Found::Damaged(_) => engine.replace_lease(stack).await?,
     }
-    answer(is_json, stack.as_str(), Some(&found), || {
+    answer(is_json, stack, Some(&found), || {
         let what = match &found {
             Found::Held(held) => format!("run {}", held.run),
             Found::Damaged(_) => "its last run".to_owned(),
@@ -131,7 +133,7 @@ fn is_agreed(is_json: bool, found: &Found, stack: &str) -> Result<bool, CliError
 
 fn answer(
     is_json: bool,
-    stack: &str,
+    stack: &StackName,
     found: Option<&Found>,
     text: impl FnOnce() -> String,
 ) -> Result<u8, CliError> {
@@ -139,26 +141,11 @@ fn answer(
         screen::out_lines(&text())?;
         return Ok(0);
     }
-    let (held, damaged) = match found {
-        Some(Found::Held(held)) => (Some(held), None),
+    let (from, damaged) = match found {
+        Some(Found::Held(holder)) => (Some(holder.into()), None),
         Some(Found::Damaged(source)) => (None, Some(with_causes(source))),
         None => (None, None),
     };
-    let held = held.map(|held| {
-        serde_json::json!({
-            "actor": held.actor,
-            "run": held.run,
-            "since": held.since.to_string(),
-            "renewed_at": held.renewed_at.to_string(),
-            "pulse": held.pulse().as_str(),
-        })
-    });
-    let json = serde_json::json!({
-        "format": "kedge.unlocked/1",
-        "stack": stack,
-        "from": held,
-        "damaged": damaged,
-    });
-    screen::out(&format!("{json:#}\n"))?;
+    screen::document(&documents::unlocked(stack, from, damaged.as_deref()))?;
     Ok(0)
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use kedge_core::documents::{self, ProviderStats, Stats, StoreStats, Surroundings};
 use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_core::render::{self, RenderOptions, Traffic};
@@ -97,27 +98,28 @@ impl<'a> Invocation<'a> {
         }
     }
 
+    /// What this program knows beside the report.
+    fn surroundings<'d>(&self, definitions: &'d str) -> Surroundings<'d> {
+        Surroundings {
+            definitions: Some(definitions),
+            traffic: Some(self.traffic()),
+            stats: self.args.stats.then(|| self.stats()),
+        }
+    }
+
     /// Prints an answer in the form that is asked for, and the statistics if they are asked for.
     pub(crate) fn answer(
         &self,
         report: &Report,
         text: impl FnOnce(&RenderOptions<'_>) -> String,
-        json: impl FnOnce(Option<&Traffic>) -> serde_json::Value,
+        json: impl FnOnce(&Surroundings<'_>) -> Result<String, serde_json::Error>,
     ) -> Result<(), CliError> {
-        let traffic = self.traffic();
         let described = self.setup.described(self.args, report.stored.as_deref());
         match self.args.format() {
             Format::Text => {}
             Format::Json => {
-                let mut json = json(Some(&traffic));
-                if let Some(object) = json.as_object_mut() {
-                    let definitions = described.text.clone();
-                    object.insert("definitions".to_owned(), definitions.into());
-                    if self.args.stats {
-                        object.insert("stats".to_owned(), self.stats_json());
-                    }
-                }
-                return screen::out(&format!("{json:#}\n"));
+                let around = self.surroundings(&described.text);
+                return screen::out(&json(&around)?);
             }
             Format::Junit => return screen::out(&render::junit_xml(report)),
             Format::Github => {
@@ -131,7 +133,7 @@ impl<'a> Invocation<'a> {
             definitions: &described.text,
             hints: &|hint| line.words(hint),
             screen: screen::of_stdout(self.args),
-            traffic: Some(traffic),
+            traffic: Some(self.traffic()),
             times: true,
             plan_shown: self.plan_shown.get(),
         });
@@ -155,21 +157,24 @@ impl<'a> Invocation<'a> {
             }
             Err(error) => error,
         };
-        let RunError::Stopped { stopped, .. } = &error else {
-            return Err(error.into());
+        let error = CliError::from(error);
+        let CliError::Run(RunError::Stopped { stopped, .. }) = &error else {
+            return Err(error);
         };
         let begun = stopped.has_begun().then_some(&stopped.changed);
         let is_json = self.args.format() == Format::Json;
         match begun {
             None if is_json => {
-                let traffic = self.traffic();
-                let report = render::check_json(&stopped.report, Some(&traffic));
-                error::print_json(&error, Some(report), 1);
+                let stored = stopped.report.stored.as_deref();
+                let definitions = self.setup.described(self.args, stored).text;
+                let around = self.surroundings(&definitions);
+                let report = documents::check(&stopped.report, &around);
+                error::print_json(&error, Some(report), 1, &self.line(false));
             }
             begun => tell(&stopped.report, begun)?,
         }
         if !is_json {
-            error::print_text(&error.into(), &self.line(false), self.args);
+            error::print_text(&error, &self.line(false), self.args);
         }
         Ok(None)
     }
@@ -204,29 +209,26 @@ impl<'a> Invocation<'a> {
         text
     }
 
-    fn stats_json(&self) -> serde_json::Value {
+    fn stats(&self) -> Stats {
         let stats = self.setup.ports.http.stats();
-        let of = |name: &ProviderName| {
-            let traffic = stats.get(name).copied().unwrap_or_default();
-            let json = serde_json::json!({
-                "reads": traffic.reads,
-                "writes": traffic.writes,
-                "bytes_sent": traffic.bytes_out,
-                "bytes_received": traffic.bytes_in,
-            });
-            (name.as_str().to_owned(), json)
+        let of = |name: ProviderName| {
+            let traffic = stats.get(&name).copied().unwrap_or_default();
+            ProviderStats {
+                provider: (&name).into(),
+                reads: traffic.reads,
+                writes: traffic.writes,
+                bytes_sent: traffic.bytes_out,
+                bytes_received: traffic.bytes_in,
+            }
         };
         let operations = self.setup.store.operations();
-        let store = serde_json::json!({
-            "reads": operations.reads(),
-            "writes": operations.writes(),
-        });
-        ProviderName::ALL
-            .iter()
-            .map(of)
-            .chain([("store".to_owned(), store)])
-            .collect::<serde_json::Map<_, _>>()
-            .into()
+        Stats {
+            providers: ProviderName::ALL.map(of).to_vec(),
+            store: StoreStats {
+                reads: operations.reads(),
+                writes: operations.writes(),
+            },
+        }
     }
 }
 
@@ -237,7 +239,7 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
     run.answer(
         &report,
         |around| render::check_text(&report, around),
-        |traffic| render::check_json(&report, traffic),
+        |around| documents::json_text(&documents::check(&report, around)),
     )?;
     Ok(report.verdict().exit_code(options.fail_on == FailOn::Drift))
 }
@@ -250,7 +252,10 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
-        |traffic| render::preview_json(&report, traffic, &run.json_hints()),
+        |around| {
+            let hints = run.json_hints();
+            documents::json_text(&documents::preview(&report, around, &hints))
+        },
     )?;
     Ok(report.verdict().exit_code(false))
 }
@@ -268,7 +273,7 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
     run.answer(
         &report,
         |around| render::audit_text(&report, around),
-        |traffic| render::check_json(&report, traffic),
+        |around| documents::json_text(&documents::check(&report, around)),
     )?;
     Ok(if report.verdict() >= StackVerdict::Incomplete {
         3
@@ -303,9 +308,9 @@ pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError>
                 None if around.plan_shown => String::new(),
                 None => render::check_text(report, around),
             },
-            |traffic| match changed {
-                Some(changed) => render::changed_json(report, changed, traffic),
-                None => render::check_json(report, traffic),
+            |around| match changed {
+                Some(changed) => documents::json_text(&documents::changed(report, changed, around)),
+                None => documents::json_text(&documents::check(report, around)),
             },
         )
     };
@@ -335,7 +340,10 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
-        |traffic| render::preview_json(&report, traffic, &run.json_hints()),
+        |around| {
+            let hints = run.json_hints();
+            documents::json_text(&documents::preview(&report, around, &hints))
+        },
     )?;
     run.plan_shown.set(true);
     if let Some(open) = report.open_run.as_ref().filter(|open| open.is_working()) {

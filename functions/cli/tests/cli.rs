@@ -205,7 +205,7 @@ fn a_held_lease_is_said_and_can_be_taken() {
     assert_eq!(unlocked.code, 0, "{}", unlocked.err);
     let json = fits("unlocked", &unlocked);
     assert_eq!(json["from"]["actor"], "ana@laptop");
-    assert_eq!(json["from"]["pulse"], "working");
+    assert_eq!(json["from"]["status"], "working");
     expect(&desk.kedge(&format!("up {stack} --yes")), 0, &["done"]);
     let again = fits(
         "unlocked",
@@ -397,12 +397,12 @@ fn what_machines_read() {
     let desk = Desk::new();
     let kedge = |words: &str| desk.kedge(&format!("{words} --stack development"));
     fits("report", &kedge("check --json --stats"));
-    fits("plan", &kedge("preview --format json"));
+    fits("report", &kedge("preview --format json"));
     let changed = fits("changed", &kedge("up --yes --json --stats"));
     assert!(changed["complete"] == true && changed["changes"][0].is_object());
     fits("report", &kedge("audit --json"));
     let outputs = fits("outputs", &kedge("outputs --json"));
-    assert_eq!(outputs["kafka-topic"][0]["live"], true);
+    assert_eq!(outputs["resources"][0]["live"], true);
     expect(
         &kedge("check --format junit"),
         0,
@@ -424,7 +424,7 @@ fn what_machines_read() {
         2,
         &[warning, "development-runtime"],
     );
-    fits("plan", &kedge("preview --json"));
+    fits("report", &kedge("preview --json"));
 
     for words in [
         "up --yes --format junit",

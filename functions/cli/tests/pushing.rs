@@ -149,7 +149,7 @@ fn a_push_says_what_it_stored_and_where_from() {
         (&edited["edited"], &edited["outcome"]),
         (&true.into(), &"stored".into())
     );
-    assert_eq!(edited["notices"][0]["code"], "withdrawn");
+    assert_eq!(edited["notices"][0]["code"], "removed");
 }
 
 #[test]

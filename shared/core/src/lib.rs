@@ -4,11 +4,12 @@
 //! A provider's answers arrive as a [`live::LiveWorld`]. [`compare`] compares them with what is recorded.
 //! [`plan`] makes ordered changes and findings of the differences, each with its [`risk`], and its
 //! `authorise` decides what may be done. A [`change`] is what a provider gets. [`record`] says what state
-//! learns, a [`report`] is what a run found and did, and [`render`] makes it text or JSON. [`push`] decides
-//! about a new revision. What is kept, with its JSON, is in [`stored`].
+//! learns, a [`report`] is what a run found and did, [`render`] makes it text, and [`documents`] makes it
+//! JSON. [`push`] decides about a new revision. What is kept, with its JSON, is in [`stored`].
 //!
-//! [`providers`] has what is known of each provider. Nothing here waits, reads a clock, draws a random number or talks to anything: time and nonces come
-//! in as values. The dependency list in `Cargo.toml` is the proof.
+//! [`providers`] has what is known of each provider. Nothing here waits, reads a clock, draws a random
+//! number or talks to anything: time and nonces come in as values. The dependency list in `Cargo.toml` is
+//! the proof.
 
 #[macro_use]
 mod closed;
@@ -17,6 +18,7 @@ pub mod accept;
 pub mod change;
 pub mod compare;
 pub mod definitions;
+pub mod documents;
 pub mod hint;
 pub mod live;
 pub mod model;

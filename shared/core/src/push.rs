@@ -128,22 +128,6 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
-    /// The word in JSON.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NamesOverlap { .. } => "names-overlap",
-            Self::OwnedByAnother { .. } => "taken",
-            Self::OwnerUnknown { .. } => "owner-unknown",
-            Self::Removes { .. } => "withdraws",
-            Self::NotDescended { .. } => "not-descended",
-            Self::DescentUnknown { .. } => "descent-unknown",
-            Self::RolledBack { .. } => "rolled-back",
-        }
-    }
-}
-
 /// What is said of a push that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -188,22 +172,6 @@ pub enum Notice {
         /// The last good revision.
         judged_by: Option<String>,
     },
-}
-
-impl Notice {
-    /// The word in JSON.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::PolicyNeedsConsent { .. } => "policy-waits",
-            Self::AncestryNotChecked { .. } => "ancestry-not-checked",
-            Self::Removed { .. } => "withdrawn",
-            Self::IndexMade { .. } => "index-made",
-            Self::VariablesUsed { .. } => "variables-used",
-            Self::StateUnread { .. } => "state-unread",
-            Self::StoredInvalid { .. } => "stored-invalid",
-        }
-    }
 }
 
 /// Judges definitions: why they are refused, and what is said if they are not.

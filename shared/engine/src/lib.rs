@@ -17,6 +17,7 @@ mod call_error;
 mod consent;
 mod decide;
 mod declared;
+pub mod documents;
 mod endpoints;
 mod error_chain;
 mod estimate;

@@ -69,19 +69,6 @@ pub enum PushOutcome {
     Healed,
 }
 
-impl PushOutcome {
-    /// The word in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Unchanged => "unchanged",
-            Self::CommitNoted => "commit-noted",
-            Self::Healed => "healed",
-        }
-    }
-}
-
 /// What a push did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushReport {

@@ -1,5 +1,7 @@
 //! The commands about state. What each of them does is in [`kedge_core::record`].
 
+use kedge_core::documents::{CommandName, Word as _};
+
 /// What a person asks for besides `up`. Names are keys or short forms of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateCommand {
@@ -32,11 +34,6 @@ impl StateCommand {
     /// The word in commands and history.
     #[must_use]
     pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Adopt { .. } => "adopt",
-            Self::Forget { .. } => "forget",
-            Self::Refresh | Self::ConfirmAbsence { .. } => "refresh",
-            Self::Retire { .. } => "retire",
-        }
+        CommandName::from(self).as_str()
     }
 }

@@ -42,7 +42,7 @@ fn a_deleted_gmail_topic_is_one_change_with_its_binding_and_its_subscription() {
     assert_eq!(composites, [Some("dev-mail"); 3], "{}", describe(&report));
     let (report, changed) = stack.unattended();
     assert_eq!(changed.results, [], "{}", describe(&report));
-    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-approval"]);
     assert_eq!(
         left_reasons(&report, "pubsub-topic/dev-mail"),
         ["depends-on"]

@@ -103,8 +103,8 @@ fn destructive_changes_are_named_one_by_one() {
     ]);
     let (report, changed) = stack.person(&[]);
     assert_eq!(changed.results, []);
-    assert_eq!(left_reasons(&report, "dev-a"), ["needs-grant"]);
-    assert_eq!(left_reasons(&report, "dev-b"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-approval"]);
+    assert_eq!(left_reasons(&report, "dev-b"), ["needs-approval"]);
     let (_, changed) = stack.person(&["dev-a"]);
     assert_eq!(results(&changed), ["update dev-a done"]);
     let unknown = stack.up(&person(&["dev-a"]));
@@ -148,7 +148,7 @@ fn a_protected_stack_wants_its_name_typed() {
     );
     let (report, changed) = stack.person(&["dev-a"]);
     assert_eq!(results(&changed), ["update dev-b done"]);
-    assert_eq!(left_reasons(&report, "dev-a"), ["needs-typed-name"]);
+    assert_eq!(left_reasons(&report, "dev-a"), ["needs-stack-name"]);
     let typed = |digest: String| {
         Authorisation::Person(Consent::to_plan(digest).with_name(TypedName::in_a_test()))
     };

@@ -54,7 +54,7 @@ fn a_lost_or_damaged_registry_is_made_anew_and_its_checks_hold() {
         assert_eq!(taken.refused(&commit(5)), ["taken"]);
         let report = stack.push(&commit(5));
         assert_eq!(report.outcome, PushOutcome::Healed);
-        assert_eq!(notices(&report), ["index-made"], "{text:?}");
+        assert_eq!(notices(&report), ["index-rebuilt"], "{text:?}");
         let said = report.notices[0].to_string();
         assert!(
             said.ends_with("rebuilt from what is stored of 1 other stack"),
@@ -79,7 +79,7 @@ fn the_names_of_a_retired_stack_stay_free_in_a_registry_made_anew() {
     let whole = stack.ports.store.text(INDEX);
     damage(&stack, None);
     let other = another(&stack, "test", "n1.clustera.io");
-    assert_eq!(notices(&other.push(&commit(5))), ["index-made"]);
+    assert_eq!(notices(&other.push(&commit(5))), ["index-rebuilt"]);
     other.assert_stored(&commit(5));
     let index = |text: &str| Index::decode(text.as_bytes()).unwrap();
     let mut made = index(&stack.ports.store.text(INDEX));

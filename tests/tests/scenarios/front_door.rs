@@ -267,7 +267,7 @@ fn a_grant_without_names_covers_what_is_safe_and_is_used_once() {
     let id = grant(&stack, agreement(&stack.check().plan.digest));
     let ran = by_grant(&stack, &id).into_result().unwrap();
     assert_eq!(ran.changed.done(), 1);
-    assert_eq!(left_reasons(&ran.report, "dev-b"), ["needs-grant"]);
+    assert_eq!(left_reasons(&ran.report, "dev-b"), ["needs-approval"]);
     stack.wait_minutes(10);
     set_config(&stack, "dev-a", json!({"retention_ms": 1000}));
     let again = failed(by_grant(&stack, &id));

@@ -71,7 +71,7 @@ fn a_deleted_set_is_no_beginning() {
     // And a set that lost half its files is still refused.
     let mut lost = stack.fork();
     lost.files.remove("area/more/kafka-topics.yaml");
-    assert_eq!(lost.refused(&commit(7)), ["withdraws"]);
+    assert_eq!(lost.refused(&commit(7)), ["removes-too-much"]);
     mended(&stack, PushOutcome::Healed);
 }
 

@@ -61,7 +61,10 @@ fn a_detached_subscription_is_drift_that_only_consent_ends() {
         let (report, changed) = stack.unattended();
         assert_eq!(changed.results, [], "{}", describe(&report));
         assert_eq!(report.exit_code_after(&changed), 2);
-        assert_eq!(left_reasons(&report, SUB), ["needs-grant", "needs-grant"]);
+        assert_eq!(
+            left_reasons(&report, SUB),
+            ["needs-approval", "needs-approval"]
+        );
         stack.wait_minutes(30);
     }
     stack.assert_idle();

@@ -47,7 +47,7 @@ fn correct_reaches_as_far_as_it_says() {
         let stack = drifted(&policy);
         let (report, changed) = stack.unattended();
         assert_eq!(results(&changed), made, "{correct}");
-        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-grant"]);
+        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-approval"]);
         stack.assert_idle_unattended();
         assert_eq!(stack.check().verdict(), StackVerdict::Drifted);
         stack.person(&["dev-destructive"]);
@@ -85,7 +85,7 @@ fn deploy_reaches_as_far_as_it_says() {
         ]);
         let (report, changed) = stack.unattended();
         assert_eq!(results(&changed), made, "{deploy}");
-        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-grant"]);
+        assert_eq!(left_reasons(&report, "dev-destructive"), ["needs-approval"]);
         stack.assert_idle_unattended();
         stack.person(&["dev-destructive"]);
         stack.assert_settled();

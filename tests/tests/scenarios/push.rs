@@ -288,9 +288,9 @@ fn half_of_the_files_lost_is_refused() {
     let mut stack = standing();
     let whole = stack.files.clone();
     stack.files.remove("area/more/kafka-topics.yaml");
-    assert_eq!(stack.refused(&commit(6)), ["withdraws"]);
+    assert_eq!(stack.refused(&commit(6)), ["removes-too-much"]);
     let agreed = stack.push(&withdrawing(commit(6)));
-    assert_eq!(notices(&agreed), ["withdrawn"]);
+    assert_eq!(notices(&agreed), ["removed"]);
     // Nothing is deleted by it: they are orphans now.
     let report = stack.up_stored(&person(&[])).unwrap().0;
     assert!(report.plan.changes.is_empty());
@@ -315,7 +315,7 @@ fn a_first_push_of_a_standing_stack_is_judged_by_what_is_recorded() {
     stack.unattended();
     stack.wait_minutes(10);
     stack.many_topics(1, WEEK);
-    assert_eq!(stack.refused(&commit(1)), ["withdraws"]);
+    assert_eq!(stack.refused(&commit(1)), ["removes-too-much"]);
     stack.many_topics(3, WEEK);
     stack.push(&commit(1));
     stack.assert_pushed(&commit(1));

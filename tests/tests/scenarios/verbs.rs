@@ -132,7 +132,7 @@ fn orphans_are_deleted_with_prune_and_a_grant() {
         "{}",
         describe(&report)
     );
-    assert_eq!(left_reasons(&report, "dev-b-dlq"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-b-dlq"), ["needs-approval"]);
     stack.assert_idle();
 
     let (_, changed) = stack.person(&["dev-b-dlq", "dev-mail-sub", "n1.clustera.io"]);
@@ -158,7 +158,7 @@ fn a_subscription_is_replaced_where_it_can_not_be_changed() {
     stack.assert_idle();
     let report = stack.check();
     assert_eq!(verdict(&report, "dev-mail-sub"), Verdict::Pending);
-    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-grant"]);
+    assert_eq!(left_reasons(&report, "dev-mail-sub"), ["needs-approval"]);
     let (_, changed) = stack.person(&["dev-mail-sub"]);
     assert_eq!(results(&changed), ["replace dev-mail-sub done"]);
     stack.assert_settled();
@@ -189,7 +189,7 @@ fn sets_gain_and_lose_items() {
     stack.assert_idle();
     assert_eq!(
         left_reasons(&stack.check(), "n1.clustera.io"),
-        ["needs-grant"]
+        ["needs-approval"]
     );
     let (_, changed) = stack.person(&["n1.clustera.io"]);
     assert_eq!(results(&changed), ["update n1.clustera.io/A done"]);

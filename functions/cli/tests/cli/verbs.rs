@@ -44,8 +44,8 @@ fn an_existing_environment_is_adopted() {
     let adopted = desk.kedge("adopt --yes --json --stack steve1");
     let adopted = fits("state-command", &adopted);
     assert_eq!(
-        (&adopted["done"], &adopted["traffic"]["writes"]),
-        (&true.into(), &0.into())
+        (&adopted["dry_run"], &adopted["traffic"]["writes"]),
+        (&false.into(), &0.into())
     );
     expect(
         &desk.kedge("check --stack steve1"),
@@ -138,7 +138,7 @@ fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
     let hold = "hold --stack development --for 2h --reason stop";
     expect(&desk.kedge(hold), 0, &["all of development"]);
     let alone = fits("holds", &desk.kedge(&format!("{hold} --json")));
-    assert_eq!(alone["under_way"], serde_json::Value::Null);
+    assert_eq!(alone["current_run"], serde_json::Value::Null);
     leave_lease(&desk, "development");
     let parts = [
         "all of development",
@@ -150,15 +150,15 @@ fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
     expect(&desk.kedge(hold), 0, &parts);
     leave_lease(&desk, "development");
     let waited = fits("holds", &desk.kedge(&format!("{hold} --json")));
-    let run = &waited["under_way"];
+    let run = &waited["current_run"];
     assert_eq!(
         (&run["actor"], &run["ended"]),
         (&"ana@laptop".into(), &false.into())
     );
-    assert_eq!(run["unknowing_s"], 0);
+    assert_eq!(run["may_begin_changes_for_s"], 0);
     leave_lease(&desk, "development");
     let unwaited = fits("holds", &desk.kedge(&format!("{hold} --json --no-wait")));
-    assert_eq!(unwaited["under_way"]["unknowing_s"], 1);
+    assert_eq!(unwaited["current_run"]["may_begin_changes_for_s"], 1);
     // What was not renewed in time reads the holds before it goes on.
     let lease = desk
         .folder
@@ -167,7 +167,7 @@ fn a_hold_says_which_run_is_under_way_and_waits_for_it() {
     let file = fs::File::options().write(true).open(&lease).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();
     let dead = fits("holds", &desk.kedge(&format!("{hold} --json")));
-    assert_eq!(dead["under_way"], serde_json::Value::Null);
+    assert_eq!(dead["current_run"], serde_json::Value::Null);
     fs::write(&lease, "{").unwrap();
     let unread = desk.kedge(hold);
     expect(
@@ -266,8 +266,8 @@ fn a_retirement_that_stops_half_way_answers_as_retire_and_says_why() {
     expect(&stopped, 1, &["somebody deleted state.json"]);
     let json = fits("state-command", &stopped);
     assert_eq!(
-        (&json["done"], &json["complete"]),
-        (&true.into(), &false.into())
+        (&json["dry_run"], &json["complete"]),
+        (&false.into(), &false.into())
     );
     let why = json["stopped"].as_str().unwrap();
     assert!(why.contains("somebody deleted state.json"), "{why}");

@@ -1,8 +1,8 @@
 //! What the tests of the command line share: a sandbox process, answers of `kedge`, and what is said of
 //! them.
 
-#[path = "../../../../shared/core/src/render/tests/json_schema.rs"]
-mod json_schema;
+#[path = "../../../../shared/core/src/render/tests/documents/judge.rs"]
+mod judge;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -79,7 +79,9 @@ pub(crate) fn fits(schema: &str, answer: &Answer) -> serde_json::Value {
     let text = fs::read_to_string(folder.join(format!("{schema}.json"))).unwrap();
     let schema = serde_json::from_str(&text).unwrap();
     let json = serde_json::from_str(&answer.out).unwrap_or_default();
-    let wrong = json_schema::wrong(&schema, &json);
-    assert!(wrong.is_empty(), "{wrong:?} in {json:#}\n{}", answer.err);
+    let schema = judge::strict(&schema);
+    let wrong = jsonschema::draft202012::validate(&schema, &json).err();
+    let wrong = wrong.map(|wrong| wrong.to_string());
+    assert_eq!(wrong, None, "{json:#}\n{}", answer.err);
     json
 }

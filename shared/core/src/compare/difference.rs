@@ -69,24 +69,6 @@ pub enum Cause {
     Interrupted,
 }
 
-impl Cause {
-    /// The word in JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Drifted => "drifted",
-            Self::Edited => "edited",
-            Self::EditedAndDrifted => "edited-and-drifted",
-            Self::NotAdopted => "not-adopted",
-            Self::NotAdoptedAndDrifted => "not-adopted-and-drifted",
-            Self::New => "new",
-            Self::Missing => "missing",
-            Self::Removed => "withdrawn",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
 /// An item of a set that is too few or too many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemDifference {

@@ -47,19 +47,6 @@ pub enum Stage {
     },
 }
 
-impl Stage {
-    /// The word in JSON.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Working { .. } => "working",
-            Self::BrokeOff { .. } => "broke-off",
-            Self::OutcomeUnknown => "outcome-unknown",
-            Self::Unread { .. } => "unread",
-        }
-    }
-}
-
 impl OpenRun {
     /// Whether it is at work.
     #[must_use]

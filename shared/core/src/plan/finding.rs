@@ -25,24 +25,6 @@ pub enum FindingKind {
     Condition,
 }
 
-impl FindingKind {
-    /// The word in JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Impossible => "impossible",
-            Self::NotExclusive => "not-exclusive",
-            Self::Blocked => "blocked",
-            Self::DidNotTake => "did-not-take",
-            Self::Orphan => "orphan",
-            Self::DependsOn => "depends-on",
-            Self::Held => "held",
-            Self::Unhealthy => "unhealthy",
-            Self::Condition => "condition",
-        }
-    }
-}
-
 /// Something that is reported and can't be changed by anybody (semantics 6.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -54,30 +54,6 @@ pub enum LeftReason {
 }
 
 impl LeftReason {
-    /// The word in JSON.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Guard(_) => "guard",
-            Self::Policy { .. } => "policy",
-            Self::NeedsGrant => "needs-grant",
-            Self::NeedsTypedName => "needs-typed-name",
-            Self::Variable(_) => "variable",
-            Self::OneWay => "one-way",
-            Self::NeedsPerson => "needs-person",
-            Self::NotAdopted => "not-adopted",
-            Self::Retired => "retired",
-            Self::OnMissingAlert => "on-missing-alert",
-            Self::Announced { .. } => "announced",
-            Self::RuleEnded => "rule-ended",
-            Self::Flapping => "flapping",
-            Self::ScopeUnread => "scope-unread",
-            Self::DependsOn(_) => "depends-on",
-        }
-    }
-}
-
-impl LeftReason {
     /// What a person can do about it, of the resource with this short key.
     #[must_use]
     pub fn hint(&self, key: &str) -> Option<Hint> {

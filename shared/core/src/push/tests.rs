@@ -1,5 +1,6 @@
 use super::*;
 use crate::definitions::{Bundle, ParseInput, parse};
+use crate::documents::{NoticeCode, RefusalCode, Word as _};
 use crate::model::{Allowance, Salt, Timestamp};
 use crate::stored::bundle::{Commit, Pushed};
 use crate::stored::index::Entry;
@@ -103,8 +104,14 @@ impl Case {
             assert!(!refusal.to_string().is_empty() && !refusal.fix().is_empty());
         }
         (
-            refusals.iter().map(Refusal::code).collect(),
-            notices.iter().map(Notice::code).collect(),
+            refusals
+                .iter()
+                .map(|one| RefusalCode::from(one).as_str())
+                .collect(),
+            notices
+                .iter()
+                .map(|one| NoticeCode::from(one).as_str())
+                .collect(),
         )
     }
 }
@@ -145,7 +152,11 @@ fn removals_count_by_share_and_by_file() {
     for (number, (before, after, is_refused)) in cases.into_iter().enumerate() {
         let mut case = Case::new(before, after);
         let (refusals, _) = case.codes();
-        let expected: &[&str] = if is_refused { &["withdraws"] } else { &[] };
+        let expected: &[&str] = if is_refused {
+            &["removes-too-much"]
+        } else {
+            &[]
+        };
         assert_eq!(refusals, expected, "case {number}");
         case.consent.removals = true;
         assert_eq!(case.codes().0, [""; 0], "case {number}");

@@ -42,19 +42,6 @@ impl Forgotten {
             Self::Unread => "it could not be read: a later check shows how it stands",
         }
     }
-
-    /// The word in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unmanaged => "unmanaged",
-            Self::Gone => "gone",
-            Self::RecordedAgain => "recorded-again",
-            Self::NotAdopted => "not-adopted",
-            Self::New => "new",
-            Self::Unread => "unread",
-        }
-    }
 }
 
 /// Drops the records of these resources, and leaves the resources as they are (semantics 7.3).

@@ -14,7 +14,7 @@ use crate::risk::Risk;
 
 /// Who does a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Who {
+pub(crate) enum Who {
     /// Automation, by policy alone.
     Automation,
     /// A person who agrees to the plan.
@@ -27,21 +27,8 @@ pub(super) enum Who {
     Guarded,
 }
 
-impl Who {
-    /// The word in JSON.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Automation => "tick",
-            Self::Person => "person",
-            Self::Named => "person-who-names-the-key",
-            Self::Typed => "person-who-types-the-name",
-            Self::Guarded => "nobody-while-guarded",
-        }
-    }
-}
-
 /// Who does a step.
-pub(super) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
+pub(crate) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
     match (step.decision.left(), step.with_consent.left()) {
         (None, _) => Who::Automation,
         (_, None) => Who::Person,
@@ -53,21 +40,21 @@ pub(super) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
 
 /// What a person can do about a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Commands {
+pub(crate) struct Commands {
     /// What automation does, done now.
-    pub(super) unattended: Option<Hint>,
+    pub(crate) unattended: Option<Hint>,
     /// Safe and disruptive changes.
-    pub(super) person: Option<Hint>,
+    pub(crate) person: Option<Hint>,
     /// Destructive ones too.
-    pub(super) named: Option<Hint>,
+    pub(crate) named: Option<Hint>,
     /// Destructive ones of a protected stack.
-    pub(super) typed: Option<Hint>,
+    pub(crate) typed: Option<Hint>,
     /// Past the guards.
-    pub(super) overriding: Option<Hint>,
+    pub(crate) overriding: Option<Hint>,
 }
 
 /// What carries out this plan. Nothing of it would be refused.
-pub(super) fn commands(report: &Report) -> Commands {
+pub(crate) fn commands(report: &Report) -> Commands {
     let run = report.open_run.as_ref();
     let is_working = run.is_some_and(|run| run.is_working());
     if report.invalid.is_some() || report.push_first.is_some() || is_working {
@@ -132,13 +119,13 @@ fn allow_keys(plan: &Plan) -> Vec<String> {
 }
 
 /// Short names of the plan's keys that `--allow` takes ([`ResourceKey::answers_to`]).
-pub(super) struct ShortKeys {
+pub(crate) struct ShortKeys {
     /// How many keys of the plan answer to each name.
     answers: BTreeMap<String, usize>,
 }
 
 impl ShortKeys {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         let mut answers = BTreeMap::new();
         for planned in &plan.changes {
             let key = &planned.change.key;
@@ -156,7 +143,7 @@ impl ShortKeys {
     }
 
     /// The shortest readable name by which this key is found, and no other of the plan.
-    pub(super) fn of(&self, key: &ResourceKey) -> String {
+    pub(crate) fn of(&self, key: &ResourceKey) -> String {
         // `policy` is the policy, whatever else bears that name.
         let is_alone = |name: &&str| *name != "policy" && self.answers.get(*name) == Some(&1);
         [key.name_head(), key.name(), &with_kind(key)]

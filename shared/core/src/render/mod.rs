@@ -1,12 +1,12 @@
-//! A report as text for people, and as JSON, JUnit XML and GitHub annotations for machines.
+//! A report as text for people, and as JUnit XML and GitHub annotations for machines. JSON is in
+//! [`crate::documents`].
 //!
 //! Nothing is decided here, and no command is spelled: what to do next is a [`Hint`], which the caller
 //! says in its own words. What comes from outside is stripped of control characters and of the hidden
-//! parts of URLs. `text` has one file per page, made of `blocks`; `json` is described in `docs/json.md`.
+//! parts of URLs. `text` has one file per page, made of `blocks`.
 
-mod consent;
+pub(crate) mod consent;
 mod github;
-mod json;
 mod junit;
 mod summary;
 mod text;
@@ -16,10 +16,6 @@ mod view;
 mod tests;
 
 pub use github::{error_github, github_annotations, problems_github};
-pub use json::{
-    UnderWay, accept_json, changed_json, check_json, holds_json, preview_json, problems_json,
-    state_command_json,
-};
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
     accept_text, audit_text, changed_text, check_text, error_text, holds_text, lines_text,

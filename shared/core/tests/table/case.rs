@@ -7,6 +7,7 @@ mod worlds;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::compare::{CompareInput, Comparison, Difference, compare};
+use kedge_core::documents::{self, FindingKind, Word as _};
 use kedge_core::live::LiveWorld;
 use kedge_core::model::{Allowance, Declared, Fields, OnMissing, Policy, ResourceKey, Timestamp};
 use kedge_core::plan::{Authority, Plan, PlanInput, authorise, plan};
@@ -113,9 +114,13 @@ impl Case {
         let verb = match (planned, finding) {
             (Some(planned), None) => planned.change.verb.as_str().to_owned(),
             (Some(planned), Some(finding)) => {
-                format!("{} {}", planned.change.verb.as_str(), finding.kind.as_str())
+                format!(
+                    "{} {}",
+                    planned.change.verb.as_str(),
+                    FindingKind::from(&finding.kind).as_str()
+                )
             }
-            (None, Some(finding)) => finding.kind.as_str().to_owned(),
+            (None, Some(finding)) => FindingKind::from(&finding.kind).as_str().to_owned(),
             (None, None) => "-".to_owned(),
         };
         let risk = planned.map_or("-", |planned| planned.risk().as_str());
@@ -191,7 +196,9 @@ impl Case {
         let keys = BTreeSet::from([self.key()]);
         let (recording, means) = forget(&declared, &live, &comparison, &keys);
         assert_eq!(recording.records.get(&self.key()), Some(&None));
-        means[&self.key()].as_str().to_owned()
+        documents::StateResult::from(means[&self.key()])
+            .as_str()
+            .to_owned()
     }
 
     fn compare(&self, declared: &Declared, state: Option<&State>, live: &LiveWorld) -> Comparison {
@@ -255,7 +262,7 @@ fn causes(difference: &Difference) -> String {
         .whole
         .into_iter()
         .chain(difference.fields.iter().map(|field| field.cause))
-        .map(|cause| cause.as_str())
+        .map(|cause| documents::Cause::from(&cause).as_str())
         .collect();
     match words.len() {
         0 => "-".to_owned(),

@@ -405,7 +405,7 @@ fn holds_that_can_not_be_read() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    let json = crate::render::check_json(&report, None);
+    let json = super::documents::check_json(&report, None);
     assert_eq!(json["holds_unread"], "the stored hold.json is damaged: EOF");
     if let Some(unread) = &mut world.holds_unread {
         unread.is_newer = true;
@@ -435,7 +435,7 @@ fn a_variable_that_is_not_set_here() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    let json = crate::render::check_json(&report, None);
+    let json = super::documents::check_json(&report, None);
     let expected = serde_json::json!([{"name": "KEDGE_CONFIG_KEEP", "was_set": true}]);
     assert_eq!(json["variables"], expected);
     assert_eq!(

@@ -1,41 +1,12 @@
 //! What machines read: JSON by its schema, JUnit by its shape, annotations by the runner's rules.
 
-use super::json_schema::wrong;
+use super::documents::{changed_json, check_json, fits, preview_json, problems_json};
 use super::*;
 use crate::change::Verb;
-use crate::render::{
-    changed_json, check_json, github_annotations, junit_xml, preview_json, problems_github,
-    problems_json, problems_junit,
-};
+use crate::render::{github_annotations, junit_xml, problems_github, problems_junit};
 use crate::report::{ChangeResult, Changed, Outcome, StackVerdict};
 
 const ROOT: &str = "definitions";
-
-fn schema(name: &str) -> serde_json::Value {
-    let texts = [
-        (
-            "report",
-            include_str!("../../../../../docs/schema/report.json"),
-        ),
-        ("plan", include_str!("../../../../../docs/schema/plan.json")),
-        (
-            "changed",
-            include_str!("../../../../../docs/schema/changed.json"),
-        ),
-        (
-            "problems",
-            include_str!("../../../../../docs/schema/problems.json"),
-        ),
-    ];
-    let text = texts.into_iter().find(|(own, _)| *own == name).unwrap().1;
-    serde_json::from_str(text).unwrap()
-}
-
-#[track_caller]
-fn fits(name: &str, json: &serde_json::Value) {
-    assert_eq!(wrong(&schema(name), json), Vec::<String>::new(), "{json:#}");
-    assert_eq!(json["format"], format!("kedge.{name}/1"));
-}
 
 /// Worlds in which every verdict, cause and finding shows up.
 fn worlds() -> Vec<World> {
@@ -140,7 +111,7 @@ fn an_invalid_set_is_told_in_every_form() {
         problems: Some(bad_set()),
     });
     fits("report", &check_json(&report, None));
-    fits("plan", &preview_json(&report, None, &command));
+    fits("report", &preview_json(&report, None));
     assert_eq!(check_json(&report, None)["verdict"], "invalid");
     assert!(junit_xml(&report).contains("errors=\"1\""));
     let annotations = github_annotations(&report, ROOT);
@@ -153,7 +124,7 @@ fn every_json_is_as_its_schema_says() {
         for report in [world.report(), world.report_for(&[])] {
             fits("report", &check_json(&report, AROUND.traffic.as_ref()));
             fits("report", &check_json(&report, None));
-            fits("plan", &preview_json(&report, None, &command));
+            fits("report", &preview_json(&report, None));
             let reason = || "429: too many".to_owned();
             let outcomes = [
                 Outcome::Done,
@@ -233,38 +204,6 @@ fn what_a_run_is_changing_passes_and_is_said() {
     let junit = junit_xml(&report);
     assert!(junit.contains("failures=\"0\" errors=\"0\""), "{junit}");
     assert!(github_annotations(&report, ROOT).contains(says));
-}
-
-#[test]
-fn the_schemas_agree_and_refuse_what_is_not_theirs() {
-    let all = ["report", "plan", "changed", "problems"].map(|name| (name, schema(name)));
-    for (_, one) in &all {
-        for (_, other) in &all {
-            for (name, own) in one["$defs"].as_object().unwrap() {
-                assert!(
-                    other["$defs"].get(name).is_none_or(|theirs| theirs == own),
-                    "{name}"
-                );
-            }
-        }
-    }
-    let mut json = preview_json(&eight_changes().report(), None, &command);
-    json["plan"]["changes"][0]["verb"] = "destroy".into();
-    json["resources"][0]["fields"][0]["origin"]["line"] = 0.into();
-    json["extra"] = 1.into();
-    json.as_object_mut().unwrap().remove("verdict");
-    let found = wrong(&schema("plan"), &json);
-    for part in [
-        "verb",
-        "origin.line",
-        "extra is not described",
-        "verdict is missing",
-    ] {
-        assert!(
-            found.iter().any(|one| one.contains(part)),
-            "{part}: {found:?}"
-        );
-    }
 }
 
 /// Elements with their attributes, by a reader that takes nothing but what JUnit reports have.

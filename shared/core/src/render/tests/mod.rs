@@ -1,7 +1,7 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
 mod blocks;
-mod json_schema;
+mod documents;
 mod machines;
 mod pages;
 mod secrets;

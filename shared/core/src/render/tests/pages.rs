@@ -1,10 +1,9 @@
 //! Whole pages: preview, what was changed, audit, problems; and what holds for all of them.
 
+use super::documents::{changed_json, preview_json, problems_json};
 use super::*;
-use crate::render::{
-    audit_text, changed_json, changed_text, check_json, check_text, preview_json, preview_text,
-    problems_json, problems_text,
-};
+use crate::documents::{self, Surroundings};
+use crate::render::{audit_text, changed_text, check_text, preview_text, problems_text};
 use crate::report::{ChangeResult, Changed, Outcome};
 
 #[test]
@@ -310,6 +309,7 @@ fn no_line_is_wider_than_the_screen() {
     }
 }
 
+/// As it is printed, in the order of the types.
 #[test]
 fn lists_end_at_ten_names_unless_they_are_wanted_in_full() {
     let full = Screen {
@@ -377,53 +377,22 @@ fn what_the_plan_said_is_not_repeated_after_it() {
 
 #[test]
 fn json() {
+    let text = |document: &documents::Report| documents::json_text(document).unwrap();
+    let around = Surroundings {
+        traffic: AROUND.traffic,
+        ..Surroundings::default()
+    };
     let report = eight_changes().report();
-    let traffic = AROUND.traffic;
-    let pretty = |json: &serde_json::Value| serde_json::to_string_pretty(json).unwrap();
-    insta::assert_snapshot!("json_check", pretty(&check_json(&report, traffic.as_ref())));
-    let preview = preview_json(&report, traffic.as_ref(), &command);
-    let parts = serde_json::json!({"commands": preview["commands"], "plan": preview["plan"]});
-    insta::assert_snapshot!("json_preview", pretty(&parts));
-    let report = eight_changes().report_for(&[]);
-    let changed = changed_json(&report, &run(&report), None);
-    insta::assert_snapshot!("json_changed", pretty(&changed));
-}
-
-fn keys(json: &serde_json::Value, found: &mut BTreeSet<String>) {
-    match json {
-        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
-            found.insert(key.clone());
-            keys(value, found);
-        }),
-        serde_json::Value::Array(list) => list.iter().for_each(|one| keys(one, found)),
-        _ => {}
-    }
-}
-
-#[test]
-fn every_json_key_is_documented() {
-    let docs = include_str!("../../../../../docs/json.md");
-    let report = eight_changes().report();
-    let mut found = BTreeSet::new();
-    keys(
-        &preview_json(&report, AROUND.traffic.as_ref(), &command),
-        &mut found,
+    insta::assert_snapshot!("json_check", text(&documents::check(&report, &around)));
+    let preview = documents::preview(&report, &around, &command);
+    let parts = (preview.commands, preview.plan);
+    insta::assert_snapshot!(
+        "json_preview",
+        serde_json::to_string_pretty(&parts).unwrap()
     );
-    keys(&changed_json(&report, &run(&report), None), &mut found);
-    // `counts` are the verdicts with underscores, `guards` of the policy its limits.
-    let plain = ["counts", "guards"].map(|part| check_json(&report, None)[part].clone());
-    let policy = check_json(&report, None)["policy"]["guards"].clone();
-    let mut told_by_kind = BTreeSet::new();
-    plain
-        .iter()
-        .chain([&policy])
-        .for_each(|json| keys(json, &mut told_by_kind));
-    for key in found.difference(&told_by_kind) {
-        assert!(
-            docs.contains(&format!("`{key}`")),
-            "{key} is not in docs/json.md"
-        );
-    }
+    let report = eight_changes().report_for(&[]);
+    let changed = documents::changed(&report, &run(&report), &Surroundings::default());
+    insta::assert_snapshot!("json_changed", documents::json_text(&changed).unwrap());
 }
 
 #[test]
@@ -468,8 +437,8 @@ fn what_is_allowed_is_all_that_is_left() {
     replaced.set(&mail_sub(), "topic", Value::text("_deleted-topic_"));
     for world in [eight_changes(), replaced] {
         let report = world.report();
-        let json = preview_json(&report, None, &command);
-        let command = json["commands"]["naming_keys"].as_str().unwrap();
+        let json = preview_json(&report, None);
+        let command = json["commands"]["person_approving_key"].as_str().unwrap();
         let allow: Vec<&str> = command.split(" --allow ").skip(1).collect();
         let report = world.report_for(&allow);
         assert!(

@@ -4,10 +4,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::accept::accept;
+use crate::documents::{self, Failed, Surroundings};
 use crate::model::{Scope, SealedUrl};
 use crate::render::{
-    audit_text, changed_json, changed_text, check_json, check_text, github_annotations, junit_xml,
-    preview_json, preview_text, problems_github, problems_json, problems_junit, problems_text,
+    audit_text, changed_text, check_text, github_annotations, junit_xml, preview_text,
+    problems_github, problems_junit, problems_text,
 };
 use crate::report::{ChangeResult, Changed, Outcome};
 use crate::stored::grant::Grant;
@@ -156,17 +158,61 @@ fn every_rendering(report: &Report, reason: &str) -> Vec<String> {
         },
         ..AROUND
     };
-    vec![
+    let mut texts = vec![
         check_text(report, &around),
         preview_text(report, &around),
         audit_text(report, &around),
         changed_text(report, &changed, &around),
         junit_xml(report),
         github_annotations(report, "definitions"),
-        check_json(report, None).to_string(),
-        preview_json(report, None, &command).to_string(),
-        changed_json(report, &changed, None).to_string(),
-    ]
+    ];
+    texts.extend(every_document(report, &changed, reason));
+    texts
+}
+
+/// Every document that is made from a report.
+fn every_document(report: &Report, changed: &Changed, reason: &str) -> Vec<String> {
+    let around = Surroundings {
+        definitions: Some(reason),
+        ..Surroundings::default()
+    };
+    let stopped = Changed {
+        stopped: Some(reason.to_owned()),
+        ..changed.clone()
+    };
+    let retire = documents::CommandName::Retire;
+    let check = documents::check(report, &around);
+    let because = [reason.to_owned()];
+    let failed = Failed {
+        error: reason,
+        because: &because,
+        refusals: &[],
+        next: Some(reason),
+        exit_code: 1,
+    };
+    let mut all = vec![
+        text(&documents::preview(report, &around, &command)),
+        text(&documents::changed(report, changed, &around)),
+        text(&documents::changed(report, &stopped, &around)),
+        text(&documents::state_command(
+            report,
+            retire,
+            Some(&stopped),
+            &around,
+        )),
+        text(&documents::outputs(report)),
+        text(&documents::error(failed, Some(check), &command)),
+    ];
+    for key in report.comparison.differences.keys() {
+        if let Ok(accepted) = accept(report, key, None) {
+            all.push(text(&documents::accept(key, &accepted)));
+        }
+    }
+    all
+}
+
+fn text(document: &impl documents::Document) -> String {
+    documents::json_text(document).unwrap()
 }
 
 proptest! {
@@ -198,7 +244,7 @@ proptest! {
             Err(problems) => {
                 vec![
                     problems_text(&problems, Screen { colour: true, ..SCREEN }, &command),
-                    problems_json(&problems).to_string(),
+                    text(&documents::problems(&problems)),
                     problems_junit(&problems),
                     problems_github(&problems, "definitions"),
                 ]

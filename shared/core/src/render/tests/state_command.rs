@@ -1,16 +1,14 @@
 //! Pages and JSON of `adopt`, `forget`, `refresh`, `retire`, `hold` and `accept`.
 
-use super::json_schema::wrong;
+use super::documents::{fits, state_command_json, to_json};
 use super::*;
 use crate::accept::{AcceptError, Accepted, Doing, accept};
 use crate::compare::Verdict;
+use crate::documents::{CurrentRun, accept as accept_document, holds as holds_document};
 use crate::live::ScopeReading;
 use crate::plan::{Authority, authorise};
 use crate::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
-use crate::render::{
-    UnderWay, accept_json, accept_text, changed_text, holds_json, holds_text, state_command_json,
-    state_command_text,
-};
+use crate::render::{accept_text, changed_text, holds_text, state_command_text};
 use crate::report::{ChangeResult, Changed, Outcome};
 use crate::stored::hold::Holds;
 
@@ -187,10 +185,7 @@ fn pages() {
     for (name, report) in reports {
         insta::assert_snapshot!(name, state_command_text(&report, None, &AROUND));
         for changed in [None, Some(&Changed::default())] {
-            fits(
-                "state-command",
-                &state_command_json(&report, "adopt", changed, None),
-            );
+            fits("state-command", &state_command_json(&report, changed));
         }
     }
 }
@@ -302,38 +297,17 @@ fn holds() {
     let mut holds = Holds::default();
     let text = holds_text(&stack, &holds, NOW, SCREEN);
     assert_eq!(text, "nothing in dev is held\n");
-    let run = UnderWay {
-        actor: "ben@desk\u{1b}[2J",
-        run: "1-2",
-        since: NOW,
-        ended: false,
-        unknowing_s: 30,
-    };
-    let json = holds_json(&stack, &holds, Some(run), NOW);
+    let run = CurrentRun::new("ben@desk\u{1b}[2J", "1-2", NOW, 30);
+    let json = to_json(&holds_document(&stack, &holds, Some(run), NOW));
     fits("holds", &json);
-    assert_eq!(json["under_way"]["actor"], "ben@desk\u{fffd}[2J");
+    assert_eq!(json["current_run"]["actor"], "ben@desk\u{fffd}[2J");
     holds.set(hold(Some(topic("dev-a")), 60));
     holds.set(hold(Some(topic("dev-b")), -1));
     holds.set(hold(None, 60));
     insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW, SCREEN));
-    let json = holds_json(&stack, &holds, None, NOW);
+    let json = to_json(&holds_document(&stack, &holds, None, NOW));
     fits("holds", &json);
     assert_eq!(json["holds"].as_array().unwrap().len(), 2);
-}
-
-fn schema(name: &str) -> serde_json::Value {
-    let text = match name {
-        "state-command" => include_str!("../../../../../docs/schema/state-command.json"),
-        "holds" => include_str!("../../../../../docs/schema/holds.json"),
-        _ => include_str!("../../../../../docs/schema/accept.json"),
-    };
-    serde_json::from_str(text).unwrap()
-}
-
-#[track_caller]
-fn fits(name: &str, json: &serde_json::Value) {
-    assert_eq!(wrong(&schema(name), json), Vec::<String>::new(), "{json:#}");
-    assert_eq!(json["format"], format!("kedge.{name}/1"));
 }
 
 fn accepted(world: &World, key: &ResourceKey) -> Accepted {
@@ -378,7 +352,7 @@ fn what_is_accepted_is_declared_after_the_edit() {
         );
         let edits = accepted(&world, key);
         assert_eq!(edits.cannot, []);
-        fits("accept", &accept_json(key, &edits));
+        fits("accept", &to_json(&accept_document(key, &edits)));
         make(&mut world, &edits);
         let after = &world.report().comparison.differences[key];
         assert_eq!(after.verdict, Verdict::InSync, "{after:?}");
@@ -405,7 +379,7 @@ fn what_is_printed() {
     let mut pages = String::new();
     for key in &keys {
         let accepted = accepted(&world, key);
-        fits("accept", &accept_json(key, &accepted));
+        fits("accept", &to_json(&accept_document(key, &accepted)));
         let page = accept_text(key, &accepted, "definitions", SCREEN, &command);
         assert!(!page.contains("s3cret"));
         pages.push_str(&page);
