@@ -72,7 +72,8 @@ impl Format {
     /// Whether a command has this form.
     pub(crate) fn is_of(self, verb: &Command) -> bool {
         match self {
-            Self::Text | Self::Json => true,
+            Self::Text => true,
+            Self::Json => !matches!(verb, Command::Init(_) | Command::Sandbox(_) | Command::Demo),
             Self::Github if matches!(verb, Command::Stack) => true,
             Self::Junit | Self::Github => {
                 matches!(

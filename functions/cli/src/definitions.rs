@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use kedge_core::definitions::{Bundle, BundleError, json_schema_text, json_schemas};
+use kedge_core::documents;
 
+use crate::args::{Args, Format};
 use crate::error::CliError;
 use crate::screen;
 
@@ -96,16 +98,22 @@ fn read_file(file: &Path, name: &str) -> Result<Vec<u8>, CliError> {
 }
 
 /// `kedge schema`.
-pub(crate) fn schema(folder: Option<&Path>) -> Result<u8, CliError> {
-    for (name, schema) in json_schemas() {
-        let text = json_schema_text(&schema);
+pub(crate) fn schema(args: &Args, folder: Option<&Path>) -> Result<u8, CliError> {
+    let is_json = args.format() == Format::Json;
+    let schemas = json_schemas();
+    for (name, schema) in &schemas {
+        let text = json_schema_text(schema);
         match folder {
+            None if is_json => {}
             None => screen::out(&text)?,
             Some(folder) => {
                 let path = folder.join(name);
                 fs::write(&path, text).map_err(|source| CliError::Write { path, source })?;
             }
         }
+    }
+    if is_json {
+        screen::document(&documents::schemas(schemas))?;
     }
     Ok(0)
 }

@@ -51,6 +51,11 @@ pub(crate) enum CliError {
          not deployed, or it failed"
     )]
     NothingRan { revision: String, seconds: i64 },
+    #[error("revision {revision} is stored, but the run that follows could not be watched")]
+    NotFollowed {
+        revision: String,
+        source: Box<CliError>,
+    },
     #[error(transparent)]
     Hold(#[from] HoldError),
     #[error("the hold is set, but it is not known whether a working run knows of it")]
@@ -94,6 +99,7 @@ impl CliError {
             Self::Hold(error) => error.hint(),
             Self::Memory(error) => error.hint(),
             Self::NothingRan { .. } => Some(Hint::up()),
+            Self::NotFollowed { .. } => Some(Hint::History),
             Self::BeingChanged(_) => Some(Hint::RunAgain),
             _ => None,
         }

@@ -29,11 +29,12 @@ mod store;
 mod unlock;
 mod verbs;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, Format};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // The parser's own code for a usage error is 2, which would read as drift.
             let code = u8::from(error.use_stderr());
-            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            if error.use_stderr() && wants_json(std::env::args_os().skip(1)) {
                 let text = error.to_string();
                 let line = text.lines().next().unwrap_or_default();
                 error::print_usage_json(line.trim_start_matches("error: "), code);
@@ -68,11 +69,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether arguments that can't be parsed ask for JSON.
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut follows_format = false;
+    for argument in arguments {
+        let is_json = argument == "--json" || argument == "--format=json";
+        if is_json || (follows_format && argument == "json") {
+            return true;
+        }
+        follows_format = argument == "--format";
+    }
+    false
+}
+
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
     if !args.format().is_of(&args.verb) {
         return Err(CliError::Usage(
-            "only check, preview and audit have this --format; the other commands have text and json"
-                .to_owned(),
+            match args.format() {
+                Format::Json => "init, sandbox and demo have no JSON, only text",
+                _ => {
+                    "only check, preview and audit have this --format; the other commands have text \
+                     and json"
+                }
+            }
+            .to_owned(),
         ));
     }
     match &args.verb {
@@ -95,7 +115,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Command::Outputs => outputs::outputs(args).await,
         Command::Init(options) => init::init(args, options),
         Command::Select { stack } => stack::select(args, stack),
-        Command::Schema { write } => definitions::schema(write.as_deref()),
+        Command::Schema { write } => definitions::schema(args, write.as_deref()),
         Command::Sandbox(options) => sandbox::serve(options).await,
         Command::Demo => demo::run(args).await,
     }

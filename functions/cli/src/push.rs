@@ -3,6 +3,7 @@
 use kedge_core::push::PushConsent;
 use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
+use kedge_core::stored::run::RunRecord;
 use kedge_engine::documents;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
@@ -46,8 +47,7 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
             "the files have edits that are not in commit {commit}"
         ));
     }
-    tell(args, &setup, &report, &notices)?;
-    follow(&setup, &report, &options.wait).await
+    answer(args, &setup, &report, &notices, &options.wait).await
 }
 
 /// `kedge rollback`.
@@ -58,16 +58,47 @@ pub(crate) async fn rollback(args: &Args, options: &RollbackOptions) -> Result<u
         .rollback(&setup.chosen.stack, &options.revision)
         .await?;
     let notices: Vec<String> = report.notices.iter().map(ToString::to_string).collect();
-    tell(args, &setup, &report, &notices)?;
-    follow(&setup, &report, &options.wait).await
+    answer(args, &setup, &report, &notices, &options.wait).await
 }
 
-/// `--wait`: follows the run that does what was stored, and gives its exit code. Where a look shows
-/// that automation has nothing to do, no run leaves a record, and none is waited for.
-async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Result<u8, CliError> {
-    if !options.wait {
-        return Ok(0);
+/// Says what was stored, follows the run that does it if that is wanted, and gives the exit code. An
+/// answer in JSON is one document, so it comes when the run has ended.
+async fn answer(
+    args: &Args,
+    setup: &Setup,
+    report: &PushReport,
+    notices: &[String],
+    options: &WaitOptions,
+) -> Result<u8, CliError> {
+    let is_json = args.format() == Format::Json;
+    if !is_json {
+        screen::out_lines(&text(setup, report, notices))?;
     }
+    let (code, run) = match options.wait {
+        false => (0, None),
+        true => follow(setup, report, options)
+            .await
+            .map_err(|error| match error {
+                CliError::NothingRan { .. } => error,
+                other => CliError::NotFollowed {
+                    revision: report.stored.revision(),
+                    source: Box::new(other),
+                },
+            })?,
+    };
+    if is_json {
+        screen::document(&documents::push(report, run.as_ref()))?;
+    }
+    Ok(code)
+}
+
+/// Follows the run that does what was stored: its exit code and its record. Where a look shows that
+/// automation has nothing to do, no run leaves a record, and none is waited for.
+async fn follow(
+    setup: &Setup,
+    report: &PushReport,
+    options: &WaitOptions,
+) -> Result<(u8, Option<RunRecord>), CliError> {
     let only_drift = options.fail_on == FailOn::Drift;
     let look = look(setup).await?;
     let verdict = look.verdict();
@@ -76,7 +107,7 @@ async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Re
         screen::err(&format!(
             "nothing to wait for: automation has nothing to do ({verdict})\n"
         ))?;
-        return Ok(verdict.exit_code(only_drift));
+        return Ok((verdict.exit_code(only_drift), None));
     }
     let revision = report.stored.revision();
     let until = setup.ports.now().plus_ms(options.within);
@@ -94,14 +125,15 @@ async fn follow(setup: &Setup, report: &PushReport, options: &WaitOptions) -> Re
     };
     screen::err(&format!("{}\n", history::run_line(&record)))?;
     if !is_whole(&record) {
-        return Ok(1);
+        return Ok((1, Some(record)));
     }
     // How the stack stands after the run; where it can't be read from here, the run's word counts.
     let after = self::look(setup).await?.verdict();
-    Ok(match after {
+    let code = match after {
         StackVerdict::Incomplete if !is_known => u8::from(record.verdict == "invalid") * 3,
         after => after.exit_code(only_drift),
-    })
+    };
+    Ok((code, Some(record)))
 }
 
 async fn look(setup: &Setup) -> Result<Report, CliError> {
@@ -110,15 +142,8 @@ async fn look(setup: &Setup) -> Result<Report, CliError> {
     Ok(engine.check(stack, &CheckRequest::default()).await?.report)
 }
 
-fn tell(
-    args: &Args,
-    setup: &Setup,
-    report: &PushReport,
-    notices: &[String],
-) -> Result<(), CliError> {
-    if args.format() == Format::Json {
-        return screen::document(&documents::push(report));
-    }
+/// What was stored, for people.
+fn text(setup: &Setup, report: &PushReport, notices: &[String]) -> String {
     let stored = &report.stored;
     let outcome = match report.outcome {
         PushOutcome::Stored => "stored",
@@ -150,7 +175,7 @@ fn tell(
             "rolled back to {old}; the next push needs --after-rollback {revision}\n"
         ));
     }
-    screen::out_lines(&text)
+    text
 }
 
 fn short(commit: &str) -> &str {

@@ -92,10 +92,7 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
     let protected = is_protected(&bundle, &stack);
     let [environment, push, preview] = environments(environment_of(&bundle, &stack), protected);
     screen::out(&match format {
-        Format::Json => {
-            let environments = [environment.as_str(), &push, &preview];
-            documents::json_text(&documents::stack(&stack, &origin, protected, environments))?
-        }
+        Format::Json => documents::json_text(&document(&bundle, &stack, &origin))?,
         Format::Github => format!(
             "stack={stack}\nprotected={protected}\nenvironment={environment}\n\
              push_environment={push}\npreview_environment={preview}\n"
@@ -106,6 +103,18 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
         }
     })?;
     Ok(0)
+}
+
+/// A stack as a document.
+fn document(bundle: &Bundle, stack: &StackName, origin: &str) -> documents::Stack {
+    let protected = is_protected(bundle, stack);
+    let environments = environments(environment_of(bundle, stack), protected);
+    documents::stack(
+        stack,
+        origin,
+        protected,
+        environments.each_ref().map(String::as_str),
+    )
 }
 
 /// The GitHub Environments of a stack's `up`, `push` and `preview`. A protected stack has three: the
@@ -171,17 +180,18 @@ fn of_branch(folder: &Path, bundle: &Bundle) -> Option<(StackName, String)> {
 /// `kedge select`.
 pub(crate) fn select(args: &Args, name: &str) -> Result<u8, CliError> {
     let bundle = definitions::load(&args.definitions)?;
-    if !stack_names(&bundle)
-        .iter()
-        .any(|stack| stack.as_str() == name)
-    {
+    let names = stack_names(&bundle);
+    let Some(stack) = names.iter().find(|stack| stack.as_str() == name) else {
         let known = known(&bundle);
         return Err(CliError::Usage(format!(
             "there is no stack `{name}`; {known}"
         )));
-    }
+    };
     write_selected(name)?;
-    screen::out(&format!("selected {name}\n"))?;
+    screen::out(&match args.format() {
+        Format::Json => documents::json_text(&document(&bundle, stack, "kedge select"))?,
+        _ => format!("selected {name}\n"),
+    })?;
     Ok(0)
 }
 

@@ -19,7 +19,8 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
     let asking = Asking::new(args, StateCommand::Adopt { names })?;
     let report = asking.dry_run().await?;
     let question = "Type `yes` to record this, anything else to cancel: ";
-    if !asking.has_news(&report)? {
+    if !has_news(&report) {
+        asking.show(&report, None)?;
         return Ok(code_after(&report));
     }
     if !asking.agreed(options.yes, question, &report)? {
@@ -72,6 +73,10 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     };
     if !asking.can_ask() {
         asking.show(&report, None)?;
+        if asking.is_json() {
+            // The answer is one document, which has the digest to confirm.
+            return Ok(1);
+        }
         return Err(CliError::Usage(format!(
             "no terminal: confirm what you saw with --confirm-absence {}",
             digest.digest
@@ -110,19 +115,16 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
         digest, retired, ..
     } = &report.plan;
     let seen = Some(digest.clone());
-    if !asking.has_news(&report)? {
+    if !has_news(&report) {
         if retired.is_some() {
             // A run before may have ended just before the registry of stacks heard of it.
-            asking
-                .carry_out(
-                    StateCommand::Retire {
-                        expected_digest: seen,
-                    },
-                    Some(&stack),
-                )
-                .await
-                .into_result()?;
+            let command = StateCommand::Retire {
+                expected_digest: seen,
+            };
+            let applied = asking.carry_out(command, Some(&stack)).await;
+            applied.into_result()?;
         }
+        asking.show(&report, None)?;
         return Ok(code_after(&report));
     }
     let confirmed = match &options.confirm {
@@ -160,9 +162,13 @@ impl<'a> Asking<'a> {
         Ok(Self { run, request })
     }
 
+    fn is_json(&self) -> bool {
+        self.run.args.format() == Format::Json
+    }
+
     /// An answer for a machine is one document, with no question in it.
     fn can_ask(&self) -> bool {
-        screen::can_ask() && self.run.args.format() == Format::Text
+        screen::can_ask() && !self.is_json()
     }
 
     async fn dry_run(&self) -> Result<Report, CliError> {
@@ -172,16 +178,6 @@ impl<'a> Asking<'a> {
         let checked = engine.dry_run(run.stack(), &self.request).await;
         run.watcher.end();
         Ok(checked?.report)
-    }
-
-    /// Whether there is anything to do; says so where there is not.
-    fn has_news(&self, report: &Report) -> Result<bool, CliError> {
-        let command = report.command.as_ref();
-        let news = command.is_some_and(|command| command.does_anything(&report.decided));
-        if !news {
-            self.show(report, None)?;
-        }
-        Ok(news)
     }
 
     /// Whether a person agrees: by flag, or on the terminal, once they saw what it comes to.
@@ -236,6 +232,12 @@ impl<'a> Asking<'a> {
         };
         self.run.answer(report, text, json)
     }
+}
+
+/// Whether there is anything to do.
+fn has_news(report: &Report) -> bool {
+    let command = report.command.as_ref();
+    command.is_some_and(|command| command.does_anything(&report.decided))
 }
 
 fn absence_of(report: &Report) -> Option<&MassAbsence> {

@@ -9,6 +9,8 @@ mod common;
 mod damaged;
 #[path = "cli/desk.rs"]
 mod desk;
+#[path = "cli/json.rs"]
+mod json;
 #[path = "cli/screen.rs"]
 mod screen;
 #[path = "cli/stores.rs"]
@@ -62,6 +64,8 @@ fn json_is_answered_even_when_nothing_could_be_done() {
     let desk = Desk::new();
     for (arguments, code) in [
         ("check --json --nonsense", 1),
+        ("check --format json --nonsense", 1),
+        ("check --format=json --nonsense", 1),
         ("check --json", 1),
         ("up --json --stack steve1", 1),
         ("up --json --stack steve1 --plan 0123", 1),

@@ -276,7 +276,7 @@ fn a_push_waits_for_the_run_that_follows() {
     expect(&late, 1, &["no run of it started", "kedge up"]);
     desk.topics(&["a", "b", "c", "d"]);
     let mut pushing = desk
-        .command("push --wait --within 10m", &[])
+        .command("push --wait --within 10m --json", &[])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -294,7 +294,9 @@ fn a_push_waits_for_the_run_that_follows() {
     );
     let told = lines.next().unwrap().unwrap();
     assert!(told.contains("4 of 4 changes done"), "{told}");
-    assert_eq!(pushing.wait().unwrap().code(), Some(0));
+    let pushed = fits("push", &Answer::of(pushing.wait_with_output().unwrap()));
+    assert_eq!(pushed["run"]["trigger"], "unattended");
+    assert_eq!(pushed["run"]["changes"].as_array().unwrap().len(), 4);
     // Of what automation has nothing to do about, nobody waits for a run.
     desk.write("definitions/kedge.yaml", &format!("# as before\n{PROJECT}"));
     expect(

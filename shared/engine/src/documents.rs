@@ -3,15 +3,16 @@
 
 use kedge_core::documents::{self, CommandName, HistoryPush, HolderStatus, PushOutcome};
 use kedge_core::model::StackName;
+use kedge_core::stored::run::RunRecord;
 
 use crate::history::{History, PushEntry};
 use crate::lease::{LeaseHolder, Pulse};
 use crate::push::{self, PushReport};
 use crate::state_command::StateCommand;
 
-/// What a push or rollback did.
+/// What a push or rollback did, and the run that followed.
 #[must_use]
-pub fn push(report: &PushReport) -> documents::Push {
+pub fn push(report: &PushReport, run: Option<&RunRecord>) -> documents::Push {
     let PushReport {
         stored,
         outcome,
@@ -24,7 +25,7 @@ pub fn push(report: &PushReport) -> documents::Push {
         push::PushOutcome::CommitNoted => PushOutcome::CommitNoted,
         push::PushOutcome::Healed => PushOutcome::Completed,
     };
-    documents::push(stored, outcome, *resources, notices)
+    documents::push(stored, outcome, *resources, notices, run)
 }
 
 /// What happened to a stack.

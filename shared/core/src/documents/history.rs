@@ -168,7 +168,7 @@ pub struct FoundChange {
 
 impl HistoryRun {
     /// The run of a record; none if the record has a word that this program does not know.
-    fn of(record: &RunRecord) -> Option<Self> {
+    pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let changes: Option<Vec<HistoryChange>> = record.outcomes.iter().map(change).collect();
         let interrupted = match &record.interrupted {
             None => None,

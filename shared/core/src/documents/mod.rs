@@ -20,6 +20,7 @@ mod problems;
 mod push;
 mod report;
 mod resource;
+mod schemas;
 mod stack;
 mod state_command;
 mod unlocked;
@@ -46,6 +47,7 @@ pub use report::{
     check, preview,
 };
 pub use resource::{ConditionalMember, Failure, Field, Item, Origin, Resource};
+pub use schemas::{DefinitionSchema, Schemas, schemas};
 pub use stack::{Stack, stack};
 pub use state_command::{StateCommand, StateResource, state_command};
 pub use unlocked::{LeaseHolder, Unlocked, unlocked};

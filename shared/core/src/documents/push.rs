@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::history::HistoryRun;
 use super::parts::{Text, Time, count};
 use super::words::{NoticeCode, PushOutcome};
 use crate::push::Notice;
 use crate::stored::bundle::{Pushed, StoredBundle};
+use crate::stored::run::RunRecord;
 
 format_name!(Push: PushFormat => "kedge.push/1");
 
@@ -39,6 +41,8 @@ pub struct Push {
     pub resources: u64,
     /// Remarks.
     pub notices: Vec<PushNotice>,
+    /// The run that followed; `null` without `--wait`, and if automation had nothing to do.
+    pub run: Option<HistoryRun>,
 }
 
 /// A remark about a push.
@@ -51,13 +55,15 @@ pub struct PushNotice {
     pub text: Text,
 }
 
-/// The definitions that are stored now, what a push did about them, and how much they declare.
+/// The definitions that are stored now, what a push did about them, how much they declare, and the run
+/// that followed.
 #[must_use]
 pub fn push(
     stored: &StoredBundle,
     outcome: PushOutcome,
     resources: usize,
     notices: &[Notice],
+    run: Option<&RunRecord>,
 ) -> Push {
     let Pushed {
         actor,
@@ -83,5 +89,6 @@ pub fn push(
         edited: commit.as_ref().is_some_and(|commit| commit.edited),
         resources: count(resources),
         notices: notices.iter().map(notice).collect(),
+        run: run.and_then(HistoryRun::of),
     }
 }

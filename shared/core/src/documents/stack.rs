@@ -7,8 +7,8 @@ use crate::model::StackName;
 
 format_name!(Stack: StackFormat => "kedge.stack/1");
 
-/// Which stack is meant, and the GitHub Environments of its jobs: `kedge stack`. With `--format github`
-/// the same is printed as outputs of a step.
+/// Which stack is meant, and the GitHub Environments of its jobs: `kedge stack` and `kedge select`. With
+/// `--format github`, `stack` prints the same as outputs of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stack {

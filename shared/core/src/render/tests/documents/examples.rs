@@ -215,7 +215,13 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         ),
         (
             "push",
-            text(&documents::push(&stored, PushOutcome::Stored, 9, &notices)),
+            text(&documents::push(
+                &stored,
+                PushOutcome::Stored,
+                9,
+                &notices,
+                None,
+            )),
         ),
         (
             "history",
@@ -226,6 +232,13 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
                 &[],
                 false,
             )),
+        ),
+        (
+            "schemas",
+            text(&documents::schemas([(
+                "stack.schema.json",
+                serde_json::json!({"title": "a stack", "type": "object"}),
+            )])),
         ),
         (
             "stack",

@@ -154,6 +154,7 @@ fn kind(schema: &Json) -> String {
     let plain = |name: &str| match name {
         "null" => "`null`".to_owned(),
         "array" => format!("list of {}", kind(&schema["items"])),
+        "object" if !schema["additionalProperties"].is_object() => "object".to_owned(),
         "object" => format!("object of {}", kind(&schema["additionalProperties"])),
         "string" if schema["format"] == "date-time" => "time".to_owned(),
         "integer" => "number".to_owned(),

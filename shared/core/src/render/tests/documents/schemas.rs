@@ -22,6 +22,7 @@ pub(super) fn schemas() -> BTreeMap<&'static str, Json> {
         ("problems", schema::<types::Problems>()),
         ("push", schema::<types::Push>()),
         ("report", schema::<types::Report>()),
+        ("schemas", schema::<types::Schemas>()),
         ("stack", schema::<types::Stack>()),
         ("state-command", schema::<types::StateCommand>()),
         ("unlocked", schema::<types::Unlocked>()),
