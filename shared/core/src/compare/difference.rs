@@ -29,12 +29,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word in JSON and messages.
+    /// The word in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InSync => "in-sync",
-            Self::CatchingUp => "settling",
+            Self::CatchingUp => "catching-up",
             Self::Ignored => "ignored",
             Self::Orphan => "orphan",
             Self::NotAdopted => "not-adopted",

@@ -61,6 +61,8 @@ macro_rules! words {
 mod plans;
 mod runs;
 mod stands;
+#[cfg(test)]
+mod tests;
 
 pub use plans::{Action, Allowance, Guard, OnMissing, ReasonCode, Risk, Verb, Who};
 pub use runs::{
