@@ -13,6 +13,7 @@ pub(super) static AIVEN: Provider = Provider {
     name: ProviderName::Aiven,
     word: "aiven",
     title: "Aiven",
+    about: "Aiven for Apache Kafka.",
     scope: "Kafka service",
     kinds: &[Kind::KafkaTopic],
     credential: Credential {
@@ -39,6 +40,7 @@ pub(super) static KAFKA_TOPIC: KindEntry = KindEntry {
     provider: ProviderName::Aiven,
     word: "kafka-topic",
     label: "topic",
+    about: "A Kafka topic of an Aiven service.",
     in_definitions: "topic",
     fields: FIELDS,
     naming: Naming::StackPrefix,

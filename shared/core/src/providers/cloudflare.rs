@@ -13,6 +13,7 @@ pub(super) static CLOUDFLARE: Provider = Provider {
     name: ProviderName::Cloudflare,
     word: "cloudflare",
     title: "Cloudflare",
+    about: "Cloudflare DNS.",
     scope: "DNS zone",
     kinds: &[Kind::DnsRecordSet],
     credential: Credential {
@@ -38,6 +39,7 @@ pub(super) static RECORD_SET: KindEntry = KindEntry {
     provider: ProviderName::Cloudflare,
     word: "dns-record-set",
     label: "record set",
+    about: "All addresses of one DNS name and type.",
     in_definitions: "record set",
     fields: FIELDS,
     naming: Naming::SharedByName,

@@ -100,6 +100,8 @@ pub struct Provider {
     pub word: &'static str,
     /// The name in documentation.
     pub title: &'static str,
+    /// What it is, as a sentence in the JSON reference.
+    pub about: &'static str,
     /// What is read as a whole.
     pub scope: &'static str,
     /// The kinds of its resources.
@@ -204,6 +206,8 @@ pub struct KindEntry {
     pub word: &'static str,
     /// The word shown to people.
     pub label: &'static str,
+    /// What it is, as a sentence in the JSON reference.
+    pub about: &'static str,
     /// The same in messages about definitions.
     pub in_definitions: &'static str,
     /// Its fields, in the order of the documentation.

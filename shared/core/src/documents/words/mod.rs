@@ -58,15 +58,17 @@ macro_rules! words {
     (@source $source:ident $variant:ident $other:ident) => { $source::$other { .. } };
 }
 
+mod entries;
 mod plans;
 mod runs;
 mod stands;
 #[cfg(test)]
 mod tests;
 
+pub use entries::{Kind, Provider};
 pub use plans::{Action, Allowance, Guard, OnMissing, ReasonCode, Risk, Verb, Who};
 pub use runs::{
     AcceptAction, CommandName, FoundOutcome, HolderStatus, NoticeCode, Outcome, PushOutcome,
     RefusalCode, RunStage, StateResult,
 };
-pub use stands::{Cause, FailureCode, FindingKind, Kind, Provider, StackVerdict, Unit, Verdict};
+pub use stands::{Cause, FailureCode, FindingKind, StackVerdict, Unit, Verdict};

@@ -5,38 +5,9 @@ use serde::Serialize;
 use super::Word;
 use crate::compare::{Cause as CoreCause, Verdict as CoreVerdict};
 use crate::live::FailureCode as CoreFailureCode;
-use crate::model::{Kind as CoreKind, Unit as CoreUnit};
+use crate::model::Unit as CoreUnit;
 use crate::plan::FindingKind as CoreFinding;
-use crate::providers::ProviderName;
 use crate::report::StackVerdict as CoreStackVerdict;
-
-words! {
-    /// What sort of thing a resource is.
-    Kind of CoreKind {
-        /// A Kafka topic of an Aiven service.
-        KafkaTopic => "kafka-topic",
-        /// A Pub/Sub topic.
-        PubsubTopic => "pubsub-topic",
-        /// The members of one role on one Pub/Sub topic.
-        PubsubBinding => "pubsub-binding",
-        /// A Pub/Sub subscription.
-        PubsubSubscription => "pubsub-subscription",
-        /// All addresses of one DNS name and type.
-        DnsRecordSet => "dns-record-set",
-    }
-}
-
-words! {
-    /// Who has the resource.
-    Provider of ProviderName {
-        /// Aiven for Apache Kafka.
-        Aiven => "aiven",
-        /// Google Cloud Pub/Sub.
-        Pubsub => "pubsub",
-        /// Cloudflare DNS.
-        Cloudflare => "cloudflare",
-    }
-}
 
 words! {
     /// How a stack stands: the worst of what was found.

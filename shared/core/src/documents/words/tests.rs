@@ -6,9 +6,8 @@ use super::{Word, plans, runs, stands};
 use crate::change::Verb;
 use crate::compare::{Fate, Verdict};
 use crate::live::FailureCode;
-use crate::model::{Allowance, Kind, OnMissing};
+use crate::model::{Allowance, OnMissing};
 use crate::plan::GuardName;
-use crate::providers::ProviderName;
 use crate::report::{Outcome, StackVerdict};
 use crate::risk::Risk;
 
@@ -28,8 +27,6 @@ where
 
 #[test]
 fn how_things_stand() {
-    same::<stands::Kind, _>(&Kind::ALL, |one| one.as_str());
-    same::<stands::Provider, _>(&ProviderName::ALL, |one| one.as_str());
     let verdicts = [
         Verdict::InSync,
         Verdict::CatchingUp,
