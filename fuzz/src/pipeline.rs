@@ -154,6 +154,7 @@ pub(crate) fn run(
             name_typed: true,
         },
     ];
+    let [automation, _] = authorities.map(|authority| authorise(&plan, authority));
     for authority in authorities {
         let decided = authorise(&plan, authority);
         shown(&Report {
@@ -164,6 +165,7 @@ pub(crate) fn run(
             comparison: comparison.clone(),
             plan: plan.clone(),
             decided,
+            automation: automation.clone(),
             read_at: NOW,
             last_good_read_at: None,
             windows: BTreeMap::new(),
@@ -210,6 +212,7 @@ fn shown(report: &Report) -> Result<(), String> {
         traffic: None,
         times: true,
         plan_shown: false,
+        error_follows: false,
     };
     let changed = Changed::default();
     let pages = [

@@ -2,6 +2,7 @@
 
 use kedge_core::accept;
 use kedge_core::documents;
+use kedge_core::hint::Hint;
 use kedge_core::model::FieldName;
 use kedge_core::record;
 use kedge_core::render;
@@ -30,7 +31,11 @@ pub(crate) async fn accept(args: &Args, options: &AcceptOptions) -> Result<u8, C
                     screen::of_stdout(args),
                     run.line(run.is_stored_elsewhere(&report)),
                 );
-                render::accept_text(key, &accepted, &root, screen, &|hint| line.words(hint))
+                let counts = run.setup.chosen_store.is_remote() || args.stored;
+                let stored = report.stored.as_ref().filter(|_| counts);
+                let then = stored.map_or(Hint::Check, |stored| stored.next_push());
+                let hints = &|hint: &_| line.words(hint);
+                render::accept_text(key, &accepted, &root, &then, screen, hints)
             }
         };
         screen::out(&text)?;

@@ -58,7 +58,7 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Hold(#[from] HoldError),
-    #[error("the hold is set, but it is not known whether a working run knows of it")]
+    #[error("the hold is set, but a run that has not seen it may still be working")]
     HoldStands(#[source] LeaseError),
     #[error(transparent)]
     Memory(#[from] StateStoreError),

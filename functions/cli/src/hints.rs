@@ -17,6 +17,9 @@ pub(crate) struct CommandLine {
     pub(crate) read_only: bool,
 }
 
+/// What shows lists whole.
+pub(crate) const FULL: &str = "--full";
+
 impl CommandLine {
     /// A hint in words for a shell.
     pub(crate) fn words(&self, hint: &Hint) -> String {
@@ -38,7 +41,7 @@ impl CommandLine {
             Hint::Adopt => self.may_change(self.command("adopt", "")),
             Hint::Retire => self.change("retire", ""),
             Hint::Accept { key } => {
-                let key = key.as_deref().map_or("KEY".to_owned(), quoted);
+                let key = quoted(key);
                 self.command(&format!("accept {key}"), "")
             }
             Hint::Push { after_rollback } => {
@@ -73,7 +76,7 @@ impl CommandLine {
                 "--after-rollback {revision}, or `Kedge-After-Rollback: {revision}` in the commit \
                  message"
             ),
-            Hint::Full => "--full".to_owned(),
+            Hint::Full => FULL.to_owned(),
             Hint::RunAgain => "run the command again when the other run is done".to_owned(),
         }
     }
@@ -153,9 +156,7 @@ mod tests {
             Hint::Unattended,
             Hint::Adopt,
             Hint::Retire,
-            Hint::Accept {
-                key: Some(text("dev-a")),
-            },
+            Hint::Accept { key: text("dev-a") },
             Hint::Push {
                 after_rollback: Some(text("3f9a1c2b7d10")),
             },

@@ -1,7 +1,7 @@
 //! `kedge history`: pushes and what runs did, newest first.
 
-use kedge_core::model::{ResourceKey, Timestamp};
-use kedge_core::render::plain_text;
+use kedge_core::model::{FieldName, ResourceKey, Timestamp};
+use kedge_core::render::{self, plain_text};
 use kedge_core::stored::run::{RunOutcome, RunRecord};
 use kedge_engine::documents;
 use kedge_engine::ports::Clock as _;
@@ -9,8 +9,8 @@ use kedge_engine::{History, PushEntry, PushError, Query};
 
 use crate::args::{Args, Format, HistoryOptions};
 use crate::error::CliError;
-use crate::screen;
 use crate::setup::Setup;
+use crate::{hints, screen};
 
 /// `kedge history`.
 pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8, CliError> {
@@ -31,7 +31,7 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
         return Ok(0);
     }
     let mut text = format!("{stack} (from {})\n", setup.chosen.origin);
-    for (_, lines) in entries(&history) {
+    for (_, lines) in entries(&history, screen::of_stdout(args).most()) {
         text.push_str(&lines);
     }
     if history.pushes.is_empty() && history.runs.is_empty() {
@@ -47,19 +47,29 @@ pub(crate) async fn history(args: &Args, options: &HistoryOptions) -> Result<u8,
     Ok(0)
 }
 
-/// Every entry as lines, newest first.
-fn entries(history: &History) -> Vec<(i64, String)> {
+/// Every entry as lines, newest first; of each run at most so many changes.
+fn entries(history: &History, most: usize) -> Vec<(i64, String)> {
     let pushes = history
         .pushes
         .iter()
         .map(|push| (push.pushed.at.0, push_line(push)));
-    let runs = history.runs.iter().map(|run| {
-        let changes: String = run.outcomes.iter().map(change_line).collect();
-        (run.at_ms, format!("{}\n{changes}", run_line(run)))
-    });
+    let runs = history
+        .runs
+        .iter()
+        .map(|run| (run.at_ms, run_lines(run, most)));
     let mut all: Vec<(i64, String)> = pushes.chain(runs).collect();
     all.sort_by_key(|(at_ms, _)| std::cmp::Reverse(*at_ms));
     all
+}
+
+/// A run and its changes.
+fn run_lines(run: &RunRecord, most: usize) -> String {
+    let changes: String = run.outcomes.iter().take(most).map(change_line).collect();
+    let more = match run.outcomes.len().saturating_sub(most) {
+        0 => String::new(),
+        more => format!("    and {more} more ({})\n", hints::FULL),
+    };
+    format!("{}\n{changes}{more}", run_line(run))
 }
 
 fn push_line(push: &PushEntry) -> String {
@@ -127,11 +137,17 @@ fn held_text(run: &RunRecord) -> String {
 
 fn change_line(change: &RunOutcome) -> String {
     // A record of another version may have a key that can't be read here.
-    let name = ResourceKey::parse(&change.key);
-    let name = name.map_or_else(|_| change.key.clone(), |key| key.labelled());
+    let key = ResourceKey::parse(&change.key);
+    let kind = key.as_ref().map(ResourceKey::kind);
+    let name = key.as_ref().map(ResourceKey::labelled);
+    let name = name.unwrap_or_else(|_| change.key.clone());
     let mut line = format!("    {} {} {name}", change.outcome, change.verb);
     for field in &change.fields {
-        let (from, to) = (field.from.as_deref(), field.to.as_deref());
+        let value = |text: &String| match &kind {
+            Ok(kind) => render::recorded_text(*kind, &FieldName::new(&field.field), text),
+            Err(_) => plain_text(text),
+        };
+        let (from, to) = (field.from.as_ref().map(value), field.to.as_ref().map(value));
         line.push_str(&match (from, to) {
             (Some(from), Some(to)) => format!(", {} {from} → {to}", field.field),
             (None, Some(to)) => format!(", {} + {to}", field.field),
@@ -147,4 +163,46 @@ fn change_line(change: &RunOutcome) -> String {
 
 fn time(at_ms: i64) -> String {
     Timestamp(at_ms).day_and_time()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kedge_core::stored::run::RunField;
+
+    fn change(number: usize) -> RunOutcome {
+        let field = |field: &str, from: Option<&str>, to: &str| RunField {
+            field: field.to_owned(),
+            from: from.map(str::to_owned),
+            to: Some(to.to_owned()),
+        };
+        RunOutcome {
+            key: format!("kafka-topic/p/s/t{number:02}"),
+            verb: "update".to_owned(),
+            risk: "safe".to_owned(),
+            outcome: "done".to_owned(),
+            reason: None,
+            fields: vec![
+                field("retention_ms", Some("3600000"), "604800000"),
+                field("partitions", None, "3"),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_run_ends_at_ten_changes_and_says_values_as_people_do() {
+        let run = RunRecord {
+            outcomes: (0..12).map(change).collect(),
+            ..RunRecord::default()
+        };
+        let text = run_lines(&run, 10);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[1],
+            "    done update topic t00, retention_ms 3600000 (1h) → 604800000 (7d), \
+             partitions + 3"
+        );
+        assert_eq!((lines.len(), lines[11]), (12, "    and 2 more (--full)"));
+        assert!(!run_lines(&run, usize::MAX).contains("more"));
+    }
 }

@@ -107,7 +107,9 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     let (left, released) = engine.release(stack, &which, false).await?;
     if released.is_empty() && !options.all {
         return Err(CliError::Usage(match options.keys.is_empty() {
-            true => format!("the whole stack {stack} is not held; `kedge hold` lists what is held"),
+            true => format!(
+                "there is no hold on the whole stack {stack}; `kedge hold` lists what is held"
+            ),
             false => "none of these are held; `kedge hold` lists what is held".to_owned(),
         }));
     }

@@ -51,24 +51,24 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
         write_new(&file, &without_own_values(text, &name))?;
     }
     stack::write_selected(name.as_str())?;
-    screen::out(&format!("selected {name}\n"))?;
+    screen::out_lines(&format!("selected {name}"))?;
     let (secrets, problem) = settings.secrets(&folder);
     if let Some(problem) = problem {
-        screen::out(&format!("{problem}\n"))?;
+        screen::out_lines(&problem.to_string())?;
     }
     let endpoints = settings.endpoints()?;
     for provider in ProviderName::ALL {
         let variable = provider.entry().credential.variable;
         if endpoints.is_authenticated(provider) && secrets.secret(variable).is_none() {
-            screen::out(&format!("{variable} is not set: add it to .env\n"))?;
+            screen::out_lines(&format!("{variable} is not set: add it to .env"))?;
         }
     }
     let store = ChosenStore::of(args, &settings, &set)?;
-    screen::out(&format!("state is kept in {}\n", store.describe()))?;
+    screen::out_lines(&format!("state is kept in {}", store.describe()))?;
     if let Some(advice) = store.lacks(&settings) {
-        screen::out(&format!("{advice}\n"))?;
+        screen::out_lines(&advice)?;
     }
-    screen::out(&format!("next: kedge preview --stack {name}\n"))?;
+    screen::out_lines(&format!("next: kedge preview --stack {name}"))?;
     Ok(0)
 }
 
@@ -94,7 +94,7 @@ fn without_own_values(text: &str, name: &StackName) -> String {
 
 fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
     if path.exists() {
-        return screen::out(&format!("{} exists already, unchanged\n", path.display()));
+        return screen::out_lines(&format!("{} exists already, unchanged", path.display()));
     }
     let write = |source| CliError::Write {
         path: path.to_owned(),
@@ -109,5 +109,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
     }
     let mut file = options.open(path).map_err(write)?;
     file.write_all(text.as_bytes()).map_err(write)?;
-    screen::out(&format!("wrote {}\n", path.display()))
+    screen::out_lines(&format!("wrote {}", path.display()))
 }

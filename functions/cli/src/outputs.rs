@@ -28,6 +28,6 @@ pub(crate) async fn outputs(args: &Args) -> Result<u8, CliError> {
         let label = key.kind().label();
         text.push_str(&format!("{label:<13} {}{there}\n", full_name(resource)));
     }
-    screen::out(&text)?;
+    screen::out_lines(&text)?;
     Ok(0)
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kedge_core::model::Scope;
+use kedge_core::render;
 use kedge_engine::Progress;
 use kedge_engine::Wait;
 
@@ -124,7 +125,8 @@ impl Watcher {
 fn warn(what: &str, error: &dyn std::error::Error) {
     let mut why = vec![error.to_string()];
     why.extend(error::causes(error));
-    let _ = screen::err_lines(&format!("warning: {what} ({})", why.join(": ")));
+    let why = render::plain_text(&why.join(": "));
+    let _ = screen::err_lines(&format!("warning: {what} ({why})"));
 }
 
 /// `aiven answered 429, too many requests: retrying in 12 s`.

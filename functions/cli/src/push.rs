@@ -104,14 +104,14 @@ async fn follow(
     let verdict = look.verdict();
     let is_known = verdict < StackVerdict::Incomplete;
     if is_known && !look.decided.approves_any() {
-        screen::err(&format!(
-            "nothing to wait for: automation has nothing to do ({verdict})\n"
+        screen::err_lines(&format!(
+            "nothing to wait for: automation has nothing to do ({verdict})"
         ))?;
         return Ok((verdict.exit_code(only_drift), None));
     }
     let revision = report.stored.revision();
     let until = setup.ports.now().plus_ms(options.within);
-    screen::err(&format!("waiting for a run of revision {revision}\n"))?;
+    screen::err_lines(&format!("waiting for a run of revision {revision}"))?;
     let stack = &setup.chosen.stack;
     let found = setup
         .engine(&|_| {})
@@ -123,7 +123,7 @@ async fn follow(
             seconds: options.within / 1000,
         });
     };
-    screen::err(&format!("{}\n", history::run_line(&record)))?;
+    screen::err_lines(&history::run_line(&record))?;
     if !is_whole(&record) {
         return Ok((1, Some(record)));
     }

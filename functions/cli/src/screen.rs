@@ -37,16 +37,22 @@ pub(crate) fn err(text: &str) -> Result<(), CliError> {
         .map_err(CliError::Print)
 }
 
-/// Prints an answer in sentences, broken to the width of the screen.
+/// Sentences, broken to the width of the screen.
+pub(crate) fn lines(text: &str) -> String {
+    render::lines_text(text, plain())
+}
+
+/// Prints an answer in sentences.
 pub(crate) fn out_lines(text: &str) -> Result<(), CliError> {
-    out(&render::lines_text(text, plain()))
+    out(&lines(text))
 }
 
 /// The same for what is not the answer.
 pub(crate) fn err_lines(text: &str) -> Result<(), CliError> {
-    err(&render::lines_text(text, plain()))
+    err(&lines(text))
 }
 
+/// What sentences and questions are made for.
 fn plain() -> Screen {
     Screen {
         colour: false,
@@ -123,7 +129,7 @@ pub(crate) fn can_ask() -> bool {
 
 /// Asks on the terminal and reads one line.
 pub(crate) fn ask(question: &str) -> Result<String, CliError> {
-    err(question)?;
+    err(&render::question_text(question, plain()))?;
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(CliError::Print)?;
     Ok(line.trim().to_owned())

@@ -75,7 +75,7 @@ impl Setup {
         let (secrets, problem) = settings.secrets(&folder);
         if let Some(problem) = problem {
             // Only what needs it is unknown then; the rest of the check stands.
-            screen::err(&format!("warning: {problem}\n"))?;
+            screen::err_lines(&format!("warning: {problem}"))?;
         }
         let ports = NativePorts::new(http, secrets);
         let budget = Budget::lasting(&ports, DEADLINE_MS);

@@ -8,7 +8,7 @@ use kedge_core::definitions::{
     Bundle, environment_of, is_protected, nearest, stack_names, stack_of_branch,
 };
 use kedge_core::documents;
-use kedge_core::model::StackName;
+use kedge_core::model::{StackName, printable};
 use kedge_native::Settings;
 
 use crate::args::{Args, Format};
@@ -40,7 +40,7 @@ pub(crate) fn choose(
     } else if let Some(branch) = git::ci_branch(settings) {
         return Ok(Chosen {
             stack: stack_of_branch(bundle, &branch).ok_or_else(|| no_stack(&branch, bundle))?,
-            origin: format!("branch {branch}"),
+            origin: format!("branch {}", printable(&branch)),
         });
     } else if let Some((stack, branch)) = of_branch(Path::new("."), bundle) {
         return Ok(Chosen {
@@ -78,7 +78,8 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
         && let Some(branch) = git::ci_branch(&settings)
         && stack_of_branch(&bundle, &branch).is_none()
     {
-        screen::err(&format!("branch {branch} deploys to no stack\n"))?;
+        let branch = printable(&branch);
+        screen::err_lines(&format!("branch {branch} deploys to no stack"))?;
         screen::out("stack=\nprotected=false\n")?;
         return Ok(0);
     }
@@ -91,16 +92,18 @@ pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
     }
     let protected = is_protected(&bundle, &stack);
     let [environment, push, preview] = environments(environment_of(&bundle, &stack), protected);
+    if matches!(format, Format::Text | Format::Junit) {
+        let protected = if protected { " · protected" } else { "" };
+        let text = format!("{stack} (from {origin}) · environment {environment}{protected}\n");
+        screen::out_lines(&text)?;
+        return Ok(0);
+    }
     screen::out(&match format {
         Format::Json => documents::json_text(&document(&bundle, &stack, &origin))?,
-        Format::Github => format!(
+        _ => format!(
             "stack={stack}\nprotected={protected}\nenvironment={environment}\n\
              push_environment={push}\npreview_environment={preview}\n"
         ),
-        Format::Text | Format::Junit => {
-            let protected = if protected { " · protected" } else { "" };
-            format!("{stack} (from {origin}) · environment {environment}{protected}\n")
-        }
     })?;
     Ok(0)
 }
@@ -188,10 +191,13 @@ pub(crate) fn select(args: &Args, name: &str) -> Result<u8, CliError> {
         )));
     };
     write_selected(name)?;
-    screen::out(&match args.format() {
-        Format::Json => documents::json_text(&document(&bundle, stack, "kedge select"))?,
-        _ => format!("selected {name}\n"),
-    })?;
+    match args.format() {
+        Format::Json => {
+            let document = document(&bundle, stack, "kedge select");
+            screen::out(&documents::json_text(&document)?)?;
+        }
+        _ => screen::out_lines(&format!("selected {name}"))?,
+    }
     Ok(0)
 }
 

@@ -230,7 +230,9 @@ impl<'a> Asking<'a> {
             let command = (&self.request).into();
             documents::json_text(&documents::state_command(report, command, changed, around))
         };
-        self.run.answer(report, text, json)
+        self.run.answer(report, text, json)?;
+        self.run.plan_shown.set(true);
+        Ok(())
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
     }
     answer(is_json, stack, Some(&found), || {
         let what = match &found {
-            Found::Held(held) => format!("run {}", held.run),
+            Found::Held(held) => format!("run {}", render::plain_text(&held.run)),
             Found::Damaged(_) => "its last run".to_owned(),
         };
         format!(
@@ -93,8 +93,7 @@ fn shown(held: &LeaseHolder) -> String {
     let hint = match held.pulse() {
         Pulse::Working => {
             "The run is working. Unlocking stops it in the middle, and leaves what it started \
-             unfinished. To let it end cleanly, hold the stack instead: `kedge hold --for 1h --reason \
-             …`."
+             unfinished. To let it end cleanly, hold the stack instead: `kedge hold --for 1h --reason WHY`."
         }
         Pulse::Late => {
             "A renewal is overdue: the run may have crashed, or can't reach the store. If it crashed, \

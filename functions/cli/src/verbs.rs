@@ -23,7 +23,9 @@ pub(crate) struct Invocation<'a> {
     pub(crate) setup: Setup,
     pub(crate) watcher: Watcher,
     /// Whether the plan was printed before.
-    plan_shown: Cell<bool>,
+    pub(crate) plan_shown: Cell<bool>,
+    /// Whether an error will follow the next page, and say what to do next.
+    error_follows: Cell<bool>,
     began_ms: i64,
 }
 
@@ -36,6 +38,7 @@ impl<'a> Invocation<'a> {
             setup,
             watcher: Watcher::new(args.format() != Format::Text),
             plan_shown: Cell::new(false),
+            error_follows: Cell::new(false),
             began_ms,
         })
     }
@@ -136,6 +139,7 @@ impl<'a> Invocation<'a> {
             traffic: Some(self.traffic()),
             times: true,
             plan_shown: self.plan_shown.get(),
+            error_follows: self.error_follows.get(),
         });
         if self.args.stats {
             text.push_str(&self.stats_text());
@@ -161,6 +165,7 @@ impl<'a> Invocation<'a> {
         let CliError::Run(RunError::Stopped { stopped, .. }) = &error else {
             return Err(error);
         };
+        self.error_follows.set(error.hint().is_some());
         let begun = stopped.has_begun().then_some(&stopped.changed);
         let is_json = self.args.format() == Format::Json;
         match begun {
@@ -180,6 +185,40 @@ impl<'a> Invocation<'a> {
     }
 
     fn stats_text(&self) -> String {
+        const TABLE_WIDTH: usize = 52;
+        match screen::width() < TABLE_WIDTH {
+            true => self.stats_sentences(),
+            false => self.stats_table(),
+        }
+    }
+
+    /// For a screen on which the table has no room.
+    fn stats_sentences(&self) -> String {
+        let stats = self.setup.ports.http.stats();
+        let of = |name: ProviderName| {
+            let traffic = stats.get(&name).copied().unwrap_or_default();
+            format!(
+                "{}: {} reads, {} writes, {} bytes sent, {} bytes taken\n",
+                name.as_str(),
+                traffic.reads,
+                traffic.writes,
+                traffic.bytes_out,
+                traffic.bytes_in
+            )
+        };
+        let providers: String = ProviderName::ALL.into_iter().map(of).collect();
+        let operations = self.setup.store.operations();
+        let text = format!(
+            "{providers}store: {} reads, {} writes ({})\nwall time {} ms\n",
+            operations.reads(),
+            operations.writes(),
+            self.setup.chosen_store.describe(),
+            self.traffic().wall_ms.unwrap_or_default()
+        );
+        screen::lines(&text)
+    }
+
+    fn stats_table(&self) -> String {
         let stats = self.setup.ports.http.stats();
         let mut text = format!(
             "{:<12} {:>6} {:>6} {:>12} {:>12}\n",
@@ -206,7 +245,7 @@ impl<'a> Invocation<'a> {
         ));
         let wall_ms = self.traffic().wall_ms.unwrap_or_default();
         text.push_str(&format!("wall time {wall_ms} ms\n"));
-        text
+        screen::lines(&text)
     }
 
     fn stats(&self) -> Stats {
@@ -337,6 +376,8 @@ fn with_guards(names: &[String]) -> Result<CheckRequest, CliError> {
 /// Shows the plan and asks.
 async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliError> {
     let report = run.plan(with_guards(&options.overrides)?).await?;
+    let open = report.open_run.as_ref().filter(|open| open.is_working());
+    run.error_follows.set(open.is_some());
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
@@ -346,7 +387,7 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
         },
     )?;
     run.plan_shown.set(true);
-    if let Some(open) = report.open_run.as_ref().filter(|open| open.is_working()) {
+    if let Some(open) = open {
         return Err(CliError::BeingChanged(open.to_string()));
     }
     if !report.has_something_to_do() {

@@ -123,7 +123,7 @@ fn what_is_no_file_or_too_large_is_not_read() {
     expect(
         &desk.kedge("check --stack steve1"),
         3,
-        &["data_plane/kafka-topics.yaml has 1099511627776 bytes"],
+        &["data_plane/kafka-topics.yaml is 1048576 MiB; at most 2 MiB are allowed"],
     );
 }
 

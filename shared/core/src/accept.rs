@@ -112,6 +112,9 @@ pub fn accept(
             None,
             "it is no longer declared: declare it again, or forget it",
         ),
+        // What stands in its way is somebody else's, or is none of kedge's: it is no value to declare.
+        // What was made twice without effect may still be given up.
+        Some(_) if let Some(why) = blocked(difference) => accepted.refuse(None, why),
         Some(resource) if difference.whole.is_some() => accepted.absence(report, resource),
         Some(resource) => {
             for one in fields(difference, field)? {
@@ -127,6 +130,12 @@ pub fn accept(
     let own = own_file(&report.declared.stack);
     accepted.is_shared = accepted.edits.iter().any(|edit| *edit.origin.file != *own);
     Ok(accepted)
+}
+
+/// What stands in the way of a resource that is not simply gone.
+fn blocked(difference: &Difference) -> Option<&str> {
+    let why = difference.blocked.as_deref();
+    why.filter(|_| !difference.is_missing())
 }
 
 /// The file that is read for one stack alone.

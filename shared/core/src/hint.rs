@@ -27,8 +27,8 @@ pub enum Hint {
     Retire,
     /// See the edit of the definitions that declares what is live.
     Accept {
-        /// The resource's short key; none stands for any.
-        key: Option<String>,
+        /// The resource's short key.
+        key: String,
     },
     /// Store the local definitions.
     Push {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{self, ParseInput, Problems};
-use kedge_core::hint::Hint;
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::stored::bundle::{BundleDecodeError, StoredBundle};
 use kedge_core::stored::index::Index;
@@ -150,13 +149,6 @@ pub(crate) async fn read_parsed<S: Store>(
             read.stored = good.map(Arc::new);
             Ok((read, declared))
         }
-    }
-}
-
-/// What the next push must say, given what it is compared with (semantics 7.4).
-pub(crate) fn push_hint(stored: &StoredBundle) -> Hint {
-    Hint::Push {
-        after_rollback: stored.rollback_of.as_ref().map(|_| stored.revision()),
     }
 }
 

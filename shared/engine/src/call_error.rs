@@ -59,7 +59,7 @@ impl fmt::Display for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ran_out, after } = self;
         match after {
-            Some(after) => write!(f, "{after}; not tried again, {ran_out}"),
+            Some(after) => write!(f, "{after}; not retried: {ran_out}"),
             None => write!(f, "{ran_out}"),
         }
     }

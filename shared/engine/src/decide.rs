@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kedge_core::compare::{CompareInput, Comparison, Difference, Fate, Resolved, Verdict, compare};
 use kedge_core::model::{Declared, ResourceKey, Timestamp};
 use kedge_core::plan::{
-    Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
+    Authority, Decided, GuardName, LeftReason, Plan, PlanInput, authorise, plan, resolve_allowed,
 };
 use kedge_core::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
 use kedge_core::report::Report;
@@ -131,7 +131,8 @@ pub(crate) fn decide(
         }
         _ => {
             let mut report = report(observed, comparison, plan);
-            report.decided = authorised(&report, observed, state, authorisation, now);
+            report.automation = by_automation(&report, observed, state, now);
+            report.decided = authorised(&report, authorisation);
             if report.decided.policy_granted && observed.declared.policy.prune {
                 report.plan.prunes_from_now_on();
             }
@@ -157,6 +158,7 @@ fn report(observed: &Observation, comparison: Comparison, plan: Plan) -> Report 
         comparison,
         plan,
         decided: Decided::default(),
+        automation: Decided::default(),
         read_at: observed.read_at,
         last_good_read_at: watch.last_good_read_at,
         holds: watch.holds_to_report(&observed.holds, observed.read_at),
@@ -311,26 +313,31 @@ fn automatic(report: &Report, state: Option<&State>) -> Vec<AutomaticChange> {
     counted.chain(made).cloned().collect()
 }
 
-/// What of the plan may be done now.
-fn authorised(
+/// What automation would do. Pages speak of it whoever asked.
+fn by_automation(
     report: &Report,
     observed: &Observation,
     state: Option<&State>,
-    authorisation: &Authorisation,
     now: Timestamp,
 ) -> Decided {
+    let by = Authority::Policy {
+        first_seen: &observed.watch.watch.first_seen,
+        automatic: &automatic(report, state),
+        now,
+    };
+    let mut decided = authorise(&report.plan, by);
+    if report.invalid.is_some() {
+        // The last good definitions are good for looking only (semantics 4.1).
+        decided.leave_all(&LeftReason::InvalidDefinitions);
+    }
+    decided
+}
+
+/// What of the plan may be done now.
+fn authorised(report: &Report, authorisation: &Authorisation) -> Decided {
     let plan = &report.plan;
     match authorisation {
-        Authorisation::Unattended => {
-            let automatic = &automatic(report, state);
-            let seen = &observed.watch.watch.first_seen;
-            let by = Authority::Policy {
-                first_seen: seen,
-                automatic,
-                now,
-            };
-            authorise(plan, by)
-        }
+        Authorisation::Unattended => report.automation.clone(),
         Authorisation::Person(consent) => {
             // Where a key fits nothing, nothing may be done; the refusal is the caller's.
             let Ok((allowed, policy_allowed)) = resolve_allowed(plan, &consent.allow) else {

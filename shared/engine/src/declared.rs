@@ -11,7 +11,7 @@ use kedge_core::model::{Declared, Salt, Timestamp};
 use kedge_core::report::InvalidBundle;
 use kedge_core::stored::bundle::StoredBundle;
 
-use crate::bundles::{BundleFault, ReadBundle, last_good, push_hint, read_bundle};
+use crate::bundles::{BundleFault, ReadBundle, last_good, read_bundle};
 use crate::job::{Job, Purpose, RunError};
 use crate::ports::{Store, StoreError};
 use crate::settings::{Definitions, Settings};
@@ -146,7 +146,7 @@ fn push_first(files: &Bundle, read: Option<&ReadBundle>) -> Option<Hint> {
     let first = Hint::Push {
         after_rollback: None,
     };
-    (!is_stored).then(|| stored.map_or(first, |one| push_hint(one.as_ref())))
+    (!is_stored).then(|| stored.map_or(first, |one| one.next_push()))
 }
 
 fn describe_fault(fault: Option<&BundleFault>) -> String {
@@ -163,6 +163,6 @@ fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, 
         _ => None,
     };
     // What a newer program stored is not replaced.
-    let push_first = (!is_newer).then(|| push_hint(good));
+    let push_first = (!is_newer).then(|| good.next_push());
     (Some(InvalidBundle { reason, problems }), push_first)
 }

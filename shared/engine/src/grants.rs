@@ -25,7 +25,7 @@ use crate::state_store::put_own;
 #[derive(Debug, Error)]
 pub enum GrantError {
     /// The store failed.
-    #[error("the store failed")]
+    #[error("the store could not be read or written")]
     Store(#[from] StoreError),
     /// It does not cover what would be done.
     #[error(transparent)]

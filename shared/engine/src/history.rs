@@ -138,10 +138,15 @@ fn entry(stored: StoredBundle) -> PushEntry {
     }
 }
 
-/// Reads one record; none if it is not there or can't be read.
+/// Reads one record, its changes by key; none if it is not there or can't be read.
 async fn read_run<S: Store>(store: &S, key: &str) -> Result<Option<RunRecord>, StoreError> {
     let object = store.get(key).await?;
-    Ok(object.and_then(|object| RunRecord::decode(&object.bytes).ok()))
+    let record = object.and_then(|object| RunRecord::decode(&object.bytes).ok());
+    Ok(record.map(|mut record| {
+        // Which change ended first differs from run to run.
+        record.outcomes.sort_by(|a, b| a.key.cmp(&b.key));
+        record
+    }))
 }
 
 /// Waits for the record of a run that followed this revision, until a time. None if none came.

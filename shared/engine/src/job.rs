@@ -2,7 +2,7 @@
 
 use kedge_core::definitions::Problems;
 use kedge_core::hint::Hint;
-use kedge_core::model::StackName;
+use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::report::{Changed, Report};
 use thiserror::Error;
 
@@ -48,7 +48,7 @@ pub enum RunError {
     #[error("this is read-only: nothing may be changed from here")]
     ReadOnly,
     /// The definitions are local files beside a store whose stored ones count.
-    #[error("the local files are not what is stored, and only what is stored may be deployed")]
+    #[error("local files can't be deployed here: only pushed definitions count")]
     NotStored,
     /// The name that was given to confirm is not the stack's.
     #[error("`{given}` is not the name of the stack, `{stack}`; nothing was changed")]
@@ -90,8 +90,8 @@ pub enum RunError {
     },
     /// Other resources are gone than the person saw.
     #[error(
-        "other resources are gone than you saw: it was {expected}, and is {now} ({count} resources) \
-         now; nothing was confirmed"
+        "the missing resources are not those you saw (digest {expected}, now {now}, {count} \
+         resources); nothing was confirmed"
     )]
     AbsenceMoved {
         /// The digest of what they saw.
@@ -149,10 +149,18 @@ impl StopError {
     }
 }
 
+/// What changed, in at most so many names: the plan itself shows all.
 fn moved_text(moved: &[String]) -> String {
-    match moved {
-        [] => String::new(),
-        moved => format!("; changed: {}", moved.join(", ")),
+    const NAMES_MAX: usize = 10;
+    let name = |part: &String| {
+        // A part is a resource, or the policy.
+        ResourceKey::parse(part).map_or_else(|_| part.clone(), |key| key.labelled())
+    };
+    let shown: Vec<String> = moved.iter().take(NAMES_MAX).map(name).collect();
+    match (shown.as_slice(), moved.len().saturating_sub(NAMES_MAX)) {
+        ([], _) => String::new(),
+        (shown, 0) => format!("; changed: {}", shown.join(", ")),
+        (shown, more) => format!("; changed: {}, and {more} more", shown.join(", ")),
     }
 }
 
@@ -220,9 +228,7 @@ pub enum StopError {
         moved: Vec<String>,
     },
     /// A protected stack takes consent to a plan that was seen, not to any plan.
-    #[error(
-        "stack `{stack}` is protected: agree to a plan that you saw, by its digest (now {now})"
-    )]
+    #[error("stack `{stack}` is protected: give the digest of the plan you saw (it is {now} now)")]
     NeedsDigest {
         /// The stack.
         stack: StackName,
@@ -241,4 +247,24 @@ pub enum StopError {
     /// A key was named that is not in the plan, or that fits several.
     #[error("{0}")]
     Allow(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_ends_at_ten_names() {
+        let moved = |number: usize| -> Vec<String> {
+            (0..number)
+                .map(|n| format!("kafka-topic/p/s/t{n:02}"))
+                .collect()
+        };
+        assert_eq!(moved_text(&moved(0)), "");
+        assert_eq!(moved_text(&moved(1)), "; changed: topic t00");
+        assert_eq!(moved_text(&["policy".to_owned()]), "; changed: policy");
+        assert!(moved_text(&moved(10)).ends_with("t08, topic t09"));
+        let text = moved_text(&moved(31));
+        assert!(text.ends_with("topic t09, and 21 more"), "{text}");
+    }
 }

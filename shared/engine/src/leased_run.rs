@@ -71,7 +71,7 @@ pub(crate) async fn moved_meanwhile<S: Store>(
         let given = grants::given_since(store, job.stack, &after.run, after.store_now).await;
         given
             .unwrap_or_default()
-            .then_some("somebody approved more meanwhile")
+            .then_some("an approval was given meanwhile")
     };
     let (definitions, grants) = join(definitions, grants).await;
     definitions.into_iter().chain(grants).collect()

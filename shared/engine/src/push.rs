@@ -106,7 +106,7 @@ pub enum PushError {
         refusals: Vec<Refusal>,
     },
     /// The store failed.
-    #[error("the store failed")]
+    #[error("the store could not be read or written")]
     Store(#[from] StoreError),
     /// The registry could not be read or written. The next push completes it.
     #[error("the registry of stacks (stacks/index.json) can't be used")]

@@ -17,7 +17,7 @@ use crate::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError
 #[derive(Debug, Error)]
 pub enum StateStoreError {
     /// The store failed.
-    #[error("the store failed")]
+    #[error("the store could not be read or written")]
     Store(#[from] StoreError),
     /// What it holds can't be used.
     #[error(
@@ -32,7 +32,7 @@ pub enum StateStoreError {
         source: DecodeError,
     },
     /// Another object beside state can't be used.
-    #[error("what is stored of stack `{stack}` can't be used, so nothing is changed")]
+    #[error("{} of stack `{stack}` can't be used, so nothing is changed", source.object())]
     Stored {
         /// Whose.
         stack: StackName,
@@ -71,8 +71,8 @@ pub enum StateStoreError {
     },
     /// What checks remember was written by a newer program.
     #[error(
-        "the record of earlier checks of stack `{stack}` can't be read and is kept as it is: every \
-         drift counts as new"
+        "watch.json of stack `{stack}` is from a newer kedge and is left as it is; every drift counts \
+         as new"
     )]
     NewerWatch {
         /// Whose.

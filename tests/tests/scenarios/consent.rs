@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kedge_core::documents::{ReasonCode, Word as _};
 use kedge_core::plan::PlanSummary;
 use kedge_core::report::StackVerdict;
 use kedge_engine::{Consent, RunError, StopError, TypedName};
@@ -105,8 +106,13 @@ fn destructive_changes_are_named_one_by_one() {
     assert_eq!(changed.results, []);
     assert_eq!(left_reasons(&report, "dev-a"), ["needs-approval"]);
     assert_eq!(left_reasons(&report, "dev-b"), ["needs-approval"]);
-    let (_, changed) = stack.person(&["dev-a"]);
+    let (report, changed) = stack.person(&["dev-a"]);
     assert_eq!(results(&changed), ["update dev-a done"]);
+    // What automation would do is not what a person may.
+    let mut by_automation = report.automation.left();
+    assert!(by_automation.any(|left| {
+        left.key.name() == "dev-a" && ReasonCode::from(left.reason).as_str() == "needs-approval"
+    }));
     let unknown = stack.up(&person(&["dev-a"]));
     assert!(
         matches!(

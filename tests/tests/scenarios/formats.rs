@@ -288,7 +288,7 @@ fn a_counter_at_its_end_stops_a_run_before_it_writes() {
         panic!("{error:?}");
     };
     assert!(matches!(source, StopError::Lease(_)), "{source:?}");
-    assert!(chain(&error).contains("more than any count"), "{error:?}");
+    assert!(chain(&error).contains("too large for a count"), "{error:?}");
     assert_eq!(stack.ports.sandbox.world(), world);
     assert_eq!(stack.ports.store.text(LEASE), full.to_string());
     stack.ports.store.set(LEASE, lease);

@@ -33,6 +33,11 @@ fn assert_invalid(stack: &Stack, reason: &str, revision: &str) {
     assert!(invalid.reason.contains(reason), "{}", invalid.reason);
     let drift = verdict(&report, "dev-t000");
     assert!(drift >= kedge_core::compare::Verdict::Drifted, "{drift:?}");
+    // Automation does nothing by them either, and no page says that it will.
+    assert!(!report.decided.approves_any() && !report.automation.approves_any());
+    let mut left = report.automation.left().map(|left| left.reason.code());
+    assert!(left.all(|code| code == "invalid-definitions"));
+    assert!(report.automation.leaves_any());
     for by in [Authorisation::Unattended, person(&[])] {
         let refused = stack.up_stored(&by).map(|_| ());
         let is_refused = matches!(

@@ -476,7 +476,7 @@ fn a_consent_that_came_in_meanwhile_is_told() {
         let told = short(&upped);
         let (_, changed) = upped.unwrap();
         assert_eq!(changed.done(), 5, "{told}");
-        let told = &["somebody approved more meanwhile"][..usize::from(in_history)];
+        let told = &["an approval was given meanwhile"][..usize::from(in_history)];
         assert_eq!(changed.run_again, told);
         stack.ports.latency_ms.set(1);
         heal(&stack);

@@ -365,7 +365,7 @@ fn what_a_write_to_a_set_did_not_touch_stays_drift() {
         let report = stack.check();
         let notes = &difference(&report, key).notes;
         assert!(
-            notes.iter().all(|note| !note.contains("had no effect")),
+            notes.iter().all(|note| !note.contains("without effect")),
             "{notes:?}"
         );
     }

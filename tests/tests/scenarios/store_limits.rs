@@ -98,7 +98,7 @@ fn a_run_whose_state_would_be_too_large_stops_before_its_first_change() {
                 };
                 let told = super::formats::chain(source);
                 assert!(
-                    told.contains("more than 16 MiB could not be read back"),
+                    told.contains("more than the 16 MiB that kedge reads"),
                     "{told}"
                 );
                 assert_eq!(stopped.changed.results, []);
@@ -166,7 +166,7 @@ fn a_push_whose_registry_would_be_too_large_stores_nothing() {
     let refused = stack.try_push(&commit(6)).unwrap().unwrap_err();
     assert!(matches!(refused, PushError::Encode(_)), "{refused:?}");
     let told = refused.to_string();
-    assert!(told.contains("8 MiB could not be read back"), "{told}");
+    assert!(told.contains("8 MiB that kedge reads"), "{told}");
     assert_eq!(stack.ports.store.writes.get(), writes);
     assert_eq!(stack.ports.store.text(DEFINITIONS), before);
     stack.ports.store.set(INDEX, text);

@@ -185,6 +185,7 @@ impl World {
             }),
             times: false,
             plan_shown: false,
+            error_follows: false,
         }
     }
 }

@@ -83,7 +83,15 @@ fn damaged_holds_hold_everything_until_they_are_replaced() {
     expect(&kedge("check"), 2, &says);
     let json = fits("report", &kedge("check --json"));
     assert!(json["holds_unread"].as_str().unwrap().contains("hold.json"));
-    expect(&kedge("up --yes"), 2, &["NOT DONE", "everything is held"]);
+    expect(
+        &kedge("up --yes"),
+        2,
+        &[
+            "WAITING",
+            "everything is held",
+            "next: find out what was held",
+        ],
+    );
     for words in [
         "hold",
         "hold --for 2h --reason x",
@@ -140,6 +148,56 @@ fn a_damaged_lease_is_replaced_by_unlock() {
     expect(&kedge("unlock"), 0, &["is not locked"]);
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);
+}
+
+#[test]
+fn a_busy_stack_has_one_next_step_and_its_holder_writes_no_line() {
+    let mut desk = standing();
+    desk.variables.insert("COLUMNS".to_owned(), "60".to_owned());
+    desk.person(DRIFT);
+    let lease = serde_json::json!({
+        "format": 1, "stack": "steve1", "epoch": 99, "run": "1-2\nnext: x", "renewed": 1,
+        "actor": "eve\nnext: kedge retire --confirm steve1", "nonce": "00c0ffee00c0ffee",
+        "lease_ms": 60_000, "since_ms": null, "released": false,
+    });
+    desk.write(".kedge/store/stacks/steve1/lease.json", &lease.to_string());
+    for (words, next) in [("unlock --stack steve1", 0), ("up --yes --stack steve1", 1)] {
+        let answer = desk.kedge(words);
+        assert_eq!(answer.code, 1, "{words}");
+        let all = format!("{}{}", answer.out, answer.err);
+        let begin = |start: &str| all.lines().filter(|line| line.contains(start)).count();
+        let steps = all
+            .lines()
+            .filter(|line| line.starts_with("next:") || line.contains("· next:"));
+        assert_eq!(steps.count(), next, "{words}: {all}");
+        assert!(
+            !all.lines()
+                .any(|line| line.starts_with("next: kedge retire")),
+            "{all}"
+        );
+        assert!(begin("eve\u{fffd}next") > 0, "{words}: {all}");
+        assert!(
+            all.lines().all(|line| line.chars().count() <= 60),
+            "{words}: {all}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_page_fits_the_screen_too() {
+    let mut desk = standing();
+    desk.variables.insert("COLUMNS".to_owned(), "40".to_owned());
+    for words in [
+        "stack --stack steve1",
+        "check --stack steve1 --stats",
+        "history --stack steve1",
+    ] {
+        let answer = desk.kedge(words);
+        assert_eq!(answer.code, 0, "{words}");
+        // A word that no line can hold is whole.
+        let is_fine = |line: &str| line.chars().count() <= 40 || !line.trim().contains(' ');
+        assert!(answer.out.lines().all(is_fine), "{words}: {}", answer.out);
+    }
 }
 
 #[test]

@@ -121,7 +121,11 @@ fn a_hold_is_placed_listed_and_released() {
         ],
     );
     fits("report", &kedge("check --json"));
-    expect(&kedge("up --yes"), 2, &["NOT DONE", "held by"]);
+    expect(
+        &kedge("up --yes"),
+        2,
+        &["WAITING", "· by ", "next: wait until the hold ends at "],
+    );
     expect(&kedge("hold --for 2h --reason all"), 0, &["all of steve1"]);
     expect(&kedge("release"), 0, &["steve1-runtime: held by"]);
     fits("holds", &kedge("release --all --json"));
@@ -196,7 +200,7 @@ fn a_stack_is_refreshed_forgotten_and_retired() {
         &kedge("refresh --confirm-absence 0123456789abcdef"),
         1,
         &[
-            "other resources are gone than you saw",
+            "the missing resources are not those you saw",
             "next: kedge refresh",
         ],
     );
@@ -287,9 +291,9 @@ fn nobody_is_asked_to_retire_what_is_held() {
     );
     let parts = [
         "nothing of it can be deleted now",
-        "the stack is held by",
+        "the stack is held",
         "replay",
-        "next: wait until the hold ends at",
+        "next: wait until the hold ends at ",
     ];
     expect(&kedge("retire"), 2, &parts);
     expect(&kedge("retire --confirm steve1"), 2, &parts);
@@ -322,7 +326,7 @@ fn where_nothing_could_be_read_the_exit_code_says_so() {
     let before = fs::read(&state).unwrap();
     let refuses = r#"{"match":{"write":false},"effect":{"kind":"status","code":403}}"#;
     desk.request("POST", "/_sandbox/faults", refuses);
-    let readable = "next: make UNKNOWN readable, then kedge";
+    let readable = "next: fix why UNKNOWN could not be read, then kedge";
     for (words, again) in [
         ("adopt --yes", "adopt"),
         ("refresh", "check"),

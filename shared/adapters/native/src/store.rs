@@ -72,7 +72,10 @@ impl FolderStore {
         let problem = match fs::metadata(&self.root) {
             Ok(found) if found.is_dir() => return Ok(()),
             Ok(_) => format!("{root} is not a folder"),
-            Err(error) => format!("no folder {root}: {error}"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                format!("the folder {root} does not exist; create it")
+            }
+            Err(error) => format!("the folder {root} can't be used: {error}"),
         };
         Err(io::Error::other(problem))
     }

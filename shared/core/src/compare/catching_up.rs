@@ -120,7 +120,7 @@ fn is_old_item(field: &FieldDifference, catching_up: &CatchingUp, item: &ItemDif
 /// What to say of a write of ours that has no effect.
 pub(super) fn did_not_take(what: &str, retried: bool) -> String {
     match retried {
-        false => format!("our change of {what} had no effect; kedge tries once more"),
-        true => format!("our change of {what} had no effect, twice; kedge does not try again"),
+        false => format!("kedge changed {what} without effect; it tries once more"),
+        true => format!("kedge changed {what} twice without effect; it does not try again"),
     }
 }

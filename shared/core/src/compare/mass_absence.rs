@@ -60,9 +60,9 @@ pub(super) fn mass_absences(
                 || (all >= SHARE_FROM && missing * 100 > all * MISSING_PERCENT_MAX);
             too_many.then(|| {
             let reason = format!(
-                "{missing} of {all} recorded resources of {} disappeared at once; kedge does not \
-                 believe it until a person confirms it",
-                scope_text(scope, first)
+                "{missing} of {all} recorded resources of {} disappeared at once; they are unknown \
+                 until a person confirms that they are gone",
+                first.scope_text()
             );
             let failure =
                 ReadFailure { reason, permission: None, code: FailureCode::MassAbsence };
@@ -70,14 +70,6 @@ pub(super) fn mass_absences(
         })
         };
     counts.into_iter().filter_map(doubted).collect()
-}
-
-/// A scope as people know it: a DNS zone by a name in it, since its id tells them nothing.
-fn scope_text(scope: &Scope, one: &ResourceKey) -> String {
-    match scope {
-        Scope::DnsZone { .. } => format!("the DNS zone of {}", one.name_head()),
-        other => other.to_string(),
-    }
 }
 
 /// Whether it is not listed and its absence was not proven, because too many are missing.
@@ -110,7 +102,7 @@ pub(super) fn believed<'a>(
 
 /// A scope that the run never asked for: a fault of ours, and still not an absence.
 static NOT_ASKED: LazyLock<ReadFailure> = LazyLock::new(|| ReadFailure {
-    reason: "kedge did not read its scope".to_owned(),
+    reason: "kedge did not read its service, project or zone".to_owned(),
     permission: None,
     code: FailureCode::Inconsistent,
 });

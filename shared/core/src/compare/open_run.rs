@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::model::{ResourceKey, Timestamp, ago};
+use crate::model::{ResourceKey, Timestamp, ago, printable};
 
 /// A run whose changes have no known end yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,16 +62,14 @@ impl OpenRun {
 
     /// `ana@laptop's run 1-2`.
     fn whose(&self) -> String {
-        format!("{}'s run {}", self.actor, self.run)
+        printable(&format!("{}'s run {}", self.actor, self.run))
     }
 
     /// `being changed by ana@laptop (run 1-2) since 03:12:07 UTC, 12 s ago`.
     fn by(&self, since: Timestamp) -> String {
         let since = since.with_distance(self.read_at);
-        format!(
-            "being changed by {} (run {}) since {since}",
-            self.actor, self.run
-        )
+        let (actor, run) = (printable(&self.actor), printable(&self.run));
+        format!("being changed by {actor} (run {run}) since {since}")
     }
 
     /// What to say of one of its resources.
@@ -115,7 +113,10 @@ impl fmt::Display for OpenRun {
                     write!(f, " {}", ago(self.read_at.ms_since(*seen)))?;
                 }
                 match next {
-                    Some((actor, run)) => write!(f, "; {actor} (run {run}) has the stack now"),
+                    Some((actor, run)) => {
+                        let (actor, run) = (printable(actor), printable(run));
+                        write!(f, "; {actor} (run {run}) has the stack now")
+                    }
                     None => f.write_str("; the next run finishes it"),
                 }
             }
@@ -125,7 +126,8 @@ impl fmt::Display for OpenRun {
             ),
             Stage::Unread { why } => write!(
                 f,
-                "{whose} began {changes}; whether it is still working could not be read: {why}"
+                "{whose} began {changes}; whether it is still working could not be read: {}",
+                printable(why)
             ),
         }
     }

@@ -183,7 +183,7 @@ impl ResourceComparison<'_> {
                     .notes
                     .push(catching_up::did_not_take("create", catching_up.retried));
                 if catching_up.retried {
-                    difference.blocked = Some("creating it had no effect, twice".to_owned());
+                    difference.blocked = Some("kedge created it twice without effect".to_owned());
                 }
                 difference
             }

@@ -9,11 +9,13 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::model::Size;
+
 /// Why files can't be a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BundleError {
     /// A file is larger than [`Bundle::FILE_BYTES_MAX`].
-    #[error("{path} has {bytes} bytes; a definition file may have {max}", max = Bundle::FILE_BYTES_MAX)]
+    #[error("{path} is {}; at most {} are allowed", Size(*bytes), Size(Bundle::FILE_BYTES_MAX))]
     FileTooLarge {
         /// The file.
         path: String,
@@ -21,13 +23,17 @@ pub enum BundleError {
         bytes: usize,
     },
     /// There are more than [`Bundle::FILES_MAX`] files.
-    #[error("{files} definition files; a set may have {max}", max = Bundle::FILES_MAX)]
+    #[error("there are {files} definition files; at most {max} are allowed", max = Bundle::FILES_MAX)]
     TooManyFiles {
         /// How many there are.
         files: usize,
     },
     /// All files together are larger than [`Bundle::TOTAL_BYTES_MAX`].
-    #[error("the definition files have {bytes} bytes together; a set may have {max}", max = Bundle::TOTAL_BYTES_MAX)]
+    #[error(
+        "the definition files are {} together; at most {} are allowed",
+        Size(*bytes),
+        Size(Bundle::TOTAL_BYTES_MAX)
+    )]
     TooLarge {
         /// Their size.
         bytes: usize,
@@ -227,7 +233,7 @@ mod tests {
         let error = Bundle::new(files.collect()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "2001 definition files; a set may have 2000"
+            "there are 2001 definition files; at most 2000 are allowed"
         );
     }
 

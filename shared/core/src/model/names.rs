@@ -257,6 +257,16 @@ impl ResourceKey {
         &self.name
     }
 
+    /// Its service, project or zone as people know it: a zone by a name in it, since its id tells them
+    /// nothing.
+    #[must_use]
+    pub fn scope_text(&self) -> String {
+        match self.scope() {
+            Scope::DnsZone { .. } => format!("the DNS zone of {}", self.name_head()),
+            other => other.to_string(),
+        }
+    }
+
     /// The part of the name before the first `/`: the Pub/Sub topic of a binding, the domain name
     /// of a record set, the whole name of anything else.
     #[must_use]

@@ -57,10 +57,7 @@ impl Timestamp {
     #[must_use]
     pub fn distance(self, now: Self) -> String {
         match now.ms_since(self) {
-            ms @ ..0 => {
-                let ahead = ago(ms.saturating_neg());
-                format!("in {}", ahead.trim_end_matches(" ago"))
-            }
+            ms @ ..0 => format!("in {}", length_text(ms.saturating_neg())),
             ms => ago(ms),
         }
     }
@@ -91,15 +88,30 @@ impl Timestamp {
     }
 }
 
-/// `12 s ago`, `5 min ago`, `2 h ago`, `3 d ago`. Clocks differ: the future is now.
+/// `12 s ago`, `5 min ago`, `1 h 59 min ago`, `3 d ago`. Clocks differ: the future is now.
 #[must_use]
 pub fn ago(ms: i64) -> String {
+    format!("{} ago", length_text(ms))
+}
+
+/// How long something is, as people say it: `12 s`, `14 min`, `1 h 59 min`, `36 h`, `2 d 3 h`. A
+/// second unit stands where the first alone would hide much: what has 1 h 59 min left has not 1 h.
+fn length_text(ms: i64) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
     let seconds = (ms / 1000).max(0);
-    match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} d ago", seconds / 86_400),
+    // Each unit with the next smaller one, and up to which number that one is told.
+    let (unit, size, smaller, smaller_size, most) = match seconds {
+        0..MINUTE => ("s", 1, "", 1, 0),
+        MINUTE..HOUR => ("min", MINUTE, "s", 1, 3),
+        HOUR..172_800 => ("h", HOUR, "min", MINUTE, 10),
+        _ => ("d", DAY, "h", HOUR, 10),
+    };
+    let (whole, rest) = (seconds / size, seconds % size / smaller_size);
+    match whole < most && rest > 0 {
+        true => format!("{whole} {unit} {rest} {smaller}"),
+        false => format!("{whole} {unit}"),
     }
 }
 
@@ -128,8 +140,17 @@ mod tests {
         let noon = Timestamp::parse("2026-11-22T12:00:00.5Z").unwrap();
         for (ms, says) in [
             (0, "12:00:00 UTC, 0 s ago"),
-            (119_999, "12:00:00 UTC, 1 min ago"),
-            (179_000, "12:00 UTC, 2 min ago"),
+            (119_999, "12:00:00 UTC, 1 min 59 s ago"),
+            (179_000, "12:00 UTC, 2 min 59 s ago"),
+            (180_999, "12:00 UTC, 3 min ago"),
+            (3_599_000, "12:00 UTC, 59 min ago"),
+            (-7_200_000, "12:00 UTC, in 2 h"),
+            (-7_199_999, "12:00 UTC, in 1 h 59 min"),
+            (-3_659_000, "12:00 UTC, in 1 h"),
+            (-35_940_000, "12:00 UTC, in 9 h 59 min"),
+            (-39_540_000, "12:00 UTC, in 10 h"),
+            (-51 * 3_600_000, "2026-11-22 12:00 UTC, in 2 d 3 h"),
+            (11 * 24 * 3_600_000 - 1, "2026-11-22 12:00 UTC, 10 d ago"),
             (-20_000, "12:00:00 UTC, in 20 s"),
             (-840_000, "12:00 UTC, in 14 min"),
             (12 * 3_600_000, "12:00 UTC, 12 h ago"),

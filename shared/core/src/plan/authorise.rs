@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::decided::{Decided, DecidedChange, DecidedStep, Decision};
 use super::flap::{MadeBefore, flapping};
-use super::left::LeftReason;
+use super::left::{LeftReason, SinceAdoption};
 use super::{GuardName, GuardTrip, Plan, PlannedChange, Step};
 use crate::change::{Edit, Verb};
 use crate::compare::Cause;
@@ -219,20 +219,27 @@ fn policy_objection(
     let whole = step.edit.is_none() || step.replaces;
     let by_name = planned.change.key.kind().entry().naming == Naming::StackPrefix;
     let stricter = policy.correct.min(policy.deploy);
+    let scope_unread = || LeftReason::ScopeUnread(planned.change.key.clone());
     let (rule, allowance) = match step.cause {
         _ if plan.retired.is_some() => return Some(LeftReason::Retired),
-        Cause::Interrupted if !planned.scope_read => return Some(LeftReason::ScopeUnread),
+        Cause::Interrupted if !planned.scope_read => return Some(scope_unread()),
         // A person consented to its deletion, and only the second half is left to do.
         Cause::Interrupted => return None,
+        // A key named on the command line is not heard on a protected stack.
+        _ if step.risk == Risk::Destructive && policy.protected => {
+            return Some(LeftReason::NeedsTypedName);
+        }
         _ if step.risk == Risk::Destructive => return Some(LeftReason::NeedsGrant),
         _ if plan.not_adopted => return Some(LeftReason::NotAdopted),
         // It needs a person since adoption, also when somebody changed it meanwhile (semantics 7.1).
-        Cause::NotAdopted | Cause::NotAdoptedAndDrifted => return Some(LeftReason::NeedsPerson),
+        Cause::NotAdopted | Cause::NotAdoptedAndDrifted => {
+            return Some(LeftReason::NeedsPerson(since_adoption(planned)));
+        }
         // Somebody may have made it smaller on purpose, and there is no way back.
         Cause::Drifted | Cause::EditedAndDrifted if step.one_way => {
             return Some(LeftReason::OneWay);
         }
-        _ if whole && !planned.scope_read => return Some(LeftReason::ScopeUnread),
+        _ if whole && !planned.scope_read => return Some(scope_unread()),
         Cause::Missing
             if by_name
                 && planned.on_missing == OnMissing::Alert
@@ -255,6 +262,15 @@ fn policy_objection(
         allowance,
         risk: step.risk,
     })
+}
+
+/// How what waits for a person since adoption stood then.
+fn since_adoption(planned: &PlannedChange) -> SinceAdoption {
+    match (planned.change.verb, planned.change.recorded.is_empty()) {
+        (Verb::Create, _) => SinceAdoption::Absent,
+        (_, true) => SinceAdoption::NotAdopted,
+        (_, false) => SinceAdoption::Differed,
+    }
 }
 
 /// A difference that an ignore rule hid until now: one run reports it before another changes it, even

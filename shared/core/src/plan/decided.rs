@@ -112,6 +112,17 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Leaves every step, for this reason. What a person may do is not touched.
+    pub fn leave_all(&mut self, reason: &LeftReason) {
+        for change in &mut self.changes {
+            change.approved = None;
+            for step in &mut change.steps {
+                step.decision = Decision::Left(reason.clone());
+            }
+        }
+        self.policy_granted = false;
+    }
+
     /// What may be done, in order.
     pub fn approved(&self) -> impl Iterator<Item = &Approved> + Clone {
         self.changes

@@ -19,7 +19,7 @@ use crate::model::{FieldName, Fields, Policy, ResourceKey, Value, short_hash};
 pub struct PlanSummary {
     /// The digest of the whole.
     pub digest: String,
-    /// Hash by part: a resource key, or `policy`.
+    /// Hash by part: a resource key, `policy`, or `overridden guards`.
     pub parts: BTreeMap<String, String>,
 }
 
@@ -44,8 +44,13 @@ pub(super) fn summary(
     changes: &[PlannedChange],
 ) -> PlanSummary {
     let mut parts = BTreeMap::new();
-    let policy = format!("{policy:?} {policy_change:?} {:?}", input.overrides);
+    // The braces are an empty list of guards: digests of plans without overrides stay what they were.
+    let policy = format!("{policy:?} {policy_change:?} {{}}");
     parts.insert("policy".to_owned(), short_hash(&policy));
+    if !input.overrides.is_empty() {
+        let guards = format!("{:?}", input.overrides);
+        parts.insert("overridden guards".to_owned(), short_hash(&guards));
+    }
     let mut order = format!("{}\n", input.declared.stack);
     for planned in changes {
         let name = planned.change.key.to_string();

@@ -30,8 +30,10 @@ pub enum LeftReason {
     Variable(MovedVariable),
     /// It can't be undone, and nobody edited the definition.
     OneWay,
-    /// It was there before we knew it and differs.
-    NeedsPerson,
+    /// It differs since before it was adopted, or is not adopted: a person decides which is right.
+    NeedsPerson(SinceAdoption),
+    /// The definitions that count can't be used: the plan is that of the last good ones.
+    InvalidDefinitions,
     /// Nothing of the stack is adopted, and something of it is live.
     NotAdopted,
     /// A person retired the stack.
@@ -47,10 +49,31 @@ pub enum LeftReason {
     RuleEnded,
     /// The same correction was made twice today already.
     Flapping,
-    /// A part of its scope could not be read.
-    ScopeUnread,
+    /// A part of the service, project or zone of this resource could not be read.
+    ScopeUnread(ResourceKey),
     /// Something it belongs with is left.
     DependsOn(ResourceKey),
+}
+
+/// How a resource that waits for a person stood when its stack was adopted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinceAdoption {
+    /// It was adopted, and differed from its definition.
+    Differed,
+    /// It did not exist.
+    Absent,
+    /// It was not adopted, and differs from its definition.
+    NotAdopted,
+}
+
+impl SinceAdoption {
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Differed => "it differed when it was adopted: decide which value is right",
+            Self::Absent => "it did not exist when the stack was adopted: decide whether it should",
+            Self::NotAdopted => "it is not adopted, and differs: decide which value is right",
+        }
+    }
 }
 
 impl LeftReason {
@@ -62,7 +85,7 @@ impl LeftReason {
                 keys: vec![key.to_owned()],
             }),
             Self::NotAdopted => Some(Hint::Adopt),
-            Self::Retired => Some(Hint::up()),
+            Self::Retired | Self::NeedsTypedName => Some(Hint::up()),
             _ => None,
         }
     }
@@ -99,12 +122,11 @@ impl fmt::Display for LeftReason {
             Self::OneWay => f.write_str(
                 "it cannot be undone, and the definition was not edited: decide which value is right",
             ),
-            Self::NeedsPerson => {
-                f.write_str("it differed when it was adopted: decide which value is right")
-            }
+            Self::NeedsPerson(since) => f.write_str(since.describe()),
+            Self::InvalidDefinitions => f.write_str("the stored definitions can't be used"),
             Self::NotAdopted => f.write_str("the stack is not adopted yet"),
             Self::Retired => {
-                f.write_str("the stack is retired; a deploy by a person or a push starts it again")
+                f.write_str("the stack is retired; it starts again when a person deploys or somebody pushes")
             }
             Self::OnMissingAlert => {
                 f.write_str("automation does not recreate what is missing (on_missing: alert)")
@@ -118,8 +140,10 @@ impl fmt::Display for LeftReason {
             Self::Flapping => f.write_str(
                 "automation corrected it twice in a day, and somebody keeps changing it back",
             ),
-            Self::ScopeUnread => f.write_str(
-                "part of its scope could not be read, so nothing is created or deleted there",
+            Self::ScopeUnread(key) => write!(
+                f,
+                "part of {} could not be read, so nothing is created or deleted there",
+                key.scope_text()
             ),
             Self::DependsOn(key) => {
                 write!(f, "{} must be done first", key.labelled())

@@ -30,7 +30,7 @@ pub use digest::PlanSummary;
 pub use finding::{Finding, FindingKind};
 pub use guard::{GuardName, GuardTrip};
 pub use in_force::{PolicyChange, policy_in_force};
-pub use left::LeftReason;
+pub use left::{LeftReason, SinceAdoption};
 pub use planned::{PlannedChange, Step};
 pub use variables::MovedVariable;
 

@@ -55,7 +55,7 @@ pub(super) fn of_fields(
     let (mut steps, mut findings) = (Vec::new(), Vec::new());
     for field in &difference.fields {
         if field.stuck {
-            let message = "our change had no effect, twice; kedge does not try again".to_owned();
+            let message = "kedge changed it twice without effect; it does not try again".to_owned();
             findings.push(finding(difference, field, FindingKind::DidNotTake, message));
         } else if field.items.is_empty() {
             match of_value(difference.key.kind(), field, declared, live) {
@@ -103,7 +103,7 @@ fn replace(step: &mut Step) {
     if !step.replaces {
         step.replaces = true;
         step.risk = Risk::Destructive;
-        step.impact = "it changes with the replacement".to_owned();
+        step.impact = "it is set when the resource is replaced".to_owned();
     }
 }
 

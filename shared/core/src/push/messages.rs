@@ -166,15 +166,13 @@ impl fmt::Display for Notice {
                 "whether the policy allows automation more was not checked: state could not be read: \
                  {reason}"
             ),
-            Self::StoredInvalid { reason, judged_by } => match judged_by {
-                Some(revision) => {
-                    write!(
-                        f,
-                        "{reason}; this push was compared with revision {revision}"
-                    )
+            Self::StoredInvalid { reason, judged_by } => {
+                write!(f, "{reason}; this push was ")?;
+                match judged_by {
+                    Some(revision) => write!(f, "compared with revision {revision}"),
+                    None => f.write_str("checked as if it were the stack's first"),
                 }
-                None => write!(f, "{reason}; this push was checked as a first one"),
-            },
+            }
         }
     }
 }

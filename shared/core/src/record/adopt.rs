@@ -75,7 +75,7 @@ pub fn adopt(
             (Some(Reading::Unknown(failure)), None) => {
                 adoption.leave(key, &format!("it could not be read: {}", failure.reason));
             }
-            (None, None) => adoption.leave(key, "kedge did not read its scope"),
+            (None, None) => adoption.leave(key, "kedge did not read its service, project or zone"),
         }
     }
     if state.is_none() && adoption.recording.recorded() > 0 {

@@ -31,6 +31,7 @@ pub(crate) enum Who {
 pub(crate) fn actor(plan: &Plan, step: &DecidedStep) -> Who {
     match (step.decision.left(), step.with_consent.left()) {
         (None, _) => Who::Automation,
+        (_, None) if plan.policy.protected && !plan.overridden.is_empty() => Who::Typed,
         (_, None) => Who::Person,
         (_, Some(LeftReason::Guard(_))) => Who::Guarded,
         _ if plan.policy.protected => Who::Typed,
@@ -47,7 +48,7 @@ pub(crate) struct Commands {
     pub(crate) person: Option<Hint>,
     /// Destructive ones too.
     pub(crate) named: Option<Hint>,
-    /// Destructive ones of a protected stack.
+    /// Destructive ones of a protected stack, or past its guards.
     pub(crate) typed: Option<Hint>,
     /// Past the guards.
     pub(crate) overriding: Option<Hint>,
@@ -67,13 +68,20 @@ pub(crate) fn commands(report: &Report) -> Commands {
     if report.decided.approves_any() {
         commands.unattended = Some(Hint::Unattended);
     }
+    // The plan is one with these guards overridden, and so must be the command.
+    let trips = plan.overridden.iter().chain(&plan.tripped);
+    let overrides: Vec<&'static str> = trips.map(|trip| trip.guard.as_str()).collect();
     if !plan.tripped.is_empty() {
-        let overrides = plan
-            .tripped
-            .iter()
-            .map(|trip| trip.guard.as_str())
-            .collect();
         commands.overriding = Some(Hint::Up {
+            plan: None,
+            allow: Vec::new(),
+            overrides,
+        });
+        return commands;
+    }
+    if plan.policy.protected && !overrides.is_empty() {
+        // Whatever it changes: it takes the stack's name, typed (semantics 6.7).
+        commands.typed = Some(Hint::Up {
             plan: None,
             allow: Vec::new(),
             overrides,
@@ -85,7 +93,7 @@ pub(crate) fn commands(report: &Report) -> Commands {
         commands.person = Some(Hint::Up {
             plan: digest.clone(),
             allow: Vec::new(),
-            overrides: Vec::new(),
+            overrides: overrides.clone(),
         });
     }
     match (keys.is_empty(), plan.policy.protected) {
@@ -95,7 +103,7 @@ pub(crate) fn commands(report: &Report) -> Commands {
             commands.named = Some(Hint::Up {
                 plan: digest,
                 allow: keys,
-                overrides: Vec::new(),
+                overrides,
             });
         }
     }

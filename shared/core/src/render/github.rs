@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::summary::{advice, field_text, summary};
-use super::view::{View, outside, printable};
+use super::view::{View, outside};
 use crate::compare::{Difference, Verdict};
 use crate::definitions::{Problem, Problems};
+use crate::model::printable;
 use crate::model::{Origin, ResourceKey};
 use crate::report::Report;
 use crate::stored::hold::Hold;

@@ -70,13 +70,13 @@ pub(super) fn advice(view: &View<'_>, difference: &Difference) -> Vec<String> {
             lines.push(line);
         }
     };
-    if let Some(decided) = view.decided(&difference.key) {
+    if let Some(decided) = view.by_automation(&difference.key) {
         let verb = decided.planned.change.verb.as_str();
         for DecidedStep { step, decision, .. } in &decided.steps {
-            let left = decision.left().map_or(
-                "automation does this on its next run".to_owned(),
-                |reason| format!("WAITING: {reason}"),
-            );
+            let left = decision
+                .left()
+                .map(|reason| format!("WAITING: {reason}"))
+                .unwrap_or_else(|| view.automation_text(false).to_owned());
             let effect = match step.impact.as_str() {
                 "" => String::new(),
                 effect => format!(" ({effect})"),

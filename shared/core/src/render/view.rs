@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use super::consent::ShortKeys;
 use crate::definitions::redact;
-use crate::model::ResourceKey;
-use crate::plan::{DecidedChange, Finding};
+use crate::model::{ResourceKey, printable};
+use crate::plan::{DecidedChange, Finding, FindingKind};
 use crate::report::Report;
+use crate::stored::hold::Hold;
 
 /// A report by resource.
 pub(super) struct View<'a> {
     pub(super) report: &'a Report,
-    decided: BTreeMap<&'a ResourceKey, &'a DecidedChange>,
+    automation: BTreeMap<&'a ResourceKey, &'a DecidedChange>,
     findings: BTreeMap<&'a ResourceKey, Vec<&'a Finding>>,
     /// Made once, and only for a page that shows one: it reads every key of the plan.
     short_keys: OnceCell<ShortKeys>,
@@ -24,10 +25,10 @@ impl<'a> View<'a> {
         for finding in &report.plan.findings {
             findings.entry(&finding.key).or_default().push(finding);
         }
-        let changes = report.decided.changes.iter();
+        let changes = report.automation.changes.iter();
         Self {
             report,
-            decided: changes
+            automation: changes
                 .map(|decided| (&decided.planned.change.key, decided))
                 .collect(),
             findings,
@@ -41,9 +42,40 @@ impl<'a> View<'a> {
         self.short_keys.get_or_init(made).of(key)
     }
 
-    /// The change of a resource, with what is decided about each step.
-    pub(super) fn decided(&self, key: &ResourceKey) -> Option<&'a DecidedChange> {
-        self.decided.get(key).copied()
+    /// The change of a resource, with what automation would decide about each step.
+    pub(super) fn by_automation(&self, key: &ResourceKey) -> Option<&'a DecidedChange> {
+        self.automation.get(key).copied()
+    }
+
+    /// What automation does about a step that it may make.
+    pub(super) fn automation_text(&self, is_correction: bool) -> &'static str {
+        match (self.report.push_first.is_some(), is_correction) {
+            // Automation goes by what is stored, and these files are not.
+            (true, _) => "automation does this on its next run, once these files are pushed",
+            (false, true) => "automation fixes this on its next run",
+            (false, false) => "automation does this on its next run",
+        }
+    }
+
+    /// A finding as a line; none where a note says the same already. A hold that stands above all
+    /// resources is not told again.
+    pub(super) fn finding_text(&self, finding: &Finding) -> Option<String> {
+        let is_told = |hold: &&Hold| {
+            hold.key.as_ref().is_none_or(|key| *key == finding.key)
+                && hold.describe() == finding.message
+        };
+        let unread = self.report.holds_unread.as_ref();
+        let is_unread = unread.is_some_and(|unread| unread.describe() == finding.message);
+        let message = match finding.kind {
+            FindingKind::Held if is_unread => "WAITING: everything is held".to_owned(),
+            FindingKind::Held => match self.report.holds.iter().find(is_told) {
+                None => return finding_text(finding),
+                Some(Hold { key: None, .. }) => "WAITING: the stack is held".to_owned(),
+                Some(_) => "WAITING: it is held".to_owned(),
+            },
+            _ => return finding_text(finding),
+        };
+        Some(message)
     }
 
     pub(super) fn findings(&self, key: &ResourceKey) -> &[&'a Finding] {
@@ -51,18 +83,23 @@ impl<'a> View<'a> {
     }
 }
 
+/// A finding as a line; none where a note says the same already.
+fn finding_text(finding: &Finding) -> Option<String> {
+    let message = outside(&finding.message);
+    match finding.kind {
+        FindingKind::Impossible | FindingKind::Unhealthy => {
+            Some(format!("CANNOT be changed by kedge: {message}"))
+        }
+        FindingKind::Blocked => Some(format!("blocked: {message}")),
+        FindingKind::DependsOn => Some(format!("WAITING: {message}")),
+        FindingKind::Condition => Some(format!("left as it is: {message}")),
+        // These say themselves why nothing is changed.
+        FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
+        FindingKind::DidNotTake => None,
+    }
+}
+
 /// A text that comes from outside, fit to be shown on one line.
 pub(super) fn outside(text: &str) -> String {
     redact::urls(&printable(text))
-}
-
-/// Control characters, and those that turn the direction of writing, made visible.
-pub(super) fn printable(text: &str) -> String {
-    let is_bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars()
-        .map(|c| if is_bad(c) { '\u{fffd}' } else { c })
-        .collect()
 }

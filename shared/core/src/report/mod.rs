@@ -51,6 +51,8 @@ pub struct Report {
     pub plan: Plan,
     /// What may be done, by the authority that was asked for.
     pub decided: Decided,
+    /// What automation would do, whoever asked; nothing for a command about state.
+    pub automation: Decided,
     /// When the providers were read.
     pub read_at: Timestamp,
     /// When everything was last read without a failure, if ever before.

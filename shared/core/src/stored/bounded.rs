@@ -28,20 +28,20 @@ pub(crate) struct Span(pub(crate) i64);
 
 impl Count {
     fn problem(self) -> Option<String> {
-        (self.0 > COUNT_MAX).then(|| format!("{} is more than any count", self.0))
+        (self.0 > COUNT_MAX).then(|| format!("{} is too large for a count", self.0))
     }
 }
 
 impl Time {
     fn problem(self) -> Option<String> {
         let is_fine = (0..=TIME_MS_MAX).contains(&self.0);
-        (!is_fine).then(|| format!("{} is no time", self.0))
+        (!is_fine).then(|| format!("{} is not a time", self.0))
     }
 }
 
 impl Span {
     fn problem(self) -> Option<String> {
-        (self.0 < 0).then(|| format!("{} ms is no length of time", self.0))
+        (self.0 < 0).then(|| format!("{} ms is not a duration", self.0))
     }
 }
 

@@ -13,6 +13,7 @@ use super::bounded::Time;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
 use crate::definitions::{Bundle, BundleError};
+use crate::hint::Hint;
 use crate::model::{StackName, Timestamp};
 
 /// The most bytes of a stored bundle: the texts and paths of a full one with every character
@@ -141,6 +142,14 @@ impl StoredBundle {
     #[must_use]
     pub fn revision(&self) -> String {
         self.bundle.revision()
+    }
+
+    /// The push that may come next (semantics 7.4).
+    #[must_use]
+    pub fn next_push(&self) -> Hint {
+        Hint::Push {
+            after_rollback: self.rollback_of.as_ref().map(|_| self.revision()),
+        }
     }
 
     /// Writes it as JSON.

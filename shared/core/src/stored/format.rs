@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::model::Size;
+
 /// The most bytes of any stored object. What reads them must take so many.
 pub const OBJECT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -60,8 +62,8 @@ pub enum StoredError {
     },
     /// It holds a key or a word that its format does not have.
     #[error(
-        "the stored {object} holds something that this program does not know, so that a newer kedge \
-         or another program wrote it; use that one"
+        "the stored {object} has a key or word that this kedge does not know: a newer kedge or \
+         another program wrote it; use that one"
     )]
     Foreign {
         /// What it is called.
@@ -72,7 +74,7 @@ pub enum StoredError {
     },
     /// It is larger than any that is written.
     #[error(
-        "the stored {object} has {}, and none with more than {} is read", Size(*bytes), Size(*max)
+        "the stored {object} is {}; kedge reads at most {}", Size(*bytes), Size(*max)
     )]
     TooLarge {
         /// What it is called.
@@ -93,6 +95,18 @@ pub enum StoredError {
 }
 
 impl StoredError {
+    /// What the object is called.
+    #[must_use]
+    pub fn object(&self) -> &'static str {
+        match self {
+            Self::Damaged { object, .. }
+            | Self::Newer { object, .. }
+            | Self::Foreign { object, .. }
+            | Self::TooLarge { object, .. }
+            | Self::InvalidValue { object, .. } => object,
+        }
+    }
+
     /// Whether a newer program wrote it, as far as one can tell: nothing is written over it, whoever
     /// asks (semantics 8.7).
     #[must_use]
@@ -106,7 +120,7 @@ impl StoredError {
 pub enum EncodeError {
     /// It would be too large.
     #[error(
-        "the {object} would have {}, and one with more than {} could not be read back: {smaller}",
+        "the {object} would be {}, more than the {} that kedge reads: {smaller}",
         Size(*bytes), Size(*max)
     )]
     TooLarge {
@@ -128,27 +142,6 @@ pub enum EncodeError {
         #[source]
         source: serde_json::Error,
     },
-}
-
-/// A size as people say it.
-struct Size(usize);
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const KIB: usize = 1024;
-        const MIB: usize = 1024 * KIB;
-        match self.0 {
-            bytes if bytes < KIB => write!(f, "{bytes} bytes"),
-            bytes if bytes < MIB => write!(f, "{} KiB", bytes.div_ceil(KIB)),
-            bytes => {
-                let tenths = bytes.saturating_mul(10).div_ceil(MIB);
-                match tenths % 10 {
-                    0 => write!(f, "{} MiB", tenths / 10),
-                    tenth => write!(f, "{}.{tenth} MiB", tenths / 10),
-                }
-            }
-        }
-    }
 }
 
 /// Reads an object: the number of its format first, so that a newer one is not taken for damage, then

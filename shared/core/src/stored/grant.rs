@@ -61,7 +61,7 @@ pub enum NotGranted {
         now: String,
     },
     /// It does not name a change.
-    #[error("the approval does not name {0}")]
+    #[error("the approval does not cover {0}")]
     NotNamed(String),
 }
 
@@ -273,8 +273,15 @@ mod tests {
             ..grant()
         };
         for (grant, digest, changes, policy, now, says) in [
-            (grant(), &*digest, &more, false, now, "does not name delete"),
-            (grant(), &*digest, &named, true, now, "not name policy"),
+            (
+                grant(),
+                &*digest,
+                &more,
+                false,
+                now,
+                "does not cover delete",
+            ),
+            (grant(), &*digest, &named, true, now, "not cover policy"),
             (grant(), "other", &named, false, now, "the plan is other"),
             (
                 grant(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Time;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
-use crate::model::{ResourceKey, Timestamp};
+use crate::model::{ResourceKey, Timestamp, printable};
 
 const OBJECT: &str = "hold.json";
 
@@ -57,7 +57,8 @@ impl Hold {
             Some(_) => "held",
             None => "the stack is held",
         };
-        format!("{what} by {} until {until}: {}", self.who, self.reason)
+        let (who, reason) = (printable(&self.who), printable(&self.reason));
+        format!("{what} by {who} until {until}: {reason}")
     }
 }
 
@@ -85,7 +86,7 @@ impl UnreadHolds {
     /// `everything is held: the stored hold.json is damaged: …`.
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("everything is held: {}", self.why)
+        format!("everything is held: {}", printable(&self.why))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kedge_core::hint::Hint;
-use kedge_core::model::{StackName, Timestamp, ago};
+use kedge_core::model::{StackName, Timestamp, ago, printable};
 use kedge_core::stored::lease as stored;
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
@@ -184,7 +184,9 @@ impl fmt::Display for LeaseHolder {
         };
         write!(
             f,
-            "stack `{stack}` {is} being changed by {actor} (run {run}) since {since}; {tail}"
+            "stack `{stack}` {is} being changed by {} (run {}) since {since}; {tail}",
+            printable(actor),
+            printable(run)
         )
     }
 }

@@ -7,7 +7,7 @@ use crate::ports::Store;
 use crate::state_store::{self, StateStoreError};
 
 /// Why nothing is begun while the store does not say what is held.
-pub(super) const HOLDS_UNREAD: &str = "it could not be read whether it is held";
+pub(super) const HOLDS_UNREAD: &str = "whether it is held could not be read";
 
 /// What is known of the holds.
 #[derive(Debug, Default)]

@@ -98,7 +98,7 @@ impl Permit {
         }
         let seconds = age_ms / 1000;
         PermitState::Stale(format!(
-            "the lease was last renewed {seconds} s ago, and without it nothing is started"
+            "the lease was last renewed {seconds} s ago, too long ago to start a change"
         ))
     }
 

@@ -86,7 +86,7 @@ pub(super) enum Wrote {
 pub(super) fn not_written(stack: &StackName, problem: Option<StoreError>) -> LeaseError {
     let outrun = || StoreError::Write {
         key: Keys::of(stack).lease,
-        reason: "somebody else wrote it each time".to_owned(),
+        reason: "other runs kept writing lease.json".to_owned(),
     };
     LeaseError::Store {
         stack: stack.clone(),

@@ -15,7 +15,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A name that no path can hold. Whoever parses the URL drops it, or goes up a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a name can't be `{0}`: no URL can hold it")]
+#[error("`{0}` can't be a name: no URL can hold it")]
 pub(super) struct NameError(String);
 
 /// A name as one segment of a path.

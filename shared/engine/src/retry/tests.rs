@@ -364,7 +364,7 @@ fn each_attempt_is_counted_and_the_last_one_says_what_lacked() {
                 (_, Err(CallError::RanOut(unsent))) => {
                     assert_eq!(unsent.code(), FailureCode::OutOfRequests);
                     let lacked = "out of requests: needs 1 request, 0 are left";
-                    let text = format!("{after}; not tried again, {lacked}");
+                    let text = format!("{after}; not retried: {lacked}");
                     assert_eq!(unsent.to_string(), text);
                 }
                 other => panic!("{other:?}"),

@@ -108,7 +108,7 @@ fn no_failure_looks_like_absence() {
         (
             Effect::WrongTypes,
             FailureCode::StrangeAnswer,
-            "another form",
+            "does not have the form",
         ),
     ] {
         // Wherever it strikes: on everything, on the list, on the bulk read.

@@ -153,7 +153,12 @@ fn a_failed_read_is_never_an_absence() {
             "the answer is not JSON",
             1,
         ),
-        (Effect::WrongTypes, StrangeAnswer, "another form", 1),
+        (
+            Effect::WrongTypes,
+            StrangeAnswer,
+            "does not have the form",
+            1,
+        ),
     ] {
         let ports = with_node(&[A]);
         trouble(&ports, false, effect.clone(), None);

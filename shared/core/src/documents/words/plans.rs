@@ -116,8 +116,10 @@ words! {
         Variable => "variable",
         /// It can't be undone, and nobody edited the definition.
         OneWay => "one-way",
-        /// It differed when it was adopted: a person decides which is right.
+        /// It differed when it was adopted, or is not adopted: a person decides which is right.
         NeedsPerson => "needs-person",
+        /// The stored definitions can't be used, so nothing is changed by them.
+        InvalidDefinitions => "invalid-definitions",
         /// Nothing of the stack is adopted, and something of it is live.
         NotAdopted => "not-adopted",
         /// A person retired the stack.

@@ -235,7 +235,7 @@ fn records_that_disagree() {
     shows("mixed", &world);
 }
 
-fn many(number: usize) -> World {
+pub(super) fn many(number: usize) -> World {
     let mut world = World::in_sync();
     let topics = (0..number).map(|n| format!("  - name: \"{{stack}}-many-{n:03}\"\n"));
     let text = format!("topics:\n{}", topics.collect::<String>());
@@ -351,6 +351,9 @@ fn invalid() {
         "max_message_bytes",
         "max_mesage_bytes",
     );
+    let invalid = crate::plan::LeftReason::InvalidDefinitions;
+    report.automation.leave_all(&invalid);
+    report.decided.leave_all(&invalid);
     report.invalid = Some(crate::report::InvalidBundle {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),

@@ -1,8 +1,10 @@
 //! Pages and JSON of reports that the real pipeline makes: parse, diff, plan, authorise.
 
+mod automation;
 mod blocks;
 mod documents;
 mod machines;
+mod once;
 mod pages;
 mod secrets;
 mod state_command;
@@ -19,7 +21,9 @@ use crate::live::{FailureCode, Live, LiveWorld, Proof, ReadFailure, ScopeReading
 use crate::model::{
     Declared, FieldName, Kind, Recorded, ResourceKey, Salt, StackName, Timestamp, Value,
 };
-use crate::plan::{Authority, PlanInput, authorise, plan, resolve_allowed};
+use crate::plan::{
+    Authority, Decided, GuardName, Plan, PlanInput, authorise, plan, resolve_allowed,
+};
 use crate::report::Report;
 use crate::stored::hold::{Hold, Holds, UnreadHolds};
 use crate::stored::run::RunRecord;
@@ -46,6 +50,7 @@ const AROUND: RenderOptions<'static> = RenderOptions {
     }),
     times: false,
     plan_shown: false,
+    error_follows: false,
 };
 
 /// Hints as the command line says them, nearly.
@@ -70,7 +75,7 @@ fn command(hint: &Hint) -> String {
         }
         Hint::Unattended => "kedge up --stack dev --unattended".to_owned(),
         Hint::Accept { key } => {
-            format!("kedge accept {}", key.as_deref().unwrap_or("KEY"))
+            format!("kedge accept {key}")
         }
         Hint::Push { after_rollback } => {
             let after: Vec<String> = after_rollback.iter().cloned().collect();
@@ -137,6 +142,7 @@ struct World {
     holds_unread: Option<UnreadHolds>,
     open_run: Option<OpenRun>,
     unverified: Option<String>,
+    overrides: BTreeSet<GuardName>,
 }
 
 impl World {
@@ -161,6 +167,7 @@ impl World {
             holds_unread: None,
             open_run: None,
             unverified: None,
+            overrides: BTreeSet::new(),
         };
         let declared = world.declared().unwrap();
         let mut state = State::first(declared.stack.clone(), SALT, declared.policy.clone());
@@ -285,7 +292,7 @@ impl World {
 
     fn judge(&self, allow: Option<&[&str]>) -> Report {
         let declared = self.declared().unwrap();
-        let (state, live, none) = (self.state.as_ref(), &self.live(), BTreeSet::new());
+        let (state, live) = (self.state.as_ref(), &self.live());
         let mut comparison = compare(CompareInput {
             declared: &declared,
             state,
@@ -305,29 +312,15 @@ impl World {
             state,
             live,
             comparison: &comparison,
-            overrides: &none,
+            overrides: &self.overrides,
             holds: &standing,
             holds_unread: self.holds_unread.as_ref(),
         });
-        let seen = BTreeMap::new();
-        let names = allow
-            .unwrap_or_default()
-            .iter()
-            .map(|name| (*name).to_owned());
-        let (allowed, policy_allowed) = resolve_allowed(&plan, &names.collect::<Vec<_>>()).unwrap();
-        let authority = match allow {
-            None => Authority::Policy {
-                first_seen: &seen,
-                automatic: &[],
-                now: NOW,
-            },
-            Some(_) => Authority::Person {
-                allowed: &allowed,
-                policy_allowed,
-                name_typed: false,
-            },
+        let automation = authorise(&plan, AUTOMATION);
+        let decided = match allow {
+            None => automation.clone(),
+            Some(names) => by_person(&plan, names),
         };
-        let decided = authorise(&plan, authority);
         let watch = Watch {
             last_good_read_at: Some(NOW.plus_ms(-300_000)),
             ..Watch::default()
@@ -343,6 +336,7 @@ impl World {
             comparison,
             plan,
             decided,
+            automation,
             read_at: NOW,
             last_good_read_at: watch.last_good_read_at,
             holds: self.holds.list().to_vec(),
@@ -391,6 +385,25 @@ impl World {
             intents,
         });
     }
+}
+
+/// What automation may do with its first look.
+const AUTOMATION: Authority<'static> = Authority::Policy {
+    first_seen: &BTreeMap::new(),
+    automatic: &[],
+    now: NOW,
+};
+
+/// What a person may do who names these.
+fn by_person(plan: &Plan, names: &[&str]) -> Decided {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let (allowed, policy_allowed) = resolve_allowed(plan, &names).unwrap();
+    let by = Authority::Person {
+        allowed: &allowed,
+        policy_allowed,
+        name_typed: false,
+    };
+    authorise(plan, by)
 }
 
 fn topic(name: &str) -> ResourceKey {

@@ -19,7 +19,7 @@ fn with(world: &World, recording: Recording, answer: Answer) -> Report {
     }
 }
 
-fn adopted(world: &World) -> Report {
+pub(super) fn adopted(world: &World) -> Report {
     let report = world.report();
     let (declared, live) = (&report.declared, &world.live());
     let mut adoption = record::adopt(
@@ -49,7 +49,7 @@ fn absent(world: &World) -> Report {
 }
 
 /// The same once a person said that they are gone.
-fn confirmed(world: &World) -> Report {
+pub(super) fn confirmed(world: &World) -> Report {
     let before = world.report();
     let absence = MassAbsence::of(&before.declared.stack, &before.comparison);
     let recording = absence.confirmed(&before.comparison, NOW);
@@ -141,7 +141,7 @@ fn foreign() -> World {
     world
 }
 
-fn robbed() -> World {
+pub(super) fn robbed() -> World {
     let mut world = World::in_sync();
     let more: Vec<String> = (0..12)
         .map(|number| format!("  - name: \"{{stack}}-t{number:02}\"\n"))
@@ -218,9 +218,9 @@ fn a_command_that_leaves_something_says_what_to_do_next() {
     let mut unreadable = clean.clone();
     unreadable.fail(Kind::PubsubBinding, "403");
     let preview = Some("kedge preview");
-    let adopt_again = Some("make UNKNOWN readable, then kedge adopt");
+    let adopt_again = Some("fix why UNKNOWN could not be read, then kedge adopt");
     let wait = Some("wait until the hold ends at 15:13 UTC (in 1 h), or ask ana@laptop");
-    let retire_again = Some("make UNKNOWN readable, then kedge retire");
+    let retire_again = Some("fix why UNKNOWN could not be read, then kedge retire");
     let confirm = "if they are really gone, confirm it: kedge refresh --confirm-absence";
     let refreshed = |world: &World| with(world, Recording::default(), Answer::Refreshed);
     for (name, report, expected) in [
@@ -380,7 +380,14 @@ fn what_is_printed() {
     for key in &keys {
         let accepted = accepted(&world, key);
         fits("accept", &to_json(&accept_document(key, &accepted)));
-        let page = accept_text(key, &accepted, "definitions", SCREEN, &command);
+        let page = accept_text(
+            key,
+            &accepted,
+            "definitions",
+            &Hint::Check,
+            SCREEN,
+            &command,
+        );
         assert!(!page.contains("s3cret"));
         pages.push_str(&page);
     }

@@ -7,12 +7,14 @@ use crate::model::ResourceKey;
 use crate::render::view::outside;
 use crate::render::{Hints, Screen};
 
-/// The edits, file and line first; files are under `root`.
+/// The edits, file and line first; files are under `root`. `then` is what an edit counts from: a check
+/// of the files, or a push of them.
 #[must_use]
 pub fn accept_text(
     key: &ResourceKey,
     accepted: &Accepted,
     root: &str,
+    then: &Hint,
     screen: Screen,
     hints: Hints<'_>,
 ) -> String {
@@ -57,7 +59,7 @@ pub fn accept_text(
             .as_ref()
             .map(|field| format!("{}: ", outside(field.as_str())));
         page.line(&format!(
-            "  cannot be declared: {}{}",
+            "  cannot be accepted: {}{}",
             field.unwrap_or_default(),
             outside(why)
         ));
@@ -80,7 +82,7 @@ pub fn accept_text(
         page.line("Nothing was written.");
         page.command(
             &[(Tone::Plain, "next: edit the files, then: ")],
-            &hints(&Hint::Check),
+            &hints(then),
         );
     }
     page.finish()

@@ -18,7 +18,7 @@ pub fn audit_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
     let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
-    let mut blocks = frame::stack_blocks(report, around);
+    let mut blocks = frame::stack_blocks(report, &report.automation.refused, around);
     blocks.extend(resources(&view, around));
     blocks.extend(ignored_beside(&view, around));
     blocks.extend(unmanaged(report, around));
@@ -95,7 +95,7 @@ fn unused(report: &Report, around: &RenderOptions<'_>) -> Option<Block> {
         .map(|key| outside(key))
         .collect();
     let tail = format!(
-        "{} of the definitions · accepted, and have no effect",
+        "{} in the definitions without effect",
         count(names.len(), "key")
     );
     (!names.is_empty()).then(|| Block::of(Label::Unused, tail, blocks::listed(&names, around)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::page::{Page, Tone, flow};
-use super::sentences::{finding_text, waiting_text};
+use super::sentences::waiting_text;
 use super::values::value_text;
 use super::{blocks, frame, next};
 use crate::change::{Edit, Verb};
@@ -51,7 +51,7 @@ pub fn changed_text(report: &Report, changed: &Changed, around: &RenderOptions<'
 
 /// What is said of the stack and of what could not be read.
 fn rest(report: &Report, changed: &Changed, around: &RenderOptions<'_>) -> Vec<blocks::Block> {
-    let mut rest = frame::stack_blocks(report, around);
+    let mut rest = frame::stack_blocks(report, &report.decided.refused, around);
     if changed.serial.is_some() {
         // This run finished it, or says itself what it did not.
         rest.retain(|block| block.label != blocks::Label::BrokeOff);
@@ -173,7 +173,7 @@ fn write_group(page: &mut Page, group: &Group<'_>, hints: Hints<'_>) {
     }
     match group.outcome {
         Outcome::Blocked { fix: Some(fix), .. } => put(&format!("fix: {}", outside(fix))),
-        Outcome::Unknown { .. } => put("the next run finds out by reading"),
+        Outcome::Unknown { .. } => put("the next run finds out whether it was made"),
         _ => {}
     }
     names.iter().for_each(|line| put(line));
@@ -229,8 +229,9 @@ fn left_name(left: &Left<'_>) -> String {
 /// What can't be changed, each cause once.
 fn findings(page: &mut Page, report: &Report, hints: Hints<'_>) {
     let mut causes: Vec<(String, Vec<String>)> = Vec::new();
+    let view = View::new(report);
     for finding in &report.plan.findings {
-        let Some(text) = finding_text(finding) else {
+        let Some(text) = view.finding_text(finding) else {
             continue;
         };
         let field = finding.field.as_ref();

@@ -14,7 +14,7 @@ pub fn check_text(report: &Report, around: &RenderOptions<'_>) -> String {
     let view = View::new(report);
     let mut page = Page::new(around.screen);
     frame::head(&mut page, report, around);
-    let mut blocks = frame::stack_blocks(report, around);
+    let mut blocks = frame::stack_blocks(report, &report.automation.refused, around);
     blocks.extend(resources(&view, around));
     blocks.extend(unmanaged(report, around));
     blocks::write(&mut page, &blocks::joined(blocks), around.hints);

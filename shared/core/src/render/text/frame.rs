@@ -7,7 +7,7 @@ use super::values::span_text;
 use crate::compare::{Cause, Verdict};
 use crate::hint::Hint;
 use crate::model::{Allowance, Policy};
-use crate::plan::GuardName;
+use crate::plan::{GuardName, GuardTrip};
 use crate::render::view::{View, outside};
 use crate::render::{RenderOptions, Traffic};
 use crate::report::{InvalidBundle, Report, StackVerdict};
@@ -77,8 +77,12 @@ fn wait_text(ms: i64) -> String {
     }
 }
 
-/// Guards, the policy's own changes, and a stack that has no state yet.
-pub(super) fn stack_blocks(report: &Report, around: &RenderOptions<'_>) -> Vec<Block> {
+/// These guards, the policy's own changes, holds, and what else holds for the whole stack.
+pub(super) fn stack_blocks(
+    report: &Report,
+    refused: &[GuardTrip],
+    around: &RenderOptions<'_>,
+) -> Vec<Block> {
     let most = around.screen.most();
     let mut blocks: Vec<Block> = report
         .invalid
@@ -86,9 +90,11 @@ pub(super) fn stack_blocks(report: &Report, around: &RenderOptions<'_>) -> Vec<B
         .map(|bundle| invalid(bundle, most, around))
         .collect();
     blocks.extend(open_run(report));
-    for trip in &report.decided.refused {
+    for trip in refused {
         let what = match trip.guard {
-            GuardName::DailyAutomatic => "automation stops; what a person deploys is not counted",
+            GuardName::DailyAutomatic => {
+                "automation makes none of these changes today; a person still can"
+            }
             GuardName::Changes | GuardName::Share | GuardName::Creates => {
                 "the whole plan is refused"
             }
@@ -99,7 +105,8 @@ pub(super) fn stack_blocks(report: &Report, around: &RenderOptions<'_>) -> Vec<B
     blocks.extend(hold_blocks(report));
     if let Some(at) = report.plan.retired {
         let tail = format!("since {}", at.with_distance(report.read_at));
-        let line = "automation does nothing; a deploy by a person or a push starts the stack again";
+        let line =
+            "automation does nothing; it starts again when a person deploys or somebody pushes";
         let lines = vec![vec![line.to_owned()]];
         blocks.push(Block::of(Label::Retired, tail, Vec::new()).with_lines(lines));
     }
@@ -211,7 +218,7 @@ fn held(hold: &Hold, report: &Report) -> Block {
                 "{what} · it was held by {who} until {}: {reason}",
                 hold.until.until_text(report.read_at)
             ),
-            "changes are made again",
+            "changes are allowed again",
         ),
     };
     Block::of(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
@@ -345,6 +352,7 @@ pub(super) fn write_next(
     next: Option<Next>,
 ) {
     let said: usize = before.iter().map(|(_, text)| columns(text)).sum();
+    let next = next.filter(|_| !around.error_follows);
     let Some(Next { words, hint }) = next else {
         if said > 0 {
             page.spans(before);

@@ -24,7 +24,7 @@ pub use check::check_text;
 pub use definitions::stored_text;
 pub use preview::preview_text;
 pub use state_command::{holds_text, state_command_text};
-pub use values::value_text;
+pub use values::{recorded_text, value_text};
 
 use super::{Hints, Screen};
 use crate::definitions::Problems;
@@ -50,21 +50,14 @@ pub fn problems_text(problems: &Problems, screen: Screen, hints: Hints<'_>) -> S
     page.finish()
 }
 
-/// An error as text: what happened, why, and what to do next.
+/// An error as text: what happened, why, and what to do next. The error and each cause are one
+/// sentence, so that no text from outside can begin a line.
 #[must_use]
 pub fn error_text(error: &str, because: &[String], next: Option<&str>, screen: Screen) -> String {
     let mut page = Page::new(screen);
-    for (number, line) in error.lines().enumerate() {
-        match number {
-            0 => page.spans(&[(Tone::Bad, "error:"), (Tone::Plain, &format!(" {line}"))]),
-            _ => page.line(&format!("  {line}")),
-        }
-    }
+    page.spans(&[(Tone::Bad, "error:"), (Tone::Plain, &format!(" {error}"))]);
     for cause in because {
-        for (number, line) in cause.lines().enumerate() {
-            let before = if number == 0 { "  because " } else { "    " };
-            page.hanging(&[(Tone::Plain, before), (Tone::Plain, line)], 4);
-        }
+        page.hanging(&[(Tone::Plain, "  because "), (Tone::Plain, cause)], 4);
     }
     if let Some(next) = next {
         page.command(&[(Tone::Plain, "next: ")], next);
@@ -76,6 +69,20 @@ pub fn error_text(error: &str, because: &[String], next: Option<&str>, screen: S
 #[must_use]
 pub fn lines_text(text: &str, screen: Screen) -> String {
     let mut page = Page::new(screen);
-    text.lines().for_each(|line| page.line(line));
+    for line in text.lines() {
+        match line.strip_prefix("next: ") {
+            Some(command) if command.starts_with("kedge ") => {
+                page.command(&[(Tone::Plain, "next: ")], command);
+            }
+            _ => page.line(line),
+        }
+    }
     page.finish()
+}
+
+/// A question, broken like other lines; the answer is typed behind it.
+#[must_use]
+pub fn question_text(question: &str, screen: Screen) -> String {
+    let text = lines_text(question, screen);
+    format!("{} ", text.trim_end())
 }

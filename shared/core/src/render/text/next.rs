@@ -89,10 +89,16 @@ pub(super) fn after_preview(report: &Report, commands: Commands) -> Option<Next>
 
 /// After a run: the verdict of its report is older than its changes.
 pub(super) fn after_changes(report: &Report, changed: &Changed) -> Option<Next> {
+    if changed.results.is_empty() && report.holds_unread.is_some() {
+        return first_of_all(report);
+    }
     let needs_person = report.decided.leaves_any();
     let answer = report.command.as_ref().map(|command| &command.answer);
     if matches!(answer, Some(Answer::Retired { .. })) && (needs_person || !changed.is_complete()) {
         return after_retire(report).or_else(|| Some(Next::of(Hint::Retire)));
+    }
+    if changed.results.is_empty() && !needs_person && report.held() > 0 {
+        return held(report);
     }
     if needs_person || !changed.is_complete() {
         Some(Next::of(Hint::Preview))
@@ -185,17 +191,19 @@ fn without_changes(report: &Report) -> Option<Next> {
     }
     // What nobody can correct is resolved by what the definitions say (semantics 7.2).
     let is_ill = |one: &&Difference| one.is_drift() && one.fields.is_empty();
-    let mut differing = differences().filter(differs);
-    let first = differing.next()?;
-    let others = differing.next().is_some();
-    if differences().filter(differs).all(|one| is_ill(&one)) {
-        return Some(Next::words(
-            "repair it at the provider, or add an ignore rule",
-        ));
+    let open = || differences().filter(differs);
+    if let Some(first) = open().find(|one| one.blocked.is_none() && !is_ill(one)) {
+        let words = "add an ignore rule, or edit the definitions as this says";
+        let key = short_key(report, &first.key);
+        return Some(Next::after(words, Hint::Accept { key }));
     }
-    let words = "add an ignore rule, or edit the definitions as this says";
-    let key = (!others).then(|| short_key(report, &first.key));
-    Some(Next::after(words, Hint::Accept { key }))
+    if open().any(|one| one.blocked.is_some()) {
+        return Some(Next::after(UNBLOCK, Hint::Check));
+    }
+    open().next()?;
+    Some(Next::words(
+        "repair it at the provider, or add an ignore rule",
+    ))
 }
 
 /// What to do about resources that could not be read, and then again.
@@ -214,7 +222,7 @@ fn unread(report: &Report, again: Hint) -> Option<Next> {
     failures().next()?;
     Some(match failures().all(ran_out) {
         true => Next::of(again),
-        false => Next::after("make UNKNOWN readable, then", again),
+        false => Next::after("fix why UNKNOWN could not be read, then", again),
     })
 }
 
@@ -229,8 +237,11 @@ fn differs(one: &&Difference) -> bool {
     )
 }
 
+/// What to do about what is in the way of something declared.
+const UNBLOCK: &str = "resolve what is blocked, then";
+
 /// The shortest name that means this resource and no other of the stack.
-fn short_key(report: &Report, key: &ResourceKey) -> String {
+pub(super) fn short_key(report: &Report, key: &ResourceKey) -> String {
     let is_alone = |name: &&str| {
         let keys = report.comparison.differences.keys();
         keys.filter(|other| other.answers_to(name)).count() == 1

@@ -1,7 +1,7 @@
 //! Lines, colours and widths: a page breaks every line that is too wide for the screen.
 
+use crate::model::printable;
 use crate::render::Screen;
-use crate::render::view::printable;
 
 /// How a piece of a line is meant; a colour where colours are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,8 @@ impl Page {
 }
 
 /// A line as lines of at most `width` columns, broken between words; the later ones behind `indent`
-/// spaces.
+/// spaces. What stands in backticks is one word where a line can hold it; a longer one is broken as a
+/// shell reads it.
 fn broken(spans: &[(Tone, &str)], width: usize, indent: usize) -> Vec<Vec<(Tone, String)>> {
     // A deep indent would leave no room for words.
     let indent = indent.min(width / 2);
@@ -144,7 +145,7 @@ fn broken(spans: &[(Tone, &str)], width: usize, indent: usize) -> Vec<Vec<(Tone,
     let (mut used, mut has_words) = (0, false);
     for (tone, text) in spans {
         let text = printable(text);
-        for piece in text.split_inclusive(' ') {
+        for piece in words(&text, width.saturating_sub(indent)) {
             let word = columns(piece.trim_end_matches(' '));
             if has_words && word > 0 && used + word > width {
                 trim_end(lines.last_mut());
@@ -152,18 +153,52 @@ fn broken(spans: &[(Tone, &str)], width: usize, indent: usize) -> Vec<Vec<(Tone,
                 (used, has_words) = (indent, false);
             }
             has_words |= word > 0;
-            used += columns(piece);
+            used += columns(&piece);
             let Some(line) = lines.last_mut() else {
                 continue;
             };
             match line.last_mut() {
-                Some((last, end)) if last == tone => end.push_str(piece),
-                _ => line.push((*tone, piece.to_owned())),
+                Some((last, end)) if last == tone => end.push_str(&piece),
+                _ => line.push((*tone, piece)),
             }
         }
     }
     trim_end(lines.last_mut());
     lines
+}
+
+/// The words of a text with the spaces behind them.
+fn words(text: &str, room: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for piece in text.split_inclusive(' ') {
+        match words.last_mut().filter(|_| is_open) {
+            Some(command) => command.push_str(piece),
+            None => words.push(piece.to_owned()),
+        }
+        is_open ^= piece.matches('`').count() % 2 == 1;
+    }
+    let parts = words.into_iter().flat_map(|word| {
+        let is_command = word.contains('`') && word.trim_end().contains(' ');
+        match is_command && columns(word.trim_end()) > room {
+            true => command_parts(&word, room),
+            false => vec![word],
+        }
+    });
+    parts.collect()
+}
+
+/// A command in backticks that no line can hold, as parts that each end a line with a `\\`. A quote
+/// that is no command is broken between its words.
+fn command_parts(word: &str, room: usize) -> Vec<String> {
+    if !word.contains(" --") {
+        return word.split_inclusive(' ').map(str::to_owned).collect();
+    }
+    let mut lines = shell_lines(word.trim_end(), room);
+    let last = lines.pop().map(|last| format!("{last} "));
+    // Filled up, so that nothing stands behind the backslash.
+    let full = |line: String| format!("{:room$}", format!("{line} \\"));
+    lines.into_iter().map(full).chain(last).collect()
 }
 
 /// Takes the spaces off the end of a line.
@@ -205,16 +240,20 @@ pub(super) fn flow(parts: &[String], separator: &str, width: usize) -> Vec<Strin
 /// The same where the lines after the first have another width.
 fn flow_hanging(parts: &[String], separator: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for part in parts {
+    let comma = usize::from(separator == ", ");
+    for (number, part) in parts.iter().enumerate() {
         let width = if lines.len() < 2 { first } else { rest };
+        // A list that goes on shows its comma, which needs its column.
+        let behind = if number + 1 < parts.len() { comma } else { 0 };
+        let more = columns(separator) + columns(part) + behind;
         match lines.last_mut() {
-            Some(line) if columns(line) + columns(separator) + columns(part) <= width => {
+            Some(line) if columns(line) + more <= width => {
                 line.push_str(separator);
                 line.push_str(part);
             }
             Some(line) => {
-                // A list that goes on shows its comma; a dot between sentences needs none.
-                if separator == ", " {
+                // A dot between sentences needs none.
+                if comma > 0 {
                     line.push(',');
                 }
                 lines.push(part.clone());
@@ -277,6 +316,33 @@ mod tests {
         let expected =
             format!("  aaaa bbbb cccc dddd eeee ffff gggg\n    hhhh iiii jjjj\na\n  {word}\n  b\n");
         assert_eq!(page.finish(), expected);
+    }
+
+    #[test]
+    fn a_command_in_a_sentence_is_one_word_or_broken_as_a_shell_reads_it() {
+        let mut page = page(40);
+        page.line("To let it end cleanly, hold the stack: `kedge hold --for 1h`, then wait.");
+        page.line("Do `kedge up --stack development --plan 0123456789abcdef --allow a` now.");
+        page.line("It is `one two three four five six seven eight nine` here.");
+        let expected = "To let it end cleanly, hold the stack:
+  `kedge hold --for 1h`, then wait.
+Do `kedge up --stack development \\
+  --plan 0123456789abcdef --allow a`
+  now.
+It is `one two three four five six seven
+  eight nine` here.
+";
+        assert_eq!(page.finish(), expected);
+    }
+
+    #[test]
+    fn a_list_is_wrapped_once() {
+        for width in 20..60 {
+            let parts: Vec<String> = (1..30).map(|n| format!("field_{n} {}", n * 37)).collect();
+            for line in flow(&parts, ", ", width) {
+                assert!(columns(&line) <= width, "{width}: {line}");
+            }
+        }
     }
 
     #[test]

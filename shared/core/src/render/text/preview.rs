@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::blocks::{self, Label};
 use super::page::{Page, Tone, count, flow, sentences_on};
-use super::sentences::{cause_text, finding_text, risk_text, waiting_text};
+use super::sentences::{cause_text, risk_text, waiting_text};
 use super::values::{plain_text, value_text};
 use super::{frame, next};
 use crate::change::{Edit, Verb};
@@ -29,8 +29,8 @@ pub fn preview_text(report: &Report, around: &RenderOptions<'_>) -> String {
     frame::head(&mut page, report, around);
     plan_line(&mut page, report);
     sections(&mut page, &view, &commands, around.hints);
-    not_done(&mut page, report, around.hints);
-    let mut rest = frame::stack_blocks(report, around);
+    not_done(&mut page, &view, around.hints);
+    let mut rest = frame::stack_blocks(report, &report.automation.refused, around);
     rest.extend(
         blocks::of_resources(&view, around)
             .into_iter()
@@ -115,7 +115,8 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands, hints: Hints<
     }
     for (who, section) in &sections {
         page.gap();
-        let (title, command) = title(*who, commands, hints);
+        let is_overriding = !view.report.plan.overridden.is_empty();
+        let (title, command) = title(*who, commands, is_overriding, hints);
         let title = (Tone::Strong, title.as_str());
         match command.as_ref().map(hints) {
             None => page.spans(&[title]),
@@ -128,7 +129,12 @@ fn sections(page: &mut Page, view: &View<'_>, commands: &Commands, hints: Hints<
 }
 
 /// The title of a section, and what carries it out.
-fn title(who: Who, commands: &Commands, hints: Hints<'_>) -> (String, Option<Hint>) {
+fn title(
+    who: Who,
+    commands: &Commands,
+    is_overriding: bool,
+    hints: Hints<'_>,
+) -> (String, Option<Hint>) {
     let (title, command) = match who {
         Who::Automation => ("Automatic (or now)".to_owned(), &commands.unattended),
         Who::Person => ("Needs you".to_owned(), &commands.person),
@@ -137,7 +143,11 @@ fn title(who: Who, commands: &Commands, hints: Hints<'_>) -> (String, Option<Hin
             (format!("Destructive: add `{flag}`"), &commands.named)
         }
         Who::Typed => (
-            "Destructive, in a protected stack: type its name in a terminal".to_owned(),
+            match is_overriding {
+                true => "Past a guard of a protected stack: type its name in a terminal",
+                false => "Destructive, in a protected stack: type its name in a terminal",
+            }
+            .to_owned(),
             &commands.typed,
         ),
         Who::Guarded => (
@@ -222,7 +232,11 @@ fn change_lines(
             }
             None => {}
         }
-        let mut parts = vec![cause_text(step.cause).to_owned(), risk_text(step)];
+        let cause = match (step.cause, planned.change.verb) {
+            (Cause::NotAdopted, Verb::Create) => "did not exist when the stack was adopted",
+            (cause, _) => cause_text(cause, !planned.change.recorded.is_empty()),
+        };
+        let mut parts = vec![cause.to_owned(), risk_text(step)];
         let left = decision.left();
         parts.extend(left.map(|reason| waiting_text(reason, view.report.read_at)));
         if steps.len() == 1 {
@@ -244,7 +258,7 @@ fn change_lines(
         .as_ref()
         .filter(|topic| **topic != planned.change.key)
     {
-        lines.push(format!("all or none with {}", name(topic)));
+        lines.push(format!("made together with {}, or not at all", name(topic)));
     }
     let notes = view.report.comparison.differences.get(&planned.change.key);
     lines.extend(
@@ -298,25 +312,31 @@ fn declared_lines(planned: &PlannedChange, room: usize) -> Vec<String> {
 }
 
 /// What can't be changed, and what is not changed now.
-fn not_done(page: &mut Page, report: &Report, hints: Hints<'_>) {
+fn not_done(page: &mut Page, view: &View<'_>, hints: Hints<'_>) {
     let is_impossible = |finding: &&Finding| {
         matches!(
             finding.kind,
             FindingKind::Impossible | FindingKind::Unhealthy
         )
     };
-    let findings = report.plan.findings.iter();
+    let findings = view.report.plan.findings.iter();
     let (impossible, others): (Vec<_>, Vec<_>) = findings.partition(is_impossible);
-    write_findings(page, "CANNOT be changed by kedge", &impossible, hints);
-    write_findings(page, "NOT changed now", &others, hints);
+    write_findings(page, "CANNOT be changed by kedge", view, &impossible, hints);
+    write_findings(page, "NOT changed now", view, &others, hints);
 }
 
 /// Findings under a title: each cause once, over the names it holds for.
-fn write_findings(page: &mut Page, title: &str, findings: &[&Finding], hints: Hints<'_>) {
+fn write_findings(
+    page: &mut Page,
+    title: &str,
+    view: &View<'_>,
+    findings: &[&Finding],
+    hints: Hints<'_>,
+) {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for finding in findings {
-        let Some(text) = finding_text(finding) else {
+        let Some(text) = view.finding_text(finding) else {
             continue;
         };
         let name = outside(&finding.key.labelled());

@@ -59,7 +59,7 @@ fn row(kind: Kind, field: &FieldDifference) -> Row {
             other(recorded.as_ref()),
             other(live.as_ref()),
         ],
-        items: items_text(items),
+        items: items_text(items, recorded.is_some()),
     }
 }
 
@@ -76,8 +76,9 @@ fn repeated(
     }
 }
 
-/// The items of a set that are too many or lacking, with the reason.
-fn items_text(items: &[ItemDifference]) -> Vec<String> {
+/// The items of a set that are too many or lacking, with the reason. Of a set that is not recorded
+/// nothing is known but what is declared and live.
+fn items_text(items: &[ItemDifference], is_recorded: bool) -> Vec<String> {
     let mut groups: Vec<(String, &str, Vec<String>)> = Vec::new();
     for item in items {
         let (what, why) = match (item.lacking, item.cause) {
@@ -86,11 +87,13 @@ fn items_text(items: &[ItemDifference]) -> Vec<String> {
                 ("lacking", "removed outside kedge")
             }
             (true, Cause::Edited) => ("lacking", "newly declared"),
+            (true, _) if !is_recorded => ("lacking", "declared, and not live"),
             (true, _) => ("lacking", "not there when it was adopted"),
             (false, Cause::Removed) => ("too many", "no longer declared"),
             (false, Cause::Drifted | Cause::EditedAndDrifted) => {
                 ("too many", "added outside kedge")
             }
+            (false, _) if !is_recorded => ("too many", "live, and not declared"),
             (false, _) => ("too many", "there before it was adopted"),
         };
         let text = outside(&item.item);

@@ -3,10 +3,9 @@
 use crate::change::{Edit, Verb};
 use crate::compare::{Cause, Difference, Verdict};
 use crate::model::{ResourceKey, Timestamp};
-use crate::plan::{DecidedStep, Finding, FindingKind, LeftReason, Step};
+use crate::plan::{DecidedStep, LeftReason, Step};
 use crate::render::view::{View, outside};
 use crate::risk::Risk;
-use crate::stored::hold::Hold;
 
 /// What is said after the fields: each line a list of parts.
 pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<String>> {
@@ -23,26 +22,19 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
         None => groups.push((about, parts)),
     };
     let now = view.report.read_at;
-    if let Some(decided) = view.decided(&difference.key) {
+    if let Some(decided) = view.by_automation(&difference.key) {
         for DecidedStep { step, decision, .. } in &decided.steps {
             let doing = doing(decided.planned.change.verb, step);
             let mut parts = vec![format!("{doing} is {}", risk_text(step))];
             parts.push(match decision.left() {
                 Some(reason) => waiting_text(reason, now),
-                None if doing == "correcting" => "automation fixes this on its next run".to_owned(),
-                None => "automation does this on its next run".to_owned(),
+                None => view.automation_text(doing == "correcting").to_owned(),
             });
             add(about_step(step), parts);
         }
     }
     for finding in view.findings(&difference.key) {
-        let is_stacks = |hold: &Hold| hold.key.is_none() && hold.describe() == finding.message;
-        let text = match view.report.holds.iter().any(is_stacks) {
-            // The hold itself stands above all resources.
-            true => Some("WAITING: the stack is held".to_owned()),
-            false => finding_text(finding),
-        };
-        if let Some(text) = text {
+        if let Some(text) = view.finding_text(finding) {
             let about = finding.field.as_ref().map(ToString::to_string);
             add(about.unwrap_or_default(), vec![text]);
         }
@@ -65,7 +57,7 @@ pub(super) fn sentences(view: &View<'_>, difference: &Difference) -> Vec<Vec<Str
 
 /// Whether a step of this resource waits for approval by name.
 pub(super) fn needs_approval(view: &View<'_>, key: &ResourceKey) -> bool {
-    let decided = view.decided(key).into_iter();
+    let decided = view.by_automation(key).into_iter();
     let mut steps = decided.flat_map(|decided| &decided.steps);
     steps.any(|one| one.decision.left() == Some(&LeftReason::NeedsGrant))
 }
@@ -102,22 +94,6 @@ fn about_step(step: &Step) -> String {
     }
 }
 
-/// A finding as a line; none where a note says the same already.
-pub(super) fn finding_text(finding: &Finding) -> Option<String> {
-    let message = outside(&finding.message);
-    match finding.kind {
-        FindingKind::Impossible | FindingKind::Unhealthy => {
-            Some(format!("CANNOT be changed by kedge: {message}"))
-        }
-        FindingKind::Blocked => Some(format!("blocked: {message}")),
-        FindingKind::DependsOn => Some(format!("WAITING: {message}")),
-        FindingKind::Condition => Some(format!("left as it is: {message}")),
-        // These say themselves why nothing is changed.
-        FindingKind::NotExclusive | FindingKind::Orphan | FindingKind::Held => Some(message),
-        FindingKind::DidNotTake => None,
-    }
-}
-
 /// Why each field differs, where the label alone does not say it.
 fn causes_text(difference: &Difference) -> Option<String> {
     let plain = match difference.verdict {
@@ -132,14 +108,18 @@ fn causes_text(difference: &Difference) -> Option<String> {
     }
     let causes = difference.fields.iter().map(|field| {
         let name = outside(field.field.as_str());
-        format!("{name} {}", cause_text(field.cause))
+        format!(
+            "{name} {}",
+            cause_text(field.cause, difference.verdict != Verdict::NotAdopted)
+        )
     });
     Some(causes.collect::<Vec<_>>().join("; "))
 }
 
-/// A cause as a word of a sentence.
-pub(super) fn cause_text(cause: Cause) -> &'static str {
+/// A cause as a word of a sentence. Nothing differed at an adoption that never was.
+pub(super) fn cause_text(cause: Cause, is_adopted: bool) -> &'static str {
     match cause {
+        Cause::NotAdopted if !is_adopted => "not adopted, and differs",
         Cause::Drifted => "drifted",
         Cause::Edited => "edited",
         Cause::EditedAndDrifted => "drifted and edited",

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Page, Tone, count, flow, sentences_on};
-use super::sentences::finding_text;
+use super::page::{Page, Tone, columns, count, flow};
 use super::{blocks, frame, next};
 use crate::compare::Verdict;
 use crate::hint::Hint;
+use crate::live::{FailureCode, ReadFailure};
 use crate::model::{Kind, ResourceKey, StackName, Timestamp};
 use crate::plan::Step;
 use crate::record::{Adoption, Answer, CommandOutcome, Forgotten, MassAbsence};
@@ -37,7 +37,8 @@ pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp, screen: Scre
     page.finish()
 }
 
-/// What a command about state does, or did: `changed` is none before it is carried out.
+/// What a command about state does, or (with what it changed) did. What was shown before somebody was
+/// asked is not repeated after it.
 #[must_use]
 pub fn state_command_text(
     report: &Report,
@@ -45,17 +46,26 @@ pub fn state_command_text(
     around: &RenderOptions<'_>,
 ) -> String {
     let mut page = Page::new(around.screen);
-    frame::head(&mut page, report, around);
+    if !around.plan_shown {
+        shown(&mut page, report, around);
+    }
+    last(&mut page, report, changed, around);
+    page.finish()
+}
+
+/// What it does.
+fn shown(page: &mut Page, report: &Report, around: &RenderOptions<'_>) {
+    frame::head(page, report, around);
     if let Some(CommandOutcome { recording, answer }) = &report.command {
         match answer {
-            Answer::Refreshed => refreshed(&mut page, report),
-            Answer::Adopted(adoption) => adopted(&mut page, report, around, adoption),
-            Answer::Forgotten(means) => forgotten(&mut page, means, around.hints),
+            Answer::Refreshed => refreshed(page, report),
+            Answer::Adopted(adoption) => adopted(page, report, around, adoption),
+            Answer::Forgotten(means) => forgotten(page, means, around.hints),
             Answer::Absent(absence) if recording.absent.is_empty() => {
-                absent(&mut page, absence, around.hints);
+                absent(page, absence, around.hints);
             }
-            Answer::Absent(absence) => confirmed(&mut page, report, around, absence),
-            Answer::Retired { unrecorded } => retired(&mut page, report, *unrecorded, around.hints),
+            Answer::Absent(absence) => confirmed(page, report, around, absence),
+            Answer::Retired { unrecorded } => retired(page, report, *unrecorded, around.hints),
         }
         if !matches!(answer, Answer::Adopted(_) | Answer::Forgotten(_)) {
             let parts = [
@@ -76,11 +86,14 @@ pub fn state_command_text(
     }
     let view = View::new(report);
     let mut rest = frame::hold_blocks(report);
-    let unread = blocks::of_resources(&view, around).into_iter();
-    rest.extend(unread.filter(|block| block.label == blocks::Label::Unknown));
-    blocks::write(&mut page, &blocks::joined(rest), around.hints);
-    last(&mut page, report, changed, around);
-    page.finish()
+    let command = report.command.as_ref();
+    let is_absence = command.is_some_and(|one| matches!(one.answer, Answer::Absent(_)));
+    let is_told = |failure: &ReadFailure| is_absence && failure.code == FailureCode::MassAbsence;
+    let differences = report.comparison.differences.values();
+    // Those of an absence that is to be confirmed are listed above already.
+    let unread = differences.filter(|one| one.failure.as_ref().is_some_and(|it| !is_told(it)));
+    rest.extend(unread.filter_map(|one| blocks::of_resource(&view, around, one)));
+    blocks::write(page, &blocks::joined(rest), around.hints);
 }
 
 /// What was done, and what to do next. A page that a question follows says no more: the question is what
@@ -133,8 +146,11 @@ fn adopted(page: &mut Page, report: &Report, around: &RenderOptions<'_>, adoptio
     }
     if !adoption.pending.is_empty() {
         page.line("What differs waits for you, whatever the policy: deploy the definitions, or edit them.");
-        let accept = (around.hints)(&Hint::Accept { key: None });
-        page.command(&[(Tone::Plain, "  see the edit: ")], &accept);
+        if let Some(first) = adoption.pending.first() {
+            let key = next::short_key(report, first);
+            let accept = (around.hints)(&Hint::Accept { key });
+            page.command(&[(Tone::Plain, "  see the edit: ")], &accept);
+        }
     }
     if adoption.equal.is_empty() && adoption.pending.is_empty() {
         page.line(match report.comparison.has_state {
@@ -227,9 +243,10 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>
             hints,
         );
     }
+    let view = View::new(report);
     let mut left: Vec<(String, Vec<&ResourceKey>)> = Vec::new();
     for finding in &report.plan.findings {
-        let Some(text) = finding_text(finding) else {
+        let Some(text) = view.finding_text(finding) else {
             continue;
         };
         match left.iter_mut().find(|(own, _)| *own == text) {
@@ -238,18 +255,21 @@ fn retired(page: &mut Page, report: &Report, unrecorded: usize, hints: Hints<'_>
         }
     }
     for (text, keys) in &left {
-        group(page, &format!("not deleted: {text}"), keys, hints);
+        let why = text.trim_start_matches("WAITING: ");
+        group(page, &format!("not deleted: {why}"), keys, hints);
     }
     if unrecorded > 0 {
-        let number = count(unrecorded, "declared resource");
-        page.line(&format!(
-            "{number} never recorded, so they stay as they are"
-        ));
+        page.line(&match unrecorded {
+            1 => "1 declared resource was never recorded, so it stays as it is".to_owned(),
+            many => {
+                format!("{many} declared resources were never recorded, so they stay as they are")
+            }
+        });
     }
     page.line(&format!("plan {}", report.plan.digest));
 }
 
-/// Resources of which the same is said, by kind: the cause, then the names.
+/// Resources of which the same is said: the cause, then the names by kind.
 fn group(page: &mut Page, what: &str, keys: &[&ResourceKey], hints: Hints<'_>) {
     let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for key in keys {
@@ -258,21 +278,24 @@ fn group(page: &mut Page, what: &str, keys: &[&ResourceKey], hints: Hints<'_>) {
             .or_default()
             .push(outside(key.name()));
     }
+    page.line(&format!("  {what}"));
     let pad = " ".repeat(INDENT);
     for (kind, names) in &kinds {
-        let head = match names.as_slice() {
-            [one] => format!("{} {one}", kind.label()),
-            names => count(names.len(), kind.label()),
-        };
-        page.spans(&[(Tone::Plain, "  "), (Tone::Strong, &head)]);
-        for line in sentences_on(&[what.to_owned()], page.room(INDENT)) {
-            page.line(&format!("{pad}{line}"));
+        if let [one] = names.as_slice() {
+            let name = format!("{} {one}", kind.label());
+            page.spans(&[(Tone::Plain, &pad), (Tone::Strong, &name)]);
+            continue;
         }
-        if names.len() > 1 {
-            let list = blocks::cut(names.iter().cloned(), names.len(), page.most(), hints);
-            for line in flow(&list, ", ", page.room(INDENT)) {
-                page.line(&format!("{pad}{line}"));
-            }
+        let head = format!("{}: ", count(names.len(), kind.label()));
+        let list = blocks::cut(names.iter().cloned(), names.len(), page.most(), hints);
+        let lines = flow(&list, ", ", page.room(INDENT + columns(&head)));
+        for (number, line) in lines.iter().enumerate() {
+            let before = match number {
+                0 => (Tone::Strong, head.clone()),
+                _ => (Tone::Plain, " ".repeat(columns(&head))),
+            };
+            let before = (before.0, before.1.as_str());
+            page.spans(&[(Tone::Plain, &pad), before, (Tone::Plain, line)]);
         }
     }
 }

@@ -19,6 +19,30 @@ pub fn value_text(kind: Kind, field: &FieldName, value: Option<&Value>) -> Strin
     }
 }
 
+/// A value as the record of a run has it, in the plain form of [`Value`]: with its meaning, where it is
+/// a number or a length of time.
+#[must_use]
+pub fn recorded_text(kind: Kind, field: &FieldName, text: &str) -> String {
+    let value = match (text.parse(), seconds(text)) {
+        (Ok(number), _) => Value::Int(number),
+        (_, Some(nanos)) => Value::Duration(nanos),
+        _ => return outside(text),
+    };
+    match meaning(kind, field, &value) {
+        Some(meaning) if meaning != text => format!("{} ({meaning})", outside(text)),
+        _ => outside(text),
+    }
+}
+
+/// The nanoseconds of `600s` or `600.5s`.
+fn seconds(text: &str) -> Option<i64> {
+    let number = text.strip_suffix('s')?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let part: i64 = format!("{part:0<9}").get(..9)?.parse().ok()?;
+    let whole: i64 = whole.parse().ok()?;
+    whole.checked_mul(1_000_000_000)?.checked_add(part)
+}
+
 /// The value alone, for where its meaning stands beside it already.
 pub(super) fn plain_text(kind: Kind, field: &FieldName, value: &Value) -> String {
     match value {
@@ -165,6 +189,45 @@ mod tests {
         check(Kind::KafkaTopic, &rows);
         let not_set = value_text(Kind::KafkaTopic, &FieldName::known("tags.a"), None);
         assert_eq!(not_set, "not set");
+    }
+
+    #[test]
+    fn values_of_records_of_runs() {
+        for (kind, field, text, expected) in [
+            (
+                Kind::KafkaTopic,
+                "retention_ms",
+                "604800000",
+                "604800000 (7d)",
+            ),
+            (
+                Kind::KafkaTopic,
+                "max_message_bytes",
+                "26214400",
+                "26214400 (25 MiB)",
+            ),
+            (Kind::KafkaTopic, "retention_ms", "-1", "-1 (no limit)"),
+            (Kind::KafkaTopic, "partitions", "10", "10"),
+            (Kind::KafkaTopic, "min_cleanable_dirty_ratio", "0.5", "0.5"),
+            (Kind::KafkaTopic, "description", "a\nb", "a\u{fffd}b"),
+            (
+                Kind::PubsubSubscription,
+                "message_retention",
+                "604800s",
+                "604800s (7d)",
+            ),
+            (
+                Kind::PubsubSubscription,
+                "minimum_backoff",
+                "0.5s",
+                "0.5s (500ms)",
+            ),
+            (Kind::DnsRecordSet, "ttl", "1", "1 (automatic)"),
+            (Kind::DnsRecordSet, "addresses", "192.0.2.1", "192.0.2.1"),
+        ] {
+            let shown = recorded_text(kind, &FieldName::known(field), text);
+            assert_eq!(shown, expected, "{field}");
+        }
     }
 
     #[test]

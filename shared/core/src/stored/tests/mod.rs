@@ -329,7 +329,7 @@ fn what_is_too_large_to_be_read_is_not_written() {
     let error = with(&mut state, most + 1).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the state would have 16.1 MiB, and one with more than 16 MiB could not be read back: \
+        "the state would be 16.1 MiB, more than the 16 MiB that kedge reads: \
          declare less in one stack"
     );
     for object in objects() {
@@ -337,7 +337,7 @@ fn what_is_too_large_to_be_read_is_not_written() {
         let padded = text + &" ".repeat(object.format.bytes_max);
         assert!(object.format.bytes_max <= OBJECT_BYTES_MAX);
         let refused = (object.read)(padded.as_bytes()).unwrap_err();
-        assert!(refused.text.contains("none with more than"), "{refused:?}");
+        assert!(refused.text.contains("kedge reads at most"), "{refused:?}");
         assert!(!refused.is_newer);
     }
 }

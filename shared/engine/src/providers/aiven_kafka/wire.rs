@@ -23,7 +23,7 @@ pub(super) enum WireError {
     #[error("is not JSON")]
     NotJson,
     /// Fields are missing or have other types.
-    #[error("has another form than Aiven documents")]
+    #[error("does not have the form that Aiven documents")]
     OtherTypes,
 }
 

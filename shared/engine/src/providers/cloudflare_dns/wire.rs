@@ -210,7 +210,7 @@ fn shape_problem(error: &serde_json::Error) -> &'static str {
     match error.classify() {
         serde_json::error::Category::Eof => "the answer was cut off",
         serde_json::error::Category::Data => {
-            "the answer has another form than Cloudflare documents"
+            "the answer does not have the form that Cloudflare documents"
         }
         _ => "the answer is not JSON",
     }

@@ -260,7 +260,7 @@ impl Strange {
         match self {
             Self::NotJson => "the answer is not JSON",
             Self::Cut => "the answer was cut off",
-            Self::OtherTypes => "the answer has another form than Google documents",
+            Self::OtherTypes => "the answer does not have the form that Google documents",
             Self::NotTheAnswer => "the answer does not have what was requested",
             Self::NoEtag => "the policy has no etag",
         }

@@ -47,11 +47,11 @@ fn strange_pages_are_refused_with_a_reason() {
         ("<html>", "the answer is not JSON"),
         (
             "[]",
-            "the answer has another form than Cloudflare documents",
+            "the answer does not have the form that Cloudflare documents",
         ),
         (
             "{\"success\":true,\"result\":{},\"result_info\":{\"total_count\":0}}",
-            "the answer has another form than Cloudflare documents",
+            "the answer does not have the form that Cloudflare documents",
         ),
         (
             "{\"success\":true,\"result\":null,\"result_info\":{\"total_count\":0}}",
@@ -91,7 +91,7 @@ fn zones() {
         ),
         (
             "{\"success\":true,\"result\":[]}",
-            "the answer has another form than Cloudflare documents",
+            "the answer does not have the form that Cloudflare documents",
         ),
         (
             "{\"success\":false,\"result\":{\"name\":\"z.example\"}}",
