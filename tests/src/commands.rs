@@ -9,7 +9,7 @@ use kedge_core::model::ResourceKey;
 use kedge_core::record::{Answer, MassAbsence};
 use kedge_core::report::{Changed, Report};
 use kedge_core::stored::hold::{Hold, Holds};
-use kedge_engine::{HoldError, HoldRequest, RunError, StateCommand};
+use kedge_engine::{HoldError, HoldRequest, ReleaseRequest, RunError, StateCommand};
 
 use crate::authority::Authorisation;
 use crate::executor::Crashed;
@@ -103,29 +103,29 @@ impl Stack {
         self.run(engine.hold(&self.name, request))
     }
 
-    /// Takes a hold away.
+    /// Releases the holds of a resource, or without one of the stack, whoever set them.
     ///
     /// # Panics
     /// When it can't.
     pub fn release(&self, key: Option<ResourceKey>) -> Vec<Hold> {
-        self.try_release(&[key], false).expect("released")
+        let request = match key {
+            Some(key) => ReleaseRequest::Keys([key].into()),
+            None => ReleaseRequest::Stack,
+        };
+        self.try_release(&request).expect("released")
     }
 
-    /// The same with its error; with `replace` over holds that can't be read.
+    /// The same with its error.
     ///
     /// # Errors
     /// Those of the engine.
     ///
     /// # Panics
     /// When it crashes.
-    pub fn try_release(
-        &self,
-        keys: &[Option<ResourceKey>],
-        replace: bool,
-    ) -> Result<Vec<Hold>, HoldError> {
+    pub fn try_release(&self, request: &ReleaseRequest) -> Result<Vec<Hold>, HoldError> {
         let (bundle, invocation) = (self.set(), self.invocation());
         let engine = self.engine(&bundle, &self.variables, &invocation);
-        let released = self.run(engine.release(&self.name, keys, replace));
+        let released = self.run(engine.release(&self.name, request));
         released.map(|(_, released)| released)
     }
 

@@ -21,6 +21,8 @@ pub struct SimStore {
     pub writes: Cell<usize>,
     /// Whether it says the time with a read; R2's binding in a Worker does not.
     pub says_time: Cell<bool>,
+    /// Whether others use it too, as they do a bucket.
+    pub is_shared: Cell<bool>,
     /// Writes that go wrong.
     pub write_faults: RefCell<Vec<WriteFault>>,
     /// Reads and lists that go wrong.
@@ -72,6 +74,7 @@ impl Default for SimStore {
             reads: Cell::default(),
             writes: Cell::default(),
             says_time: Cell::new(true),
+            is_shared: Cell::default(),
             write_faults: RefCell::default(),
             read_faults: RefCell::default(),
             refused: RefCell::default(),
@@ -185,7 +188,12 @@ impl SimStore {
 
     /// Writes an object behind the engine's back.
     pub fn set(&self, key: &str, bytes: impl Into<Bytes>) {
-        let object = object(bytes.into(), Timestamp::default());
+        self.set_at(key, bytes, Timestamp::default());
+    }
+
+    /// The same, as it was written at this time by the store's clock.
+    pub fn set_at(&self, key: &str, bytes: impl Into<Bytes>, written_at: Timestamp) {
+        let object = object(bytes.into(), written_at);
         self.objects.borrow_mut().insert(key.to_owned(), object);
     }
 

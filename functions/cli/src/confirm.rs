@@ -6,7 +6,7 @@ use std::io;
 use kedge_core::plan::GuardName;
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
-use kedge_engine::{By, Consent, TypedName};
+use kedge_engine::{Answer, By, Consent, TypedName};
 
 use crate::args::UpOptions;
 use crate::error::CliError;
@@ -83,12 +83,14 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<By>, Cl
     } else {
         "Type `yes` to do it, anything else to cancel: ".to_owned()
     };
-    let answer = screen::ask(&question)?;
-    let typed = TypedName::read(&report.declared.stack, &answer, &io::stdin());
-    let typed = typed.filter(|_| is_destructive || overrides);
-    if answer != "yes" && typed.is_none() {
-        return Ok(None);
-    }
+    screen::err(&question)?;
+    let input = &mut io::stdin().lock();
+    let answer = TypedName::read(&report.declared.stack, &plan.digest, input);
+    let typed = match answer.map_err(CliError::Print)? {
+        Answer::Name(typed) if is_destructive || overrides => Some(typed),
+        Answer::Other(answer) if answer == "yes" => None,
+        Answer::Name(_) | Answer::Other(_) => return Ok(None),
+    };
     let consent = Consent::to_plan(&plan.digest)
         .expecting(plan.summary.clone())
         .allowing(&options.allow)

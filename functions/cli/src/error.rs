@@ -91,7 +91,7 @@ pub(crate) enum CliError {
 
 impl CliError {
     /// What a person can do about it.
-    fn hint(&self) -> Option<Hint> {
+    pub(crate) fn hint(&self) -> Option<Hint> {
         match self {
             Self::Run(error) => error.hint(),
             Self::Lease(error) => error.hint(),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use kedge_core::documents::{self, CurrentRun};
 use kedge_core::model::{ResourceKey, Timestamp};
 use kedge_core::render;
-use kedge_core::stored::hold::Holds;
+use kedge_core::stored::hold::{Hold, Holds};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::{HoldRequest, LeaseHolder};
+use kedge_engine::{HoldRequest, LeaseHolder, ReleaseRequest};
 
 use crate::args::{Args, Format, HoldOptions, ReleaseOptions};
 use crate::error::CliError;
@@ -21,7 +21,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
     let engine = run.setup.engine(&|_| {});
     let (stack, now) = (run.stack(), run.setup.ports.now());
     let (Some(length), Some(reason)) = (&options.length, &options.reason) else {
-        show(&run, &engine.holds(stack).await?, None, now)?;
+        show(&run, &engine.holds(stack).await?, &[], None, now)?;
         return Ok(0);
     };
     let keys = match options.keys.as_slice() {
@@ -37,7 +37,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
     let all = engine.hold(stack, &request).await?;
     let is_json = args.format() == Format::Json;
     if !is_json {
-        show(&run, &all, None, now)?;
+        show(&run, &all, &[], None, now)?;
     }
     let unaware = engine.unaware_of_holds(stack).await;
     let holder = unaware.map_err(CliError::HoldStands)?;
@@ -46,7 +46,7 @@ pub(crate) async fn hold(args: &Args, options: &HoldOptions) -> Result<u8, CliEr
         Some(holder) => Some(wait_for(&run, holder, options.no_wait).await?),
     };
     if is_json {
-        show(&run, &all, current_run, now)?;
+        show(&run, &all, &[], current_run, now)?;
     }
     Ok(0)
 }
@@ -95,17 +95,15 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     run.setup.refuse_unknown().await?;
     let engine = run.setup.engine(&|_| {});
     let (stack, now) = (run.stack(), run.setup.ports.now());
-    if options.replace {
-        let (left, _) = engine.release(stack, &[], true).await?;
-        return show(&run, &left, None, now).map(|()| 0);
-    }
-    let held = engine.holds(stack).await?;
-    let which: Vec<Option<ResourceKey>> = match (options.all, options.keys.as_slice()) {
-        (true, _) => held.list().iter().map(|hold| hold.key.clone()).collect(),
-        (false, names) => named(names, &held)?,
+    let request = match (options.replace, options.all, options.keys.as_slice()) {
+        (true, ..) => ReleaseRequest::Unreadable,
+        (false, true, _) => ReleaseRequest::All,
+        (false, false, []) => ReleaseRequest::Stack,
+        (false, false, names) => named(names, &engine.holds(stack).await?)?,
     };
-    let (left, released) = engine.release(stack, &which, false).await?;
-    if released.is_empty() && !options.all {
+    let (left, released) = engine.release(stack, &request).await?;
+    let is_named = matches!(request, ReleaseRequest::Stack | ReleaseRequest::Keys(_));
+    if released.is_empty() && is_named {
         return Err(CliError::Usage(match options.keys.is_empty() {
             true => format!(
                 "there is no hold on the whole stack {stack}; `kedge hold` lists what is held"
@@ -113,39 +111,41 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
             false => "none of these are held; `kedge hold` lists what is held".to_owned(),
         }));
     }
-    show(&run, &left, None, now)?;
+    show(&run, &left, &released, None, now)?;
     Ok(0)
 }
 
 /// What is to be released, among what is held: a resource may be gone from the definitions since.
-fn named(names: &[String], held: &Holds) -> Result<Vec<Option<ResourceKey>>, CliError> {
-    if names.is_empty() {
-        return Ok(vec![None]);
-    }
-    let keys = held.list().iter().filter_map(|hold| hold.key.as_ref());
+fn named(names: &[String], held: &Holds) -> Result<ReleaseRequest, CliError> {
+    // Several people may hold one key.
+    let keys: BTreeSet<&ResourceKey> = held.list().iter().flat_map(|hold| &hold.key).collect();
     let one = |name: &String| {
-        let mut found = keys.clone().filter(|key| key.answers_to(name));
+        let mut found = keys.iter().filter(|key| key.answers_to(name));
         match (found.next(), found.next()) {
-            (Some(key), None) => Ok(Some(key.clone())),
+            (Some(key), None) => Ok((*key).clone()),
             (None, _) => Err(CliError::Usage(format!("`{name}` is not held"))),
             (Some(a), Some(b)) => Err(CliError::Usage(format!(
                 "`{name}` is ambiguous: it may mean {a} or {b}; name it in full"
             ))),
         }
     };
-    names.iter().map(one).collect()
+    let keys: Result<BTreeSet<ResourceKey>, CliError> = names.iter().map(one).collect();
+    keys.map(ReleaseRequest::Keys)
 }
 
 fn show(
     run: &Invocation<'_>,
     holds: &Holds,
+    released: &[Hold],
     current_run: Option<CurrentRun>,
     now: Timestamp,
 ) -> Result<(), CliError> {
     let stack = &run.setup.chosen.stack;
     if run.args.format() == Format::Json {
-        return screen::document(&documents::holds(stack, holds, current_run, now));
+        let document = documents::holds(stack, holds, released, current_run, now);
+        return screen::document(&document);
     }
     let screen = screen::of_stdout(run.args);
+    screen::out(&render::released_text(stack, released, now, screen))?;
     screen::out(&render::holds_text(stack, holds, now, screen))
 }

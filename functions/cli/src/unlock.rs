@@ -37,7 +37,7 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         return Ok(0);
     }
     if !is_json {
-        let seconds = setup.lease.fresh_ms / 1000;
+        let seconds = setup.lease.begins_for_ms() / 1000;
         screen::err_lines(&format!(
             "taking the lease; for up to {seconds} s after its last renewal the other run may still \
              start changes, so this waits\n"

@@ -135,7 +135,8 @@ fn refusal_of(consent: &Consent, report: &Report) -> Option<StopError> {
     }
     let now = report.plan.digest.clone();
     let stack = || report.declared.stack.clone();
-    if report.plan.policy.protected && !consent.guards.is_empty() && !consent.name_typed {
+    let is_named = consent.has_name_of(&report.declared.stack);
+    if report.plan.policy.protected && !consent.guards.is_empty() && !is_named {
         return Some(StopError::OverrideNeedsName { stack: stack() });
     }
     match &consent.digest {

@@ -1,11 +1,12 @@
 //! Who says that a plan may be carried out, and what they agreed to.
 //!
 //! A [`Consent`] has no public fields: a shell builds it from what a person or an HTTP caller said,
-//! and can't claim more. That a name was typed is said by a [`TypedName`] alone, which needs a real
-//! terminal. What a consent allows is decided in `kedge_core::plan::authorise`.
+//! and can't claim more. That a name was typed is said by a [`TypedName`] alone, which reads it from a
+//! real terminal and is for one plan of one stack. What a consent allows is decided in
+//! `kedge_core::plan::authorise`.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::io::{self, BufRead, IsTerminal};
 
 use kedge_core::model::StackName;
 use kedge_core::plan::{GuardName, PlanSummary};
@@ -30,7 +31,7 @@ pub enum By {
 #[derive(Debug, Clone, Default)]
 pub struct Consent {
     pub(crate) allow: Vec<String>,
-    pub(crate) name_typed: bool,
+    typed: Option<StackName>,
     pub(crate) guards: BTreeSet<GuardName>,
     pub(crate) digest: Option<String>,
     pub(crate) expected: Option<PlanSummary>,
@@ -84,13 +85,24 @@ impl Consent {
         Self { guards, ..self }
     }
 
-    /// The same, with the stack's name typed.
+    /// The same, with the stack's name typed, to the plan that was shown then and to no other.
     #[must_use]
-    pub fn with_name(self, _: TypedName) -> Self {
+    pub fn with_name(self, typed: TypedName) -> Self {
+        let TypedName { stack, digest } = typed;
         Self {
-            name_typed: true,
-            ..self
+            typed: Some(stack),
+            ..self.with_plan(digest)
         }
+    }
+
+    /// Whether the name of this stack was typed.
+    pub(crate) fn has_name_of(&self, stack: &StackName) -> bool {
+        self.typed.as_ref() == Some(stack)
+    }
+
+    /// The stack whose name was typed instead of this one's.
+    pub(crate) fn typed_for_another(&self, stack: &StackName) -> Option<&StackName> {
+        self.typed.as_ref().filter(|typed| *typed != stack)
     }
 }
 
@@ -114,23 +126,63 @@ impl UsableGrant {
     }
 }
 
-/// The proof that a person typed a stack's name on a terminal.
+/// The proof that a person typed a stack's name on a terminal when they were shown a plan of it.
+///
+/// It reads the text itself, and only handles of the standard library can be terminals. So it can't be
+/// made from a text that came over the network:
+///
+/// ```compile_fail
+/// let stack = kedge_core::model::StackName::new("dev").unwrap();
+/// kedge_engine::TypedName::read(&stack, "00c0ffee00c0ffee", &mut &b"dev\n"[..]);
+/// ```
 #[derive(Debug)]
-pub struct TypedName(());
+pub struct TypedName {
+    stack: StackName,
+    digest: String,
+}
+
+/// What somebody typed.
+#[derive(Debug)]
+pub enum Answer {
+    /// The stack's name, on a terminal.
+    Name(TypedName),
+    /// Anything else, or nothing; or the name, and not on a terminal.
+    Other(String),
+}
 
 impl TypedName {
-    /// The proof, if `text` is the stack's name and `terminal` is a terminal. Only handles of the
-    /// standard library can be one: an HTTP request or a chat message can't.
-    #[must_use]
-    pub fn read(stack: &StackName, text: &str, terminal: &impl IsTerminal) -> Option<Self> {
-        (terminal.is_terminal() && text == stack.as_str()).then_some(Self(()))
+    /// Reads one line that answers a plan with this digest.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub fn read(
+        stack: &StackName,
+        digest: &str,
+        terminal: &mut (impl BufRead + IsTerminal),
+    ) -> io::Result<Answer> {
+        let mut line = String::new();
+        terminal.read_line(&mut line)?;
+        Ok(Self::of(stack, digest, line.trim(), terminal.is_terminal()))
+    }
+
+    fn of(stack: &StackName, digest: &str, line: &str, is_terminal: bool) -> Answer {
+        match is_terminal && line == stack.as_str() {
+            true => Answer::Name(Self {
+                stack: stack.clone(),
+                digest: digest.to_owned(),
+            }),
+            false => Answer::Other(line.to_owned()),
+        }
     }
 
     /// The proof without a terminal, for tests of what follows from it.
     #[cfg(feature = "testing")]
     #[must_use]
-    pub fn in_a_test() -> Self {
-        Self(())
+    pub fn in_a_test(stack: &StackName, digest: impl Into<String>) -> Self {
+        Self {
+            stack: stack.clone(),
+            digest: digest.into(),
+        }
     }
 }
 
@@ -152,5 +204,34 @@ impl Authorisation {
             Self::Unattended | Self::Person(_) => "up",
             Self::Command(command) => command.verb(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_counts_on_a_terminal_and_for_its_own_stack_and_plan() {
+        let stack = |name| StackName::new(name).unwrap();
+        let (dev, prod) = (stack("dev"), stack("prod"));
+        for (line, is_terminal) in [
+            ("dev", false),
+            ("yes", true),
+            ("Dev", true),
+            ("prod", true),
+            ("", true),
+        ] {
+            let answer = TypedName::of(&dev, "00", line, is_terminal);
+            assert!(matches!(answer, Answer::Other(other) if other == line));
+        }
+        let Answer::Name(typed) = TypedName::of(&dev, "00", "dev", true) else {
+            panic!("it is its name");
+        };
+        let consent = Consent::to_any_plan().with_name(typed);
+        assert_eq!(consent.digest.as_deref(), Some("00"));
+        assert!(consent.has_name_of(&dev) && !consent.has_name_of(&prod));
+        assert_eq!(consent.typed_for_another(&prod), Some(&dev));
+        assert_eq!(consent.typed_for_another(&dev), None);
     }
 }

@@ -343,7 +343,7 @@ fn authorised(report: &Report, authorisation: &Authorisation) -> Decided {
             let Ok((allowed, policy_allowed)) = resolve_allowed(plan, &consent.allow) else {
                 return Decided::default();
             };
-            let name_typed = consent.name_typed;
+            let name_typed = consent.has_name_of(&report.declared.stack);
             let by = Authority::Person {
                 allowed: &allowed,
                 policy_allowed,

@@ -16,7 +16,7 @@ use crate::consent::{Authorisation, By};
 use crate::grants::{self, Agreement};
 use crate::group::{Group, Seat};
 use crate::history::{self, History, Query};
-use crate::holds::{self, HoldError, HoldRequest, Released};
+use crate::holds::{self, HoldError, HoldRequest, ReleaseRequest, Released};
 use crate::job::{Job, Purpose, RunError};
 use crate::lease::{self, Holder, LeaseError, LeaseHolder};
 use crate::outcome::{Applied, Checked, GroupCheck, Ran};
@@ -189,7 +189,15 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
         self.settings.budget.hold_back(Reserve::Up, 1);
         let authorisation = match by {
             By::Policy => Authorisation::Unattended,
-            By::Person(consent) => Authorisation::Person(consent.clone()),
+            By::Person(consent) => {
+                if let Some(typed) = consent.typed_for_another(stack) {
+                    return Err(RunError::NotConfirmed {
+                        stack: stack.clone(),
+                        given: typed.to_string(),
+                    });
+                }
+                Authorisation::Person(consent.clone())
+            }
             By::Grant(id) => {
                 let grant = grants::read(&self.store_of(stack), stack, id).await?;
                 Authorisation::Person(grant.into_consent())
@@ -263,10 +271,12 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         Ok(grants::give(&self.store_of(stack), stack, id, actor, to, now).await?)
     }
 
-    /// Holds a stack, or resources of it, until a time (semantics 6.8). Gives back all holds.
+    /// Holds a stack, or resources of it, until a time (semantics 6.8). What others hold stays. Gives
+    /// back all holds.
     ///
     /// # Errors
-    /// When the request is beyond the limits of a hold, or holds can't be read or written.
+    /// When the request is beyond the limits of a hold, or would end the person's own earlier, or holds
+    /// can't be read or written.
     pub async fn hold(&self, stack: &StackName, request: &HoldRequest) -> Result<Holds, HoldError> {
         if self.settings.read_only {
             return Err(HoldError::ReadOnly);
@@ -275,28 +285,19 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         holds::hold(&self.store_of(stack), stack, request, actor, now).await
     }
 
-    /// Releases holds: these, or the stack's own for `None`. With `replace`, an empty list is
-    /// written over holds that can't be read, unless a newer program wrote them.
+    /// Releases holds, whoever set them. Gives back those that are left, and those that were released.
     ///
     /// # Errors
     /// When they can't be read or written.
     pub async fn release(
         &self,
         stack: &StackName,
-        keys: &[Option<ResourceKey>],
-        replace: bool,
+        request: &ReleaseRequest,
     ) -> Result<Released, HoldError> {
         if self.settings.read_only {
             return Err(HoldError::ReadOnly);
         }
-        holds::release(
-            &self.store_of(stack),
-            stack,
-            keys,
-            self.ports.now(),
-            replace,
-        )
-        .await
+        holds::release(&self.store_of(stack), stack, request, self.ports.now()).await
     }
 
     /// The holds of a stack, those that ended too.

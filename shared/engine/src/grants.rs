@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::consent::UsableGrant;
 use crate::keys::Keys;
-use crate::ports::{Condition, PutOutcome, Store, StoreError};
+use crate::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
 use crate::state_store::put_own;
 
 /// A grant could not be used or written.
@@ -74,7 +74,8 @@ pub struct Agreement {
     pub policy: bool,
 }
 
-/// Writes a grant for a later run. Returns its id.
+/// Writes a grant for a later run. Returns its id. The end that it says is by this machine's clock, and
+/// only tells people; what counts is when the store wrote it ([`decode`]).
 pub(crate) async fn give<S: Store>(
     store: &S,
     stack: &StackName,
@@ -110,13 +111,22 @@ pub(crate) async fn read<S: Store>(
     }
     let object = store.get(&Keys::of(stack).grant(id)).await?;
     let object = object.ok_or_else(unknown)?;
-    let grant = Grant::decode(&object.bytes, stack)?;
+    let grant = decode(&object, stack)?;
     if let Some(by) = grant.used_by {
         return Err(NotGranted::Used { by }.into());
     }
     Ok(UsableGrant {
         grant,
         etag: object.etag,
+    })
+}
+
+/// A grant as it was written, with its end by the store's clock: that of whoever gave it may be wrong.
+fn decode(object: &StoredObject, stack: &StackName) -> Result<Grant, StoredError> {
+    let grant = Grant::decode(&object.bytes, stack)?;
+    Ok(Grant {
+        expires_at: object.written_at.plus_ms(Grant::LASTS_MS),
+        ..grant
     })
 }
 
@@ -194,7 +204,7 @@ pub(crate) async fn given_since<S: Store>(
             continue;
         };
         // One that can't be read is no consent; the run that would use it says so.
-        let grant = Grant::decode(&object.bytes, stack);
+        let grant = decode(&object, stack);
         if grant.is_ok_and(|grant| grant.used_by.is_none() && now < grant.expires_at) {
             return Ok(true);
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kedge_core::hint::Hint;
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::StoredError;
-use kedge_core::stored::hold::{Hold, Holds};
+use kedge_core::stored::hold::{EndsEarlier, Hold, Holds};
 use thiserror::Error;
 
 use crate::keys::Keys;
@@ -61,6 +61,9 @@ pub enum HoldError {
     /// It says no reason.
     #[error("a hold needs a reason")]
     NoReason,
+    /// The same person holds it already, and longer.
+    #[error("{0}")]
+    EndsEarlier(EndsEarlier),
     /// Others write them all the time.
     #[error("the holds of stack `{stack}` keep changing; nothing was written")]
     Contended {
@@ -113,10 +116,23 @@ pub struct HoldRequest {
     pub replace: bool,
 }
 
+/// What is to be released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseRequest {
+    /// The holds of the whole stack, whoever set them.
+    Stack,
+    /// The holds of these resources, whoever set them.
+    Keys(BTreeSet<ResourceKey>),
+    /// All holds.
+    All,
+    /// Holds that can't be read, unless a newer program wrote them. Those that can be read stay.
+    Unreadable,
+}
+
 /// The holds that are left, and those that were released.
 pub type Released = (Holds, Vec<Hold>);
 
-/// Sets holds, each in place of an older one of the same thing. Gives back all holds.
+/// Sets holds beside those that others have of the same things (semantics 6.8). Gives back all holds.
 pub(crate) async fn hold<S: Store>(
     store: &S,
     stack: &StackName,
@@ -142,30 +158,36 @@ pub(crate) async fn hold<S: Store>(
         set_at: now,
     };
     let (holds, ()) = change(store, stack, now, request.replace, |holds| {
-        keys.iter().for_each(|key| holds.set(hold(key)));
-        Some(())
+        let mut set = keys.iter().map(|key| holds.set(hold(key)));
+        set.try_for_each(|set| set.map_err(HoldError::EndsEarlier))?;
+        Ok(Some(()))
     })
     .await?;
     Ok(holds)
 }
 
-/// Releases holds: these, or the stack's own for `None`. Returns those that were released, and
-/// those that are left. With `replace`, an empty list is written over holds that can't be read,
-/// unless a newer program wrote them.
+/// Releases holds, whoever set them. Returns those that are left, and those that were released.
 ///
 /// # Errors
 /// When they can't be read or written.
 pub(crate) async fn release<S: Store>(
     store: &S,
     stack: &StackName,
-    keys: &[Option<ResourceKey>],
+    request: &ReleaseRequest,
     now: Timestamp,
-    replace: bool,
 ) -> Result<Released, HoldError> {
+    let replace = *request == ReleaseRequest::Unreadable;
     change(store, stack, now, replace, |holds| {
-        let released = keys.iter().filter_map(|key| holds.release(key.as_ref()));
-        let released: Vec<Hold> = released.collect();
-        (!released.is_empty()).then_some(released)
+        let released = match request {
+            ReleaseRequest::Stack => holds.release(None),
+            ReleaseRequest::Keys(keys) => {
+                let released = keys.iter().flat_map(|key| holds.release(Some(key)));
+                released.collect()
+            }
+            ReleaseRequest::All => holds.release_all(),
+            ReleaseRequest::Unreadable => Vec::new(),
+        };
+        Ok((!released.is_empty()).then_some(released))
     })
     .await
 }
@@ -217,7 +239,7 @@ async fn change<S: Store, T: Default>(
     stack: &StackName,
     now: Timestamp,
     replace: bool,
-    make: impl Fn(&mut Holds) -> Option<T>,
+    make: impl Fn(&mut Holds) -> Result<Option<T>, HoldError>,
 ) -> Result<(Holds, T), HoldError> {
     for _ in 0..TRIES_MAX {
         let read = read_holds_to_change(store, stack).await;
@@ -227,7 +249,7 @@ async fn change<S: Store, T: Default>(
             Err(source) if replace && !source.is_newer() => (Holds::default(), true),
             Err(source) => return Err(HoldError::of(stack, source)),
         };
-        let made = make(&mut holds);
+        let made = make(&mut holds)?;
         if made.is_none() && !is_replaced {
             return Ok((holds, T::default()));
         }

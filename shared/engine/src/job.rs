@@ -110,6 +110,15 @@ pub enum RunError {
         /// The stack.
         stack: StackName,
     },
+    /// The registry could not say in the end that a stack is retired.
+    #[error("stack `{stack}` can't be retired now, and nothing was deleted")]
+    Retire {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        #[source]
+        source: RegistryError,
+    },
     /// A name matches no resource, or more than one.
     #[error("{0}")]
     Name(String),

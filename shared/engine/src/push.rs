@@ -31,6 +31,7 @@ use kedge_core::push::{
 use kedge_core::state::State;
 use kedge_core::stored::EncodeError;
 use kedge_core::stored::bundle::{BundleDecodeError, Commit, Pushed, StoredBundle};
+use kedge_core::stored::index::Entry;
 use thiserror::Error;
 
 use crate::bundles::{self, BundleFault, ReadBundle, read_parsed};
@@ -127,6 +128,12 @@ pub enum PushError {
         #[source]
         source: BundleDecodeError,
     },
+    /// A rollback does not begin a retired stack anew.
+    #[error("stack `{stack}` is retired, and a rollback doesn't begin it anew; a push does")]
+    Retired {
+        /// The stack.
+        stack: StackName,
+    },
     /// There is no such revision.
     #[error("stack `{stack}` has no revision `{revision}`")]
     NoRevision {
@@ -164,7 +171,7 @@ impl PushError {
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
         match self {
-            Self::Moved { .. } => Some(Hint::Push {
+            Self::Moved { .. } | Self::Retired { .. } => Some(Hint::Push {
                 after_rollback: None,
             }),
             Self::NoRevision { .. } | Self::DamagedRevision { .. } | Self::Ambiguous { .. } => {
@@ -255,6 +262,14 @@ pub(crate) async fn rollback<P: Clock, S: Store>(
     let old = find_revision(store, stack, revision).await?;
     let declared = read(&old.bundle, stack, settings.overrides)?;
     let standing = PushedBefore::read(store, stack, settings.overrides).await?;
+    // The registry learns only by a push that a person's `up` began it anew.
+    let began_anew = standing
+        .state()
+        .is_some_and(|state| state.retired.is_none());
+    if standing.is_retired(stack) && !began_anew {
+        let stack = stack.clone();
+        return Err(PushError::Retired { stack });
+    }
     let refusals = names(&declared, &standing.index.index);
     let refusals = [refusals, standing.owners_unknown(&declared)].concat();
     if !refusals.is_empty() {
@@ -390,6 +405,20 @@ impl PushedBefore {
             index,
             state,
         })
+    }
+
+    /// Whether the stack is retired, and what is stored now is from before that. State says so from the
+    /// first deletion on, the registry once nothing is left.
+    fn is_retired(&self, stack: &StackName) -> bool {
+        let stored = self.read.stored.as_deref();
+        let retired = self.state().and_then(|state| state.retired);
+        let is_after = |stored: &StoredBundle| retired.is_some_and(|at| at < stored.pushed.at);
+        let entry = self.index.index.stacks.get(stack);
+        // Where the registry has another revision, an interrupted push stored it anew already.
+        let is_of_entry = |entry: &Entry| {
+            entry.retired && stored.is_none_or(|stored| stored.revision() == entry.revision)
+        };
+        (retired.is_some() && !stored.is_some_and(is_after)) || entry.is_some_and(is_of_entry)
     }
 
     fn state(&self) -> Option<&State> {

@@ -59,6 +59,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     job: Job<'_>,
     authorisation: &Authorisation,
 ) -> Result<Ran, RunError> {
+    check_retiring(store, job, authorisation).await?;
     let is_unattended = matches!(authorisation, Authorisation::Unattended);
     let has_work = |assessed: &Assessed| {
         let run = assessed.observed.open_run.as_ref();
@@ -117,6 +118,22 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         ended.stopped = retired.err().map(StopError::from);
     }
     finished(ended.report, ended.changed, ended.stopped, kept)
+}
+
+/// Refuses to retire a stack where the registry could not be written in the end.
+async fn check_retiring<S: Store>(
+    store: &S,
+    job: Job<'_>,
+    authorisation: &Authorisation,
+) -> Result<(), RunError> {
+    let Authorisation::Command(StateCommand::Retire { .. }) = authorisation else {
+        return Ok(());
+    };
+    let checked = registry::check_retiring(store).await;
+    checked.map_err(|source| RunError::Retire {
+        stack: job.stack.clone(),
+        source,
+    })
 }
 
 /// A run that went to its end, or why it stopped, with what it had seen and done.
@@ -210,6 +227,7 @@ pub(crate) async fn dry_run<P: ReadPorts, S: Store>(
     command: &StateCommand,
 ) -> Result<Checked, RunError> {
     let by = Authorisation::Command(command.clone());
+    check_retiring(store, job, &by).await?;
     let assessed = assess(ports, store, job, &by, &BTreeSet::new()).await?;
     Ok(Checked {
         report: assessed.report,

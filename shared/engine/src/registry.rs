@@ -181,6 +181,16 @@ pub(crate) async fn write<S: Store>(
     Ok(matches!(put, PutOutcome::Written(_)))
 }
 
+/// Makes sure, before the first deletion, that [`retire`] can write the registry in the end: one that a
+/// newer program wrote is not written over.
+pub(crate) async fn check_retiring<S: Store>(store: &S) -> Result<(), RegistryError> {
+    let object = store.get(INDEX).await?;
+    match object.map(|object| Index::decode(&object.bytes)) {
+        Some(Err(error)) if error.is_newer() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Marks a stack as retired, once its state says so and nothing of it is left: its names are free
 /// then. A stack that was never pushed has no entry, and gets none.
 pub(crate) async fn retire<S: Store>(store: &S, stack: &StackName) -> Result<(), RegistryError> {

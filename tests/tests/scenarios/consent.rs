@@ -124,10 +124,46 @@ fn destructive_changes_are_named_one_by_one() {
         ),
         "{unknown:?}"
     );
-    let typed = Consent::to_any_plan().with_name(TypedName::in_a_test());
-    let typed = Authorisation::Person(typed);
+    let typed = typed(&stack, stack.check().plan.digest);
     assert!(matches!(stack.up(&typed), Ok(Ok((_, changed))) if changed.done() == 1));
     stack.assert_settled();
+}
+
+/// What a person says who types the stack's name below this plan.
+fn typed(stack: &Stack, digest: String) -> Authorisation {
+    let typed = TypedName::in_a_test(&stack.name, digest);
+    Authorisation::Person(Consent::to_any_plan().with_name(typed))
+}
+
+#[test]
+fn a_name_that_was_typed_is_for_its_stack_and_its_plan() {
+    let mut stack = standing();
+    stack.topics(&[("a", "retention_ms: 1000"), ("b", ""), ("b-dlq", "")]);
+    let digest = stack.check().plan.digest;
+    let prod = kedge_core::model::StackName::new("prod").unwrap();
+    let of_prod = Consent::to_plan(&digest).with_name(TypedName::in_a_test(&prod, &digest));
+    let world = stack.ports.sandbox.world();
+    let refused = stack.up(&Authorisation::Person(of_prod)).unwrap();
+    assert!(
+        matches!(refused, Err(RunError::NotConfirmed { .. })),
+        "{refused:?}"
+    );
+    // One that was typed below another plan covers none but that.
+    let stale = stack.up(&typed(&stack, "00c0ffee00c0ffee".to_owned()));
+    assert!(
+        matches!(
+            stale,
+            Ok(Err(RunError::Stopped {
+                source: StopError::PlanMoved { .. },
+                ..
+            }))
+        ),
+        "{stale:?}"
+    );
+    assert_eq!(stack.ports.sandbox.world(), world);
+    assert!(
+        matches!(stack.up(&typed(&stack, digest)), Ok(Ok((_, changed))) if changed.done() == 1)
+    );
 }
 
 #[test]
@@ -155,10 +191,7 @@ fn a_protected_stack_wants_its_name_typed() {
     let (report, changed) = stack.person(&["dev-a"]);
     assert_eq!(results(&changed), ["update dev-b done"]);
     assert_eq!(left_reasons(&report, "dev-a"), ["needs-stack-name"]);
-    let typed = |digest: String| {
-        Authorisation::Person(Consent::to_plan(digest).with_name(TypedName::in_a_test()))
-    };
-    let stale = stack.up(&typed(plan.digest));
+    let stale = stack.up(&typed(&stack, plan.digest));
     assert!(
         matches!(
             stale,
@@ -170,7 +203,7 @@ fn a_protected_stack_wants_its_name_typed() {
         "{stale:?}"
     );
     let now = stack.check().plan.digest;
-    assert!(matches!(stack.up(&typed(now)), Ok(Ok((_, changed))) if changed.done() == 1));
+    assert!(matches!(stack.up(&typed(&stack, now)), Ok(Ok((_, changed))) if changed.done() == 1));
     stack.assert_settled();
 }
 

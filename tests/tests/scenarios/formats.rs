@@ -9,7 +9,7 @@ use kedge_core::report::{Outcome, StackVerdict};
 use kedge_core::stored::{COUNT_MAX, TIME_MS_MAX};
 use kedge_engine::Query;
 use kedge_engine::ports::Clock as _;
-use kedge_engine::{Progress, RunError, StopError};
+use kedge_engine::{Progress, ReleaseRequest, RunError, StopError};
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack, person};
 use serde_json::{Value, json};
@@ -132,8 +132,8 @@ fn newer_holds_hold_everything() {
         assert_newer(&unread.describe());
         let (_, changed) = stack.person(&[]);
         assert_eq!(changed.done(), 0);
-        for replace in [true, false] {
-            let refused = stack.try_release(&[None], replace).unwrap_err();
+        for request in [ReleaseRequest::Stack, ReleaseRequest::Unreadable] {
+            let refused = stack.try_release(&request).unwrap_err();
             assert_newer(&chain(&refused));
         }
         assert_eq!(stack.ports.store.text(HOLD), text);
@@ -225,7 +225,7 @@ fn use_everything(stack: &Stack) {
         let _ = drive(stack, stack.unlock(&holder));
     }
     let _ = drive(stack, stack.replace_lease());
-    let _ = stack.try_release(&[None], false);
+    let _ = stack.try_release(&ReleaseRequest::Stack);
     let query = Query {
         most: 10,
         since: Some(stack.ports.now()),

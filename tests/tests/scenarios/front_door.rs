@@ -11,7 +11,7 @@ use kedge_core::report::StackVerdict;
 use kedge_core::stored::bundle::Commit;
 use kedge_engine::{
     Agreement, Applied, By, CheckRequest, Consent, Definitions, HoldError, HoldRequest, Kept,
-    LeaseError, PushError, PushRequest, RunError, StateCommand, TypedName,
+    LeaseError, PushError, PushRequest, ReleaseRequest, RunError, StateCommand,
 };
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left_reasons, topic};
@@ -149,7 +149,7 @@ fn read_only_refuses_every_change_and_keeps_nothing() {
         let request = hold_for(60_000, "why");
         let hold = engine.hold(name, &request);
         assert!(matches!(stack.run(hold), Err(HoldError::ReadOnly)));
-        let release = engine.release(name, &[None], true);
+        let release = engine.release(name, &ReleaseRequest::Stack);
         assert!(matches!(stack.run(release), Err(HoldError::ReadOnly)));
         let replaced = stack.run(engine.replace_lease(name));
         assert!(matches!(replaced, Err(LeaseError::ReadOnly { .. })));
@@ -192,16 +192,6 @@ fn a_stack_is_retired_only_by_its_own_name() {
     assert!(matches!(retired, Applied::Done(_)), "{retired:?}");
 }
 
-#[test]
-fn only_a_terminal_says_that_a_name_was_typed() {
-    let dev = StackName::new("dev").unwrap();
-    // Tests have no terminal for their input, and a file is none.
-    let file = std::fs::File::open(file!())
-        .or_else(|_| std::fs::File::open("Cargo.toml"))
-        .unwrap();
-    assert!(TypedName::read(&dev, "dev", &file).is_none());
-}
-
 fn hold_for(length_ms: i64, reason: &str) -> HoldRequest {
     HoldRequest {
         keys: BTreeSet::new(),
@@ -226,6 +216,24 @@ fn a_hold_has_a_reason_and_lasts_a_second_to_thirty_days() {
     for length_ms in [1000, 30 * day_ms] {
         stack.try_hold(&hold_for(length_ms, "why")).unwrap();
     }
+}
+
+#[test]
+fn without_a_key_the_stacks_own_holds_are_released() {
+    let stack = deployed();
+    stack.hold(None, 60);
+    stack.hold(Some(topic("a")), 60);
+    let request = |request: ReleaseRequest| {
+        let released = stack.try_release(&request).unwrap();
+        released
+            .into_iter()
+            .map(|hold| hold.key)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(request(ReleaseRequest::Unreadable), []);
+    assert_eq!(request(ReleaseRequest::Stack), [None]);
+    stack.hold(None, 60);
+    assert_eq!(request(ReleaseRequest::All), [None, Some(topic("a"))]);
 }
 
 // --- grants
@@ -306,6 +314,27 @@ fn a_grant_ends_after_an_hour_and_its_id_leads_nowhere_else() {
     let ended = failed(by_grant(&stack, &id));
     assert!(matches!(ended, RunError::Stopped { .. }), "{ended:?}");
     assert_eq!(stack.ports.sandbox.world(), world);
+}
+
+#[test]
+fn a_grants_hour_is_by_the_stores_clock() {
+    let hours = |hours: i64| hours * 60 * 60 * 1000;
+    for ahead in [-3, 3] {
+        let stack = waiting();
+        let digest = stack.check().plan.digest;
+        stack.ports.wall_ahead_ms.set(hours(ahead));
+        let (first, second) = (
+            grant(&stack, agreement(&digest)),
+            grant(&stack, agreement(&digest)),
+        );
+        stack.ports.wall_ahead_ms.set(0);
+        stack.wait_minutes(59);
+        let ran = by_grant(&stack.fork(), &first).into_result();
+        assert_eq!(ran.unwrap().changed.done(), 1, "{ahead}");
+        stack.wait_minutes(2);
+        let ended = failed(by_grant(&stack, &second));
+        assert!(matches!(ended, RunError::Stopped { .. }), "{ended:?}");
+    }
 }
 
 // --- ends

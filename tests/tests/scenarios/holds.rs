@@ -5,15 +5,16 @@ use std::error::Error as _;
 use std::collections::BTreeSet;
 
 use kedge_core::compare::Verdict;
+use kedge_core::model::ResourceKey;
+use kedge_core::render;
 use kedge_core::report::{Report, StackVerdict};
-use kedge_engine::HoldError;
-use kedge_engine::HoldRequest;
-use kedge_engine::StateCommand;
+use kedge_engine::{HoldError, HoldRequest, ReleaseRequest, StateCommand};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::stack::{Stack, describe, person, results, topic, verdict};
 use serde_json::json;
 
 use super::leases::{busy, drive, heal, reaches, run, short, starts};
+use super::zones::shown_by;
 use super::{deed, set_config};
 
 const HOLD: &str = "stacks/dev/hold.json";
@@ -77,6 +78,67 @@ fn a_held_stack_is_left_until_it_is_released() {
     assert_eq!(stack.release(None), []);
 }
 
+/// A hold of another person, for so many seconds.
+fn bens_hold(stack: &Stack, key: Option<ResourceKey>, seconds: i64) {
+    let hold = HoldRequest {
+        keys: key.into_iter().collect(),
+        reason: "typo".to_owned(),
+        length_ms: seconds * 1_000,
+        replace: false,
+    };
+    stack.run(stack.bens_hold(&hold)).unwrap();
+}
+
+#[test]
+fn nobodys_hold_ends_anothers() {
+    for key in [None, Some(topic("a"))] {
+        let stack = drifted();
+        stack.hold(key.clone(), 3 * 24 * 60);
+        bens_hold(&stack, key.clone(), 60);
+        assert_eq!(told(&stack.check()), [true, true]);
+        stack.wait_minutes(1);
+        // His ended, and that is told; hers stands.
+        let report = stack.check();
+        assert_eq!(told(&report), [false, true], "{key:?}");
+        let page = shown_by(render::check_text, &report);
+        assert!(page.contains("another hold of it still stands"), "{page}");
+        assert!(!page.contains("changes are made again"), "{page}");
+        assert_eq!(told(&stack.check()), [true]);
+        let (_, changed) = stack.person(&[]);
+        let is_of_a = |name: &String| name.contains("dev-a");
+        assert!(!results(&changed).iter().any(is_of_a), "{key:?}");
+        // A longer one of his stands longer, and hers is not forgotten.
+        bens_hold(&stack, key.clone(), 5 * 24 * 3600);
+        assert_eq!(told(&stack.check()), [true, true]);
+        let released = stack.release(key.clone());
+        let whose: Vec<&str> = released.iter().map(|hold| hold.who.as_str()).collect();
+        assert!(whose.contains(&"ana@laptop"), "{whose:?}");
+        assert!(whose.contains(&"ben@desk"), "{whose:?}");
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.assert_settled();
+    }
+}
+
+#[test]
+fn ones_own_hold_is_not_cut_short_by_the_next() {
+    let stack = drifted();
+    stack.hold(None, 120);
+    let text = stack.ports.store.text(HOLD);
+    let shorter = HoldRequest {
+        keys: BTreeSet::new(),
+        reason: "typo".to_owned(),
+        length_ms: 60_000,
+        replace: false,
+    };
+    let refused = stack.try_hold(&shorter).unwrap_err();
+    assert!(matches!(refused, HoldError::EndsEarlier(_)), "{refused:?}");
+    assert!(refused.to_string().contains("release it first"));
+    assert_eq!(stack.ports.store.text(HOLD), text);
+    let holds = stack.hold(None, 240);
+    assert_eq!(holds.list().len(), 1);
+}
+
 #[test]
 fn a_hold_on_a_clean_stack_ends_aloud_too() {
     let stack = Stack::small();
@@ -134,7 +196,7 @@ fn holds_that_cannot_be_read_hold_everything() {
         assert!(unread.why.contains("hold.json"), "{}", unread.why);
         assert_eq!(unread.is_newer, damaged == newer);
         stack.assert_idle();
-        let refused = stack.try_release(&[None], false);
+        let refused = stack.try_release(&ReleaseRequest::Stack);
         assert_eq!(
             matches!(refused, Err(HoldError::Newer { .. })),
             damaged == newer
@@ -142,14 +204,14 @@ fn holds_that_cannot_be_read_hold_everything() {
         assert!(refused.is_err());
     }
     assert_eq!(stack.ports.sandbox.world(), world);
-    let refused = stack.try_release(&[], true);
+    let refused = stack.try_release(&ReleaseRequest::Unreadable);
     assert!(
         matches!(refused, Err(HoldError::Newer { .. })),
         "{refused:?}"
     );
     assert_eq!(stack.ports.store.text(HOLD), newer);
     stack.put_object(HOLD, "{");
-    assert_eq!(stack.try_release(&[], true).unwrap(), []);
+    assert_eq!(stack.try_release(&ReleaseRequest::Unreadable).unwrap(), []);
     stack.unattended();
     stack.assert_settled();
 }

@@ -175,13 +175,14 @@ pub(super) fn hold(stack: &Stack) {
     use kedge_core::stored::hold::{Hold, Holds};
     let mut holds = Holds::default();
     let now = stack.ports.true_now();
-    holds.set(Hold {
+    let hold = Hold {
         key: None,
         reason: "broker upgrade".to_owned(),
         who: "ben@desk".to_owned(),
         until: Timestamp(now.0 + 3_600_000),
         set_at: now,
-    });
+    };
+    holds.set(hold).unwrap();
     stack
         .ports
         .store

@@ -447,7 +447,7 @@ fn a_consent_lasts_an_hour_by_the_stores_clock() {
 
 #[test]
 fn a_consent_that_came_in_meanwhile_is_told() {
-    for (lasts_ms, in_history) in [(Grant::LASTS_MS, true), (0, false)] {
+    for (age_ms, in_history) in [(0, true), (Grant::LASTS_MS, false)] {
         let (stack, allow) = busy(1);
         stack.ports.latency_ms.set(500);
         let runner = stack.beside();
@@ -463,11 +463,12 @@ fn a_consent_that_came_in_meanwhile_is_told() {
                     digest: "00c0ffee00c0ffee".to_owned(),
                     changes: Default::default(),
                     policy: true,
-                    expires_at: now.plus_ms(lasts_ms),
+                    expires_at: now.plus_ms(Grant::LASTS_MS),
                     used_by: None,
                 };
                 let key = format!("stacks/dev/grants/{}.json", grant.id);
-                stack.ports.store.set(&key, grant.encode().unwrap());
+                let (bytes, written_at) = (grant.encode().unwrap(), now.plus_ms(-age_ms));
+                stack.ports.store.set_at(&key, bytes, written_at);
             };
             futures_util::future::join(run(&runner, &by), giving)
                 .await

@@ -84,7 +84,7 @@ fn meddle(stack: &Stack, random: &mut SplitMix64) {
 
 /// Somebody deployed what is declared, and others put more there; it is adopted so.
 fn adopt(stack: &Stack, random: &mut SplitMix64) {
-    stack.up(&every_consent()).unwrap().unwrap();
+    stack.up(&every_consent(stack)).unwrap().unwrap();
     for key in stack.ports.store.keys() {
         stack.ports.store.remove(&key);
     }
@@ -125,15 +125,18 @@ fn takes_nothing_of_others(stack: &Stack, run: impl FnOnce()) -> usize {
     count
 }
 
-fn every_consent() -> Authorisation {
-    Authorisation::Person(Consent::to_any_plan().with_name(TypedName::in_a_test()))
+/// The consent to all of the plan that stands now.
+fn every_consent(stack: &Stack) -> Authorisation {
+    let digest = stack.fork().check().plan.digest;
+    let typed = TypedName::in_a_test(&stack.name, digest);
+    Authorisation::Person(Consent::to_any_plan().with_name(typed))
 }
 
 /// Nothing is left that could be done; what can't be done may stay said.
 fn assert_done(stack: &Stack, seed: u64) {
     let (world, state) = (stack.ports.sandbox.world(), stack.state_text());
     let mut stored = 0;
-    for by in [every_consent(), Authorisation::Unattended] {
+    for by in [every_consent(stack), Authorisation::Unattended] {
         let (report, changed) = stack.up(&by).unwrap().unwrap();
         assert_eq!(
             report.plan.changes,
@@ -186,7 +189,7 @@ fn leaves_nothing_to_do(seed: u64) -> usize {
             let point = [CrashPoint::Before(call), CrashPoint::After(call)];
             stack.crash_at(Some(point[usize::from(random.below(2) == 0)]));
             of_others += takes_nothing_of_others(&stack, || {
-                let _ = stack.up(&every_consent());
+                let _ = stack.up(&every_consent(&stack));
             });
             stack.crash_at(None);
             stack.wait_ms(LEASE_OVER_MS);
@@ -196,7 +199,7 @@ fn leaves_nothing_to_do(seed: u64) -> usize {
             }
         }
         of_others += takes_nothing_of_others(&stack, || {
-            let (_, changed) = stack.up(&every_consent()).unwrap().unwrap();
+            let (_, changed) = stack.up(&every_consent(&stack)).unwrap().unwrap();
             assert!(changed.is_complete(), "seed {seed}: {:?}", changed.results);
         });
         assert_done(&stack, seed);

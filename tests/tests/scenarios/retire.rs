@@ -1,10 +1,9 @@
 //! A stack that is retired is deleted whole, whatever crashes between, and begins anew only by a
 //! person.
 
+use kedge_core::hint::Hint;
 use kedge_core::report::StackVerdict;
-use kedge_engine::PushOutcome;
-use kedge_engine::RunError;
-use kedge_engine::StateCommand;
+use kedge_engine::{PushError, PushOutcome, RunError, StateCommand};
 use kedge_sandbox::{Fault, Matches, Provider};
 use kedge_tests::authority::Authorisation;
 use kedge_tests::ports::CrashPoint;
@@ -13,6 +12,7 @@ use kedge_tests::stack::{NODE, Stack, describe, left_reasons, person, results_in
 use serde_json::json;
 
 use super::deed;
+use super::push::DEFINITIONS;
 
 const RETIRE: StateCommand = StateCommand::Retire {
     expected_digest: None,
@@ -346,4 +346,70 @@ fn the_same_content_begins_a_half_retired_stack_anew() {
         assert!(!stack.state_text().contains("retired_ms"));
         stack.assert_settled();
     }
+}
+
+#[test]
+fn a_rollback_does_not_begin_a_retired_stack_anew() {
+    // Half of it is left, or nothing.
+    for is_held in [true, false] {
+        let mut stack = Stack::new();
+        stack.policy(
+            "correct: disruptive, deploy: disruptive, correct_after: 0, on_missing: recreate",
+        );
+        stack.topics(&[("a", "")]);
+        stack.unattended();
+        let first = stack.push(&commit(1)).stored.revision();
+        stack.topics(&[("a", ""), ("b", "")]);
+        let second = stack.push(&commit(2)).stored.revision();
+        stack.unattended();
+        stack.wait_minutes(10);
+        if is_held {
+            stack.hold(Some(topic("a")), 60);
+        }
+        stack.command(&RETIRE);
+        stack.release(Some(topic("a")));
+        stack.wait_minutes(10);
+        stack.by_stored = true;
+        let (left, stored) = (remains(&stack), stack.ports.store.text(DEFINITIONS));
+        for revision in [&first, &second] {
+            let refused = stack.rollback(revision).unwrap().unwrap_err();
+            assert!(matches!(refused, PushError::Retired { .. }), "{refused:?}");
+            assert!(matches!(refused.hint(), Some(Hint::Push { .. })));
+        }
+        assert_eq!(stack.ports.store.text(DEFINITIONS), stored);
+        stack.assert_idle_unattended();
+        assert_eq!(remains(&stack), left);
+        // Once it was begun anew, it can be rolled back.
+        stack.push(&commit(2));
+        stack.by_stored = true;
+        stack.unattended();
+        stack.rollback(&first).unwrap().unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_deleted_where_a_newer_program_wrote_the_registry() {
+    let stack = standing();
+    let all = remains(&stack);
+    stack
+        .ports
+        .store
+        .set("stacks/index.json", "{\"format\": 99, \"stacks\": {}}");
+    let (world, writes) = (stack.ports.sandbox.world(), stack.ports.store.writes.get());
+    let refused = stack.ask(&RETIRE).unwrap().unwrap_err();
+    assert!(matches!(refused, RunError::Retire { .. }), "{refused:?}");
+    let told = super::formats::chain(&refused);
+    assert!(told.contains("newer kedge"), "{told}");
+    assert_eq!(stack.ports.sandbox.world(), world);
+    assert_eq!(stack.ports.store.writes.get(), writes);
+    // What is shown before the name is typed is refused too.
+    let (none, invocation) = (std::collections::BTreeMap::new(), stack.invocation());
+    let bundle = stack.set();
+    let engine = stack.engine(&bundle, &none, &invocation);
+    let shown = stack.run(engine.dry_run(&stack.name, &RETIRE));
+    assert!(matches!(shown, Err(RunError::Retire { .. })), "{shown:?}");
+    // A damaged one is made anew.
+    stack.ports.store.set("stacks/index.json", "{");
+    stack.command(&RETIRE);
+    assert!(remains(&stack).len() < all.len());
 }

@@ -25,7 +25,7 @@ const AROUND: RenderOptions<'static> = RenderOptions {
 };
 
 /// A page with its lines joined.
-fn shown_by(page: fn(&Report, &RenderOptions<'_>) -> String, report: &Report) -> String {
+pub(super) fn shown_by(page: fn(&Report, &RenderOptions<'_>) -> String, report: &Report) -> String {
     let text = page(report, &AROUND);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -127,8 +127,12 @@ fn a_hold_is_placed_listed_and_released() {
         &["WAITING", "· by ", "next: wait until the hold ends at "],
     );
     expect(&kedge("hold --for 2h --reason all"), 0, &["all of steve1"]);
-    expect(&kedge("release"), 0, &["steve1-runtime: held by"]);
-    fits("holds", &kedge("release --all --json"));
+    let shorter = ["you hold the whole stack until ", "release it first"];
+    expect(&kedge("hold --for 1s --reason typo"), 1, &shorter);
+    let parts = ["released all of steve1", "steve1-runtime: held by"];
+    expect(&kedge("release"), 0, &parts);
+    let released = fits("holds", &kedge("release --all --json"));
+    assert_eq!(released["released"][0]["reason"], "upgrade");
     expect(&kedge("hold"), 0, &["nothing in steve1 is held"]);
     expect(&kedge("up --yes"), 0, &["done"]);
     expect(&kedge("check"), 0, &["CLEAN"]);

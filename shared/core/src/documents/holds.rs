@@ -16,8 +16,10 @@ pub struct Holds {
     pub format: HoldsFormat,
     /// The stack.
     pub stack: Text,
-    /// The holds in force.
+    /// The holds in force. Several people may hold the same thing.
     pub holds: Vec<Hold>,
+    /// The holds that `kedge release` just released, whoever set them.
+    pub released: Vec<Hold>,
     /// The run that was working when the hold was set, if there was one.
     pub current_run: Option<CurrentRun>,
 }
@@ -63,11 +65,12 @@ impl CurrentRun {
     }
 }
 
-/// The holds in force.
+/// The holds in force, and those that were just released.
 #[must_use]
 pub fn holds(
     stack: &StackName,
     holds: &hold::Holds,
+    released: &[hold::Hold],
     current_run: Option<CurrentRun>,
     now: Timestamp,
 ) -> Holds {
@@ -76,6 +79,7 @@ pub fn holds(
         format: HoldsFormat::V1,
         stack: Text::of(stack),
         holds: active.map(|hold| Hold::new(hold, now)).collect(),
+        released: released.iter().map(|hold| Hold::new(hold, now)).collect(),
         current_run,
     }
 }

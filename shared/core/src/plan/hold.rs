@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Finding, FindingKind, PlannedChange};
 use crate::change::Verb;
 use crate::model::{FieldName, ResourceKey};
-use crate::stored::hold::{Hold, UnreadHolds};
+use crate::stored::hold::{Hold, UnreadHolds, strongest};
 
 /// Takes what is held out of the ordered changes, and says so.
 pub(super) fn set_aside(holds: &[Hold], changes: &mut Vec<PlannedChange>) -> Vec<Finding> {
@@ -47,10 +47,10 @@ pub(super) fn set_all_aside(
         .collect()
 }
 
-/// The hold of a resource; one of the whole stack comes first.
+/// The hold of a resource.
 fn hold_of<'a>(holds: &'a [Hold], key: &ResourceKey) -> Option<&'a Hold> {
     let is_of = |hold: &&Hold| hold.key.as_ref().is_none_or(|held| held == key);
-    holds.iter().find(is_of)
+    strongest(holds.iter().filter(is_of))
 }
 
 /// Whether a change can't be made without another: it needs it, belongs with it, or is in its way.

@@ -19,8 +19,8 @@ pub use github::{error_github, github_annotations, problems_github};
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
     accept_text, audit_text, changed_text, check_text, error_text, holds_text, lines_text,
-    preview_text, problems_text, question_text, recorded_text, state_command_text, stored_text,
-    value_text,
+    preview_text, problems_text, question_text, recorded_text, released_text, state_command_text,
+    stored_text, value_text,
 };
 
 use crate::hint::Hint;

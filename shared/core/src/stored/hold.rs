@@ -3,6 +3,8 @@
 //! `hold.json` is one list for a whole stack. A person writes it without the lease, and whoever is about
 //! to change something reads it. Holds that can't be read block everything.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Time;
@@ -62,6 +64,34 @@ impl Hold {
     }
 }
 
+/// A person holds the thing already, and longer than their new hold would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndsEarlier {
+    /// Their own hold.
+    pub own: Box<Hold>,
+    /// Who else holds the same thing.
+    pub others: Vec<String>,
+}
+
+impl fmt::Display for EndsEarlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.own.key {
+            None => "the whole stack".to_owned(),
+            Some(key) => key.to_string(),
+        };
+        let until = self.own.until.day_and_time();
+        write!(
+            f,
+            "you hold {what} until {until} already, and a new hold can't end that earlier; to shorten \
+             it, release it first"
+        )?;
+        match self.others.as_slice() {
+            [] => Ok(()),
+            others => write!(f, ", which also ends what {} hold", others.join(", ")),
+        }
+    }
+}
+
 /// Holds that are stored and can't be read: then everything is held (semantics 6.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadHolds {
@@ -90,43 +120,72 @@ impl UnreadHolds {
     }
 }
 
-/// The holds of one stack: at most one of each resource, and one of the stack.
+/// Of several holds, the one to name: the whole stack's before a resource's, and then the one that ends
+/// last.
+#[must_use]
+pub fn strongest<'a>(holds: impl IntoIterator<Item = &'a Hold>) -> Option<&'a Hold> {
+    let holds = holds.into_iter();
+    holds.max_by_key(|hold| (hold.key.is_none(), hold.until))
+}
+
+/// The holds of one stack. Several people may hold the same thing, each with their own reason and end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holds {
     list: Vec<Hold>,
 }
 
 impl Holds {
-    /// All, those that ended too: the stack's first, then by key.
+    /// All, those that ended too: the stack's first, then by key, and of one key by when they end.
     #[must_use]
     pub fn list(&self) -> &[Hold] {
         &self.list
     }
 
-    /// Why nothing may be done about a resource at this time, if so. A hold of the stack comes first.
+    /// Why nothing may be done about a resource at this time, if so.
     #[must_use]
     pub fn blocks(&self, key: &ResourceKey, now: Timestamp) -> Option<&Hold> {
-        self.list.iter().find(|hold| hold.blocks(key, now))
+        strongest(self.list.iter().filter(|hold| hold.blocks(key, now)))
     }
 
-    /// The hold of the whole stack, if one stands at this time.
-    #[must_use]
-    pub fn of_stack(&self, now: Timestamp) -> Option<&Hold> {
-        let of_stack = |hold: &&Hold| hold.key.is_none() && hold.stands(now);
-        self.list.iter().find(of_stack)
+    /// Adds a hold beside those that others have of the same thing. The same person's own is replaced.
+    ///
+    /// # Errors
+    /// When the person's own stands and ends later: it would be cut short. Nothing is added then.
+    pub fn set(&mut self, hold: Hold) -> Result<(), EndsEarlier> {
+        let is_own = |other: &Hold| other.key == hold.key && other.who == hold.who;
+        let own = self.list.iter().find(|other| is_own(other));
+        if let Some(own) = own.filter(|own| own.stands(hold.set_at) && hold.until < own.until) {
+            let others = self.list.iter().filter(|other| {
+                other.key == hold.key && other.stands(hold.set_at) && !is_own(other)
+            });
+            return Err(EndsEarlier {
+                own: Box::new(own.clone()),
+                others: others.map(|other| other.who.clone()).collect(),
+            });
+        }
+        self.list.retain(|other| !is_own(other));
+        self.add(hold);
+        Ok(())
     }
 
-    /// Adds a hold; it replaces an older one of the same thing.
-    pub fn set(&mut self, hold: Hold) {
-        self.list.retain(|other| other.key != hold.key);
+    /// Of one key, the hold that ends last is the last: a program that knows one hold of each key keeps
+    /// that one.
+    fn add(&mut self, hold: Hold) {
         self.list.push(hold);
-        self.list.sort_by(|a, b| a.key.cmp(&b.key));
+        self.list
+            .sort_by(|a, b| (&a.key, a.until, &a.who).cmp(&(&b.key, b.until, &b.who)));
     }
 
-    /// Takes the hold of a resource, or of the stack, away. None: there was none.
-    pub fn release(&mut self, key: Option<&ResourceKey>) -> Option<Hold> {
-        let at = self.list.iter().position(|hold| hold.key.as_ref() == key)?;
-        Some(self.list.remove(at))
+    /// Takes all holds of a resource, or of the stack, away, whoever set them.
+    pub fn release(&mut self, key: Option<&ResourceKey>) -> Vec<Hold> {
+        self.list
+            .extract_if(.., |hold| hold.key.as_ref() == key)
+            .collect()
+    }
+
+    /// Takes all holds away.
+    pub fn release_all(&mut self) -> Vec<Hold> {
+        std::mem::take(&mut self.list)
     }
 
     /// Drops what ended longer ago than a check needs to say so.
@@ -176,7 +235,7 @@ impl Holds {
                 object: OBJECT,
                 why: error.to_string(),
             })?;
-            holds.set(Hold {
+            holds.add(Hold {
                 key,
                 reason: hold.reason,
                 who: hold.who,
@@ -227,10 +286,14 @@ mod tests {
     }
 
     fn hold(key: Option<ResourceKey>, until: i64) -> Hold {
+        hold_by("ana@laptop", key, until)
+    }
+
+    fn hold_by(who: &str, key: Option<ResourceKey>, until: i64) -> Hold {
         Hold {
             key,
             reason: "broker upgrade".to_owned(),
-            who: "ana@laptop".to_owned(),
+            who: who.to_owned(),
             until: Timestamp(until),
             set_at: Timestamp(1_000),
         }
@@ -239,7 +302,7 @@ mod tests {
     #[test]
     fn what_is_held_and_until_when() {
         let mut holds = Holds::default();
-        holds.set(hold(Some(topic("dev-a")), 5_000));
+        holds.set(hold(Some(topic("dev-a")), 5_000)).unwrap();
         let blocks = |holds: &Holds, name, now| {
             let found = holds.blocks(&topic(name), Timestamp(now));
             found.map(|hold| hold.key.is_none())
@@ -251,8 +314,7 @@ mod tests {
         ] {
             assert_eq!(blocks(&holds, name, now), expected, "{name} at {now}");
         }
-        assert_eq!(holds.of_stack(Timestamp(0)), None);
-        holds.set(hold(None, 7_000));
+        holds.set(hold(None, 7_000)).unwrap();
         for (name, now, expected) in [
             ("dev-a", 4_999, Some(true)),
             ("dev-b", 6_999, Some(true)),
@@ -260,27 +322,63 @@ mod tests {
         ] {
             assert_eq!(blocks(&holds, name, now), expected, "{name} at {now}");
         }
-        assert!(holds.of_stack(Timestamp(6_999)).is_some());
-        assert_eq!(holds.of_stack(Timestamp(7_000)), None);
     }
 
     #[test]
-    fn one_hold_for_each_thing() {
+    fn holds_of_several_people_stand_beside_each_other() {
+        let key = Some(topic("dev-a"));
+        for (first, second) in [(9_000, 2_000), (2_000, 9_000)] {
+            let mut holds = Holds::default();
+            let set = [("ana@laptop", first), ("bob@desk", second)];
+            for (who, until) in set {
+                holds.set(hold_by(who, key.clone(), until)).unwrap();
+            }
+            assert_eq!(holds.list().len(), 2);
+            // The one that ends last is named, and blocks to its end.
+            for now in [1_000, 2_000, 8_999] {
+                let blocks = holds.blocks(&topic("dev-a"), Timestamp(now)).unwrap();
+                assert_eq!(blocks.until, Timestamp(9_000));
+            }
+            assert_eq!(holds.blocks(&topic("dev-a"), Timestamp(9_000)), None);
+            // Read back they are the same, and a program that knows one of each key keeps the longest.
+            let read = Holds::decode(&holds.encode().unwrap()).unwrap();
+            assert_eq!(read, holds);
+            assert_eq!(read.list().last().unwrap().until, Timestamp(9_000));
+            let released = holds.release(key.as_ref());
+            let mut whose: Vec<_> = released.iter().map(|hold| hold.who.as_str()).collect();
+            whose.sort_unstable();
+            assert_eq!(whose, ["ana@laptop", "bob@desk"]);
+            assert_eq!(holds, Holds::default());
+        }
+    }
+
+    #[test]
+    fn ones_own_hold_is_replaced_unless_that_cuts_it_short() {
         let mut holds = Holds::default();
-        holds.set(hold(Some(topic("dev-a")), 5_000));
-        holds.set(hold(Some(topic("dev-a")), 9_000));
-        assert_eq!(holds.list().len(), 1);
-        assert_eq!(holds.release(None), None);
-        let released = holds.release(Some(&topic("dev-a"))).unwrap();
-        assert_eq!(released.until, Timestamp(9_000));
-        assert_eq!(holds, Holds::default());
+        for until in [5_000, 5_000, 9_000] {
+            holds.set(hold(None, until)).unwrap();
+            assert_eq!(holds.list(), [hold(None, until)]);
+        }
+        holds.set(hold_by("bob@desk", None, 3_000)).unwrap();
+        let before = holds.clone();
+        let refused = holds.set(hold(None, 8_999)).unwrap_err().to_string();
+        assert!(refused.contains("the whole stack until 1970-"), "{refused}");
+        assert!(refused.contains("bob@desk"), "{refused}");
+        assert_eq!(holds, before);
+        // One that ended cuts nothing short.
+        let later = Hold {
+            set_at: Timestamp(9_000),
+            ..hold(None, 8_999)
+        };
+        holds.set(later).unwrap();
+        assert_eq!(holds.list().len(), 2);
     }
 
     #[test]
     fn what_ended_is_kept_for_a_week() {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
         let mut holds = Holds::default();
-        holds.set(hold(None, DAY_MS));
+        holds.set(hold(None, DAY_MS)).unwrap();
         holds.trim(Timestamp(8 * DAY_MS - 1));
         assert_eq!(holds.list().len(), 1);
         holds.trim(Timestamp(8 * DAY_MS));
@@ -290,8 +388,8 @@ mod tests {
     #[test]
     fn the_sample_is_read_and_written_alike() {
         let mut holds = Holds::default();
-        holds.set(hold(Some(topic("dev-a")), 5_000));
-        holds.set(hold(None, 7_000));
+        holds.set(hold(Some(topic("dev-a")), 5_000)).unwrap();
+        holds.set(hold(None, 7_000)).unwrap();
         assert_eq!(Holds::decode(SAMPLE.as_bytes()).unwrap(), holds);
         assert_eq!(String::from_utf8(holds.encode().unwrap()).unwrap(), SAMPLE);
     }

@@ -181,7 +181,7 @@ fn a_hold_ends_on_time_and_is_kept_for_a_week() {
         assert_eq!(hold.blocks(&key(1), NOW.plus_ms(-1)), of_other);
     }
     let mut holds = Holds::default();
-    holds.set(one);
+    holds.set(one).unwrap();
     holds.trim(NOW.plus_ms(7 * DAY_MS - 1));
     assert_eq!(holds.list().len(), 1);
     holds.trim(NOW.plus_ms(7 * DAY_MS));

@@ -13,10 +13,20 @@ const NOW: Timestamp = Timestamp(1_795_348_800_000);
 const RUN: &str = "1795348800000-77777777";
 
 /// Objects that are there, and keys that are listed and gone when they are read.
-#[derive(Default)]
 struct Objects {
     there: RefCell<BTreeMap<String, Bytes>>,
     gone: Vec<String>,
+    written_at: Timestamp,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            there: RefCell::default(),
+            gone: Vec::new(),
+            written_at: NOW,
+        }
+    }
 }
 
 impl Store for Objects {
@@ -25,7 +35,7 @@ impl Store for Objects {
         Ok(bytes.map(|bytes| StoredObject {
             bytes,
             etag: ETag(String::new()),
-            written_at: NOW,
+            written_at: self.written_at,
             read_at: Some(NOW),
         }))
     }
@@ -82,10 +92,6 @@ fn given(objects: &Objects) -> bool {
 #[test]
 fn a_consent_counts_if_it_is_later_stands_and_is_unused() {
     let later = "1795348800001-00000000";
-    let ended = Grant {
-        expires_at: NOW,
-        ..grant(later)
-    };
     let used = Grant {
         used_by: Some("another".to_owned()),
         ..grant(later)
@@ -96,7 +102,6 @@ fn a_consent_counts_if_it_is_later_stands_and_is_unused() {
     };
     for (grant, counts) in [
         (grant(later), true),
-        (ended, false),
         (used, false),
         (of_others, false),
         (grant(RUN), false),
@@ -107,6 +112,30 @@ fn a_consent_counts_if_it_is_later_stands_and_is_unused() {
         let bytes = Bytes::from(grant.encode().unwrap());
         objects.there.borrow_mut().insert(key, bytes);
         assert_eq!(given(&objects), counts, "{grant:?}");
+    }
+}
+
+#[test]
+fn a_consent_ends_an_hour_after_the_store_wrote_it() {
+    // Whatever the clock of whoever gave it said.
+    for said in [NOW.plus_ms(-1), NOW.plus_ms(10 * Grant::LASTS_MS)] {
+        for (age_ms, counts) in [(Grant::LASTS_MS - 1, true), (Grant::LASTS_MS, false)] {
+            let grant = Grant {
+                expires_at: said,
+                ..grant("1795348800001-00000000")
+            };
+            let objects = Objects {
+                written_at: NOW.plus_ms(-age_ms),
+                ..Objects::default()
+            };
+            let key = Keys::of(&dev()).grant(&grant.id);
+            let bytes = Bytes::from(grant.encode().unwrap());
+            objects.there.borrow_mut().insert(key, bytes);
+            assert_eq!(given(&objects), counts, "{said:?} {age_ms}");
+            let read = now(read(&objects, &dev(), &grant.id)).unwrap().grant;
+            let covers = read.covers(&grant.digest, &BTreeSet::new(), false, NOW);
+            assert_eq!(covers.is_ok(), counts, "{said:?} {age_ms}");
+        }
     }
 }
 

@@ -1,19 +1,27 @@
 //! How long a lease lasts and how often it is renewed.
 
 /// How long a lease lasts and how it is kept. All who share a store use the same.
+///
+/// Its times are parts of one length, because other proportions would let two runs start changes at once.
+/// So a shell can't set them one by one:
+///
+/// ```compile_fail
+/// let mut times = kedge_engine::LeaseTimes::default();
+/// times.fresh_ms = i64::MAX;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseTimes {
     /// How long it lasts after each write, in milliseconds.
-    pub lease_ms: i64,
+    pub(crate) lease_ms: i64,
     /// How often it is renewed.
-    pub renew_ms: i64,
+    pub(crate) renew_ms: i64,
     /// How long after its end it may be taken over.
-    pub grace_ms: i64,
+    pub(crate) grace_ms: i64,
     /// How long after the beginning of the last acknowledged renewal a change may be begun.
-    pub fresh_ms: i64,
+    pub(crate) fresh_ms: i64,
     /// A renewal that began less than this ago is "right before": R2 takes one write a second per
     /// key.
-    pub moment_ms: i64,
+    pub(crate) moment_ms: i64,
 }
 
 impl Default for LeaseTimes {
@@ -35,6 +43,12 @@ impl LeaseTimes {
             fresh_ms: lease_ms / 2,
             moment_ms: lease_ms / 60,
         }
+    }
+
+    /// How long after its last renewal a run may still begin changes, in milliseconds.
+    #[must_use]
+    pub fn begins_for_ms(&self) -> i64 {
+        self.fresh_ms
     }
 
     /// How often it is looked whether a renewal is due.

@@ -113,7 +113,8 @@ impl<S: Store> Write<'_, S> {
             let again = self.revision(&stored.bundle, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
-        if self.is_retired(stored) {
+        // The same content begins a retired stack anew.
+        if self.standing.is_retired(&stored.stack) {
             let again = self.revision(&stored.bundle, pushed, None).await?;
             return Ok((again, PushOutcome::Stored));
         }
@@ -134,17 +135,6 @@ impl<S: Store> Write<'_, S> {
         };
         self.write_definitions(&noted).await?;
         Ok((noted, PushOutcome::CommitNoted))
-    }
-
-    /// Whether these are the definitions of a retired stack, which the same content begins anew
-    /// now. State says so from the first deletion on, the registry once nothing is left.
-    fn is_retired(&self, stored: &StoredBundle) -> bool {
-        let state = self.standing.state();
-        let retired = state.and_then(|state| state.retired);
-        let entry = self.standing.index.index.stacks.get(&stored.stack);
-        // Where the registry has another revision, an interrupted push stored it anew already.
-        retired.is_some_and(|retired| retired >= stored.pushed.at)
-            || entry.is_some_and(|entry| entry.retired && entry.revision == stored.revision())
     }
 
     /// Updates the registry.

@@ -124,10 +124,10 @@ fn not_adopted() {
 #[test]
 fn held() {
     let mut world = eight_changes();
-    world.holds.set(hold(Some(topic("dev-a")), 60));
-    world.holds.set(hold(Some(mail_sub()), -1));
+    world.holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
+    world.holds.set(hold(Some(mail_sub()), -1)).unwrap();
     shows("held", &world);
-    world.holds.set(hold(None, 60));
+    world.holds.set(hold(None, 60)).unwrap();
     shows("held_stack", &world);
     let preview = crate::render::preview_text(&world.report(), &AROUND);
     insta::assert_snapshot!("held_stack_preview", preview);

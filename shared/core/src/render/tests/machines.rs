@@ -42,10 +42,10 @@ fn worlds() -> Vec<World> {
     ignored.files.get_mut("kedge.yaml").unwrap().push_str(rule);
     let mut held = replaced.clone();
     held.set(&topic("dev-a"), "retention_ms", Value::Int(3_600_000));
-    held.holds.set(hold(Some(mail_topic()), 60));
-    held.holds.set(hold(Some(topic("dev-a")), -1));
+    held.holds.set(hold(Some(mail_topic()), 60)).unwrap();
+    held.holds.set(hold(Some(topic("dev-a")), -1)).unwrap();
     let mut stack_held = eight_changes();
-    stack_held.holds.set(hold(None, 60));
+    stack_held.holds.set(hold(None, 60)).unwrap();
     vec![
         World::in_sync(),
         eight_changes(),

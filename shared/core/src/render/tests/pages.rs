@@ -265,8 +265,8 @@ fn many() -> World {
 /// Every page of these worlds, on a screen.
 fn pages(screen: Screen) -> Vec<String> {
     let mut held = eight_changes();
-    held.holds.set(hold(None, 60));
-    held.holds.set(hold(Some(topic("dev-a")), -60));
+    held.holds.set(hold(None, 60)).unwrap();
+    held.holds.set(hold(Some(topic("dev-a")), -60)).unwrap();
     let mut new = World::in_sync();
     new.state = None;
     let mut unread = eight_changes();
@@ -349,7 +349,7 @@ fn each_page_that_is_not_clean_says_what_to_do_next() {
 #[test]
 fn nobody_is_told_to_lift_a_hold() {
     let mut world = eight_changes();
-    world.holds.set(hold(None, 120));
+    world.holds.set(hold(None, 120)).unwrap();
     for text in [
         check_text(&world.report(), &AROUND),
         preview_text(&world.report(), &AROUND),

@@ -327,7 +327,10 @@ fn control_characters_are_not_passed_on() {
 #[test]
 fn a_zone_is_never_shown_by_its_id() {
     let mut world = eight_changes();
-    world.holds.set(hold(Some(node("one.example.com")), 60));
+    world
+        .holds
+        .set(hold(Some(node("one.example.com")), 60))
+        .unwrap();
     let report = world.report_for(&[]);
     let grant = Grant {
         id: "g".to_owned(),

@@ -8,7 +8,7 @@ use crate::documents::{CurrentRun, accept as accept_document, holds as holds_doc
 use crate::live::ScopeReading;
 use crate::plan::{Authority, authorise};
 use crate::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
-use crate::render::{accept_text, changed_text, holds_text, state_command_text};
+use crate::render::{accept_text, changed_text, holds_text, released_text, state_command_text};
 use crate::report::{ChangeResult, Changed, Outcome};
 use crate::stored::hold::Holds;
 
@@ -64,7 +64,7 @@ pub(super) fn confirmed(world: &World) -> Report {
 /// Retired while all of it is held.
 fn retired_in_vain(world: &World) -> Report {
     let mut held = world.clone();
-    held.holds.set(hold(None, 60));
+    held.holds.set(hold(None, 60)).unwrap();
     let report = retired(&held);
     assert!(!report.decided.approves_any());
     let Some(CommandOutcome { recording, answer }) = report.command.clone() else {
@@ -171,7 +171,7 @@ fn pages() {
         topic("dev-c-dlq"),
     ];
     let mut held = World::in_sync();
-    held.holds.set(hold(Some(topic("dev-a")), 60));
+    held.holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
     let reports = [
         ("asked_adopt", adopted(&foreign())),
         ("asked_adopt_nothing", adopted(&World::in_sync())),
@@ -200,7 +200,7 @@ fn next_of(report: &Report) -> Option<String> {
 #[test]
 fn a_command_that_leaves_something_says_what_to_do_next() {
     let mut unread = foreign();
-    unread.holds.set(hold(Some(topic("dev-a")), 60));
+    unread.holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
     let mut unadopted = eight_changes();
     unadopted.state = None;
     let clean = World::in_sync();
@@ -214,7 +214,7 @@ fn a_command_that_leaves_something_says_what_to_do_next() {
         "",
     );
     let mut held = clean.clone();
-    held.holds.set(hold(None, 60));
+    held.holds.set(hold(None, 60)).unwrap();
     let mut unreadable = clean.clone();
     unreadable.fail(Kind::PubsubBinding, "403");
     let preview = Some("kedge preview");
@@ -298,16 +298,29 @@ fn holds() {
     let text = holds_text(&stack, &holds, NOW, SCREEN);
     assert_eq!(text, "nothing in dev is held\n");
     let run = CurrentRun::new("ben@desk\u{1b}[2J", "1-2", NOW, 30);
-    let json = to_json(&holds_document(&stack, &holds, Some(run), NOW));
+    let json = to_json(&holds_document(&stack, &holds, &[], Some(run), NOW));
     fits("holds", &json);
     assert_eq!(json["current_run"]["actor"], "ben@desk\u{fffd}[2J");
-    holds.set(hold(Some(topic("dev-a")), 60));
-    holds.set(hold(Some(topic("dev-b")), -1));
-    holds.set(hold(None, 60));
+    holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
+    holds.set(hold(Some(topic("dev-b")), -1)).unwrap();
+    holds.set(hold(None, 60)).unwrap();
     insta::assert_snapshot!("holds", holds_text(&stack, &holds, NOW, SCREEN));
-    let json = to_json(&holds_document(&stack, &holds, None, NOW));
+    let json = to_json(&holds_document(&stack, &holds, &[], None, NOW));
     fits("holds", &json);
     assert_eq!(json["holds"].as_array().unwrap().len(), 2);
+    let of_ben = Hold {
+        who: "ben@desk".to_owned(),
+        ..hold(None, 90)
+    };
+    holds.set(of_ben).unwrap();
+    let released = holds.release(None);
+    let text = released_text(&stack, &released, NOW, SCREEN);
+    for whose in ["ana", "ben@desk"] {
+        assert!(text.contains(&format!("held by {whose}")), "{text}");
+    }
+    let json = to_json(&holds_document(&stack, &holds, &released, None, NOW));
+    fits("holds", &json);
+    assert_eq!(json["released"][1]["who"], "ben@desk");
 }
 
 fn accepted(world: &World, key: &ResourceKey) -> Accepted {

@@ -218,10 +218,20 @@ fn held(hold: &Hold, report: &Report) -> Block {
                 "{what} · it was held by {who} until {}: {reason}",
                 hold.until.until_text(report.read_at)
             ),
-            "changes are allowed again",
+            match is_still_held(hold, report) {
+                true => "another hold of it still stands",
+                false => "changes are allowed again",
+            },
         ),
     };
     Block::of(label, tail, Vec::new()).with_lines(vec![vec![line.to_owned()]])
+}
+
+/// Whether another hold stands of what a hold that ended was for.
+fn is_still_held(ended: &Hold, report: &Report) -> bool {
+    let holds = report.holds.iter();
+    let mut standing = holds.filter(|hold| hold.stands(report.read_at));
+    standing.any(|hold| hold.key.is_none() || hold.key == ended.key)
 }
 
 /// A stack without state: one line with counts, never a list of drift (semantics 7.1).

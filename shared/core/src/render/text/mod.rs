@@ -23,7 +23,7 @@ pub use changed::changed_text;
 pub use check::check_text;
 pub use definitions::stored_text;
 pub use preview::preview_text;
-pub use state_command::{holds_text, state_command_text};
+pub use state_command::{holds_text, released_text, state_command_text};
 pub use values::{recorded_text, value_text};
 
 use super::{Hints, Screen};

@@ -28,13 +28,33 @@ pub fn holds_text(stack: &StackName, holds: &Holds, now: Timestamp, screen: Scre
         page.line(&format!("nothing in {stack} is held"));
     }
     for hold in stand {
-        let what = match &hold.key {
-            None => format!("all of {stack}"),
-            Some(key) => outside(&key.labelled()),
-        };
+        let what = held_text(stack, hold);
         page.line(&format!("{what}: {}", outside(&hold.describe_at(now))));
     }
     page.finish()
+}
+
+/// The holds that were released, and whose they were.
+#[must_use]
+pub fn released_text(
+    stack: &StackName,
+    released: &[Hold],
+    now: Timestamp,
+    screen: Screen,
+) -> String {
+    let mut page = Page::new(screen);
+    for hold in released.iter().filter(|hold| hold.stands(now)) {
+        let (what, why) = (held_text(stack, hold), outside(&hold.describe_at(now)));
+        page.line(&format!("released {what}, which was {why}"));
+    }
+    page.finish()
+}
+
+fn held_text(stack: &StackName, hold: &Hold) -> String {
+    match &hold.key {
+        None => format!("all of {stack}"),
+        Some(key) => outside(&key.labelled()),
+    }
 }
 
 /// What a command about state does, or (with what it changed) did. What was shown before somebody was

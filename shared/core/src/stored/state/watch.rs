@@ -2,7 +2,7 @@
 //!
 //! It is an object of its own, so that a check never writes state (semantics 8.5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,9 @@ pub struct Watch {
     pub confirmed_writes: BTreeMap<ResourceKey, Timestamp>,
     /// Resources seen there again after a person confirmed their absence, by when that was.
     pub returned: BTreeMap<ResourceKey, Timestamp>,
-    /// Holds that stand, as far as known, by their end: what is held (none: the stack). While there
+    /// Holds that stand, as far as known: what is held (none: the stack), and until when. While there
     /// are any, each check reads them, and says of one that ended that it did.
-    pub holds: BTreeMap<Option<ResourceKey>, Timestamp>,
+    pub holds: BTreeSet<(Option<ResourceKey>, Timestamp)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,7 +179,7 @@ impl Watch {
     /// Of these holds, those to report: each that stands, and each that ended since it was known.
     #[must_use]
     pub fn holds_to_report(&self, holds: &Holds, now: Timestamp) -> Vec<Hold> {
-        let known = |hold: &Hold| self.holds.get(&hold.key) == Some(&hold.until);
+        let known = |hold: &Hold| self.holds.contains(&(hold.key.clone(), hold.until));
         let is_news = |hold: &&Hold| hold.stands(now) || known(hold);
         holds.list().iter().filter(is_news).cloned().collect()
     }
@@ -310,8 +310,8 @@ mod tests {
             set_at: Timestamp(0),
         };
         let mut holds = Holds::default();
-        holds.set(hold(Some(key), 10));
-        holds.set(hold(None, 20));
+        holds.set(hold(Some(key), 10)).unwrap();
+        holds.set(hold(None, 20)).unwrap();
         let mut watch = Watch::default();
         let mut told = Vec::new();
         for now in [5, 10, 15, 20, 25] {
