@@ -319,6 +319,7 @@ fn stages(
             windows: BTreeMap::new(),
             holds: Vec::new(),
             holds_unread: None,
+            watch_unread: None,
             command: None,
             open_run: None,
             unverified: None,

@@ -171,6 +171,7 @@ pub(crate) fn run(
             windows: BTreeMap::new(),
             holds: Vec::new(),
             holds_unread: None,
+            watch_unread: None,
             command: None,
             open_run: None,
             unverified: None,

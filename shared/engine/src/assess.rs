@@ -173,7 +173,9 @@ pub(crate) async fn assess<P: ReadPorts, S: Store>(
     };
     let report = decide(ports.now(), &observed, authorisation, overrides)?;
     let is_clean = report.verdict() == StackVerdict::Clean && report.plan.changes.is_empty();
-    if is_clean && observed.watch.watch.holds.is_empty() {
+    // Checks that were forgotten may have known of a hold.
+    let knows_no_hold = observed.watch.watch.holds.is_empty() && observed.watch.fault.is_none();
+    if is_clean && knows_no_hold {
         return Ok(assessed(observed, report));
     }
     let holds = match observed.holds_read.take() {

@@ -17,6 +17,7 @@ use kedge_core::state::{AutomaticChange, State};
 use kedge_core::stored::hold::Hold;
 
 use crate::consent::Authorisation;
+use crate::error_chain::error_chain;
 use crate::job::RunError;
 use crate::observe::Observation;
 use crate::state_command::StateCommand;
@@ -163,6 +164,11 @@ fn report(observed: &Observation, comparison: Comparison, plan: Plan) -> Report 
         last_good_read_at: watch.last_good_read_at,
         holds: watch.holds_to_report(&observed.holds, observed.read_at),
         holds_unread: observed.holds_unread.clone(),
+        watch_unread: observed
+            .watch
+            .fault
+            .as_ref()
+            .map(|fault| error_chain(fault)),
         command: None,
         open_run: observed.open_run.clone(),
         ran_out: observed.ran_out,

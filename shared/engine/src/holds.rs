@@ -270,7 +270,9 @@ async fn change<S: Store, T: Default>(
 /// would not say when this one ends. Failing to note it fails nothing; a check that finds something
 /// wrong looks anyway.
 async fn tell_checks<S: Store>(store: &S, stack: &StackName, holds: &Holds, now: Timestamp) {
-    if let Ok(before) = read_watch(store, stack).await {
+    // The next check says that it can't be read, and looks for holds.
+    let read = read_watch(store, stack).await.ok();
+    if let Some(before) = read.filter(|before| before.fault.is_none()) {
         let watch = before.watch.clone().knowing_of(holds, now);
         let _ = write_watch(store, stack, before, &watch).await;
     }

@@ -229,8 +229,8 @@ pub(crate) async fn write_run_again<S: Store>(
 pub(crate) struct ReadWatch {
     pub(crate) watch: Watch,
     condition: Condition,
-    /// Why it is not written over: a newer program wrote it.
-    newer: Option<StoredError>,
+    /// Why what is stored can't be used, if so: the checks before are forgotten then.
+    pub(crate) fault: Option<StoredError>,
 }
 
 /// Reads what checks remember.
@@ -243,19 +243,17 @@ pub(crate) async fn read_watch<S: Store>(
         None => ReadWatch {
             watch: Watch::default(),
             condition: Condition::Absent,
-            newer: None,
+            fault: None,
         },
         Some(object) => {
-            let (watch, newer) = match Watch::decode(&object.bytes) {
+            let (watch, fault) = match Watch::decode(&object.bytes) {
                 Ok(watch) => (watch, None),
-                Err(error) if error.is_newer() => (Watch::default(), Some(error)),
-                // It is only a memory: what is damaged is forgotten.
-                Err(_) => (Watch::default(), None),
+                Err(error) => (Watch::default(), Some(error)),
             };
             ReadWatch {
                 watch,
                 condition: Condition::Is(object.etag),
-                newer,
+                fault,
             }
         }
     })
@@ -271,7 +269,8 @@ pub(crate) async fn write_watch<S: Store>(
     before: ReadWatch,
     watch: &Watch,
 ) -> Result<Kept, StateStoreError> {
-    if let Some(source) = before.newer {
+    // A damaged one is written anew.
+    if let Some(source) = before.fault.filter(StoredError::is_newer) {
         let stack = stack.clone();
         return Err(StateStoreError::NewerWatch { stack, source });
     }

@@ -1,16 +1,19 @@
 //! A state that is lost, damaged, newer or moved: nothing is changed, and it is said.
 
 use bytes::Bytes;
+use kedge_core::documents::{self, Surroundings};
+use kedge_core::render;
 use kedge_core::report::StackVerdict;
 use kedge_engine::StateStoreError;
 use kedge_engine::ports::{Condition, Store as _};
 use kedge_engine::{RunError, StopError, Stopped};
 use kedge_tests::authority::Authorisation;
-use kedge_tests::stack::{Stack, person};
+use kedge_tests::stack::{Stack, person, topic};
 use serde_json::json;
 
 use super::leases::{busy, drive, reaches, run};
 use super::set_config;
+use super::zones::shown_by;
 
 const STATE: &str = "stacks/dev/state.json";
 
@@ -215,4 +218,31 @@ fn a_state_deleted_while_a_run_works_is_said_with_what_to_do() {
         super::leases::heal(&stack);
     }
     assert!(deleted > 3, "{deleted}");
+}
+
+#[test]
+fn a_check_says_that_it_forgot_what_earlier_ones_remembered() {
+    const WATCH: &str = "stacks/dev/watch.json";
+    for (text, is_newer) in [("{bad", false), ("{\"format\": 99}", true)] {
+        let stack = Stack::small();
+        stack.unattended();
+        stack.wait_minutes(10);
+        stack.hold(Some(topic("a")), 60);
+        let _ = stack.check();
+        stack.ports.store.set(WATCH, text);
+        let report = stack.check();
+        let why = report.watch_unread.clone().unwrap();
+        assert_eq!(why.contains("newer kedge"), is_newer, "{why}");
+        let page = shown_by(render::check_text, &report).replace('\n', " ");
+        assert!(page.contains("every drift counts as new"), "{page}");
+        let document = documents::check(&report, &Surroundings::default());
+        assert!(document.watch_unread.is_some());
+        let github = render::github_annotations(&report, "");
+        assert!(github.contains("every drift counts as new"), "{github}");
+        // The hold that they knew of is found again.
+        assert_eq!(report.holds.len(), 1);
+        // A damaged one is written anew, and a newer one stays.
+        assert_eq!(stack.ports.store.text(WATCH) == text, is_newer);
+        assert_eq!(stack.check().watch_unread.is_some(), is_newer);
+    }
 }

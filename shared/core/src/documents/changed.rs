@@ -46,6 +46,8 @@ pub struct Changed {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, if so. Everything is held then.
     pub holds_unread: Option<Text>,
+    /// Why what earlier checks remembered can\'t be used, if so. Every drift counts as new then.
+    pub watch_unread: Option<Text>,
     /// Whether the policy of the definitions, which allows automation more, is in force now.
     pub policy_granted: bool,
     /// What the run saw, if it stopped before its end.
@@ -148,6 +150,7 @@ pub fn changed(
         guards: parts::guards(report),
         holds: parts::holds(report),
         holds_unread: parts::holds_unread(report),
+        watch_unread: report.watch_unread.as_deref().map(Text::new),
         policy_granted: report.decided.policy_granted,
         report: changed.stopped.is_some().then(seen),
         recorded: count(changed.recorded),

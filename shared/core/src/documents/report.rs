@@ -68,6 +68,8 @@ pub struct Report {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, if so. Everything is held then.
     pub holds_unread: Option<Text>,
+    /// Why what earlier checks remembered can\'t be used, if so. Every drift counts as new then.
+    pub watch_unread: Option<Text>,
     /// What is live under the stack's names, neither declared nor recorded. For DNS: record sets with
     /// the stack's mark; with `audit`, the whole zone.
     pub unmanaged: Vec<ResourceName>,
@@ -298,6 +300,7 @@ pub fn check(report: &report::Report, around: &Surroundings<'_>) -> Report {
         guards: parts::guards(report),
         holds: parts::holds(report),
         holds_unread: parts::holds_unread(report),
+        watch_unread: report.watch_unread.as_deref().map(Text::new),
         unmanaged: comparison.unmanaged.iter().map(Into::into).collect(),
         unread_scopes: comparison.unread_scopes.iter().map(Text::of).collect(),
         unused_keys: Text::all(&report.declared.unused),

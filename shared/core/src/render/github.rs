@@ -76,6 +76,7 @@ pub fn github_annotations(report: &Report, root: &str) -> String {
             .chain(guards)
             .chain(holds)
             .chain(unread)
+            .chain(report.forgot_checks().map(|text| outside(&text)))
             .chain(variables)
             .chain(open_run)
             .chain(adoption)

@@ -126,6 +126,7 @@ fn stack_case(report: &Report) -> Case {
         details: refused
             .chain(standing)
             .chain(doubts)
+            .chain(report.forgot_checks().map(|text| outside(&text)))
             .chain(open_run)
             .collect(),
     }

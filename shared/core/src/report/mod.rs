@@ -63,6 +63,8 @@ pub struct Report {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, where they were looked for: then everything is held.
     pub holds_unread: Option<UnreadHolds>,
+    /// Why what earlier checks remembered can't be used, if so: every drift counts as new then.
+    pub watch_unread: Option<String>,
     /// The command about state, if the run is one.
     pub command: Option<CommandOutcome>,
     /// The run whose changes have no known end, if there is one.
@@ -75,6 +77,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// What is said where the checks before are forgotten.
+    #[must_use]
+    pub fn forgot_checks(&self) -> Option<String> {
+        let why = self.watch_unread.as_ref()?;
+        Some(format!(
+            "what earlier checks remembered can't be read, so every drift counts as new: {why}"
+        ))
+    }
+
     /// How the stack stands. Unmanaged and ignored things don't count, nor do orphans without
     /// `prune` (semantics 9.5).
     #[must_use]

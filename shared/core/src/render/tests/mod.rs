@@ -341,6 +341,7 @@ impl World {
             last_good_read_at: watch.last_good_read_at,
             holds: self.holds.list().to_vec(),
             holds_unread: self.holds_unread.clone(),
+            watch_unread: None,
             command: None,
             open_run: self.open_run.clone(),
             unverified: self.unverified.clone(),

@@ -103,6 +103,8 @@ pub(super) fn stack_blocks(
         blocks.push(Block::of(Label::Guard, tail, Vec::new()));
     }
     blocks.extend(hold_blocks(report));
+    let forgot = report.forgot_checks().into_iter();
+    blocks.extend(forgot.map(|text| Block::of(Label::Note, outside(&text), Vec::new())));
     if let Some(at) = report.plan.retired {
         let tail = format!("since {}", at.with_distance(report.read_at));
         let line =

@@ -207,7 +207,7 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
     let more = [
         (
             "holds",
-            text(&documents::holds(&stack(), &holds, Some(run), NOW)),
+            text(&documents::holds(&stack(), &holds, &[], Some(run), NOW)),
         ),
         (
             "unlocked",
@@ -298,6 +298,7 @@ fn texts_from_outside_are_made_fit() {
         json(&documents::holds(
             &stack(),
             &Holds::default(),
+            &[],
             Some(run),
             NOW,
         )),
