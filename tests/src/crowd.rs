@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Response;
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    Clock, Condition, HttpError, HttpRead, HttpWrite, PutOutcome, Random, ReadRequest, Secrets,
-    SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+    Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, PutOutcome, Random, ReadRequest,
+    Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
 };
 
 use crate::ports::SimPorts;
@@ -64,24 +64,39 @@ impl HttpWrite for Crowd {
 }
 
 impl Store for Crowd {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        let _under_way = self.one_more(false);
-        self.inner.get(key).await
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
 
-    async fn put(
+    async fn get_counting(
+        &self,
+        key: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
+        let _under_way = self.one_more(false);
+        self.inner.get_counting(key, attempts).await
+    }
+
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         let _under_way = self.one_more(false);
-        self.inner.put(key, bytes, condition).await
+        self.inner
+            .put_counting(key, bytes, condition, attempts)
+            .await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         let _under_way = self.one_more(false);
-        self.inner.list(prefix).await
+        self.inner.list_counting(prefix, attempts).await
     }
 }
 

@@ -10,9 +10,9 @@ use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::Endpoints;
 use kedge_engine::ports::{
-    ANSWER_BYTES_MAX, Clock, Condition, HttpError, HttpRead, HttpWrite, ProviderName, PutOutcome,
-    Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
-    is_known_read,
+    ANSWER_BYTES_MAX, Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, ProviderName,
+    PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject,
+    WriteRequest, is_known_read,
 };
 use kedge_sandbox::{Outcome, Sandbox};
 
@@ -423,7 +423,15 @@ const PUT_TRIES_MAX: u32 = 5;
 const PUT_PAUSE_MS: u64 = 500;
 
 impl Store for SimPorts {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
+        self.store.is_shared.get()
+    }
+
+    async fn get_counting(
+        &self,
+        key: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
         let read = self.call(|| {
@@ -439,11 +447,12 @@ impl Store for SimPorts {
         read
     }
 
-    async fn put(
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        _attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         for tried in 0..PUT_TRIES_MAX {
             let began_ms = self.executor.now_ms();
@@ -462,7 +471,11 @@ impl Store for SimPorts {
         })
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
         let listed = self.call(|| {

@@ -107,9 +107,8 @@ impl Setup {
         self.engine_by(
             progress,
             match self.source {
-                Source::Local => Definitions::Files(&self.bundle),
+                Source::Local | Source::LocalBesideStored => Definitions::Files(&self.bundle),
                 Source::Stored => Definitions::Stored,
-                Source::LocalBesideStored => Definitions::FilesBesideStored(&self.bundle),
             },
         )
     }

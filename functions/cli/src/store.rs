@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kedge_adapters::Operations;
 use kedge_core::definitions::{Bundle, bucket_of};
 use kedge_core::model::{BUCKET_SCHEME, BucketAddress};
-use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{Attempts, Condition, PutOutcome, Store, StoreError, StoredObject};
 use kedge_native::{FolderStore, HttpOptions, Settings};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
@@ -136,29 +136,45 @@ impl AnyStore {
 }
 
 impl Store for AnyStore {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
         match self {
-            Self::Bucket(store) => store.get(key).await,
-            Self::Folder(store) => store.get(key).await,
+            Self::Bucket(store) => store.is_shared(),
+            Self::Folder(store) => store.is_shared(),
         }
     }
 
-    async fn put(
+    async fn get_counting(
+        &self,
+        key: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
+        match self {
+            Self::Bucket(store) => store.get_counting(key, attempts).await,
+            Self::Folder(store) => store.get_counting(key, attempts).await,
+        }
+    }
+
+    async fn put_counting(
         &self,
         key: &str,
         bytes: bytes::Bytes,
         condition: Condition,
+        attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         match self {
-            Self::Bucket(store) => store.put(key, bytes, condition).await,
-            Self::Folder(store) => store.put(key, bytes, condition).await,
+            Self::Bucket(store) => store.put_counting(key, bytes, condition, attempts).await,
+            Self::Folder(store) => store.put_counting(key, bytes, condition, attempts).await,
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Bucket(store) => store.list(prefix).await,
-            Self::Folder(store) => store.list(prefix).await,
+            Self::Bucket(store) => store.list_counting(prefix, attempts).await,
+            Self::Folder(store) => store.list_counting(prefix, attempts).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What one invocation may use: connections, requests and time. A shell makes one and hands it in.
 //!
 //! Every request passes here, once for each attempt: those to providers by [`Context::begin`], those to
-//! the store by [`Gated`]. What does not fit is found out before it is begun: a check promises each scope
+//! the store by [`Gated`], which a store asks again before it repeats one ([`Attempts`]). What does not fit is found out before it is begun: a check promises each scope
 //! the requests it needs ([`Budget::share_out`]), and a run each change ([`Budget::promise`]). A part is
 //! held back for what must be written at the end ([`Reserve`]). How many are under way: `gate.rs`.
 //!
@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::gate::{Gate, Permit, Reserved, Urgency};
 use crate::keys::Keys;
-use crate::ports::{Clock, Condition, PutOutcome, Store, StoreError, StoredObject};
+use crate::ports::{Attempts, Clock, Condition, PutOutcome, Store, StoreError, StoredObject};
 
 /// The longest that an adapter waits for a provider's answer.
 const ANSWER_MS: i64 = 15_000;
@@ -101,7 +101,40 @@ pub struct TooFewConnections {
 
 /// What one invocation may use. Clones are handles to the same one.
 #[derive(Debug, Clone)]
-pub struct Budget(Rc<Inner>);
+pub struct Budget {
+    inner: Rc<Inner>,
+    /// What is held back for the operation that this handle is for.
+    share: Rc<Share>,
+}
+
+/// What one operation holds back, as long as it lasts. Those of operations side by side add up.
+#[derive(Debug)]
+struct Share {
+    inner: Rc<Inner>,
+    requests: Cell<u64>,
+}
+
+impl Share {
+    fn none(inner: &Rc<Inner>) -> Rc<Self> {
+        Rc::new(Self {
+            inner: Rc::clone(inner),
+            requests: Cell::default(),
+        })
+    }
+
+    fn set(&self, requests: u64) {
+        let held_back = &self.inner.held_back;
+        let others = held_back.get().saturating_sub(self.requests.get());
+        held_back.set(others.saturating_add(requests));
+        self.requests.set(requests);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -135,7 +168,7 @@ impl Budget {
     }
 
     fn of(deadline: Timestamp, ends_ms: i64, limit: Option<u64>, connections: usize) -> Self {
-        Self(Rc::new(Inner {
+        let inner = Rc::new(Inner {
             gate: Gate::new(connections),
             deadline,
             ends_ms,
@@ -143,7 +176,18 @@ impl Budget {
             spent: Cell::default(),
             promised: Cell::default(),
             held_back: Cell::default(),
-        }))
+        });
+        let share = Share::none(&inner);
+        Self { inner, share }
+    }
+
+    /// The same for one operation, which holds back so much for each of so many stacks until it ended.
+    pub(crate) fn for_operation(&self, reserve: Reserve, stacks: usize) -> Self {
+        let inner = Rc::clone(&self.inner);
+        let share = Share::none(&inner);
+        let stacks = u64::try_from(stacks).unwrap_or(u64::MAX);
+        share.set(reserve.requests().saturating_mul(stacks));
+        Self { inner, share }
     }
 
     /// The same with so many requests, to providers and store together, as a Worker counts them.
@@ -151,7 +195,7 @@ impl Budget {
     pub fn requests(self, limit: u64) -> Self {
         let Inner {
             deadline, ends_ms, ..
-        } = *self.0;
+        } = *self.inner;
         Self::of(deadline, ends_ms, Some(limit), self.permits())
     }
 
@@ -168,7 +212,7 @@ impl Budget {
                     ends_ms,
                     limit,
                     ..
-                } = *self.0;
+                } = *self.inner;
                 Ok(Self::of(deadline, ends_ms, limit, connections))
             }
         }
@@ -177,31 +221,31 @@ impl Budget {
     /// When the run must have ended, by the wall clock as it was when this was made.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.0.deadline
+        self.inner.deadline
     }
 
     /// How many requests were made.
     #[must_use]
     pub fn spent(&self) -> u64 {
-        self.0.spent.get()
+        self.inner.spent.get()
     }
 
     /// How many may still be made; none if there is no limit.
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        let limit = self.0.limit?;
+        let limit = self.inner.limit?;
         Some(limit.saturating_sub(self.spent()))
     }
 
     /// The most requests that were under way at once.
     #[must_use]
     pub fn most_under_way(&self) -> usize {
-        self.0.gate.most_under_way()
+        self.inner.gate.most_under_way()
     }
 
     /// How many may be under way at once.
     pub(crate) fn permits(&self) -> usize {
-        self.0.gate.permits()
+        self.inner.gate.permits()
     }
 
     /// The store behind the gate, for what is about one stack. Not to be put before a store that has a
@@ -216,7 +260,7 @@ impl Budget {
 
     /// Until when requests to providers are begun, by the monotonic clock.
     pub(crate) fn last_request_ms(&self) -> i64 {
-        self.0
+        self.inner
             .ends_ms
             .saturating_sub(LAST_REQUEST_BEFORE_DEADLINE_MS)
     }
@@ -231,21 +275,23 @@ impl Budget {
         self.ms_to_begin(now_ms) <= 0
     }
 
-    /// From now on so much is held back, for each of so many stacks.
-    pub(crate) fn hold_back(&self, reserve: Reserve, stacks: usize) {
-        let stacks = u64::try_from(stacks).unwrap_or(u64::MAX);
-        let requests = reserve.requests().saturating_mul(stacks);
-        self.0.held_back.set(requests);
+    /// From now on this operation holds back so much.
+    pub(crate) fn hold_back(&self, reserve: Reserve) {
+        self.share.set(reserve.requests());
     }
 
     /// Keeps a connection for the lease until this is dropped.
     pub(crate) fn reserve_connection(&self) -> Reserved<'_> {
-        self.0.gate.reserve_one()
+        self.inner.gate.reserve_one()
     }
 
     /// What may be spent on something new.
     fn free(&self) -> u64 {
-        let kept = self.0.promised.get().saturating_add(self.0.held_back.get());
+        let kept = self
+            .inner
+            .promised
+            .get()
+            .saturating_add(self.inner.held_back.get());
         self.left()
             .map_or(u64::MAX, |left| left.saturating_sub(kept))
     }
@@ -268,7 +314,7 @@ impl Budget {
     /// Promises so many requests to what is begun now.
     pub(crate) fn promise(&self, needs: u64, now_ms: i64) -> Result<Purse, RanOut> {
         self.check(needs, now_ms)?;
-        let promised = &self.0.promised;
+        let promised = &self.inner.promised;
         promised.set(promised.get().saturating_add(needs));
         Ok(Purse {
             budget: self.clone(),
@@ -306,12 +352,12 @@ impl Budget {
     pub(crate) async fn enter(&self) -> Leave<'_> {
         Leave {
             budget: self,
-            _permit: self.0.gate.enter(Urgency::Ordinary).await,
+            _permit: self.inner.gate.enter(Urgency::Ordinary).await,
         }
     }
 
     fn spend(&self) {
-        self.0.spent.set(self.spent().saturating_add(1));
+        self.inner.spent.set(self.spent().saturating_add(1));
     }
 
     /// Counts a request of the store. What belongs to the run may use what is held back.
@@ -321,7 +367,7 @@ impl Budget {
             return Ok(());
         };
         let left = match is_own {
-            true => left.saturating_sub(self.0.promised.get()),
+            true => left.saturating_sub(self.inner.promised.get()),
             false => self.free(),
         };
         if left == 0 {
@@ -372,7 +418,7 @@ impl Purse {
     }
 
     fn give_back(&self, requests: u64) {
-        let promised = &self.budget.0.promised;
+        let promised = &self.budget.inner.promised;
         promised.set(promised.get().saturating_sub(requests));
     }
 }
@@ -417,7 +463,8 @@ pub(crate) struct Gated<'a, S> {
 }
 
 impl<S> Gated<'_, S> {
-    async fn enter(&self, key: &str) -> Result<Permit<'_>, RanOut> {
+    /// Waits for a permit, and counts the first request.
+    async fn enter(&self, key: &str) -> Result<Entered<'_>, RanOut> {
         let own = self.own.as_ref();
         // A renewal counts only once the holds are read.
         let is_of_lease = own.is_some_and(|(keys, _)| key == keys.lease || key == keys.hold);
@@ -425,15 +472,18 @@ impl<S> Gated<'_, S> {
             true => Urgency::Lease,
             false => Urgency::Ordinary,
         };
-        let permit = self.budget.0.gate.enter(urgency).await;
-        let is_own = own.is_some_and(|(keys, all)| {
-            key.starts_with(all.as_str()) && !key.starts_with(&keys.revisions)
-        });
-        self.budget.draw_for_store(is_own)?;
-        Ok(permit)
+        let entered = Entered {
+            _permit: self.budget.inner.gate.enter(urgency).await,
+            budget: self.budget,
+            is_own: own.is_some_and(|(keys, all)| {
+                key.starts_with(all.as_str()) && !key.starts_with(&keys.revisions)
+            }),
+        };
+        entered.another()?;
+        Ok(entered)
     }
 
-    async fn enter_to_read(&self, key: &str) -> Result<Permit<'_>, StoreError> {
+    async fn enter_to_read(&self, key: &str) -> Result<Entered<'_>, StoreError> {
         self.enter(key).await.map_err(|ran_out| StoreError::Read {
             key: key.to_owned(),
             reason: ran_out.to_string(),
@@ -441,29 +491,57 @@ impl<S> Gated<'_, S> {
     }
 }
 
+/// An operation of the store that passed the gate.
+struct Entered<'a> {
+    _permit: Permit<'a>,
+    budget: &'a Budget,
+    is_own: bool,
+}
+
+impl Attempts for Entered<'_> {
+    fn another(&self) -> Result<(), RanOut> {
+        self.budget.draw_for_store(self.is_own)
+    }
+}
+
 impl<S: Store> Store for Gated<'_, S> {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        let _permit = self.enter_to_read(key).await?;
-        self.store.get(key).await
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
-    async fn put(
+    async fn get_counting(
+        &self,
+        key: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
+        let entered = self.enter_to_read(key).await?;
+        self.store.get_counting(key, &entered).await
+    }
+
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        _attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         let entered = self.enter(key).await;
-        let _permit = entered.map_err(|ran_out| StoreError::Write {
+        let entered = entered.map_err(|ran_out| StoreError::Write {
             key: key.to_owned(),
             reason: ran_out.to_string(),
         })?;
-        self.store.put(key, bytes, condition).await
+        self.store
+            .put_counting(key, bytes, condition, &entered)
+            .await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let _permit = self.enter_to_read(prefix).await?;
-        self.store.list(prefix).await
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
+        let entered = self.enter_to_read(prefix).await?;
+        self.store.list_counting(prefix, &entered).await
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) async fn read_for<S: Store>(
     job: Job<'_>,
 ) -> Result<Option<ReadBundle>, StoreError> {
     match job.settings.definitions {
-        Definitions::Files(_) => Ok(None),
-        Definitions::Stored | Definitions::FilesBesideStored(_) => {
+        Definitions::Files(_) if !store.is_shared() => Ok(None),
+        Definitions::Stored | Definitions::Files(_) => {
             let overrides = job.settings.overrides;
             read_bundle(store, job.stack, overrides).await.map(Some)
         }
@@ -51,7 +51,7 @@ impl Counting {
     pub(crate) fn bundle<'b>(&'b self, job: Job<'b>) -> Option<&'b Bundle> {
         let stored = || self.stored.as_ref()?.stored.as_ref();
         match job.settings.definitions {
-            Definitions::Files(bundle) | Definitions::FilesBesideStored(bundle) => Some(bundle),
+            Definitions::Files(bundle) => Some(bundle),
             Definitions::Stored => {
                 let older = self.older.as_ref().map(|one| &one.bundle);
                 older.or_else(|| Some(&stored()?.bundle))
@@ -77,10 +77,10 @@ pub(crate) async fn counting<S: Store>(
     };
     let files = match job.settings.definitions {
         Definitions::Stored => None,
-        Definitions::Files(bundle) => Some((bundle, None)),
-        Definitions::FilesBesideStored(bundle) => {
+        Definitions::Files(bundle) if store.is_shared() => {
             Some((bundle, push_first(bundle, stored.as_ref())))
         }
+        Definitions::Files(bundle) => Some((bundle, None)),
     };
     if let Some((bundle, push_first)) = files {
         let declared = parsed(bundle).map_err(RunError::Definitions)?;

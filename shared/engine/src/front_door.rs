@@ -10,7 +10,7 @@ use kedge_core::model::{ResourceKey, StackName, Timestamp};
 use kedge_core::stored::hold::Holds;
 use kedge_core::stored::run::RunRecord;
 
-use crate::budget::{Gated, Reserve};
+use crate::budget::{Budget, Gated, Reserve};
 use crate::bundles::{self, ReadBundle};
 use crate::consent::{Authorisation, By};
 use crate::grants::{self, Agreement};
@@ -71,13 +71,24 @@ impl<'a, P, S> Engine<'a, P, S> {
         self.settings.budget.gated(self.store, Some(stack))
     }
 
+    /// The same for one operation on so many stacks, with what it holds back of the budget.
+    fn with<'b>(&'b self, budget: &'b Budget) -> Engine<'b, P, S> {
+        let settings = Settings {
+            budget,
+            ..self.settings
+        };
+        Engine::new(self.ports, self.store, settings)
+    }
+}
+
+impl<P, S: Store> Engine<'_, P, S> {
     /// Whether anything may be changed, by these definitions.
     fn may_change(&self) -> Result<(), RunError> {
         if self.settings.read_only {
             return Err(RunError::ReadOnly);
         }
         match self.settings.definitions {
-            Definitions::FilesBesideStored(_) => Err(RunError::NotStored),
+            Definitions::Files(_) if self.store.is_shared() => Err(RunError::NotStored),
             Definitions::Stored | Definitions::Files(_) => Ok(()),
         }
     }
@@ -95,8 +106,10 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         stack: &StackName,
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
-        self.settings.budget.hold_back(Reserve::Check, 1);
-        self.look(stack, Purpose::Check, options, None).await
+        let budget = self.settings.budget.for_operation(Reserve::Check, 1);
+        self.with(&budget)
+            .look(stack, Purpose::Check, options, None)
+            .await
     }
 
     async fn look<'b>(
@@ -130,22 +143,26 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         options: &CheckRequest,
     ) -> Result<Checked, RunError> {
         self.may_change()?;
-        self.settings.budget.hold_back(Reserve::Check, 1);
-        self.look(stack, Purpose::Change, options, None).await
+        let budget = self.settings.budget.for_operation(Reserve::Check, 1);
+        self.with(&budget)
+            .look(stack, Purpose::Change, options, None)
+            .await
     }
 
     /// Checks several stacks side by side. What they share at a provider is read once for all of them
     /// (semantics 3.5); what one of them fails at says nothing of the others. Where requests do not reach for
     /// all, they are promised in the order of `stacks`.
     pub async fn check_group(&self, stacks: &[StackName], options: &CheckRequest) -> GroupCheck {
-        self.settings.budget.hold_back(Reserve::Check, stacks.len());
+        let budget = self.settings.budget;
+        let budget = budget.for_operation(Reserve::Check, stacks.len());
+        let engine = &self.with(&budget);
         let group = &Group::of(stacks.len());
         let checks: Vec<_> = stacks
             .iter()
             .enumerate()
             .map(|(number, stack)| async move {
                 let seat = group.seat(number);
-                let check = self.look(stack, Purpose::Check, options, Some(&seat));
+                let check = engine.look(stack, Purpose::Check, options, Some(&seat));
                 (stack.clone(), Box::pin(check).await)
             })
             .collect();
@@ -165,11 +182,12 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         command: &StateCommand,
     ) -> Result<Checked, RunError> {
         self.may_change()?;
-        self.settings.budget.hold_back(Reserve::Check, 1);
-        let job = self.job(stack, Purpose::Change);
+        let budget = self.settings.budget.for_operation(Reserve::Check, 1);
+        let engine = self.with(&budget);
+        let job = engine.job(stack, Purpose::Change);
         Box::pin(reconcile::dry_run(
-            self.ports,
-            &self.store_of(stack),
+            engine.ports,
+            &engine.store_of(stack),
             job,
             command,
         ))
@@ -186,7 +204,8 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
 
     async fn apply_by(&self, stack: &StackName, by: &By) -> Result<Ran, RunError> {
         self.may_change()?;
-        self.settings.budget.hold_back(Reserve::Up, 1);
+        let budget = self.settings.budget.for_operation(Reserve::Up, 1);
+        let engine = self.with(&budget);
         let authorisation = match by {
             By::Policy => Authorisation::Unattended,
             By::Person(consent) => {
@@ -199,14 +218,14 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
                 Authorisation::Person(consent.clone())
             }
             By::Grant(id) => {
-                let grant = grants::read(&self.store_of(stack), stack, id).await?;
+                let grant = grants::read(&engine.store_of(stack), stack, id).await?;
                 Authorisation::Person(grant.into_consent())
             }
         };
-        let job = self.job(stack, Purpose::Change);
+        let job = engine.job(stack, Purpose::Change);
         Box::pin(reconcile::apply(
-            self.ports,
-            &self.store_of(stack),
+            engine.ports,
+            &engine.store_of(stack),
             job,
             &authorisation,
         ))
@@ -231,13 +250,14 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
         if let Err(error) = self.may_change() {
             return Applied::Failed(error);
         }
-        self.settings.budget.hold_back(Reserve::Up, 1);
+        let budget = self.settings.budget.for_operation(Reserve::Up, 1);
+        let engine = self.with(&budget);
         let by = Authorisation::Command(command.clone());
-        let job = self.job(stack, Purpose::Change);
+        let job = engine.job(stack, Purpose::Change);
         Applied::of(
             Box::pin(reconcile::apply(
-                self.ports,
-                &self.store_of(stack),
+                engine.ports,
+                &engine.store_of(stack),
                 job,
                 &by,
             ))

@@ -47,7 +47,7 @@ pub enum RunError {
     /// Nothing may be changed by this invocation.
     #[error("this is read-only: nothing may be changed from here")]
     ReadOnly,
-    /// The definitions are local files beside a store whose stored ones count.
+    /// The definitions are local files, and others use the store too: the stored ones count.
     #[error("local files can't be deployed here: only pushed definitions count")]
     NotStored,
     /// The name that was given to confirm is not the stack's.

@@ -17,10 +17,9 @@ pub enum Definitions<'a> {
     /// What was pushed. Where that can't be used, checks go by the last usable revision and say so,
     /// and nothing is changed (semantics 4.1). Functions use nothing else.
     Stored,
-    /// Local files. For a store that nobody else uses.
+    /// Local files. Over a store that others use too ([`crate::ports::Store::is_shared`]) they show what
+    /// a push would change, and nothing can be changed by them (semantics 4.5).
     Files(&'a Bundle),
-    /// Local files, to see what a push would change. Nothing can be changed by them.
-    FilesBesideStored(&'a Bundle),
 }
 
 /// One invocation's settings.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::change::Verb;
 use kedge_core::hint::Hint;
-use kedge_core::model::{ResourceKey, StackName};
+use kedge_core::model::ResourceKey;
 use kedge_core::push::Ancestry;
 use kedge_core::report::StackVerdict;
 use kedge_core::stored::bundle::Commit;
@@ -95,7 +95,8 @@ fn local_files_beside_a_store_deploy_nothing() {
     stack.topics(&[("a", "retention_ms: 3600000")]);
     let (bundle, none, invocation) = (stack.set(), BTreeMap::new(), stack.invocation());
     let mut engine = stack.engine_stored(&none, &invocation);
-    engine.settings.definitions = Definitions::FilesBesideStored(&bundle);
+    stack.ports.store.is_shared.set(true);
+    engine.settings.definitions = Definitions::Files(&bundle);
     let error = unchanged(&stack, || {
         failed(stack.run(engine.apply(&stack.name, &By::Policy)))
     });
@@ -105,6 +106,22 @@ fn local_files_beside_a_store_deploy_nothing() {
         failed(stack.run(engine.command(&stack.name, &refresh, None)))
     });
     assert!(matches!(error, RunError::NotStored), "{error:?}");
+    let shown = stack.run(engine.plan(&stack.name, &CheckRequest::default()));
+    assert!(matches!(shown, Err(RunError::NotStored)), "{shown:?}");
+    let given = stack.run(engine.grant(&stack.name, agreement("00")));
+    assert!(matches!(given, Err(RunError::NotStored)), "{given:?}");
+    // Nor does what a shell read itself, of stored ones that can't be used: an older revision.
+    let text = stack.ports.store.text(DEFINITIONS);
+    stack.ports.store.set(DEFINITIONS, "{");
+    let read = stack.run(engine.stored(&stack.name)).unwrap();
+    let older = read.stored.unwrap();
+    engine.settings.definitions = Definitions::Files(&older.bundle);
+    let error = unchanged(&stack, || {
+        failed(stack.run(engine.apply(&stack.name, &By::Policy)))
+    });
+    assert!(matches!(error, RunError::NotStored), "{error:?}");
+    stack.ports.store.set(DEFINITIONS, text);
+    engine.settings.definitions = Definitions::Files(&bundle);
     // They are shown, with the push that must come first.
     let checked = stack.run(engine.check(&stack.name, &CheckRequest::default()));
     let report = checked.unwrap().report;

@@ -6,7 +6,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
-use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
+use kedge_engine::ports::{
+    Attempts, Condition, PutOutcome, Store, StoreError, StoredObject, Version,
+};
 
 use crate::keys::{etag_of, holds, may_read, may_write};
 use crate::operations::Operations;
@@ -58,7 +60,15 @@ impl fmt::Debug for InMemoryStore {
 }
 
 impl Store for InMemoryStore {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn get_counting(
+        &self,
+        key: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
         may_read(key)?;
         let object = self.objects.borrow().get(key).cloned();
@@ -68,11 +78,12 @@ impl Store for InMemoryStore {
         }))
     }
 
-    async fn put(
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        _attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         Operations::count(&self.operations, |operations| operations.puts += 1);
         may_write(key)?;
@@ -93,7 +104,11 @@ impl Store for InMemoryStore {
         Ok(PutOutcome::Written(Version { etag, written_at }))
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let objects = self.objects.borrow();
         Ok(objects

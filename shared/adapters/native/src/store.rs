@@ -10,7 +10,9 @@ use bytes::Bytes;
 use kedge_adapters::{
     LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
 };
-use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError, StoredObject, Version};
+use kedge_engine::ports::{
+    Attempts, Condition, PutOutcome, Store, StoreError, StoredObject, Version,
+};
 
 use crate::clock::{system_time, timestamp};
 
@@ -213,17 +215,26 @@ impl FolderStore {
 }
 
 impl Store for FolderStore {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn get_counting(
+        &self,
+        key: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
         may_read(key)?;
         self.read(key).map_err(|error| read_error(key, &error))
     }
 
-    async fn put(
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        _attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         Operations::count(&self.operations, |operations| operations.puts += 1);
         may_write(key)?;
@@ -236,7 +247,11 @@ impl Store for FolderStore {
         self.swap(key, &bytes, &condition).map_err(failed)
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let mut keys = Vec::new();
         self.check_root()

@@ -8,8 +8,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use kedge_adapters::{Operations, key_problem, may_read, may_write};
 use kedge_core::model::BucketAddress;
+use kedge_core::ran_out::RanOut;
 use kedge_engine::ports::{
-    Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
 };
 use kedge_native::{HttpBuildError, HttpOptions, NativeHttp, SystemRandom};
 
@@ -45,6 +46,20 @@ pub struct S3Store {
     random: SystemRandom,
     pause_ms: u64,
     operations: Cell<Operations>,
+}
+
+/// Why an operation ended without an answer that counts.
+struct GaveUp {
+    failure: Failure,
+    /// Set if it was not repeated for want of requests.
+    ran_out: Option<RanOut>,
+}
+
+impl From<Failure> for GaveUp {
+    fn from(failure: Failure) -> Self {
+        let ran_out = None;
+        Self { failure, ran_out }
+    }
 }
 
 /// What a look at the object finds after a write whose fate is open.
@@ -178,35 +193,53 @@ impl S3Store {
     /// Reads, and reads again where that may help.
     async fn reading<T>(
         &self,
+        attempts: &dyn Attempts,
         mut once: impl AsyncFnMut() -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, GaveUp> {
         let mut tries = Tries::default();
         loop {
             let failure = match once().await {
                 Ok(read) => return Ok(read),
                 Err(failure) => failure,
             };
-            if !failure.may_pass() || !self.pause(&mut tries, &failure).await {
-                return Err(failure);
+            match failure.may_pass() {
+                true => self.pause(&mut tries, failure, attempts).await?,
+                false => return Err(failure.into()),
             }
         }
     }
 
-    /// Waits before the next try; false if there is to be none.
-    async fn pause(&self, tries: &mut Tries, failure: &Failure) -> bool {
-        match tries.pause_ms(failure, self.pause_ms, self.random.next_u64()) {
-            None => false,
-            Some(ms) => {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-                true
-            }
+    /// Waits before the next try, if there is to be one.
+    async fn pause(
+        &self,
+        tries: &mut Tries,
+        failure: Failure,
+        attempts: &dyn Attempts,
+    ) -> Result<(), GaveUp> {
+        let pause_ms = tries.pause_ms(&failure, self.pause_ms, self.random.next_u64());
+        let Some(ms) = pause_ms else {
+            return Err(failure.into());
+        };
+        if let Err(ran_out) = attempts.another() {
+            let ran_out = Some(ran_out);
+            return Err(GaveUp { failure, ran_out });
         }
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        Ok(())
     }
 
     /// Looks at an object whose write has an open fate. A write that is not seen may still arrive;
     /// then the next try finds its condition broken, and looks again.
-    async fn look(&self, key: &str, bytes: &Bytes, condition: &Condition) -> Result<Seen, Failure> {
-        let standing = self.reading(async || self.get_once(key).await).await?;
+    async fn look(
+        &self,
+        key: &str,
+        bytes: &Bytes,
+        condition: &Condition,
+        attempts: &dyn Attempts,
+    ) -> Result<Seen, Option<RanOut>> {
+        attempts.another().map_err(Some)?;
+        let standing = self.reading(attempts, async || self.get_once(key).await);
+        let standing = standing.await.map_err(|gave_up| gave_up.ran_out)?;
         Ok(match (standing, condition) {
             (Some(object), _) if object.bytes == *bytes => Seen::Own(Version {
                 etag: object.etag,
@@ -225,29 +258,44 @@ impl S3Store {
         }
     }
 
-    fn told(&self, failure: &Failure, doing: Doing) -> String {
-        failure.told(doing, &self.address, &self.settings)
+    fn told(&self, gave_up: &GaveUp, doing: Doing) -> String {
+        let told = gave_up.failure.told(doing, &self.address, &self.settings);
+        match gave_up.ran_out {
+            None => told,
+            Some(ran_out) => format!("{told}; not tried again: {ran_out}"),
+        }
     }
 }
 
 impl Store for S3Store {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        may_read(key)?;
-        let read = self.reading(async || self.get_once(key).await).await;
-        read.map_err(|failure| self.read_error(key, self.told(&failure, Doing::Reading)))
+    fn is_shared(&self) -> bool {
+        true
     }
 
-    async fn put(
+    async fn get_counting(
+        &self,
+        key: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
+        may_read(key)?;
+        let read = self.reading(attempts, async || self.get_once(key).await);
+        let read = read.await;
+        read.map_err(|gave_up| self.read_error(key, self.told(&gave_up, Doing::Reading)))
+    }
+
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         may_write(key)?;
         let failed = |reason: String| StoreError::Write {
             key: key.to_owned(),
             reason,
         };
+        let told = |gave_up: GaveUp| failed(self.told(&gave_up, Doing::Writing));
         let mut tries = Tries::default();
         // Whether an earlier try may have been carried out, so that a broken condition may be its
         // doing.
@@ -257,39 +305,39 @@ impl Store for S3Store {
                 Ok(version) => return Ok(PutOutcome::Written(version)),
                 Err(failure) => failure,
             };
-            let told = || failed(self.told(&failure, Doing::Writing));
             match failure.fate(&condition) {
                 Fate::Lost if !is_open => return Ok(PutOutcome::Conflict),
-                Fate::Refused => return Err(told()),
+                Fate::Refused => return Err(told(failure.into())),
                 Fate::NotDone => {}
                 Fate::Lost | Fate::Open => {
                     is_open = true;
-                    match self.look(key, &bytes, &condition).await {
+                    match self.look(key, &bytes, &condition, attempts).await {
                         Ok(Seen::Own(version)) => return Ok(PutOutcome::Written(version)),
                         Ok(Seen::Other) => return Ok(PutOutcome::Conflict),
                         Ok(Seen::Unchanged) => {}
-                        Err(_) => return Err(told()),
+                        Err(ran_out) => return Err(told(GaveUp { failure, ran_out })),
                     }
                 }
             }
-            if !self.pause(&mut tries, &failure).await {
-                return Err(told());
-            }
+            let paused = self.pause(&mut tries, failure, attempts).await;
+            paused.map_err(told)?;
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let failed = |failure: Failure| {
-            let what = format!("the keys of `{prefix}`");
-            self.read_error(&what, self.told(&failure, Doing::Reading))
-        };
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
+        let what = format!("the keys of `{prefix}`");
+        let failed = |gave_up: GaveUp| self.read_error(&what, self.told(&gave_up, Doing::Reading));
         let mut keys = Vec::new();
         let mut from = None;
         loop {
-            let page = self
-                .reading(async || self.list_once(prefix, from.as_deref()).await)
-                .await;
-            let (found, next) = page.map_err(failed)?;
+            let page = self.reading(attempts, async || {
+                self.list_once(prefix, from.as_deref()).await
+            });
+            let (found, next) = page.await.map_err(failed)?;
             // Others' objects may have names that are no keys of ours.
             let own = found.iter().filter_map(|full| self.address.own_key(full));
             keys.extend(
@@ -301,8 +349,11 @@ impl Store for S3Store {
                 return Ok(keys);
             }
             if next == from {
-                return Err(failed(Failure::Strange("its pages lead round in a circle")));
+                let failure = Failure::Strange("its pages lead round in a circle");
+                return Err(failed(failure.into()));
             }
+            let another = attempts.another();
+            another.map_err(|ran_out| self.read_error(&what, ran_out.to_string()))?;
             from = next;
         }
     }

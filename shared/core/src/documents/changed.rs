@@ -46,7 +46,7 @@ pub struct Changed {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, if so. Everything is held then.
     pub holds_unread: Option<Text>,
-    /// Why what earlier checks remembered can\'t be used, if so. Every drift counts as new then.
+    /// Why what earlier checks remembered can't be used, if so. Every drift counts as new then.
     pub watch_unread: Option<Text>,
     /// Whether the policy of the definitions, which allows automation more, is in force now.
     pub policy_granted: bool,

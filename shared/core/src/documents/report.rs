@@ -68,7 +68,7 @@ pub struct Report {
     pub holds: Vec<Hold>,
     /// Why holds could not be read, if so. Everything is held then.
     pub holds_unread: Option<Text>,
-    /// Why what earlier checks remembered can\'t be used, if so. Every drift counts as new then.
+    /// Why what earlier checks remembered can't be used, if so. Every drift counts as new then.
     pub watch_unread: Option<Text>,
     /// What is live under the stack's names, neither declared nor recorded. For DNS: record sets with
     /// the stack's mark; with `audit`, the whole zone.

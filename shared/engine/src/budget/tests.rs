@@ -17,7 +17,7 @@ fn needs(needs: u64, left: u64) -> RanOut {
 fn send(budget: &Budget, purse: Option<&Purse>, times: usize) -> usize {
     let leave = Leave {
         budget,
-        _permit: now(budget.0.gate.enter(Urgency::Ordinary)),
+        _permit: now(budget.inner.gate.enter(Urgency::Ordinary)),
     };
     let sent = (0..times).map_while(|_| leave.sent(purse, NOW).ok());
     sent.count()
@@ -62,7 +62,7 @@ fn what_was_not_used_of_a_promise_is_free_again() {
 fn a_reserve_is_for_the_store_of_the_stack_alone() {
     let reserve = Reserve::Changes.requests();
     let budget = budget(reserve + 2);
-    budget.hold_back(Reserve::Changes, 1);
+    budget.hold_back(Reserve::Changes);
     assert_eq!(send(&budget, None, 20), 2);
     // Another stack's state, the registry and old revisions are reads like others.
     assert_eq!(budget.draw_for_store(false), Err(needs(1, 0)));
@@ -70,6 +70,30 @@ fn a_reserve_is_for_the_store_of_the_stack_alone() {
         assert_eq!(budget.draw_for_store(true), Ok(()));
     }
     assert_eq!(budget.draw_for_store(true), Err(needs(1, 0)));
+}
+
+#[test]
+fn operations_side_by_side_hold_back_each_its_own() {
+    let (check, up) = (Reserve::Check.requests(), Reserve::Up.requests());
+    let changes = Reserve::Changes.requests();
+    let budget = budget(1_000);
+    let free = |expected| {
+        assert_eq!(
+            budget.check(1_000_000, NOW),
+            Err(needs(1_000_000, expected))
+        )
+    };
+    let one = budget.for_operation(Reserve::Up, 1);
+    free(1_000 - up);
+    let two = budget.for_operation(Reserve::Check, 3);
+    free(1_000 - up - 3 * check);
+    // A clone is of the same operation.
+    one.clone().hold_back(Reserve::Changes);
+    free(1_000 - changes - 3 * check);
+    drop(one);
+    free(1_000 - 3 * check);
+    drop(two);
+    free(1_000);
 }
 
 #[test]

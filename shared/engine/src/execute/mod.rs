@@ -149,7 +149,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         progress,
         composites: BTreeMap::new(),
     };
-    cx.session.budget.hold_back(Reserve::Changes, 1);
+    cx.session.budget.hold_back(Reserve::Changes);
     work.carry_out_all().await;
     work.end_run(&telling).await;
     let stopped = work.stopped;

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::ports::{ETag, StoredObject};
+use crate::ports::{Attempts, ETag};
 
 const NOW: Timestamp = Timestamp(1_795_348_800_000);
 const RUN: &str = "1795348800000-77777777";
@@ -30,7 +30,15 @@ impl Default for Objects {
 }
 
 impl Store for Objects {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn get_counting(
+        &self,
+        key: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
         let bytes = self.there.borrow().get(key).cloned();
         Ok(bytes.map(|bytes| StoredObject {
             bytes,
@@ -40,16 +48,21 @@ impl Store for Objects {
         }))
     }
 
-    async fn put(
+    async fn put_counting(
         &self,
         _key: &str,
         _bytes: Bytes,
         _condition: Condition,
+        _attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         Ok(PutOutcome::Conflict)
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
         let there = self.there.borrow();
         let keys = there.keys().chain(&self.gone);
         let mut keys: Vec<_> = keys

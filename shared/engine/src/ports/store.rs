@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
+use kedge_core::ran_out::RanOut;
 use thiserror::Error;
 
 /// What tells one version of an object from another. Opaque.
@@ -74,17 +75,78 @@ pub enum StoreError {
     },
 }
 
+/// What an operation asks before each request beyond its first one: a repetition, a second look after a
+/// lost answer, the next page of a list. So a budget counts each of them.
+pub trait Attempts {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// When it may not be sent.
+    fn another(&self) -> Result<(), RanOut>;
+}
+
+/// As many requests as it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Unlimited;
+
+impl Attempts for Unlimited {
+    fn another(&self) -> Result<(), RanOut> {
+        Ok(())
+    }
+}
+
 /// Objects by key.
+///
+/// An adapter writes the methods that count, and asks [`Attempts`] before each request beyond the first
+/// of an operation. The others are for callers.
 #[expect(
     async_fn_in_trait,
     reason = "static dispatch; callers need no Send bound"
 )]
 pub trait Store {
+    /// Whether others use it too. Then only what was pushed counts as declared, and local files change
+    /// nothing (semantics 4.5).
+    fn is_shared(&self) -> bool;
+
+    /// As [`Store::get`].
+    ///
+    /// # Errors
+    /// As [`Store::get`], and when no request is left.
+    async fn get_counting(
+        &self,
+        key: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError>;
+
+    /// As [`Store::put`].
+    ///
+    /// # Errors
+    /// As [`Store::put`], and when no request is left.
+    async fn put_counting(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition,
+        attempts: &dyn Attempts,
+    ) -> Result<PutOutcome, StoreError>;
+
+    /// As [`Store::list`].
+    ///
+    /// # Errors
+    /// As [`Store::list`], and when no request is left.
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// Reads an object; none if the key has none.
     ///
     /// # Errors
     /// When the store can't say.
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError>;
+    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        self.get_counting(key, &Unlimited).await
+    }
 
     /// Writes an object if the condition holds, atomically.
     ///
@@ -97,11 +159,15 @@ pub trait Store {
         key: &str,
         bytes: Bytes,
         condition: Condition,
-    ) -> Result<PutOutcome, StoreError>;
+    ) -> Result<PutOutcome, StoreError> {
+        self.put_counting(key, bytes, condition, &Unlimited).await
+    }
 
     /// Keys that begin with `prefix`, in order.
     ///
     /// # Errors
     /// When the store can't say.
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.list_counting(prefix, &Unlimited).await
+    }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kedge_core::ran_out::RanOut;
 use kedge_engine::Budget;
-use kedge_engine::ports::{Clock as _, Condition, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{
+    Attempts, Clock as _, Condition, PutOutcome, Store, StoreError, StoredObject,
+};
 use kedge_tests::ports::SimPorts;
 use kedge_tests::stack::{Invocation, Stack};
 use serde_json::json;
@@ -34,7 +36,15 @@ impl<'a> Hooked<'a> {
 }
 
 impl Store for Hooked<'_> {
-    async fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    async fn get_counting(
+        &self,
+        key: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Option<StoredObject>, StoreError> {
         let count = {
             let mut reads = self.reads.borrow_mut();
             let count = reads.entry(key.to_owned()).or_default();
@@ -45,20 +55,27 @@ impl Store for Hooked<'_> {
         if ms > 0 {
             self.inner.sleep_ms(ms).await;
         }
-        self.inner.get(key).await
+        self.inner.get_counting(key, attempts).await
     }
 
-    async fn put(
+    async fn put_counting(
         &self,
         key: &str,
         bytes: Bytes,
         condition: Condition,
+        attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
-        self.inner.put(key, bytes, condition).await
+        self.inner
+            .put_counting(key, bytes, condition, attempts)
+            .await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list(prefix).await
+    async fn list_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner.list_counting(prefix, attempts).await
     }
 }
 

@@ -320,7 +320,7 @@ fn holds() {
     }
     let json = to_json(&holds_document(&stack, &holds, &released, None, NOW));
     fits("holds", &json);
-    assert_eq!(json["released"][1]["who"], "ben@desk");
+    assert_eq!(json["released"][1]["actor"], "ben@desk");
 }
 
 fn accepted(world: &World, key: &ResourceKey) -> Accepted {

@@ -181,7 +181,7 @@ fn record() -> RunRecord {
 /// One of each.
 pub(super) fn examples() -> Vec<(&'static str, String)> {
     let mut holds = Holds::default();
-    holds.set(hold(Some(topic("dev-a")), 60));
+    holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
     let run = CurrentRun::new("ben@desk", "1790000000000-0badcafe", NOW, 30);
     let holder = LeaseHolder::new(
         "ana@laptop",
