@@ -313,6 +313,7 @@ fn stages(
             declared: declared.into(),
             comparison,
             plan: planned,
+            automation: decided.clone(),
             decided,
             read_at: NOW,
             last_good_read_at: None,

@@ -10,9 +10,9 @@ use crate::stored::hold::UnreadHolds;
 #[test]
 fn a_hold_is_told_once_on_every_page() {
     let mut stack = eight_changes();
-    stack.holds.set(hold(None, 60));
+    stack.holds.set(hold(None, 60)).unwrap();
     let mut key = eight_changes();
-    key.holds.set(hold(Some(topic("dev-a")), 60));
+    key.holds.set(hold(Some(topic("dev-a")), 60)).unwrap();
     for world in [stack, key] {
         let report = world.report();
         for page in [
@@ -163,7 +163,7 @@ fn a_text_from_outside_begins_no_line() {
     let mut held = hold(Some(topic("dev-a")), 60);
     (held.who, held.reason) = (evil.to_owned(), evil.to_owned());
     let says = [held.describe(), held.describe_at(NOW)];
-    world.holds.set(held);
+    world.holds.set(held).unwrap();
     world.begin(
         Stage::BrokeOff {
             last_seen: None,
