@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use kedge_core::model::SecretText;
 use kedge_core::providers::ProviderName;
 use kedge_engine::Endpoints;
@@ -41,9 +44,10 @@ impl Settings {
     /// # Errors
     /// When `.env` can't be read; names the line, never its text.
     pub fn load(folder: &Path) -> Result<Self, SettingsError> {
-        // Values that are not Unicode are no setting of ours.
+        // A value that is not Unicode is set and unusable, so it is not passed over.
         let process = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
+            let value = value.to_string_lossy().into_owned();
+            Some((name.into_string().ok()?, value))
         });
         Self::merge(process, folder)
     }
@@ -118,9 +122,11 @@ impl Settings {
             .map_err(|error| SettingsError(error.to_string()))
     }
 
-    /// The credentials of all providers. One that may be a file (`GOOGLE_CREDENTIALS`) is JSON or the
-    /// path of the file; a relative path begins at `folder`. A file that can't be read is reported beside
-    /// the others, since only what needs it suffers: the message names the variable and the path.
+    /// The credentials of all providers. `GOOGLE_CREDENTIALS` is JSON, JSON in base64, or the path of a
+    /// file with JSON; a relative path begins at `folder`. What is none of these is reported beside the
+    /// credentials, since only what needs it suffers. The message names the variable and never its
+    /// value, which may be a key in another form. The value stays the credential, so that a provider
+    /// refuses it as unusable and does not call it missing.
     #[must_use]
     pub fn secrets(&self, folder: &Path) -> (NativeSecrets, Option<SettingsError>) {
         let mut secrets = BTreeMap::new();
@@ -131,22 +137,45 @@ impl Settings {
             let Some(value) = self.get(name) else {
                 continue;
             };
-            let path = folder.join(value);
-            let text = match credential.may_be_a_file && !value.starts_with('{') {
-                true => fs::read_to_string(&path),
+            let text = match credential.may_be_a_file {
+                true => key_text(value, folder),
                 false => Ok(value.to_owned()),
             };
-            match text {
-                Ok(text) => drop(secrets.insert(name, SecretText::new(text))),
-                Err(error) => {
-                    let path = path.display();
-                    let text = format!("{name} names the file {path}: {error}");
-                    problem = Some(SettingsError(text));
-                }
-            }
+            let text = text.unwrap_or_else(|error| {
+                problem = Some(SettingsError(format!(
+                    "{name} can't be used; it must be the JSON of a key (it begins with a brace), \
+                     that JSON in base64, or the path of a file that has it (as a path: {error})"
+                )));
+                value.to_owned()
+            });
+            secrets.insert(name, SecretText::new(text));
         }
         (NativeSecrets(secrets), problem)
     }
+}
+
+/// The JSON of a key that is given as it is, in base64, or by the path of its file.
+fn key_text(value: &str, folder: &Path) -> io::Result<String> {
+    match is_object(value) {
+        true => Ok(value.to_owned()),
+        false => decoded(value).map_or_else(|| fs::read_to_string(folder.join(value)), Ok),
+    }
+}
+
+/// JSON in base64, with or without padding and line breaks. What does not decode to a JSON object is no
+/// base64 of a key: it may be a path.
+fn decoded(value: &str) -> Option<String> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: String = value.split_whitespace().collect();
+    [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
+        let bytes = GeneralPurpose::new(alphabet, config).decode(&text).ok()?;
+        String::from_utf8(bytes).ok().filter(|text| is_object(text))
+    })
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 impl fmt::Debug for Settings {
@@ -284,13 +313,57 @@ mod tests {
                 "{\"from\":\"file\"}"
             );
         }
-        let (secrets, error) = google("nowhere.json");
-        assert_eq!(reveal(&secrets, "GOOGLE_CREDENTIALS"), None);
-        assert_eq!(reveal(&secrets, "AIVEN_TOKEN").unwrap(), "t");
-        let error = error.unwrap().to_string();
-        assert!(
-            error.contains("GOOGLE_CREDENTIALS") && error.contains("nowhere.json"),
-            "{error}"
-        );
+    }
+
+    #[test]
+    fn a_key_in_base64_is_decoded() {
+        let key = "{\"type\":\"service_account\",\"private_key\":\"\u{e4}?>\"}";
+        let folder = tempfile::tempdir().unwrap();
+        let standard = base64::engine::general_purpose::STANDARD.encode(key);
+        let url_safe = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key);
+        assert_ne!(standard.trim_end_matches('='), url_safe);
+        let (first, rest) = standard.split_at(20);
+        for value in [
+            standard.clone(),
+            format!("{first}\n{rest}\n"),
+            url_safe,
+            base64::engine::general_purpose::STANDARD.encode(format!("\n{key}")),
+        ] {
+            let set = settings(&[("GOOGLE_CREDENTIALS", &value)]);
+            let (secrets, problem) = set.secrets(folder.path());
+            assert_eq!(problem, None);
+            let secret = secrets.secret("GOOGLE_CREDENTIALS").unwrap();
+            assert_eq!(secret.reveal().trim(), key);
+        }
+    }
+
+    #[test]
+    fn a_credential_that_can_not_be_used_is_named_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = "{\"private_key\":\"hunter2\"}";
+        let half = &base64::engine::general_purpose::STANDARD.encode(key)[..21];
+        let long = format!("hunter2{}", "x".repeat(5_000));
+        for value in [
+            "hunter2.json",
+            "keys/hunter2",
+            half,
+            "'{\"private_key\":\"hunter2\"}'",
+            "-----BEGIN PRIVATE KEY-----\nhunter2",
+            "hunter2\0",
+            &long,
+            ".",
+        ] {
+            let pairs = [("GOOGLE_CREDENTIALS", value), ("AIVEN_TOKEN", "t")];
+            let (secrets, problem) = settings(&pairs).secrets(folder.path());
+            let problem = problem.unwrap().to_string();
+            assert!(problem.starts_with("GOOGLE_CREDENTIALS can't"), "{problem}");
+            let shown = [problem, format!("{secrets:?} {:?}", settings(&pairs))];
+            for text in &shown {
+                assert!(!text.contains("hunter2") && !text.contains(half), "{text}");
+            }
+            assert_eq!(secrets.secret("AIVEN_TOKEN").unwrap().reveal(), "t");
+            // It is set, so nobody is told that it is not.
+            assert!(secrets.secret("GOOGLE_CREDENTIALS").is_some());
+        }
     }
 }
