@@ -1,5 +1,6 @@
 //! Stored definitions that can't be used: the verdict is invalid, drift is told, and nothing is changed.
 
+use kedge_core::plan::LeftReason;
 use kedge_core::report::StackVerdict;
 use kedge_engine::RunError;
 use kedge_engine::{PushError, PushOutcome};
@@ -35,8 +36,8 @@ fn assert_invalid(stack: &Stack, reason: &str, revision: &str) {
     assert!(drift >= kedge_core::compare::Verdict::Drifted, "{drift:?}");
     // Automation does nothing by them either, and no page says that it will.
     assert!(!report.decided.approves_any() && !report.automation.approves_any());
-    let mut left = report.automation.left().map(|left| left.reason.code());
-    assert!(left.all(|code| code == "invalid-definitions"));
+    let mut left = report.automation.left();
+    assert!(left.all(|left| *left.reason == LeftReason::InvalidDefinitions));
     assert!(report.automation.leaves_any());
     for by in [Authorisation::Unattended, person(&[])] {
         let refused = stack.up_stored(&by).map(|_| ());

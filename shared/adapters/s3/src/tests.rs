@@ -1,5 +1,7 @@
 //! The store against a server that plays a script: what an answer means, without any S3.
 
+mod attempts;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,8 +9,7 @@ use std::time::Duration;
 use kedge_adapters::Operations;
 use kedge_adapters::conformance::text;
 use kedge_core::model::Timestamp;
-use kedge_core::ran_out::RanOut;
-use kedge_engine::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, Version};
+use kedge_engine::ports::{Condition, ETag, PutOutcome, Store, StoreError, Version};
 use kedge_native::HttpOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -463,54 +464,4 @@ async fn nobody_there_is_not_written() {
     assert!(store.get("key").await.is_err());
     assert!(store.get("../key").await.is_err());
     tokio::time::sleep(Duration::from_millis(1)).await;
-}
-
-/// So many requests beyond the first of an operation.
-struct Left(std::cell::Cell<u64>);
-
-impl Attempts for Left {
-    fn another(&self) -> Result<(), RanOut> {
-        match self.0.get().checked_sub(1) {
-            Some(left) => {
-                self.0.set(left);
-                Ok(())
-            }
-            None => Err(RanOut::Requests { needs: 1, left: 0 }),
-        }
-    }
-}
-
-/// Each request that is sent was counted, and none is sent that may not be.
-#[tokio::test]
-async fn each_request_is_counted_before_it_is_sent() {
-    const NEXT: &str = "<ListBucketResult><IsTruncated>true</IsTruncated>\
-                        <NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
-    let is_told = |reason: &str| reason.contains("out of requests: needs 1 request, 0 are left");
-    for allowed in 0..3_u64 {
-        let left = || Left(allowed.into());
-        let sent = usize::try_from(allowed).unwrap() + 1;
-
-        let stage = Stage::new(&[BUSY; 4]).await;
-        let counted = left();
-        let got = stage.play(stage.store.get_counting("key", &counted)).await;
-        let told = got.unwrap_err().to_string();
-        assert!(is_told(&told) && told.contains("429"), "{told}");
-        assert_eq!((stage.methods().len(), counted.0.get()), (sent, 0));
-
-        // A lost answer, the look for what became of it, the write again.
-        let stage = Stage::new(&[BROKEN, GONE, BROKEN, GONE]).await;
-        let counted = left();
-        let put = stage
-            .store
-            .put_counting("key", text("x"), Condition::Absent, &counted);
-        let told = stage.play(put).await.unwrap_err().to_string();
-        assert!(is_told(&told), "{told}");
-        assert_eq!((stage.methods().len(), counted.0.get()), (sent, 0));
-    }
-    let stage = Stage::new(&[Says(200, "", NEXT)]).await;
-    let none = Left(0.into());
-    let listed = stage.store.list_counting("p/", &none);
-    let told = stage.play(listed).await.unwrap_err().to_string();
-    assert!(is_told(&told), "{told}");
-    assert_eq!(stage.methods().len(), 1);
 }
