@@ -278,7 +278,7 @@ fn options() -> RenderOptions<'static> {
         traffic: None,
         times: true,
         plan_shown: false,
-        error_follows: false,
+        next_follows: false,
     }
 }
 

@@ -213,7 +213,7 @@ fn shown(report: &Report) -> Result<(), String> {
         traffic: None,
         times: true,
         plan_shown: false,
-        error_follows: false,
+        next_follows: false,
     };
     let changed = Changed::default();
     let pages = [

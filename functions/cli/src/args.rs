@@ -231,8 +231,8 @@ pub(crate) struct PushOptions {
     /// message.
     #[arg(long)]
     pub(crate) withdraw: bool,
-    /// Push after a rollback: the revision that it stored. Same as `Kedge-After-Rollback: REVISION`
-    /// in the commit message.
+    /// Push after a rollback: the revision that it stored, or its first characters (at least 4). Same
+    /// as `Kedge-After-Rollback: REVISION` in the commit message.
     #[arg(long, value_name = "REVISION")]
     pub(crate) after_rollback: Option<String>,
     #[command(flatten)]
@@ -241,7 +241,8 @@ pub(crate) struct PushOptions {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RollbackOptions {
-    /// The revision to store again, or its first characters (`kedge history` lists them).
+    /// The revision to store again, or its first characters: at least 4, and enough to mean no other.
+    /// `kedge history` lists revisions.
     pub(crate) revision: String,
     #[command(flatten)]
     pub(crate) wait: WaitOptions,
@@ -285,7 +286,12 @@ pub(crate) struct HistoryOptions {
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) since: Option<i64>,
     /// At most this many pushes, and this many runs.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     pub(crate) most: u16,
 }
 

@@ -9,7 +9,7 @@ use kedge_core::documents;
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
-use crate::screen;
+use crate::{screen, setup};
 
 /// How many folders inside each other are read; definitions are three levels deep.
 const DEPTH_MAX: usize = 8;
@@ -99,6 +99,9 @@ fn read_file(file: &Path, name: &str) -> Result<Vec<u8>, CliError> {
 
 /// `kedge schema`.
 pub(crate) fn schema(args: &Args, folder: Option<&Path>) -> Result<u8, CliError> {
+    if folder.is_some() {
+        setup::refuse_read_only()?;
+    }
     let is_json = args.format() == Format::Json;
     let schemas = json_schemas();
     for (name, schema) in &schemas {

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::args::{Args, Format};
 use crate::hints::CommandLine;
-use crate::{definitions, screen};
+use crate::{definitions, screen, setup};
 
 /// A command could not be carried out. The cause is printed after it.
 #[derive(Debug, Error)]
@@ -114,7 +114,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
         stack: args.stack.clone(),
         names_stack: args.stack.is_some(),
         flags: args.flags(),
-        read_only: false,
+        read_only: setup::is_read_only(),
     };
     if let CliError::Run(RunError::Definitions(problems))
     | CliError::Push(PushError::Definitions(problems)) = error
@@ -135,7 +135,7 @@ pub(crate) fn print(error: &CliError, args: &Args) -> ExitCode {
     }
     let causes = reasons(error, &line);
     let code = match error {
-        CliError::Set(_) | CliError::Run(RunError::NoBundle(_)) => 3,
+        CliError::Set(_) | CliError::Run(RunError::NoBundle { .. }) => 3,
         _ => 1,
     };
     match args.format() {

@@ -81,6 +81,11 @@ impl CommandLine {
         }
     }
 
+    /// Blocks changes of the stack for a while.
+    pub(crate) fn hold(&self) -> String {
+        self.change("hold", " --for 1h --reason WHY")
+    }
+
     /// A command for this stack; the stack is named where this folder does not know it.
     fn command(&self, verb: &str, options: &str) -> String {
         self.with_stack(verb, options, self.names_stack)

@@ -5,12 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 
 use kedge_core::definitions::stack_names;
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
+use kedge_engine::RunError;
 use kedge_engine::ports::{ProviderName, Secrets as _};
 use kedge_native::Settings;
 
 use crate::args::{Args, InitOptions};
 use crate::error::CliError;
+use crate::hints::CommandLine;
 use crate::store::ChosenStore;
 use crate::{definitions, screen, stack};
 
@@ -23,6 +26,9 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     let set = definitions::load(&args.definitions)?;
     let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
     let settings = Settings::load(&folder)?;
+    if settings.read_only()? {
+        return Err(RunError::ReadOnly.into());
+    }
     let name = match &args.stack {
         Some(name) => name.clone(),
         None if screen::can_ask() => {
@@ -68,7 +74,13 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     if let Some(advice) = store.lacks(&settings) {
         screen::out_lines(&advice)?;
     }
-    screen::out_lines(&format!("next: kedge preview --stack {name}"))?;
+    let line = CommandLine {
+        stack: Some(name.to_string()),
+        names_stack: true,
+        flags: args.flags(),
+        read_only: false,
+    };
+    screen::out_lines(&format!("next: {}", line.words(&Hint::Preview)))?;
     Ok(0)
 }
 

@@ -47,9 +47,7 @@ fn main() -> ExitCode {
             // The parser's own code for a usage error is 2, which would read as drift.
             let code = u8::from(error.use_stderr());
             if error.use_stderr() && wants_json(std::env::args_os().skip(1)) {
-                let text = error.to_string();
-                let line = text.lines().next().unwrap_or_default();
-                error::print_usage_json(line.trim_start_matches("error: "), code);
+                error::print_usage_json(&usage_text(&error), code);
             } else {
                 let _ = error.print();
             }
@@ -80,6 +78,14 @@ fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
         follows_format = argument == "--format";
     }
     false
+}
+
+/// What a usage error says, in one line: its first paragraph, which may be a list.
+fn usage_text(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty());
+    let words: Vec<&str> = lines.map(str::trim).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 async fn dispatch(args: &Args) -> Result<u8, CliError> {
@@ -118,5 +124,36 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Command::Schema { write } => definitions::schema(args, write.as_deref()),
         Command::Sandbox(options) => sandbox::serve(options).await,
         Command::Demo => demo::run(args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_names_what_is_missing() {
+        let text = |words: &str| {
+            let words = words.split_whitespace();
+            usage_text(&Args::command().try_get_matches_from(words).unwrap_err())
+        };
+        for (words, part) in [
+            ("kedge rollback", "<REVISION>"),
+            ("kedge select", "<STACK>"),
+            ("kedge forget", "<KEY>"),
+            ("kedge accept", "<KEY>"),
+            ("kedge hold --for 2h", "--reason"),
+            ("kedge check --fail-on x", "any, drift"),
+            ("kedge up --unattended --yes", "--yes"),
+            ("kedge history --most 0", "--most"),
+            ("kedge chekc", "chekc"),
+        ] {
+            let text = text(words);
+            assert!(
+                text.contains(part) && !text.contains('\n'),
+                "{words}: {text}"
+            );
+            assert!(!text.contains("Usage"), "{words}: {text}");
+        }
     }
 }

@@ -47,9 +47,51 @@ pub(crate) fn out_lines(text: &str) -> Result<(), CliError> {
     out(&lines(text))
 }
 
+/// Rows under their heads, the first column for names and the others for numbers. Where they are too
+/// wide each row is a sentence.
+pub(crate) fn table<const N: usize>(
+    heads: [&str; N],
+    rows: &[[String; N]],
+    width: usize,
+) -> String {
+    let column = |at: usize| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([heads[at].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(column).collect();
+    let line = |cells: [&str; N]| {
+        let cells = cells.iter().zip(&widths).enumerate();
+        let padded = cells.map(|(at, (cell, width))| match at {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        padded.collect::<Vec<_>>().join("  ") + "\n"
+    };
+    if widths.iter().sum::<usize>() + 2 * N.saturating_sub(1) <= width {
+        let rows = rows
+            .iter()
+            .map(|row| line(row.each_ref().map(String::as_str)));
+        return [line(heads)].into_iter().chain(rows).collect();
+    }
+    let sentence = |row: &[String; N]| {
+        let numbers = row.iter().zip(heads).skip(1);
+        let numbers: Vec<String> = numbers
+            .map(|(cell, head)| format!("{cell} {head}"))
+            .collect();
+        format!("{}: {}\n", row[0], numbers.join(", "))
+    };
+    let screen = Screen { width, ..plain() };
+    render::lines_text(&rows.iter().map(sentence).collect::<String>(), screen)
+}
+
 /// The same for what is not the answer.
 pub(crate) fn err_lines(text: &str) -> Result<(), CliError> {
     err(&lines(text))
+}
+
+/// A command behind what is said of it; it can be pasted whole, however it is broken.
+pub(crate) fn err_command(before: &str, command: &str) -> Result<(), CliError> {
+    err(&render::command_text(before, command, plain()))
 }
 
 /// What sentences and questions are made for.
@@ -127,9 +169,14 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Asks on the terminal; whoever asks reads the answer.
+pub(crate) fn question(text: &str) -> Result<(), CliError> {
+    err(&render::question_text(text, plain()))
+}
+
 /// Asks on the terminal and reads one line.
 pub(crate) fn ask(question: &str) -> Result<String, CliError> {
-    err(&render::question_text(question, plain()))?;
+    self::question(question)?;
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(CliError::Print)?;
     Ok(line.trim().to_owned())
@@ -138,6 +185,21 @@ pub(crate) fn ask(question: &str) -> Result<String, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_is_too_wide_is_sentences() {
+        let row = ["aiven", "12", "3400"].map(str::to_owned);
+        let of = |width| {
+            table(
+                ["provider", "reads", "bytes received"],
+                std::slice::from_ref(&row),
+                width,
+            )
+        };
+        let wide = "provider  reads  bytes received\naiven        12            3400\n";
+        assert_eq!(of(31), wide);
+        assert_eq!(of(30), "aiven: 12 reads, 3400 bytes received\n");
+    }
 
     #[test]
     fn the_width_is_columns_then_the_terminals_then_80() {

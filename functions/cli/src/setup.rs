@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kedge_core::definitions::{Bundle, stack_names};
 use kedge_core::render;
+use kedge_core::report::Report;
 use kedge_core::stored::bundle::StoredBundle;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
@@ -21,6 +22,23 @@ use crate::store::{AnyStore, ChosenStore};
 
 /// How long a run of the command line may take: long enough for 500 topics at one request a second.
 const DEADLINE_MS: i64 = 15 * 60 * 1000;
+
+/// Whether nothing may be changed from this folder (semantics 9.7). Where that can't be read, no command
+/// goes on to change anything.
+pub(crate) fn is_read_only() -> bool {
+    let folder = std::env::current_dir();
+    let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
+    settings.is_some_and(|settings| settings.read_only().unwrap_or(true))
+}
+
+/// Refuses a command that writes here and needs no more than files (semantics 9.7).
+pub(crate) fn refuse_read_only() -> Result<(), CliError> {
+    let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
+    match Settings::load(&folder)?.read_only()? {
+        true => Err(RunError::ReadOnly.into()),
+        false => Ok(()),
+    }
+}
 
 /// Everything a verb needs.
 pub(crate) struct Setup {
@@ -150,7 +168,8 @@ impl Setup {
     }
 
     /// What a page says of the definitions, given what the store was found to hold.
-    pub(crate) fn described(&self, args: &Args, stored: Option<&StoredBundle>) -> Described {
+    pub(crate) fn described(&self, args: &Args, report: &Report) -> Described {
+        let stored = report.stored.as_deref();
         let folder = args.definitions.display();
         let local = self.bundle.files();
         let is_local = |stored: &StoredBundle| stored.bundle.files() == local;
@@ -162,6 +181,7 @@ impl Setup {
             },
             (Source::LocalBesideStored, stored) => {
                 let beside = match stored {
+                    _ if report.invalid.is_some() => "the stored ones can't be used".to_owned(),
                     Some(stored) if is_local(stored) => format!("as stored: {}", text(stored)),
                     Some(stored) => format!("stored: {}", text(stored)),
                     None => "nothing is stored".to_owned(),

@@ -13,7 +13,7 @@ use kedge_native::Settings;
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
-use crate::{definitions, git, screen};
+use crate::{definitions, git, screen, setup};
 
 /// Where `kedge select` keeps its answer.
 const SELECTED: &str = ".kedge/selected";
@@ -190,6 +190,7 @@ pub(crate) fn select(args: &Args, name: &str) -> Result<u8, CliError> {
             "there is no stack `{name}`; {known}"
         )));
     };
+    setup::refuse_read_only()?;
     write_selected(name)?;
     match args.format() {
         Format::Json => {

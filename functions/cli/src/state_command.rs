@@ -10,8 +10,8 @@ use kedge_engine::{Applied, Progress, RunError, StateCommand};
 
 use crate::args::{AdoptOptions, Args, ForgetOptions, Format, RefreshOptions, RetireOptions};
 use crate::error::CliError;
-use crate::screen;
 use crate::verbs::Invocation;
+use crate::{confirm, screen};
 
 /// `kedge adopt`.
 pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, CliError> {
@@ -24,7 +24,7 @@ pub(crate) async fn adopt(args: &Args, options: &AdoptOptions) -> Result<u8, Cli
         return Ok(code_after(&report));
     }
     if !asking.agreed(options.yes, question, &report)? {
-        return Ok(0);
+        return Ok(code_of_cancelled(&report));
     }
     asking.fulfil(asking.request.clone(), None).await
 }
@@ -36,7 +36,7 @@ pub(crate) async fn forget(args: &Args, options: &ForgetOptions) -> Result<u8, C
     let report = asking.dry_run().await?;
     let question = "Type `yes` to forget this, anything else to cancel: ";
     if !asking.agreed(options.yes, question, &report)? {
-        return Ok(0);
+        return Ok(code_of_cancelled(&report));
     }
     asking.fulfil(asking.request.clone(), None).await
 }
@@ -55,7 +55,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
         },
     )?;
     if !given.is_empty() {
-        let seen = Some(given.clone());
+        let seen = Some(given.to_lowercase());
         return asking
             .fulfil(
                 StateCommand::ConfirmAbsence {
@@ -73,7 +73,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     };
     if !asking.can_ask() {
         asking.show(&report, None)?;
-        if asking.is_json() {
+        if args.format() == Format::Json {
             // The answer is one document, which has the digest to confirm.
             return Ok(1);
         }
@@ -84,7 +84,7 @@ pub(crate) async fn refresh(args: &Args, options: &RefreshOptions) -> Result<u8,
     }
     let question = "Are they gone? Type `yes` to confirm it, anything else to cancel: ";
     if !asking.agreed(false, question, &report)? {
-        return Ok(0);
+        return Ok(code_of_cancelled(&report));
     }
     let seen = Some(digest.digest.clone());
     asking
@@ -130,9 +130,8 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
     let confirmed = match &options.confirm {
         Some(name) => name.clone(),
         None if !asking.can_ask() => {
-            return Err(CliError::Usage(format!(
-                "no terminal: pass --confirm {stack}"
-            )));
+            let pass = format!("--confirm {stack}");
+            return Err(confirm::nobody_asked(args.format(), &pass));
         }
         None => {
             asking.show(&report, None)?;
@@ -142,7 +141,7 @@ pub(crate) async fn retire(args: &Args, options: &RetireOptions) -> Result<u8, C
     };
     if confirmed != stack {
         screen::err("nothing was changed\n")?;
-        return Ok(0);
+        return Ok(code_of_cancelled(&report));
     }
     let command = StateCommand::Retire {
         expected_digest: seen,
@@ -162,13 +161,8 @@ impl<'a> Asking<'a> {
         Ok(Self { run, request })
     }
 
-    fn is_json(&self) -> bool {
-        self.run.args.format() == Format::Json
-    }
-
-    /// An answer for a machine is one document, with no question in it.
     fn can_ask(&self) -> bool {
-        screen::can_ask() && !self.is_json()
+        confirm::can_ask(self.run.args.format())
     }
 
     async fn dry_run(&self) -> Result<Report, CliError> {
@@ -186,9 +180,11 @@ impl<'a> Asking<'a> {
             return Ok(true);
         }
         if !self.can_ask() {
-            return Err(CliError::Usage("no terminal: pass --yes".to_owned()));
+            return Err(confirm::nobody_asked(self.run.args.format(), "--yes"));
         }
+        self.run.next_follows.set(true);
         self.show(report, None)?;
+        self.run.next_follows.set(false);
         if screen::ask(question)? == "yes" {
             return Ok(true);
         }
@@ -249,16 +245,27 @@ fn absence_of(report: &Report) -> Option<&MassAbsence> {
     }
 }
 
+/// The exit code of a command to which a person said no: that of the stack as it stands. All that
+/// `retire` would have deleted is left (semantics 9.5).
+fn code_of_cancelled(report: &Report) -> u8 {
+    let code = report.verdict().exit_code(false);
+    match retires(report) {
+        true => code.max(2),
+        false => code,
+    }
+}
+
+fn retires(report: &Report) -> bool {
+    let command = report.command.as_ref();
+    command.is_some_and(|command| matches!(command.answer, Answer::Retired { .. }))
+}
+
 /// The exit code of a verb that did what it could: 3 if something could not be read, 2 if something
 /// was left (semantics 9.5).
 fn code_after(report: &Report) -> u8 {
-    let retires = matches!(
-        report.command.as_ref().map(|command| &command.answer),
-        Some(Answer::Retired { .. })
-    );
     let is_left = report.decided.leaves_any() || !report.plan.findings.is_empty();
     match report.count(&[Verdict::Unknown]) {
-        0 if retires && is_left => 2,
+        0 if retires(report) && is_left => 2,
         0 => 0,
         _ => 3,
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kedge_adapters::Operations;
 use kedge_core::definitions::{Bundle, bucket_of};
-use kedge_core::model::{BUCKET_SCHEME, BucketAddress};
+use kedge_core::model::{BUCKET_SCHEME, BucketAddress, BucketAddressError};
 use kedge_engine::ports::{Attempts, Condition, PutOutcome, Store, StoreError, StoredObject};
 use kedge_native::{FolderStore, HttpOptions, Settings};
 use kedge_s3::{S3Options, S3Settings, S3Store};
@@ -13,6 +13,8 @@ use crate::args::Args;
 use crate::error::CliError;
 
 const FOLDER_SCHEME: &str = "file://";
+const STORE: &str = "KEDGE_STORE";
+const BUCKET: &str = "KEDGE_BUCKET";
 /// The folder where nobody names a store.
 const DEFAULT_FOLDER: &str = ".kedge/store";
 
@@ -33,12 +35,18 @@ pub(crate) struct ChosenStore {
 impl ChosenStore {
     /// Finds it: `--store`, `KEDGE_STORE`, `KEDGE_BUCKET`, `bucket:` in kedge.yaml, a folder here.
     pub(crate) fn of(args: &Args, settings: &Settings, bundle: &Bundle) -> Result<Self, CliError> {
+        // What a variable holds is not repeated: it may be a secret that was put into the wrong one.
         let found = if let Some(text) = &args.store {
-            (place(text)?, "--store")
-        } else if let Some(text) = settings.get("KEDGE_STORE") {
-            (place(text)?, "KEDGE_STORE")
-        } else if let Some(text) = settings.get("KEDGE_BUCKET") {
-            (Place::Bucket(text.parse()?), "KEDGE_BUCKET")
+            let said = format!("`{text}`");
+            (place(text)?.ok_or_else(|| no_store(&said))?, "--store")
+        } else if let Some(text) = settings.get(STORE) {
+            let found = place(text).ok().flatten();
+            (found.ok_or_else(|| no_store(STORE))?, STORE)
+        } else if let Some(text) = settings.get(BUCKET) {
+            let bucket = text.parse().map_err(|error: BucketAddressError| {
+                CliError::Usage(format!("{BUCKET} is not a bucket: {}", error.problem))
+            })?;
+            (Place::Bucket(bucket), BUCKET)
         } else if let Some(bucket) = bucket_of(bundle)? {
             (Place::Bucket(bucket), "kedge.yaml")
         } else {
@@ -76,8 +84,8 @@ impl ChosenStore {
         }
     }
 
-    /// Opens it. Only the default folder is made when it is missing: a store that somebody names and
-    /// that is not there must not look like a beginning.
+    /// Opens it. Only the default folder may be missing: a store that somebody names and that is not
+    /// there must not look like a beginning. It is made, unless nothing may be changed here.
     pub(crate) fn open(
         &self,
         settings: &Settings,
@@ -94,10 +102,10 @@ impl ChosenStore {
                 Ok(AnyStore::Bucket(Box::new(store)))
             }
             Place::Folder(folder) => {
-                let opened = if folder == Path::new(DEFAULT_FOLDER) {
-                    FolderStore::create(folder)
-                } else {
-                    FolderStore::open(folder)
+                let opened = match (folder == Path::new(DEFAULT_FOLDER), http.read_only) {
+                    (true, true) => Ok(FolderStore::read_only(folder)),
+                    (true, false) => FolderStore::create(folder),
+                    (false, _) => FolderStore::open(folder),
                 };
                 opened.map(AnyStore::Folder).map_err(CliError::Store)
             }
@@ -105,17 +113,21 @@ impl ChosenStore {
     }
 }
 
-fn place(text: &str) -> Result<Place, CliError> {
+/// Reads an address; none if it has no scheme that is known.
+fn place(text: &str) -> Result<Option<Place>, BucketAddressError> {
     if text.starts_with(BUCKET_SCHEME) {
-        return Ok(Place::Bucket(text.parse()?));
+        return Ok(Some(Place::Bucket(text.parse()?)));
     }
-    match text.strip_prefix(FOLDER_SCHEME) {
-        Some(folder) if !folder.is_empty() => Ok(Place::Folder(folder.into())),
-        _ => Err(CliError::Usage(format!(
-            "`{text}` is not a store; write s3://BUCKET/PREFIX or file://FOLDER (file://./state is \
-             a relative one)"
-        ))),
-    }
+    let folder = text.strip_prefix(FOLDER_SCHEME);
+    let folder = folder.filter(|folder| !folder.is_empty());
+    Ok(folder.map(|folder| Place::Folder(folder.into())))
+}
+
+fn no_store(what: &str) -> CliError {
+    CliError::Usage(format!(
+        "{what} is not a store; write s3://BUCKET/PREFIX or file://FOLDER (file://./state is a \
+         relative one)"
+    ))
 }
 
 /// The store that was opened.

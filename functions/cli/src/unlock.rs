@@ -1,6 +1,7 @@
 //! `kedge unlock`: takes the lease from a run that crashed or must stop.
 
 use kedge_core::documents;
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_core::render;
 use kedge_core::stored::StoredError;
@@ -8,8 +9,9 @@ use kedge_engine::{LeaseError, LeaseHolder, Pulse};
 
 use crate::args::{Args, Format, UnlockOptions};
 use crate::error::CliError;
+use crate::hints::CommandLine;
 use crate::setup::Setup;
-use crate::{error, screen};
+use crate::{confirm, error, screen};
 
 /// `kedge unlock`.
 pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, CliError> {
@@ -29,10 +31,20 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         Err(LeaseError::Decode { source, .. }) if !source.is_newer() => Found::Damaged(source),
         Err(error) => return Err(error.into()),
     };
+    let line = CommandLine {
+        stack: Some(stack.to_string()),
+        names_stack: true,
+        flags: args.flags(),
+        read_only: setup.read_only,
+    };
     if !is_json {
         screen::err_lines(&found.shown())?;
+        if found.is_working() {
+            let before = "to let it end cleanly, hold the stack instead: ";
+            screen::err_command(before, &line.hold())?;
+        }
     }
-    if !options.yes && !is_agreed(is_json, &found, stack.as_str())? {
+    if !options.yes && !is_agreed(args.format(), &found, stack.as_str())? {
         screen::err("nothing was changed\n")?;
         return Ok(0);
     }
@@ -54,7 +66,8 @@ pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, C
         };
         format!(
             "unlocked: stack `{stack}` may be changed again; the next `kedge up` finishes what {what} \
-             started\nnext: kedge check --stack {stack}\n"
+             started\nnext: {}\n",
+            line.words(&Hint::Check)
         )
     })
 }
@@ -68,6 +81,10 @@ enum Found {
 }
 
 impl Found {
+    fn is_working(&self) -> bool {
+        matches!(self, Self::Held(held) if held.pulse() == Pulse::Working)
+    }
+
     fn shown(&self) -> String {
         match self {
             Self::Held(held) => shown(held),
@@ -93,7 +110,7 @@ fn shown(held: &LeaseHolder) -> String {
     let hint = match held.pulse() {
         Pulse::Working => {
             "The run is working. Unlocking stops it in the middle, and leaves what it started \
-             unfinished. To let it end cleanly, hold the stack instead: `kedge hold --for 1h --reason WHY`."
+             unfinished."
         }
         Pulse::Late => {
             "A renewal is overdue: the run may have crashed, or can't reach the store. If it crashed, \
@@ -111,9 +128,9 @@ fn shown(held: &LeaseHolder) -> String {
 }
 
 /// Whether a person agrees. A run that works is not stopped by a word that is typed in passing.
-fn is_agreed(is_json: bool, found: &Found, stack: &str) -> Result<bool, CliError> {
-    if is_json || !screen::can_ask() {
-        return Err(CliError::Usage("no terminal: pass --yes".to_owned()));
+fn is_agreed(format: Format, found: &Found, stack: &str) -> Result<bool, CliError> {
+    if !confirm::can_ask(format) {
+        return Err(confirm::nobody_asked(format, "--yes"));
     }
     let is_working = match found {
         Found::Held(held) => matches!(held.pulse(), Pulse::Working | Pulse::Unknown),

@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::hints::CommandLine;
 use crate::progress::Watcher;
 use crate::setup::Setup;
+use crate::stack::Chosen;
 use crate::{confirm, definitions, error, screen, shown_plan};
 
 /// A verb under way.
@@ -24,8 +25,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) watcher: Watcher,
     /// Whether the plan was printed before.
     pub(crate) plan_shown: Cell<bool>,
-    /// Whether an error will follow the next page, and say what to do next.
-    error_follows: Cell<bool>,
+    /// Whether what follows the page says what to do next: a question, or an error.
+    pub(crate) next_follows: Cell<bool>,
     began_ms: i64,
 }
 
@@ -38,7 +39,7 @@ impl<'a> Invocation<'a> {
             setup,
             watcher: Watcher::new(args.format() != Format::Text),
             plan_shown: Cell::new(false),
-            error_follows: Cell::new(false),
+            next_follows: Cell::new(false),
             began_ms,
         })
     }
@@ -76,8 +77,15 @@ impl<'a> Invocation<'a> {
 
     /// Whether commands must say `--stored` to mean the definitions of this report.
     pub(crate) fn is_stored_elsewhere(&self, report: &Report) -> bool {
-        let described = self.setup.described(self.args, report.stored.as_deref());
-        described.says_stored
+        self.setup.described(self.args, report).says_stored
+    }
+
+    /// Which stack and which definitions an answer is about, in one line.
+    pub(crate) fn headline(&self, report: &Report) -> String {
+        let Chosen { stack, origin } = &self.setup.chosen;
+        let described = self.setup.described(self.args, report);
+        let definitions = render::definitions_text(report, &described.text);
+        format!("{stack} (from {origin}) · {definitions}")
     }
 
     /// The same in JSON: without the flags, which differ from machine to machine.
@@ -117,7 +125,7 @@ impl<'a> Invocation<'a> {
         text: impl FnOnce(&RenderOptions<'_>) -> String,
         json: impl FnOnce(&Surroundings<'_>) -> Result<String, serde_json::Error>,
     ) -> Result<(), CliError> {
-        let described = self.setup.described(self.args, report.stored.as_deref());
+        let described = self.setup.described(self.args, report);
         match self.args.format() {
             Format::Text => {}
             Format::Json => {
@@ -139,7 +147,7 @@ impl<'a> Invocation<'a> {
             traffic: Some(self.traffic()),
             times: true,
             plan_shown: self.plan_shown.get(),
-            error_follows: self.error_follows.get(),
+            next_follows: self.next_follows.get(),
         });
         if self.args.stats {
             text.push_str(&self.stats_text());
@@ -165,87 +173,58 @@ impl<'a> Invocation<'a> {
         let CliError::Run(RunError::Stopped { stopped, .. }) = &error else {
             return Err(error);
         };
-        self.error_follows.set(error.hint().is_some());
+        self.next_follows.set(error.hint().is_some());
+        let line = self.line(self.is_stored_elsewhere(&stopped.report));
         let begun = stopped.has_begun().then_some(&stopped.changed);
         let is_json = self.args.format() == Format::Json;
         match begun {
             None if is_json => {
-                let stored = stopped.report.stored.as_deref();
-                let definitions = self.setup.described(self.args, stored).text;
+                let definitions = self.setup.described(self.args, &stopped.report).text;
                 let around = self.surroundings(&definitions);
                 let report = documents::check(&stopped.report, &around);
-                error::print_json(&error, Some(report), 1, &self.line(false));
+                error::print_json(&error, Some(report), 1, &line);
             }
             begun => tell(&stopped.report, begun)?,
         }
         if !is_json {
-            error::print_text(&error, &self.line(false), self.args);
+            error::print_text(&error, &line, self.args);
         }
         Ok(None)
     }
 
     fn stats_text(&self) -> String {
-        const TABLE_WIDTH: usize = 52;
-        match screen::width() < TABLE_WIDTH {
-            true => self.stats_sentences(),
-            false => self.stats_table(),
-        }
-    }
-
-    /// For a screen on which the table has no room.
-    fn stats_sentences(&self) -> String {
         let stats = self.setup.ports.http.stats();
-        let of = |name: ProviderName| {
-            let traffic = stats.get(&name).copied().unwrap_or_default();
-            format!(
-                "{}: {} reads, {} writes, {} bytes sent, {} bytes taken\n",
-                name.as_str(),
-                traffic.reads,
-                traffic.writes,
-                traffic.bytes_out,
-                traffic.bytes_in
-            )
-        };
-        let providers: String = ProviderName::ALL.into_iter().map(of).collect();
+        let rows: Vec<[String; 5]> = ProviderName::ALL
+            .into_iter()
+            .map(|name| {
+                let traffic = stats.get(&name).copied().unwrap_or_default();
+                let numbers = [
+                    traffic.reads,
+                    traffic.writes,
+                    traffic.bytes_out,
+                    traffic.bytes_in,
+                ];
+                let [reads, writes, sent, received] = numbers.map(|number| number.to_string());
+                [name.as_str().to_owned(), reads, writes, sent, received]
+            })
+            .collect();
+        let heads = [
+            "provider",
+            "reads",
+            "writes",
+            "bytes sent",
+            "bytes received",
+        ];
+        let table = screen::table(heads, &rows, screen::width());
         let operations = self.setup.store.operations();
-        let text = format!(
-            "{providers}store: {} reads, {} writes ({})\nwall time {} ms\n",
+        let rest = format!(
+            "store: {} reads, {} writes · {}\nwall time: {} ms\n",
             operations.reads(),
             operations.writes(),
             self.setup.chosen_store.describe(),
             self.traffic().wall_ms.unwrap_or_default()
         );
-        screen::lines(&text)
-    }
-
-    fn stats_table(&self) -> String {
-        let stats = self.setup.ports.http.stats();
-        let mut text = format!(
-            "{:<12} {:>6} {:>6} {:>12} {:>12}\n",
-            "provider", "reads", "writes", "bytes sent", "bytes taken"
-        );
-        for name in ProviderName::ALL {
-            let traffic = stats.get(&name).copied().unwrap_or_default();
-            text.push_str(&format!(
-                "{:<12} {:>6} {:>6} {:>12} {:>12}\n",
-                name.as_str(),
-                traffic.reads,
-                traffic.writes,
-                traffic.bytes_out,
-                traffic.bytes_in
-            ));
-        }
-        let operations = self.setup.store.operations();
-        text.push_str(&format!(
-            "{:<12} {:>6} {:>6}   {}\n",
-            "store",
-            operations.reads(),
-            operations.writes(),
-            self.setup.chosen_store.describe()
-        ));
-        let wall_ms = self.traffic().wall_ms.unwrap_or_default();
-        text.push_str(&format!("wall time {wall_ms} ms\n"));
-        screen::lines(&text)
+        format!("{table}{}", screen::lines(&rest))
     }
 
     fn stats(&self) -> Stats {
@@ -287,7 +266,9 @@ pub(crate) async fn check(args: &Args, options: &CheckOptions) -> Result<u8, Cli
 pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8, CliError> {
     let run = Invocation::new(args)?;
     let report = run.check(with_guards(&options.overrides)?).await?;
-    shown_plan::keep(&report.plan.summary);
+    if !run.setup.read_only {
+        shown_plan::keep(&report.plan.summary);
+    }
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
@@ -324,7 +305,11 @@ pub(crate) async fn audit(args: &Args) -> Result<u8, CliError> {
 /// `kedge up`.
 pub(crate) async fn up(args: &Args, options: &UpOptions) -> Result<u8, CliError> {
     let run = Invocation::new(args)?;
-    let by = match confirm::given(options, args.format() == Format::Text)? {
+    if run.setup.read_only {
+        // Nobody is told to pass a flag that would be refused too.
+        return Err(RunError::ReadOnly.into());
+    }
+    let by = match confirm::given(options, args.format())? {
         Some(by) => by,
         None => match ask(&run, options).await? {
             Asked::Agreed(by) => by,
@@ -377,7 +362,9 @@ fn with_guards(names: &[String]) -> Result<CheckRequest, CliError> {
 async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliError> {
     let report = run.plan(with_guards(&options.overrides)?).await?;
     let open = report.open_run.as_ref().filter(|open| open.is_working());
-    run.error_follows.set(open.is_some());
+    // What follows is a question, or an error that says what to do.
+    run.next_follows
+        .set(open.is_some() || report.has_something_to_do());
     run.answer(
         &report,
         |around| render::preview_text(&report, around),
@@ -386,6 +373,7 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
             documents::json_text(&documents::preview(&report, around, &hints))
         },
     )?;
+    run.next_follows.set(false);
     run.plan_shown.set(true);
     if let Some(open) = open {
         return Err(CliError::BeingChanged(open.to_string()));
@@ -397,5 +385,5 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
         return Ok(Asked::Agreed(by));
     }
     screen::err("nothing was changed\n")?;
-    Ok(Asked::Ended(0))
+    Ok(Asked::Ended(report.verdict().exit_code(false)))
 }

@@ -4,17 +4,28 @@
     reason = "helpers of tests fail the test they help"
 )]
 
+#[path = "cli/bucket.rs"]
+mod bucket;
 mod common;
 #[path = "cli/damaged.rs"]
 mod damaged;
 #[path = "cli/desk.rs"]
 mod desk;
+#[path = "cli/hints.rs"]
+mod hints;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/read_only.rs"]
+mod read_only;
 #[path = "cli/screen.rs"]
 mod screen;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/stores.rs"]
 mod stores;
+#[cfg(unix)]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/verbs.rs"]
 mod verbs;
 

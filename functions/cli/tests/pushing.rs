@@ -254,7 +254,7 @@ fn stored_definitions_that_can_not_be_used_are_invalid() {
             "the last good definitions",
             "INVALID",
             "is damaged",
-            "then kedge push",
+            "next: kedge push\n",
         ],
     );
     let json = fits("report", &desk.kedge("check --stored --json"));

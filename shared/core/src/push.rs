@@ -18,7 +18,7 @@ const REMOVED_PERCENT_MAX: usize = 10;
 /// The share counts once there are this many resources; of fewer, one is always a large share.
 const SHARE_COUNTS_FROM: usize = 10;
 /// The fewest characters by which a revision may be named.
-pub const REVISION_CHARS_MIN: usize = 7;
+pub const REVISION_CHARS_MIN: usize = 4;
 
 /// What git says of the stored commit and the one that is pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,7 +226,8 @@ fn rollback_holds(input: PushInput<'_>, refusals: &mut Vec<Refusal>) {
 /// Whether a text names a revision: the whole of it, or its beginning.
 #[must_use]
 pub fn names_revision(text: &str, revision: &str) -> bool {
-    text.len() >= REVISION_CHARS_MIN && revision.starts_with(text)
+    let text = text.to_ascii_lowercase();
+    text.len() >= REVISION_CHARS_MIN && revision.starts_with(&text)
 }
 
 fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {

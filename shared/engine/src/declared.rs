@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use kedge_core::definitions::Bundle;
+use kedge_core::definitions::{Bundle, Problems};
 use kedge_core::hint::Hint;
 use kedge_core::model::{Declared, Salt, Timestamp};
 use kedge_core::report::InvalidBundle;
@@ -38,7 +38,7 @@ pub(crate) struct Counting {
     pub(crate) pushed_at: Option<Timestamp>,
     /// What the store holds as declared, where it was read.
     pub(crate) stored: Option<ReadBundle>,
-    /// Why that can't be used, if so: these are an older revision then.
+    /// Why that can't be used, if so: these are an older revision then, or local files.
     pub(crate) invalid: Option<InvalidBundle>,
     /// The push that must come first, where these are not stored.
     pub(crate) push_first: Option<Hint>,
@@ -75,35 +75,35 @@ pub(crate) async fn counting<S: Store>(
         } = job.settings;
         caches.parsed(bundle, job.stack, overrides, salt)
     };
-    let files = match job.settings.definitions {
+    let beside = match job.settings.definitions {
         Definitions::Stored => None,
         Definitions::Files(bundle) if store.is_shared() => {
-            Some((bundle, push_first(bundle, stored.as_ref())))
+            let problems = |bundle: &Bundle| parsed(bundle).err();
+            Some((bundle, beside_stored(bundle, stored.as_ref(), problems)))
         }
-        Definitions::Files(bundle) => Some((bundle, None)),
+        Definitions::Files(bundle) => Some((bundle, (None, None))),
     };
-    if let Some((bundle, push_first)) = files {
-        let declared = parsed(bundle).map_err(RunError::Definitions)?;
+    if let Some((bundle, (invalid, push_first))) = beside {
         return Ok(Counting {
-            declared,
+            declared: parsed(bundle).map_err(RunError::Definitions)?,
             pushed_at: None,
             stored,
-            invalid: None,
+            invalid,
             push_first,
             older: None,
         });
     }
-    let read = stored.ok_or_else(|| RunError::NoBundle(describe_fault(None)))?;
+    let read = stored.ok_or_else(|| no_bundle(None, None))?;
     let fault = read.fault.as_ref();
     let Some(found) = read.stored.as_ref() else {
-        return Err(RunError::NoBundle(describe_fault(fault)));
+        return Err(no_bundle(fault, None));
     };
     if let (Purpose::Change, Some(fault)) = (job.purpose, fault) {
-        return Err(RunError::NoBundle(describe_fault(Some(fault))));
+        return Err(no_bundle(Some(fault), Some(found)));
     }
     let problems = match parsed(&found.bundle) {
         Ok(declared) => {
-            let invalid = fault.map(|fault| invalid(fault, found));
+            let invalid = fault.map(|fault| invalid(fault, Some(found), false));
             let (invalid, push_first) = invalid.unwrap_or_default();
             return Ok(Counting {
                 declared,
@@ -127,7 +127,8 @@ pub(crate) async fn counting<S: Store>(
         return Err(RunError::Definitions(problems));
     };
     let revision = found.revision();
-    let (invalid, push_first) = invalid(&BundleFault::Unparsable { revision, problems }, &good);
+    let fault = BundleFault::Unparsable { revision, problems };
+    let (invalid, push_first) = invalid(&fault, Some(&good), false);
     Ok(Counting {
         declared: parsed(&good.bundle).map_err(RunError::Definitions)?,
         pushed_at: Some(found.pushed.at),
@@ -138,31 +139,71 @@ pub(crate) async fn counting<S: Store>(
     })
 }
 
-/// The push that would store these files, if they are not what is stored.
-fn push_first(files: &Bundle, read: Option<&ReadBundle>) -> Option<Hint> {
-    let stored = read.and_then(|read| read.stored.as_ref());
-    let is_usable = read.is_some_and(|read| read.fault.is_none());
-    let is_stored = is_usable && stored.is_some_and(|one| one.bundle.files() == files.files());
-    let first = Hint::Push {
-        after_rollback: None,
+/// What a preview of local files says of the stored ones: why they can't be used, if so, and the push
+/// that would store these, if they are not what is stored. `problems` parses definitions.
+fn beside_stored(
+    files: &Bundle,
+    read: Option<&ReadBundle>,
+    problems: impl Fn(&Bundle) -> Option<Problems>,
+) -> (Option<InvalidBundle>, Option<Hint>) {
+    let stored = read.and_then(|read| read.stored.as_deref());
+    let fault = read.and_then(|read| read.fault.as_ref());
+    let is_fault = |fault: &&BundleFault| !matches!(fault, BundleFault::NeverPushed { .. });
+    if let Some(fault) = fault.filter(is_fault) {
+        return invalid(fault, stored, true);
+    }
+    let Some(stored) = stored else {
+        return (None, Some(first_push()));
     };
-    (!is_stored).then(|| stored.map_or(first, |one| one.next_push()))
+    if stored.bundle.files() == files.files() {
+        return (None, None);
+    }
+    match problems(&stored.bundle) {
+        None => (None, Some(stored.next_push())),
+        Some(problems) => {
+            let revision = stored.revision();
+            let fault = BundleFault::Unparsable { revision, problems };
+            invalid(&fault, Some(stored), true)
+        }
+    }
 }
 
-fn describe_fault(fault: Option<&BundleFault>) -> String {
-    fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string)
+fn first_push() -> Hint {
+    Hint::Push {
+        after_rollback: None,
+    }
 }
 
-/// What a report that follows an older revision says about the stored definitions, and the push
-/// that would replace them.
-fn invalid(fault: &BundleFault, good: &StoredBundle) -> (Option<InvalidBundle>, Option<Hint>) {
-    let reason = fault.to_string();
-    let is_newer = matches!(fault, BundleFault::Damaged { source, .. } if source.is_newer());
+/// No definitions count: why, and the push that would end that.
+fn no_bundle(fault: Option<&BundleFault>, good: Option<&StoredBundle>) -> RunError {
+    RunError::NoBundle {
+        reason: fault.map_or_else(|| "nothing is stored".to_owned(), ToString::to_string),
+        push_first: push_over(fault, good),
+    }
+}
+
+/// The push that would replace definitions that can't be used, compared with the last good ones. What a
+/// newer program stored is not replaced.
+fn push_over(fault: Option<&BundleFault>, good: Option<&StoredBundle>) -> Option<Hint> {
+    let is_newer = matches!(fault, Some(BundleFault::Damaged { source, .. }) if source.is_newer());
+    (!is_newer).then(|| good.map_or_else(first_push, StoredBundle::next_push))
+}
+
+/// What a report says about stored definitions that can't be used, and the push that would replace
+/// them. `beside`: it follows local files, and else an older revision.
+fn invalid(
+    fault: &BundleFault,
+    good: Option<&StoredBundle>,
+    beside: bool,
+) -> (Option<InvalidBundle>, Option<Hint>) {
     let problems = match fault {
         BundleFault::Unparsable { problems, .. } => Some(problems.clone()),
         _ => None,
     };
-    // What a newer program stored is not replaced.
-    let push_first = (!is_newer).then(|| good.next_push());
-    (Some(InvalidBundle { reason, problems }), push_first)
+    let invalid = InvalidBundle {
+        reason: fault.to_string(),
+        problems,
+        beside,
+    };
+    (Some(invalid), push_over(Some(fault), good))
 }

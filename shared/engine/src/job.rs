@@ -62,8 +62,13 @@ pub enum RunError {
     #[error("the approval can't be used")]
     Grant(#[from] GrantError),
     /// The stored definitions can't be used, and no revision of them either.
-    #[error("the stored definitions can't be used, so nothing is changed: {0}")]
-    NoBundle(String),
+    #[error("the stored definitions can't be used, so nothing is changed: {reason}")]
+    NoBundle {
+        /// Why not.
+        reason: String,
+        /// The push that would replace them; none of what a newer program stored.
+        push_first: Option<Hint>,
+    },
     /// The store failed.
     #[error("the stored definitions could not be read")]
     Store(#[from] StoreError),
@@ -132,6 +137,7 @@ impl RunError {
             Self::NotStored => Some(Hint::Push {
                 after_rollback: None,
             }),
+            Self::NoBundle { push_first, .. } => push_first.clone(),
             Self::NothingRecorded { .. } => Some(Hint::Adopt),
             Self::AbsenceMoved { .. } => Some(Hint::ConfirmAbsence { digest: None }),
             Self::Lease(error) => error.hint(),

@@ -25,8 +25,8 @@ use kedge_core::hint::Hint;
 use kedge_core::model::{Declared, Salt, StackName};
 use kedge_core::providers::Naming;
 use kedge_core::push::{
-    Ancestry, Before, Notice, PushConsent, PushInput, Refusal, declared_before, judge, names,
-    recorded_before,
+    Ancestry, Before, Notice, PushConsent, PushInput, REVISION_CHARS_MIN, Refusal, declared_before,
+    judge, names, recorded_before,
 };
 use kedge_core::state::State;
 use kedge_core::stored::EncodeError;
@@ -142,6 +142,14 @@ pub enum PushError {
         /// What was asked for.
         revision: String,
     },
+    /// What was asked for is too short to name a revision.
+    #[error(
+        "`{revision}` is too short: name a revision by at least {REVISION_CHARS_MIN} of its first characters"
+    )]
+    ShortRevision {
+        /// What was asked for.
+        revision: String,
+    },
     /// The revision is there and can't be read.
     #[error("revision `{revision}` of stack `{stack}` can't be used; choose another")]
     DamagedRevision {
@@ -174,9 +182,10 @@ impl PushError {
             Self::Moved { .. } | Self::Retired { .. } => Some(Hint::Push {
                 after_rollback: None,
             }),
-            Self::NoRevision { .. } | Self::DamagedRevision { .. } | Self::Ambiguous { .. } => {
-                Some(Hint::History)
-            }
+            Self::NoRevision { .. }
+            | Self::ShortRevision { .. }
+            | Self::DamagedRevision { .. }
+            | Self::Ambiguous { .. } => Some(Hint::History),
             _ => None,
         }
     }
@@ -337,9 +346,13 @@ async fn find_revision<S: Store>(
             .take(40)
             .collect(),
     };
-    let digits = revision.chars().all(|c| c.is_ascii_hexdigit());
-    if revision.len() < kedge_core::push::REVISION_CHARS_MIN || !digits {
+    // Revisions are written in lower case, and read in either.
+    let revision = revision.to_ascii_lowercase();
+    if !revision.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(none());
+    }
+    if revision.len() < REVISION_CHARS_MIN {
+        return Err(PushError::ShortRevision { revision });
     }
     let prefix = Keys::of(stack).revisions;
     let keys = store.list(&format!("{prefix}{revision}")).await?;
@@ -363,7 +376,6 @@ async fn find_revision<S: Store>(
         }
         (Some(last), false) => {
             found.push(last);
-            let revision = revision.to_owned();
             Err(PushError::Ambiguous { revision, found })
         }
         (None, _) => Err(none()),

@@ -26,7 +26,7 @@ const AROUND: RenderOptions<'static> = RenderOptions {
     traffic: None,
     times: false,
     plan_shown: false,
-    error_follows: false,
+    next_follows: false,
 };
 
 /// The loosest policy there is.

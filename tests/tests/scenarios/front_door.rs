@@ -65,7 +65,7 @@ fn the_last_usable_revision_is_checked_by_and_never_deployed() {
         for by in all {
             let error = unchanged(&stack, || failed(stack.run(engine.apply(&stack.name, by))));
             assert!(
-                matches!(error, RunError::NoBundle(_) | RunError::Definitions(_)),
+                matches!(error, RunError::NoBundle { .. } | RunError::Definitions(_)),
                 "{error:?}"
             );
         }
@@ -74,7 +74,7 @@ fn the_last_usable_revision_is_checked_by_and_never_deployed() {
             failed(stack.run(engine.command(&stack.name, &adopt, None)))
         });
         assert!(
-            matches!(error, RunError::NoBundle(_) | RunError::Definitions(_)),
+            matches!(error, RunError::NoBundle { .. } | RunError::Definitions(_)),
             "{error:?}"
         );
         // What is shown before a person is asked is refused too.

@@ -43,7 +43,7 @@ fn assert_invalid(stack: &Stack, reason: &str, revision: &str) {
         let refused = stack.up_stored(&by).map(|_| ());
         let is_refused = matches!(
             refused,
-            Err(RunError::NoBundle(_) | RunError::Definitions(_))
+            Err(RunError::NoBundle { .. } | RunError::Definitions(_))
         );
         assert!(is_refused, "{refused:?}");
     }

@@ -189,12 +189,24 @@ fn the_same_content_ends_a_rollback_when_it_says_so() {
     assert_eq!(ended.stored.rollback_of, None);
     let again = stack.rollback(&first).unwrap().unwrap();
     assert_eq!(again.outcome, PushOutcome::Unchanged);
-    for unknown in ["", "zzzzzzzz", "0123456789ab", "../../../x"] {
+    for unknown in ["zzzzzzzz", "0123456789ab", "../../../x", "zz"] {
         let refused = stack.rollback(unknown).unwrap();
         assert!(
             matches!(refused, Err(PushError::NoRevision { .. })),
             "{unknown}"
         );
+    }
+    for short in ["", &first[..3]] {
+        let refused = stack.rollback(short).unwrap().unwrap_err();
+        assert!(
+            matches!(refused, PushError::ShortRevision { .. }),
+            "{short}"
+        );
+        assert!(refused.to_string().contains("at least 4"), "{refused}");
+    }
+    for beginning in [&first[..4], &first[..6].to_uppercase()] {
+        let again = stack.rollback(beginning).unwrap().unwrap();
+        assert_eq!(again.outcome, PushOutcome::Unchanged, "{beginning}");
     }
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.assert_pushed(&commit(7));
@@ -344,7 +356,9 @@ fn a_set_that_loosens_its_own_guards_waits_for_a_person() {
 fn nothing_pushed_is_not_nothing_declared() {
     let stack = declared();
     let refused = stack.check_stored().unwrap_err();
-    assert!(matches!(&refused, RunError::NoBundle(why) if why.contains("nothing was pushed")));
+    assert!(
+        matches!(&refused, RunError::NoBundle { reason, push_first: Some(_) } if reason.contains("nothing was pushed"))
+    );
     stack.push(&commit(1));
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.assert_pushed(&commit(1));

@@ -21,7 +21,7 @@ const AROUND: RenderOptions<'static> = RenderOptions {
     traffic: None,
     times: false,
     plan_shown: false,
-    error_follows: false,
+    next_follows: false,
 };
 
 /// A page with its lines joined.

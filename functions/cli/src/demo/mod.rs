@@ -185,7 +185,7 @@ impl World {
             }),
             times: false,
             plan_shown: false,
-            error_follows: false,
+            next_follows: false,
         }
     }
 }

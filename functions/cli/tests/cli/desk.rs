@@ -11,8 +11,19 @@ use tempfile::TempDir;
 
 use crate::common::{Answer, KEDGE, Sandbox};
 
-/// Tokens that must appear in no output.
+/// The tokens of a desk.
 pub(crate) const TOKENS: [&str; 2] = ["aiven-s3cret-token", "cloudflare-s3cret-token"];
+
+/// Variables whose values must appear in no output, whatever they hold.
+const SECRETS: [&str; 7] = [
+    "AIVEN_TOKEN",
+    "CLOUDFLARE_API_TOKEN",
+    "GOOGLE_CREDENTIALS",
+    "R2_ACCESS_KEY_ID",
+    "R2_SECRET_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+];
 
 /// A sandbox process and a folder with Clustera's definitions.
 pub(crate) struct Desk {
@@ -62,13 +73,67 @@ impl Desk {
     /// Runs `kedge` with the arguments, and checks that it gives no secret away.
     pub(crate) fn kedge(&self, arguments: &str) -> Answer {
         let answer = Answer::of(self.command(arguments).output().unwrap());
-        for token in TOKENS {
-            assert!(
-                !answer.out.contains(token) && !answer.err.contains(token),
-                "{arguments}"
-            );
-        }
+        self.assert_no_secret(arguments, &answer);
         answer
+    }
+
+    /// Runs `kedge` in a terminal in which somebody types these lines. The answer's `err` is what the
+    /// terminal shows: questions, what was typed, and errors.
+    #[cfg(unix)]
+    #[expect(clippy::disallowed_methods, reason = "somebody types while kedge runs")]
+    pub(crate) fn in_terminal(&self, arguments: &str, typed: &str) -> Answer {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let path = ptsname(&terminal, Vec::new()).unwrap();
+        let mut options = fs::File::options();
+        let inner = options.read(true).write(true);
+        let inner = inner.open(path.to_str().unwrap()).unwrap();
+        let mut terminal = fs::File::from(terminal);
+        let mut command = self.command(arguments);
+        command
+            .env("TERM", "dumb")
+            .stdin(inner.try_clone().unwrap())
+            .stderr(inner)
+            .stdout(Stdio::piped());
+        let running = command.spawn().unwrap();
+        // The command keeps its ends of the terminal open; once it has ended nobody does.
+        drop(command);
+        let typed = typed.to_owned();
+        let shown = std::thread::spawn(move || {
+            let (mut shown, mut piece) = (Vec::new(), [0; 4096]);
+            let mut typed = Some(typed);
+            // A terminal that nobody holds open any more ends with an error.
+            while let Ok(read @ 1..) = terminal.read(&mut piece) {
+                shown.extend_from_slice(&piece[..read]);
+                if shown.ends_with(b": ")
+                    && let Some(typed) = typed.take()
+                {
+                    terminal.write_all(typed.as_bytes()).unwrap();
+                }
+            }
+            String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+        });
+        let mut answer = Answer::of(running.wait_with_output().unwrap());
+        answer.err = shown.join().unwrap();
+        self.assert_no_secret(arguments, &answer);
+        answer
+    }
+
+    /// Neither a credential nor a part of one that could be used is shown.
+    #[track_caller]
+    pub(crate) fn assert_no_secret(&self, arguments: &str, answer: &Answer) {
+        const SHORTEST: usize = 8;
+        for name in SECRETS {
+            let value = self.variables.get(name).map_or("", String::as_str);
+            let parts = value.split_whitespace().map(|part| part.trim_matches('\''));
+            for part in parts.filter(|part| part.len() >= SHORTEST) {
+                let shown = answer.out.contains(part) || answer.err.contains(part);
+                assert!(!shown, "{arguments} shows {name}");
+            }
+        }
     }
 
     /// Where the sandbox listens.

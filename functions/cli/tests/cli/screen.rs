@@ -5,7 +5,7 @@ use super::desk::Desk;
 
 /// Every line of an answer, in columns, is no wider than this, unless one word is.
 #[track_caller]
-fn fits_in(answer: &str, width: usize) {
+pub(crate) fn fits_in(answer: &str, width: usize) {
     for line in answer.lines() {
         let words = line.split_whitespace().filter(|word| *word != "\\").count();
         assert!(

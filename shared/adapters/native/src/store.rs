@@ -30,6 +30,8 @@ const LOCK_PAUSE_MS: u64 = 20;
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     root: PathBuf,
+    /// Whether the folder may be missing, and nothing is written.
+    is_read_only: bool,
     operations: Cell<Operations>,
 }
 
@@ -42,6 +44,7 @@ impl FolderStore {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self {
             root: root.into(),
+            is_read_only: false,
             operations: Cell::default(),
         };
         store
@@ -63,6 +66,16 @@ impl FolderStore {
         Self::open(root)
     }
 
+    /// A store that is only read: a folder that is missing is empty, and stays missing.
+    #[must_use]
+    pub fn read_only(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            is_read_only: true,
+            operations: Cell::default(),
+        }
+    }
+
     /// How often it was asked so far.
     #[must_use]
     pub fn operations(&self) -> Operations {
@@ -74,9 +87,10 @@ impl FolderStore {
         let problem = match fs::metadata(&self.root) {
             Ok(found) if found.is_dir() => return Ok(()),
             Ok(_) => format!("{root} is not a folder"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                format!("the folder {root} does not exist; create it")
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => match self.is_read_only {
+                true => return Ok(()),
+                false => format!("the folder {root} does not exist; create it"),
+            },
             Err(error) => format!("the folder {root} can't be used: {error}"),
         };
         Err(io::Error::other(problem))
@@ -242,6 +256,9 @@ impl Store for FolderStore {
             key: key.to_owned(),
             reason: error.to_string(),
         };
+        if self.is_read_only {
+            return Err(failed(io::Error::other("the store was opened to be read")));
+        }
         // Nothing is awaited while the lock is held.
         let _lock = self.lock().await.map_err(failed)?;
         self.swap(key, &bytes, &condition).map_err(failed)
@@ -254,8 +271,12 @@ impl Store for FolderStore {
     ) -> Result<Vec<String>, StoreError> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let mut keys = Vec::new();
+        let walk = |keys| match self.is_read_only && !self.root.exists() {
+            true => Ok(()),
+            false => self.walk("", prefix, keys),
+        };
         self.check_root()
-            .and_then(|()| self.walk("", prefix, &mut keys))
+            .and_then(|()| walk(&mut keys))
             .map_err(|error| read_error(&format!("the keys of `{prefix}`"), &error))?;
         keys.sort_unstable();
         Ok(keys)
@@ -301,6 +322,21 @@ mod tests {
             .build()
             .unwrap()
             .block_on(future)
+    }
+
+    #[test]
+    fn a_store_that_is_only_read_makes_and_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        let store = FolderStore::read_only(&root);
+        assert_eq!(block_on(store.get("a/b")).unwrap(), None);
+        assert_eq!(block_on(store.list("a/")).unwrap(), Vec::<String>::new());
+        assert!(block_on(store.put("a/b", text("x"), Condition::None)).is_err());
+        assert!(!root.exists());
+        let other = FolderStore::create(&root).unwrap();
+        block_on(other.put("a/b", text("x"), Condition::None)).unwrap();
+        assert_eq!(block_on(store.list("a/")).unwrap(), ["a/b"]);
+        assert!(block_on(store.put("a/b", text("y"), Condition::None)).is_err());
     }
 
     #[test]

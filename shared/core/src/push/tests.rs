@@ -205,7 +205,7 @@ fn a_rollback_holds_until_it_is_named() {
     for (said, is_refused) in [
         (None, true),
         (Some("4d1a0b7c2e3f"), true),
-        (Some(&revision[..6]), true),
+        (Some(&revision[..3]), true),
         (Some(&revision[..7]), false),
         (Some(&revision[..]), false),
     ] {

@@ -18,9 +18,9 @@ mod tests;
 pub use github::{error_github, github_annotations, problems_github};
 pub use junit::{junit_xml, problems_junit};
 pub use text::{
-    accept_text, audit_text, changed_text, check_text, error_text, holds_text, lines_text,
-    preview_text, problems_text, question_text, recorded_text, released_text, state_command_text,
-    stored_text, value_text,
+    accept_text, audit_text, changed_text, check_text, command_text, definitions_text, error_text,
+    holds_text, lines_text, preview_text, problems_text, question_text, recorded_text,
+    released_text, state_command_text, stored_text, value_text,
 };
 
 use crate::hint::Hint;
@@ -81,8 +81,8 @@ pub struct RenderOptions<'a> {
     pub times: bool,
     /// Whether the plan was shown right before: then what it said is not repeated after it.
     pub plan_shown: bool,
-    /// Whether an error follows that says what to do next: then the page does not.
-    pub error_follows: bool,
+    /// Whether a question or an error follows that says what to do next: then the page does not.
+    pub next_follows: bool,
 }
 
 /// How much was asked of the providers.

@@ -24,13 +24,15 @@ pub use outcome::{ChangeResult, Changed, Outcome};
 pub use run_record::About;
 pub use stack_verdict::StackVerdict;
 
-/// The stored definitions could not be used, and the report goes by the last good ones.
+/// The stored definitions could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidBundle {
     /// Why not.
     pub reason: String,
     /// What is wrong with them, where they could be read.
     pub problems: Option<Problems>,
+    /// Whether the report goes by local files, as a preview does, and not by the last good revision.
+    pub beside: bool,
 }
 
 /// What was found of one stack, and what may be done about it.

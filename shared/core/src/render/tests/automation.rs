@@ -73,6 +73,7 @@ fn nothing_is_done_by_definitions_that_can_not_be_used() {
     report.invalid = Some(crate::report::InvalidBundle {
         reason: "the stored definitions are damaged".to_owned(),
         problems: None,
+        beside: false,
     });
     for decided in [&mut report.automation, &mut report.decided] {
         decided.leave_all(&LeftReason::InvalidDefinitions);

@@ -357,6 +357,7 @@ fn invalid() {
     report.invalid = Some(crate::report::InvalidBundle {
         reason: "the definitions of revision 3f9a1c2b7d10 can't be used".to_owned(),
         problems: world.declared().err(),
+        beside: false,
     });
     report.push_first = Some(Hint::Push {
         after_rollback: None,

@@ -109,6 +109,7 @@ fn an_invalid_set_is_told_in_every_form() {
     report.invalid = Some(crate::report::InvalidBundle {
         reason: "it was deleted".to_owned(),
         problems: Some(bad_set()),
+        beside: false,
     });
     fits("report", &check_json(&report, None));
     fits("report", &preview_json(&report, None));

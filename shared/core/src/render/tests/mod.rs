@@ -50,7 +50,7 @@ const AROUND: RenderOptions<'static> = RenderOptions {
     }),
     times: false,
     plan_shown: false,
-    error_follows: false,
+    next_follows: false,
 };
 
 /// Hints as the command line says them, nearly.

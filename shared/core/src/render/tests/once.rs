@@ -115,7 +115,7 @@ fn what_is_blocked_is_not_to_be_accepted_and_no_key_is_a_placeholder() {
 #[test]
 fn a_page_before_an_error_leaves_the_next_step_to_it() {
     let around = RenderOptions {
-        error_follows: true,
+        next_follows: true,
         ..AROUND
     };
     let report = eight_changes().report();

@@ -1,7 +1,8 @@
-//! Where stored definitions come from, in a few words.
+//! Which definitions a page goes by, and where stored ones come from, in a few words.
 
 use crate::model::{Timestamp, ago};
 use crate::render::view::outside;
+use crate::report::Report;
 use crate::stored::bundle::{Pushed, StoredBundle};
 
 /// The most characters of a branch or an actor: the line has to hold more.
@@ -24,6 +25,19 @@ pub fn stored_text(stored: &StoredBundle, now: Timestamp) -> String {
         stored.revision(),
         cut(actor)
     )
+}
+
+/// The definitions that a report goes by, with their revision. `described` says where they are from.
+#[must_use]
+pub fn definitions_text(report: &Report, described: &str) -> String {
+    let revision = &report.declared.revision;
+    match &report.invalid {
+        Some(invalid) if !invalid.beside => {
+            format!("the last good definitions, revision {revision}")
+        }
+        _ if described.contains(revision) => outside(described),
+        _ => format!("{}, revision {revision}", outside(described)),
+    }
 }
 
 fn cut(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! What stands above and below a page: whose it is, the counts, what to do next.
 
 use super::blocks::{Block, Label};
+use super::definitions::definitions_text;
 use super::next::Next;
 use super::page::{Page, Tone, columns, count, flow, sentences_on};
 use super::values::span_text;
@@ -16,17 +17,10 @@ use crate::stored::hold::Hold;
 /// `dev (from --stack) · definitions (local files), revision 3f9a1c2b7d10 · automation: …`, or, of
 /// stored definitions, `… · revision 3f9a1c2b7d10 main, ana, 2 h ago · automation: …`.
 pub(super) fn head(page: &mut Page, report: &Report, around: &RenderOptions<'_>) {
-    let declared = &report.declared;
-    let revision = &declared.revision;
-    let definitions = match &report.invalid {
-        Some(_) => format!("the last good definitions, revision {revision}"),
-        None if around.definitions.contains(revision) => outside(around.definitions),
-        None => format!("{}, revision {revision}", outside(around.definitions)),
-    };
-    let stack = declared.stack.as_str();
+    let stack = report.declared.stack.as_str();
     let parts = [
         format!("{stack} (from {})", outside(around.stack_origin)),
-        definitions,
+        definitions_text(report, around.definitions),
         format!("automation: {}", policy_text(&report.plan.policy)),
     ];
     for (number, line) in sentences_on(&parts, page.width()).iter().enumerate() {
@@ -183,7 +177,12 @@ fn invalid(bundle: &InvalidBundle, most: usize, around: &RenderOptions<'_>) -> B
         .chain(more)
         .map(|row| outside(&row))
         .collect();
-    let line = "drift is compared with the last good revision; nothing is removed or changed";
+    let line = match bundle.beside {
+        true => {
+            "nothing is changed until the stored ones can be used; this is the plan of the local files"
+        }
+        false => "drift is compared with the last good revision; nothing is removed or changed",
+    };
     Block::of(Label::Invalid, outside(&bundle.reason), rows).with_lines(vec![vec![line.to_owned()]])
 }
 
@@ -364,8 +363,7 @@ pub(super) fn write_next(
     next: Option<Next>,
 ) {
     let said: usize = before.iter().map(|(_, text)| columns(text)).sum();
-    let next = next.filter(|_| !around.error_follows);
-    let Some(Next { words, hint }) = next else {
+    let Some(Next { words, hint }) = next.filter(|_| !around.next_follows) else {
         if said > 0 {
             page.spans(before);
         }

@@ -21,7 +21,7 @@ pub use accept::accept_text;
 pub use audit::audit_text;
 pub use changed::changed_text;
 pub use check::check_text;
-pub use definitions::stored_text;
+pub use definitions::{definitions_text, stored_text};
 pub use preview::preview_text;
 pub use state_command::{holds_text, released_text, state_command_text};
 pub use values::{recorded_text, value_text};
@@ -62,6 +62,14 @@ pub fn error_text(error: &str, because: &[String], next: Option<&str>, screen: S
     if let Some(next) = next {
         page.command(&[(Tone::Plain, "next: ")], next);
     }
+    page.finish()
+}
+
+/// What is said of a command, and the command, which can be pasted whole however it is broken.
+#[must_use]
+pub fn command_text(before: &str, command: &str, screen: Screen) -> String {
+    let mut page = Page::new(screen);
+    page.command(&[(Tone::Plain, before)], command);
     page.finish()
 }
 

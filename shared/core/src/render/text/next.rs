@@ -161,8 +161,12 @@ fn first_of_all(report: &Report) -> Option<Next> {
     }
     match (&report.push_first, &report.invalid) {
         (Some(push), None) => return Some(Next::of(push.clone())),
-        (Some(push), Some(_)) => {
-            return Some(Next::after("correct the definitions, then", push.clone()));
+        // Only what was stored with a mistake is corrected first; the local files may be right already.
+        (Some(push), Some(invalid)) => {
+            return Some(match invalid.problems.is_some() && !invalid.beside {
+                true => Next::after("correct the definitions, then", push.clone()),
+                false => Next::of(push.clone()),
+            });
         }
         (None, Some(_)) => {
             let words = "upgrade kedge: a newer version stored these definitions";
