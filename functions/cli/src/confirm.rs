@@ -106,6 +106,10 @@ impl Answers {
     fn takes_yes(self) -> bool {
         matches!(self, Self::Yes | Self::NameOrYes)
     }
+
+    fn takes_name(self) -> bool {
+        !matches!(self, Self::Yes)
+    }
 }
 
 /// Asks for consent to the plan that was just shown. None: they said no.
@@ -125,15 +129,17 @@ pub(crate) fn ask(options: &UpOptions, report: &Report) -> Result<Option<By>, Cl
         || !plan.variables.is_empty();
     let answers = match (overrides, is_destructive && !named, has_rest) {
         (true, ..) => Answers::NameToOverride,
-        (_, true, true) => Answers::NameOrYes,
-        (_, true, false) => Answers::Name,
+        // In a stack called `yes` the word would mean both.
+        (_, true, true) if stack != "yes" => Answers::NameOrYes,
+        (_, true, _) => Answers::Name,
         (_, false, _) => Answers::Yes,
     };
     screen::question(&answers.question(stack))?;
     let input = &mut io::stdin().lock();
     let answer = TypedName::read(&report.declared.stack, &plan.digest, input);
     let typed = match answer.map_err(CliError::Print)? {
-        Answer::Name(typed) if is_destructive || overrides => Some(typed),
+        Answer::Name(typed) if answers.takes_name() => Some(typed),
+        Answer::Name(_) if stack == "yes" => None,
         Answer::Other(answer) if answer == "yes" && answers.takes_yes() => None,
         Answer::Name(_) | Answer::Other(_) => return Ok(None),
     };

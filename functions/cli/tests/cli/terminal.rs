@@ -73,6 +73,21 @@ fn the_rest_is_offered_only_where_there_is_one() {
     fits_in(&rest.err, 80);
 }
 
+/// The name would cover more than the key that was named.
+#[test]
+fn a_typed_name_covers_nothing_where_only_yes_was_asked_for() {
+    let desk = standing();
+    desk.person(DESTRUCTIVE);
+    desk.person(&DESTRUCTIVE.replace("runtime", "cerebras"));
+    let before = desk.world();
+    let up = format!("up {STACK} --allow development-runtime");
+    let name = desk.in_terminal(&up, "development\n");
+    expect(&name, 2, &["Type `yes` to do it", "nothing was changed"]);
+    assert_eq!(desk.world(), before);
+    let yes = desk.in_terminal(&up, "yes\n");
+    expect(&yes, 2, &["1 of 1 changes made"]);
+}
+
 #[test]
 fn no_question_is_wider_than_the_screen() {
     let mut desk = standing();
