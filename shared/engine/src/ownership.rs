@@ -4,9 +4,10 @@
 //! of the same definitions, the registry, and the states of stacks that were never pushed. A check with
 //! nothing new reads nothing for this.
 //!
-//! **Caveats.** Not seen are definitions with a store of their own, and what a stack recorded from local
-//! files after its last push. Nor do two runs see each other that begin at the same moment, if neither
-//! has the other's file. The mark on the records decides then.
+//! **Caveats.** Not seen are definitions with a store of their own, a stack that is not in these definitions
+//! and was never pushed into a store that others were pushed to, and what a stack recorded from local files
+//! after its last push. Nor do two runs see each other that begin at the same moment, if neither has the
+//! other's file. The mark on the records decides then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
