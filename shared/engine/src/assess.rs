@@ -1,6 +1,7 @@
 //! Observes a stack and decides what to do, again if state changed meanwhile (semantics 3.4).
 //!
-//! Changes nothing. Reading is in `observe.rs`, the pure stages in `decide.rs`.
+//! State is read before the world, and once more before a result that is not calm is given out. Changes
+//! nothing. Reading is in `observe.rs`, the pure stages in `decide.rs`.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
 //! How many requests a check takes, before it is begun: to hold it to its budget, and to cut many stacks
 //! into groups that fit.
 //!
-//! Pure. The numbers are those of a stack of which all is there; what has to be proven gone takes more.
-//! What a change takes is said by its provider ([`crate::providers`]).
+//! Pure. The numbers are those of a stack of which all is there. What has to be proven gone, or asked again,
+//! takes more: requests that are promised to nobody. What a change takes is said by its provider
+//! ([`crate::providers`]).
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,8 @@
 //! Mass absence: so many resources of a scope are gone at once that it is not believed (semantics 3.2).
 //!
-//! They stay unknown until a person confirms that they are gone ([`crate::record::MassAbsence`]).
+//! They stay unknown until a person confirms that they are gone ([`crate::record::MassAbsence`]). What no
+//! list shows counts as missing, proven or not. What we created a moment ago does not. What was confirmed
+//! counts neither as missing nor as recorded.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
