@@ -56,7 +56,8 @@ pub struct PushInput<'a> {
     pub stored: Option<&'a StoredBundle>,
     /// Whether the new content is that of what is stored.
     pub same_content: bool,
-    /// What was declared before.
+    /// What was declared before: by the stored definitions, else by the last good ones. If there never
+    /// were any, what state records.
     pub before: &'a Before,
     /// The registry.
     pub index: &'a Index,

@@ -46,7 +46,7 @@ impl Keys {
         format!("{}{revision}.json", self.revisions)
     }
 
-    /// The copy of the state that a run began from.
+    /// The copy of the state that a run began from. Ten digits: a list of keys is in the order of the runs.
     pub(crate) fn copy(&self, serial: u64) -> String {
         format!("{}{serial:010}.json", self.history)
     }
