@@ -1,4 +1,7 @@
 //! Writes what checks remember of a stack (`watch.json`), and never state (semantics 8.5).
+//!
+//! It is written when there is news, else every 15 minutes ([`Watch::HEARTBEAT_MS`]). An `up` does it too,
+//! whatever stopped it: another run's lease, a consent that does not fit, a write that failed.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Resources that a run is changing, or was changing when it stopped (semantics 8.1, 8.8).
 //!
 //! While the run works, any value between the old and the new one is its doing, and the provider is
-//! catching up. A third value is somebody else's, so it stays drift. What only a run that stopped can have
-//! left half done is not drift.
+//! catching up. A third value is somebody else's, so it stays drift. It is decided by each field's own two
+//! values and by each item; for the whole resource where it comes or goes, even amid a mass absence. What
+//! only a run that stopped can have left half done is not drift.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,7 @@
 //! Whether the run that state names as changing the stack still works, by the lease.
+//!
+//! It is told of the changes that this run began itself. What an earlier run began is resolved like any
+//! change with an unknown end.
 
 use std::collections::BTreeSet;
 
