@@ -148,6 +148,7 @@ fn declared(worlds: &Worlds, policy: &Policy) -> Declared {
         files_read: 1,
         config: StackConfig::default(),
         policy: policy.clone(),
+        check_every: kedge_core::model::CheckEvery::default(),
         resources: worlds.iter().filter_map(resource).collect(),
         ignore_rules: Vec::new(),
         unused: Vec::new(),

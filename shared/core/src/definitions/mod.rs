@@ -96,7 +96,7 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
         None => Project::default(),
     };
     if let Some(root) = &stack_root {
-        stack::read_policy(&mut context, own_path, root, &mut project.policy);
+        stack::read_policy(&mut context, own_path, root, &mut project.policy_keys);
     }
     context.asked.clear();
     let mut resources = read_areas(&mut context, &layout, &project, &stack_file);
@@ -112,7 +112,8 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
             revision: input.bundle.revision(),
             files_read,
             config,
-            policy: project.policy,
+            policy: project.policy_keys.policy,
+            check_every: project.policy_keys.check_every,
             resources: by_key(resources),
             ignore_rules: project.ignore_rules,
             unused: stack_file.unused,

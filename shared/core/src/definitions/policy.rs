@@ -1,6 +1,6 @@
 //! The keys of a policy and of the guards, which stand in `kedge.yaml` and in stack files.
 
-use crate::model::{Allowance, OnMissing, Policy, Unit};
+use crate::model::{Allowance, CheckEvery, OnMissing, Policy, Unit};
 
 use super::context::{Entry, Filled, ParseContext};
 use super::fields::ON_MISSING;
@@ -10,13 +10,14 @@ use super::units;
 use super::yaml::Node;
 
 /// The keys of a policy.
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 7] = [
     "correct",
     "deploy",
     "correct_after",
     "on_missing",
     "protected",
     "prune",
+    "check_every",
 ];
 /// The keys of the guards.
 pub(super) const GUARDS: [&str; 4] = [
@@ -28,12 +29,21 @@ pub(super) const GUARDS: [&str; 4] = [
 /// The words of `correct` and `deploy`.
 pub(super) const ALLOWANCES: [&str; 3] = ["none", "safe", "disruptive"];
 
+/// What `policy` says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicyKeys {
+    /// What automation may do.
+    pub(super) policy: Policy,
+    /// How often it looks.
+    pub(super) check_every: CheckEvery,
+}
+
 /// Reads a policy over the one that counts so far. Hands back where `protected` is written.
 pub(super) fn read<'a>(
     context: &mut ParseContext<'a>,
     file: &'a str,
     node: &Node,
-    policy: &mut Policy,
+    keys: &mut PolicyKeys,
 ) -> Option<Place<'a>> {
     let mut protected = None;
     for entry in context.entries(file, node, "a policy") {
@@ -51,14 +61,14 @@ pub(super) fn read<'a>(
         if entry.key == "protected" {
             protected = Some(place);
         }
-        let result = set(policy, &entry, &text);
+        let result = set(keys, &entry, &text);
         context.ok(place, result);
     }
     protected
 }
 
-fn set(policy: &mut Policy, entry: &Entry<'_, '_>, text: &str) -> Result<(), Fault> {
-    let name = entry.key;
+fn set(keys: &mut PolicyKeys, entry: &Entry<'_, '_>, text: &str) -> Result<(), Fault> {
+    let (name, policy) = (entry.key, &mut keys.policy);
     match name {
         "correct" => policy.correct = allowance(name, text)?,
         "deploy" => policy.deploy = allowance(name, text)?,
@@ -70,6 +80,7 @@ fn set(policy: &mut Policy, entry: &Entry<'_, '_>, text: &str) -> Result<(), Fau
             });
         }
         "protected" => policy.protected = scalar::boolean(name, text)?,
+        "check_every" => keys.check_every = check_every(name, text)?,
         _ => policy.prune = scalar::boolean(name, text)?,
     }
     Ok(())
@@ -93,6 +104,17 @@ fn delay(name: &str, text: &str) -> Result<i64, Fault> {
     read.ok_or_else(|| Fault {
         message: scalar::cannot_be(name, text),
         hint: units::time(text),
+    })
+}
+
+fn check_every(name: &str, text: &str) -> Result<CheckEvery, Fault> {
+    CheckEvery::of_ms(delay(name, text)?).ok_or_else(|| Fault {
+        message: scalar::cannot_be(name, text),
+        hint: format!(
+            "it must be {} to {}",
+            units::shown_ms(CheckEvery::MIN_MS),
+            units::shown_ms(CheckEvery::MAX_MS)
+        ),
     })
 }
 

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    BucketAddress, FieldName, IgnoreRule, Kind, Policy, StackName, Timestamp, field_spec,
-};
+use crate::model::{BucketAddress, FieldName, IgnoreRule, Kind, StackName, Timestamp, field_spec};
 
 use super::context::{Entry, Filled, ParseContext};
 use super::entries::{is_map, is_written};
 use super::fields::{self, FieldMap};
 use super::kafka;
-use super::policy;
+use super::policy::{self, PolicyKeys};
 use super::problem::Place;
 use super::pubsub;
 use super::redact::quoted;
@@ -43,7 +41,7 @@ pub(super) struct Project<'a> {
     pub(super) kafka_defaults: BTreeMap<String, FieldMap<'a>>,
     pub(super) pubsub_defaults: BTreeMap<String, pubsub::Defaults<'a>>,
     /// The stack's policy, before its own file.
-    pub(super) policy: Policy,
+    pub(super) policy_keys: PolicyKeys,
     pub(super) ignore_rules: Vec<IgnoreRule>,
 }
 
@@ -98,17 +96,17 @@ pub(super) fn read<'a>(
     let entries = context.entries(FILE, root, "this file");
     // The order of the keys must not matter: the project's policy comes before the stack's.
     for entry in entries.iter().filter(|entry| entry.key == "policy") {
-        policy::read(context, FILE, entry.value, &mut project.policy);
+        policy::read(context, FILE, entry.value, &mut project.policy_keys);
     }
     for entry in &entries {
         match entry.key {
             "project" | "policy" => {}
             "bucket" => bucket(context, entry.value),
             "areas" => read_areas(context, entry.value, areas, &mut project),
-            "stacks" => stacks(context, entry.value, &mut project.policy),
+            "stacks" => stacks(context, entry.value, &mut project.policy_keys),
             "branches" => branches(context, entry.value),
             "environments" => environments(context, entry.value),
-            "guards" => policy::guards(context, FILE, entry.value, &mut project.policy),
+            "guards" => policy::guards(context, FILE, entry.value, &mut project.policy_keys.policy),
             "ignore" => {
                 for item in context.items(FILE, entry.value, "ignore") {
                     project.ignore_rules.extend(ignore_rule(context, item));
@@ -162,8 +160,8 @@ fn read_areas<'a>(
 }
 
 /// Policies per stack. All are checked; the one of the stack in hand counts.
-fn stacks(context: &mut ParseContext<'_>, node: &Node, policy: &mut Policy) {
-    let base = policy.clone();
+fn stacks(context: &mut ParseContext<'_>, node: &Node, keys: &mut PolicyKeys) {
+    let base = keys.clone();
     for entry in context.entries(FILE, node, "`stacks`") {
         known_stack(
             context,
@@ -177,8 +175,8 @@ fn stacks(context: &mut ParseContext<'_>, node: &Node, policy: &mut Policy) {
         policy::read(context, FILE, entry.value, &mut own);
         if entry.key == context.stack.as_str() {
             // Guards stand elsewhere in the file, and may have been read before.
-            own.guards = policy.guards.clone();
-            *policy = own;
+            own.policy.guards = keys.policy.guards.clone();
+            *keys = own;
         }
     }
 }

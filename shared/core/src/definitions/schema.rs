@@ -251,6 +251,13 @@ fn policy_schema() -> Json {
                 "prune",
                 described(boolean(), "Whether orphans may be deleted, with a grant."),
             ),
+            (
+                "check_every",
+                described(
+                    pattern("^[0-9]+(ms|s|m|h|d)$"),
+                    "How often automation checks: 5m to 24h, 15m by default.",
+                ),
+            ),
         ],
     );
     closed(root, &[])

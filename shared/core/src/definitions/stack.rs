@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::model::{Policy, StackName};
+use crate::model::StackName;
 
 use super::bundle::Bundle;
 use super::context::{
     ConfigContent, ConfigValue, Entry, Filled, ParseContext, stack_file, variable,
 };
-use super::policy;
+use super::policy::{self, PolicyKeys};
 use super::problem::Place;
 use super::redact::{bare, is_secret_name, quoted};
 use super::suggest::nearest;
@@ -253,7 +253,7 @@ pub(super) fn read_policy<'a>(
     context: &mut ParseContext<'a>,
     file: &'a str,
     root: &Node,
-    policy: &mut Policy,
+    keys: &mut PolicyKeys,
 ) {
     let Content::Map(pairs) = &root.content else {
         return;
@@ -262,11 +262,11 @@ pub(super) fn read_policy<'a>(
         Content::Scalar(text) if text == "policy" => Some(value),
         _ => None,
     });
-    let was_protected = policy.protected;
-    let Some(place) = own.and_then(|node| policy::read(context, file, node, policy)) else {
+    let was_protected = keys.policy.protected;
+    let Some(place) = own.and_then(|node| policy::read(context, file, node, keys)) else {
         return;
     };
-    if was_protected && !policy.protected {
+    if was_protected && !keys.policy.protected {
         let hint = "remove this line; only kedge.yaml can take the protection away";
         context
             .report

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::by_field::ByField;
 use super::field_name::FieldName;
 use super::names::{ResourceKey, StackName};
-use super::policy::{OnMissing, Policy};
+use super::policy::{CheckEvery, OnMissing, Policy};
 use super::resource::Fields;
 use super::secret::SecretText;
 use super::time::Timestamp;
@@ -121,6 +121,8 @@ pub struct Declared {
     pub config: StackConfig,
     /// The policy that the definitions ask for (the one in force may be stricter, semantics 4.4).
     pub policy: Policy,
+    /// How often automation looks.
+    pub check_every: CheckEvery,
     /// Every resource.
     pub resources: BTreeMap<ResourceKey, DeclaredResource>,
     /// The ignore rules.

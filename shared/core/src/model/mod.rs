@@ -31,7 +31,7 @@ pub use fields::{
 };
 pub use mark::{mark_of, marked_stack};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
-pub use policy::{Allowance, Guards, OnMissing, Policy};
+pub use policy::{Allowance, CheckEvery, Guards, OnMissing, Policy};
 pub use printable::printable;
 pub use resource::{CatchingUp, Fields, Recorded, has_items, items};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};

@@ -84,6 +84,38 @@ impl Default for Policy {
     }
 }
 
+/// How often automation checks a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CheckEvery(i64);
+
+impl CheckEvery {
+    /// The least: schedules tick every 5 minutes.
+    pub const MIN_MS: i64 = 5 * 60 * 1000;
+    /// The most: what nobody looks at for longer than a day is not watched.
+    pub const MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+    /// Of so many milliseconds; none where that is too often or too seldom.
+    #[must_use]
+    pub fn of_ms(ms: i64) -> Option<Self> {
+        (Self::MIN_MS..=Self::MAX_MS)
+            .contains(&ms)
+            .then_some(Self(ms))
+    }
+
+    /// In milliseconds.
+    #[must_use]
+    pub fn ms(self) -> i64 {
+        self.0
+    }
+}
+
+impl Default for CheckEvery {
+    /// 15 minutes.
+    fn default() -> Self {
+        Self(15 * 60 * 1000)
+    }
+}
+
 /// The limits of semantics 6.7. A plan that breaks one is refused whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guards {

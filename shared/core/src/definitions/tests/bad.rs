@@ -359,6 +359,12 @@ said! {
         "config:\n  acme:aiven_project: x\n policy:\n  correct: safe\n",
     ]),
     dash_missing_before_a_name: of(TOPICS, &format!("{}  name: \"{{stack}}-b\"\n", topic(""))),
+    check_every: each("kedge.yaml", [
+        "project: acme\npolicy:\n  check_every: 15\n",
+        "project: acme\npolicy:\n  check_every: 4m\n",
+        "project: acme\npolicy:\n  check_every: 25h\n",
+        "project: acme\ncheck_every: 5m\n",
+    ]),
     units_of_time: said(dev(&[
         ("kedge.yaml", "project: acme\npolicy:\n  correct_after: 15 minutes\n"),
         (PUBSUB, "topics:

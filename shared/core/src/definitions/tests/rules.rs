@@ -301,6 +301,23 @@ guards: {changes_max: 5}
 }
 
 #[test]
+fn the_nearest_check_every_counts() {
+    let every = |kedge: &str, own: &str| {
+        let (kedge, own) = (format!("project: acme\n{kedge}"), format!("{STACK}{own}"));
+        let minutes = good(&[("kedge.yaml", &kedge), ("stacks/dev.yaml", &own)])
+            .check_every
+            .ms();
+        minutes / 60_000
+    };
+    assert_eq!(every("", ""), 15);
+    let project = "policy: {check_every: 1h}\n";
+    assert_eq!(every(project, ""), 60);
+    let stacks = format!("{project}stacks: {{dev: {{check_every: 5m}}}}\n");
+    assert_eq!(every(&stacks, ""), 5);
+    assert_eq!(every(&stacks, "policy: {check_every: 1d}\n"), 24 * 60);
+}
+
+#[test]
 fn ignore_rules() {
     let kedge = "project: acme
 ignore:

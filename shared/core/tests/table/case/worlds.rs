@@ -75,6 +75,7 @@ impl Case {
             files_read: 1,
             config: StackConfig::default(),
             policy: policy.clone(),
+            check_every: kedge_core::model::CheckEvery::default(),
             resources: self
                 .declared
                 .iter()
