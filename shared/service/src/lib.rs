@@ -1,0 +1,3 @@
+//! What lies between an event and the engine.
+
+pub mod upload;

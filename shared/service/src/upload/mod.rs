@@ -1,0 +1,3 @@
+//! Definitions that somebody put at `upload/` in the store, with any tool.
+
+pub mod archive;
