@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Response;
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, PutOutcome, Random, ReadRequest,
-    Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+    Attempts, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, PutOutcome, Random,
+    ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
 };
 
 use crate::ports::SimPorts;
@@ -97,6 +97,15 @@ impl Store for Crowd {
     ) -> Result<Vec<String>, StoreError> {
         let _under_way = self.one_more(false);
         self.inner.list_counting(prefix, attempts).await
+    }
+
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
+        let _under_way = self.one_more(false);
+        self.inner.versions_counting(prefix, attempts).await
     }
 }
 

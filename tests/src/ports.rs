@@ -10,9 +10,9 @@ use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::Endpoints;
 use kedge_engine::ports::{
-    ANSWER_BYTES_MAX, Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, ProviderName,
-    PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject,
-    WriteRequest, is_known_read,
+    ANSWER_BYTES_MAX, Attempts, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite,
+    ProviderName, PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError,
+    StoredObject, WriteRequest, is_known_read,
 };
 use kedge_sandbox::{Outcome, Sandbox};
 
@@ -471,20 +471,20 @@ impl Store for SimPorts {
         })
     }
 
-    async fn list_counting(
+    async fn versions_counting(
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
         let listed = self.call(|| {
             self.store.reading(prefix)?;
             let objects = self.store.objects.borrow();
             Ok(objects
-                .keys()
-                .filter(|key| key.starts_with(prefix))
-                .cloned()
+                .iter()
+                .filter(|(key, _)| key.starts_with(prefix))
+                .map(|(key, object)| (key.clone(), object.etag.clone()))
                 .collect())
         });
         let listed = listed.await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kedge_adapters::Operations;
 use kedge_core::definitions::{Bundle, bucket_of};
 use kedge_core::model::{BUCKET_SCHEME, BucketAddress, BucketAddressError};
-use kedge_engine::ports::{Attempts, Condition, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
 use kedge_native::{FolderStore, HttpOptions, Settings};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
@@ -187,6 +187,17 @@ impl Store for AnyStore {
         match self {
             Self::Bucket(store) => store.list_counting(prefix, attempts).await,
             Self::Folder(store) => store.list_counting(prefix, attempts).await,
+        }
+    }
+
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
+        match self {
+            Self::Bucket(store) => store.versions_counting(prefix, attempts).await,
+            Self::Folder(store) => store.versions_counting(prefix, attempts).await,
         }
     }
 }

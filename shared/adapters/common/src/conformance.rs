@@ -113,6 +113,12 @@ async fn lists_are_ordered_and_by_prefix(store: &impl Store) {
         ("l/nothing", &[]),
     ] {
         assert_eq!(store.list(prefix).await.unwrap(), keys, "{prefix}");
+        let mut versions = Vec::new();
+        for key in keys {
+            let object = store.get(key).await.unwrap().unwrap();
+            versions.push(((*key).to_owned(), object.etag));
+        }
+        assert_eq!(store.versions(prefix).await.unwrap(), versions, "{prefix}");
     }
     assert_eq!(
         store.get("l/b").await.unwrap(),

@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::{
-    Attempts, Condition, PutOutcome, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version,
 };
 
 use crate::keys::{etag_of, holds, may_read, may_write};
@@ -104,18 +104,17 @@ impl Store for InMemoryStore {
         Ok(PutOutcome::Written(Version { etag, written_at }))
     }
 
-    async fn list_counting(
+    async fn versions_counting(
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let objects = self.objects.borrow();
         Ok(objects
             .range(prefix.to_owned()..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(prefix))
-            .cloned()
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, object)| (key.clone(), object.etag.clone()))
             .collect())
     }
 }

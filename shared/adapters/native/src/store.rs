@@ -11,7 +11,7 @@ use kedge_adapters::{
     LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
 };
 use kedge_engine::ports::{
-    Attempts, Condition, PutOutcome, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version,
 };
 
 use crate::clock::{system_time, timestamp};
@@ -280,6 +280,19 @@ impl Store for FolderStore {
             .map_err(|error| read_error(&format!("the keys of `{prefix}`"), &error))?;
         keys.sort_unstable();
         Ok(keys)
+    }
+
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
+        let keys = self.list_counting(prefix, attempts).await?;
+        let version = |key: String| match self.read(&key) {
+            Ok(object) => object.map(|object| Ok((key, object.etag))),
+            Err(error) => Some(Err(read_error(&key, &error))),
+        };
+        keys.into_iter().filter_map(version).collect()
     }
 }
 

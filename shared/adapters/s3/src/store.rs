@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::Object;
 use bytes::Bytes;
 use kedge_adapters::{Operations, key_problem, may_read, may_write};
 use kedge_core::model::BucketAddress;
@@ -167,7 +168,7 @@ impl S3Store {
         &self,
         prefix: &str,
         from: Option<&str>,
-    ) -> Result<(Vec<String>, Option<String>), Failure> {
+    ) -> Result<(Vec<(String, ETag)>, Option<String>), Failure> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let sent = self
             .client
@@ -186,8 +187,12 @@ impl S3Store {
             (None, _) => return Err(Failure::Strange("it is no list")),
         };
         let objects = output.contents.unwrap_or_default();
-        let keys = objects.into_iter().filter_map(|object| object.key);
-        Ok((keys.collect(), next))
+        let version = |object: Object| match (object.key, object.e_tag) {
+            (Some(key), Some(etag)) => Ok((key, ETag(etag))),
+            _ => Err(Failure::Strange("an object in it has no ETag")),
+        };
+        let versions = objects.into_iter().map(version);
+        Ok((versions.collect::<Result<_, _>>()?, next))
     }
 
     /// Reads, and reads again where that may help.
@@ -324,14 +329,14 @@ impl Store for S3Store {
         }
     }
 
-    async fn list_counting(
+    async fn versions_counting(
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
         let what = format!("the keys of `{prefix}`");
         let failed = |gave_up: GaveUp| self.read_error(&what, self.told(&gave_up, Doing::Reading));
-        let mut keys = Vec::new();
+        let mut versions = Vec::new();
         let mut from = None;
         loop {
             let page = self.reading(attempts, async || {
@@ -339,14 +344,14 @@ impl Store for S3Store {
             });
             let (found, next) = page.await.map_err(failed)?;
             // Others' objects may have names that are no keys of ours.
-            let own = found.iter().filter_map(|full| self.address.own_key(full));
-            keys.extend(
-                own.filter(|key| key_problem(key).is_none())
-                    .map(str::to_owned),
-            );
+            let own = found.into_iter().filter_map(|(full, etag)| {
+                let key = self.address.own_key(&full)?;
+                key_problem(key).is_none().then(|| (key.to_owned(), etag))
+            });
+            versions.extend(own);
             if next.is_none() {
-                keys.sort_unstable();
-                return Ok(keys);
+                versions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                return Ok(versions);
             }
             if next == from {
                 let failure = Failure::Strange("its pages lead round in a circle");

@@ -358,12 +358,12 @@ async fn what_is_sent() {
 async fn lists_have_pages() {
     const FIRST: &str = "<ListBucketResult><IsTruncated>true</IsTruncated>\
         <NextContinuationToken>t/1=</NextContinuationToken>\
-        <Contents><Key>some/prefix/l/b</Key></Contents>\
-        <Contents><Key>some/prefix/l/a</Key></Contents></ListBucketResult>";
+        <Contents><Key>some/prefix/l/b</Key><ETag>\"e\"</ETag></Contents>\
+        <Contents><Key>some/prefix/l/a</Key><ETag>\"e\"</ETag></Contents></ListBucketResult>";
     const LAST: &str = "<ListBucketResult><IsTruncated>false</IsTruncated>\
-        <Contents><Key>some/prefix/l/c</Key></Contents>\
-        <Contents><Key>some/prefix/l/</Key></Contents>\
-        <Contents><Key>some/prefix2/l/d</Key></Contents></ListBucketResult>";
+        <Contents><Key>some/prefix/l/c</Key><ETag>\"e\"</ETag></Contents>\
+        <Contents><Key>some/prefix/l/</Key><ETag>\"e\"</ETag></Contents>\
+        <Contents><Key>some/prefix2/l/d</Key><ETag>\"e\"</ETag></Contents></ListBucketResult>";
     const NOWHERE: &str = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
     let list = |script: &'static [Act]| async move {
         let stage = Stage::new(script).await;

@@ -7,7 +7,7 @@ use kedge_core::ran_out::RanOut;
 use super::Budget;
 use crate::gate::{Permit, Urgency};
 use crate::keys::Keys;
-use crate::ports::{Attempts, Condition, PutOutcome, Store, StoreError, StoredObject};
+use crate::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
 
 /// A store whose requests pass the gate and are counted.
 #[derive(Debug)]
@@ -98,5 +98,14 @@ impl<S: Store> Store for Gated<'_, S> {
     ) -> Result<Vec<String>, StoreError> {
         let entered = self.enter_to_read(prefix).await?;
         self.store.list_counting(prefix, &entered).await
+    }
+
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        _attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
+        let entered = self.enter_to_read(prefix).await?;
+        self.store.versions_counting(prefix, &entered).await
     }
 }

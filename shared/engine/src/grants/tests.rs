@@ -58,18 +58,18 @@ impl Store for Objects {
         Ok(PutOutcome::Conflict)
     }
 
-    async fn list_counting(
+    async fn versions_counting(
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
         let there = self.there.borrow();
         let keys = there.keys().chain(&self.gone);
         let mut keys: Vec<_> = keys
             .filter(|key| key.starts_with(prefix))
-            .cloned()
+            .map(|key| (key.clone(), ETag(String::new())))
             .collect();
-        keys.sort_unstable();
+        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Ok(keys)
     }
 }

@@ -138,7 +138,20 @@ pub trait Store {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError>;
+    ) -> Result<Vec<String>, StoreError> {
+        let versions = self.versions_counting(prefix, attempts).await?;
+        Ok(versions.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// As [`Store::versions`].
+    ///
+    /// # Errors
+    /// As [`Store::versions`], and when no request is left.
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError>;
 
     /// Reads an object; none if the key has none.
     ///
@@ -169,5 +182,14 @@ pub trait Store {
     /// When the store can't say.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.list_counting(prefix, &Unlimited).await
+    }
+
+    /// The same, each with its version as [`Store::get`] tells it. A folder has to read every object for
+    /// that.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    async fn versions(&self, prefix: &str) -> Result<Vec<(String, ETag)>, StoreError> {
+        self.versions_counting(prefix, &Unlimited).await
     }
 }

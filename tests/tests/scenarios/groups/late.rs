@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kedge_core::ran_out::RanOut;
 use kedge_engine::Budget;
 use kedge_engine::ports::{
-    Attempts, Clock as _, Condition, PutOutcome, Store, StoreError, StoredObject,
+    Attempts, Clock as _, Condition, ETag, PutOutcome, Store, StoreError, StoredObject,
 };
 use kedge_tests::ports::SimPorts;
 use kedge_tests::stack::{Invocation, Stack};
@@ -76,6 +76,14 @@ impl Store for Hooked<'_> {
         attempts: &dyn Attempts,
     ) -> Result<Vec<String>, StoreError> {
         self.inner.list_counting(prefix, attempts).await
+    }
+
+    async fn versions_counting(
+        &self,
+        prefix: &str,
+        attempts: &dyn Attempts,
+    ) -> Result<Vec<(String, ETag)>, StoreError> {
+        self.inner.versions_counting(prefix, attempts).await
     }
 }
 
