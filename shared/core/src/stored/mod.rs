@@ -14,6 +14,7 @@ pub mod index;
 pub mod lease;
 pub mod run;
 pub mod state;
+pub mod token;
 
 pub use bounded::{COUNT_MAX, TIME_MS_MAX};
 pub use format::{EncodeError, OBJECT_BYTES_MAX, StoredError};

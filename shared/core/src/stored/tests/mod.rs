@@ -14,6 +14,7 @@ use super::hold::{Holds, StoredHolds};
 use super::index::{Index, StoredIndex};
 use super::lease::{Lease, StoredLease};
 use super::run::{RunRecord, StoredRun};
+use super::token::{StoredToken, Token};
 use crate::model::{Kind, StackName, Timestamp};
 use crate::stored::state::Watch;
 use crate::stored::state::json::{self, StoredState};
@@ -70,7 +71,7 @@ fn refused(error: StoredError) -> Refused {
 }
 
 /// All kinds. A new one belongs here.
-fn objects() -> [Object; 8] {
+fn objects() -> [Object; 9] {
     let state = String::from_utf8(json::encode(&json::tests::full_state()).unwrap()).unwrap();
     [
         object::<StoredState>("state", &state, |bytes| {
@@ -99,6 +100,10 @@ fn objects() -> [Object; 8] {
         object::<StoredGrant>("grant", include_str!("../samples/grant.json"), |bytes| {
             let grant = Grant::decode(bytes, &dev()).map_err(refused)?;
             Ok(grant.encode().unwrap())
+        }),
+        object::<StoredToken>("token", include_str!("../samples/token.json"), |bytes| {
+            let token = Token::decode(bytes, "k3x9q2m7").map_err(refused)?;
+            Ok(token.encode().unwrap())
         }),
         object::<StoredRun>("run", include_str!("../samples/run.json"), |bytes| {
             Ok(RunRecord::decode(bytes).map_err(refused)?.encode().unwrap())
