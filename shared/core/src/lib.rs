@@ -30,6 +30,7 @@ pub mod record;
 pub mod render;
 pub mod report;
 pub mod risk;
+pub mod schedule;
 pub mod stored;
 
 pub use stored::state;

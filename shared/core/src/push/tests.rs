@@ -230,6 +230,8 @@ fn names_of_other_stacks() {
         .keys()
         .find(|key| key.kind() == crate::model::Kind::DnsRecordSet);
     let entry = |record_sets: BTreeSet<ResourceKey>, retired| Entry {
+        check_every: crate::model::CheckEvery::default(),
+        reads: std::collections::BTreeMap::new(),
         revision: "e3b0c44298fc".to_owned(),
         record_sets,
         retired,

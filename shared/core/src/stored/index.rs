@@ -1,17 +1,18 @@
 //! `stacks/index.json`: the registry of stacks.
 //!
 //! It holds what one stack must know of the others: their names (semantics 2.1), their record sets (2.3),
-//! and the revision that each has. It follows `definitions.json` and can be rebuilt from it, so the next
+//! and the revision that each has; and what a schedule must know of all, so that it reads one object. It follows `definitions.json` and can be rebuilt from it, so the next
 //! push repairs what an interrupted one left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded::{Count, Span};
 use super::bundle::is_revision;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
-use crate::model::{ResourceKey, StackName};
+use crate::model::{CheckEvery, ResourceKey, StackName};
 use crate::providers::Naming;
 
 /// The most bytes of an index: 500 stacks with 100 record sets of 150 bytes each.
@@ -33,6 +34,23 @@ pub struct Entry {
     pub record_sets: BTreeSet<ResourceKey>,
     /// Whether it was retired: its names are free, and a push begins it anew.
     pub retired: bool,
+    /// How often automation checks it.
+    pub check_every: CheckEvery,
+    /// What checking it takes, by scope (`aiven/project/service`): an estimate, by what it declares.
+    pub reads: BTreeMap<String, ScopeReads>,
+}
+
+/// What reading one scope takes, in requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScopeReads {
+    /// Lists, which are read once for all stacks of a group.
+    pub lists: u64,
+    /// How many names are read, several in a request.
+    pub names: u64,
+    /// How many of them one request takes; 0 where none are.
+    pub names_per_request: u64,
+    /// What else is read of this stack alone.
+    pub own: u64,
 }
 
 const OBJECT: &str = "registry of stacks (stacks/index.json)";
@@ -61,6 +79,19 @@ pub(crate) struct StoredEntry {
     record_sets: Vec<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     retired: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    check_every_ms: Option<Span>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    reads: BTreeMap<String, StoredReads>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredReads {
+    lists: Count,
+    names: Count,
+    names_per_request: Count,
+    own: Count,
 }
 
 impl Index {
@@ -74,11 +105,19 @@ impl Index {
                 revision,
                 record_sets,
                 retired,
+                check_every,
+                reads,
             } = entry;
             StoredEntry {
                 revision: revision.clone(),
                 record_sets: record_sets.iter().map(ToString::to_string).collect(),
                 retired: *retired,
+                check_every_ms: (*check_every != CheckEvery::default())
+                    .then(|| Span(check_every.ms())),
+                reads: reads
+                    .iter()
+                    .map(|(scope, reads)| (scope.clone(), store_reads(*reads)))
+                    .collect(),
             }
         };
         let stacks = self.stacks.iter();
@@ -129,6 +168,24 @@ impl Index {
     }
 }
 
+fn store_reads(reads: ScopeReads) -> StoredReads {
+    StoredReads {
+        lists: Count(reads.lists),
+        names: Count(reads.names),
+        names_per_request: Count(reads.names_per_request),
+        own: Count(reads.own),
+    }
+}
+
+fn load_reads(stored: StoredReads) -> ScopeReads {
+    ScopeReads {
+        lists: stored.lists.0,
+        names: stored.names.0,
+        names_per_request: stored.names_per_request.0,
+        own: stored.own.0,
+    }
+}
+
 fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
     if !is_revision(&stored.revision) {
         return Err(invalid_value(format!(
@@ -145,7 +202,18 @@ fn load(stored: StoredEntry) -> Result<Entry, StoredError> {
             }
         }
     };
+    let check_every = stored
+        .check_every_ms
+        .map_or(Ok(CheckEvery::default()), |ms| {
+            let why = || invalid_value(format!("{} ms between checks", ms.0));
+            CheckEvery::of_ms(ms.0).ok_or_else(why)
+        });
+    let reads = stored.reads.into_iter();
     Ok(Entry {
+        check_every: check_every?,
+        reads: reads
+            .map(|(scope, reads)| (scope, load_reads(reads)))
+            .collect(),
         record_sets: stored
             .record_sets
             .iter()
@@ -180,11 +248,19 @@ mod tests {
             revision: "e3b0c44298fc".to_owned(),
             record_sets: record_sets.iter().cloned().collect(),
             retired,
+            check_every: CheckEvery::default(),
+            reads: BTreeMap::new(),
         };
-        let stacks = [
-            (name("old"), entry(&[], true)),
-            (name("steve"), entry(&[key], false)),
-        ];
+        let mut steve = entry(&[key], false);
+        steve.check_every = CheckEvery::of_ms(3_600_000).unwrap();
+        let reads = ScopeReads {
+            lists: 1,
+            names: 40,
+            names_per_request: 100,
+            own: 2,
+        };
+        steve.reads = [("aiven/p/s".to_owned(), reads)].into();
+        let stacks = [(name("old"), entry(&[], true)), (name("steve"), steve)];
         Index {
             stacks: stacks.into(),
         }
@@ -210,6 +286,7 @@ mod tests {
                 "record set",
             ),
             (&SAMPLE.replace("\"retired\"", "\"gone\""), "newer kedge"),
+            (&SAMPLE.replace("3600000", "1000"), "1000 ms between checks"),
         ];
         for (text, expected) in cases {
             let error = Index::decode(text.as_bytes()).unwrap_err();

@@ -14,6 +14,7 @@ use super::hold::{Holds, StoredHolds};
 use super::index::{Index, StoredIndex};
 use super::lease::{Lease, StoredLease};
 use super::run::{RunRecord, StoredRun};
+use super::schedule::{Schedule, StoredSchedule};
 use super::token::{StoredToken, Token};
 use crate::model::{Kind, StackName, Timestamp};
 use crate::stored::state::Watch;
@@ -71,7 +72,7 @@ fn refused(error: StoredError) -> Refused {
 }
 
 /// All kinds. A new one belongs here.
-fn objects() -> [Object; 9] {
+fn objects() -> [Object; 10] {
     let state = String::from_utf8(json::encode(&json::tests::full_state()).unwrap()).unwrap();
     [
         object::<StoredState>("state", &state, |bytes| {
@@ -101,6 +102,14 @@ fn objects() -> [Object; 9] {
             let grant = Grant::decode(bytes, &dev()).map_err(refused)?;
             Ok(grant.encode().unwrap())
         }),
+        object::<StoredSchedule>(
+            "schedule",
+            include_str!("../samples/schedule.json"),
+            |bytes| {
+                let schedule = Schedule::decode(bytes).map_err(refused)?;
+                Ok(schedule.encode().unwrap())
+            },
+        ),
         object::<StoredToken>("token", include_str!("../samples/token.json"), |bytes| {
             let token = Token::decode(bytes, "k3x9q2m7").map_err(refused)?;
             Ok(token.encode().unwrap())

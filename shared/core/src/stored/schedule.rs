@@ -1,0 +1,117 @@
+//! `schedule.json`: what the schedule did last. It can be lost: then every stack is due once.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::bounded::Time;
+use super::bundle::is_revision;
+use super::format::{Format, Stored, read, write};
+use super::{EncodeError, StoredError};
+use crate::model::{StackName, Timestamp};
+
+const OBJECT: &str = "schedule (schedule.json)";
+
+/// What the schedule did last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Schedule {
+    /// When it looked last.
+    pub ticked_at: Timestamp,
+    /// The revision of each stack that it saw then: another one is to be deployed.
+    pub revisions: BTreeMap<StackName, String>,
+}
+
+impl Schedule {
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// When it could not be read back.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let revisions = self.revisions.iter();
+        write(&StoredSchedule {
+            format: StoredSchedule::FORMAT.written,
+            ticked_at_ms: self.ticked_at.into(),
+            revisions: revisions
+                .map(|(stack, revision)| (stack.to_string(), revision.clone()))
+                .collect(),
+        })
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When it is damaged, or newer than this program.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let stored: StoredSchedule = read(bytes)?;
+        let revision = |(stack, revision): (String, String)| {
+            let stack = StackName::new(&stack).map_err(|error| invalid(error.to_string()))?;
+            match is_revision(&revision) {
+                true => Ok((stack, revision)),
+                false => Err(invalid(format!("`{revision}` as a revision"))),
+            }
+        };
+        let revisions = stored.revisions.into_iter().map(revision);
+        Ok(Self {
+            ticked_at: stored.ticked_at_ms.into(),
+            revisions: revisions.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn invalid(why: String) -> StoredError {
+    StoredError::InvalidValue {
+        object: OBJECT,
+        why,
+    }
+}
+
+impl Stored for StoredSchedule {
+    const FORMAT: Format = Format {
+        object: OBJECT,
+        written: 1,
+        read: 1,
+        bytes_max: 8 * 1024 * 1024,
+        smaller: "use another store for some of the stacks",
+    };
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredSchedule {
+    format: u32,
+    ticked_at_ms: Time,
+    revisions: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("samples/schedule.json");
+
+    fn schedule() -> Schedule {
+        let stack = StackName::new("dev").unwrap();
+        Schedule {
+            ticked_at: Timestamp(1_795_348_800_000),
+            revisions: [(stack, "e3b0c44298fc".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn the_sample_is_read_and_written_alike() {
+        assert_eq!(Schedule::decode(SAMPLE.as_bytes()).unwrap(), schedule());
+        let text = String::from_utf8(schedule().encode().unwrap()).unwrap();
+        assert_eq!(text, SAMPLE);
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_refused() {
+        for (text, expected) in [
+            (SAMPLE.replace("e3b0", "E3b0"), "as a revision"),
+            (SAMPLE.replace("\"dev\"", "\"Dev\""), "Dev"),
+        ] {
+            let why = Schedule::decode(text.as_bytes()).unwrap_err().to_string();
+            assert!(why.contains(expected), "{expected}: {why}");
+        }
+    }
+}
