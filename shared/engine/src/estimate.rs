@@ -11,6 +11,7 @@ use kedge_core::live::ScopeReading;
 use kedge_core::model::{Declared, Kind, Scope, StackName};
 use kedge_core::ran_out::RanOut;
 use kedge_core::state::State;
+use kedge_core::stored::index::{Entry, ScopeReads};
 
 use crate::budget::Reserve;
 use crate::providers;
@@ -27,10 +28,40 @@ pub struct Estimate {
     store: u64,
     /// What is held back for each stack.
     reserve: u64,
-    scopes: BTreeMap<Scope, Reads>,
+    /// By the text of the scope, as the registry has it.
+    scopes: BTreeMap<String, Reads>,
 }
 
 impl Estimate {
+    /// What the registry says of a check: no more than a push or the registry's making knew.
+    #[must_use]
+    pub fn listed(entry: &Entry) -> Self {
+        let scope = |(scope, reads): (&String, &ScopeReads)| (scope.clone(), Reads::from(*reads));
+        Self {
+            store: STORE_READS,
+            reserve: Reserve::Check.requests(),
+            scopes: entry.reads.iter().map(scope).collect(),
+        }
+    }
+
+    /// What the registry is to say of it.
+    pub(crate) fn by_scope(&self) -> BTreeMap<String, ScopeReads> {
+        let scope = |(scope, reads): (&String, &Reads)| (scope.clone(), ScopeReads::from(*reads));
+        self.scopes.iter().map(scope).collect()
+    }
+
+    /// How many requests to each provider, by the first word of its scopes.
+    #[must_use]
+    pub fn by_provider(&self) -> BTreeMap<&str, u64> {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for (scope, reads) in &self.scopes {
+            let provider = scope.split_once('/').map_or(scope.as_str(), |(first, _)| first);
+            let sum = sums.entry(provider).or_default();
+            *sum = sum.saturating_add(reads.requests());
+        }
+        sums
+    }
+
     /// How many requests, to providers and store together.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -74,9 +105,14 @@ pub fn estimate(declared: &Declared, state: Option<&State>) -> Estimate {
         reserve: Reserve::Check.requests(),
         scopes: wanted
             .iter()
-            .map(|(scope, wanted)| (scope.clone(), providers::reads(scope, wanted)))
+            .map(|(scope, wanted)| (listed_as(scope), providers::reads(scope, wanted)))
             .collect(),
     }
+}
+
+/// How the registry names a scope: `aiven/project/service`.
+fn listed_as(scope: &Scope) -> String {
+    format!("{}/{scope}", scope.provider().as_str())
 }
 
 /// Cuts stacks into groups, in order, each of which fits under this limit of requests. A stack that fits

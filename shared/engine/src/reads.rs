@@ -1,6 +1,8 @@
 //! What reading one scope takes, in requests: said by its provider, added up for the stacks of a group, and
 //! promised by a budget. Numbers only.
 
+use kedge_core::stored::index::ScopeReads;
+
 /// A number of things as a number of requests.
 pub(crate) fn count(things: usize) -> u64 {
     u64::try_from(things).unwrap_or(u64::MAX)
@@ -47,6 +49,30 @@ impl Reads {
                 size: self.batches.size.max(other.batches.size),
             },
             own: self.own.saturating_add(other.own),
+        }
+    }
+}
+
+impl From<ScopeReads> for Reads {
+    fn from(stored: ScopeReads) -> Self {
+        Self {
+            lists: stored.lists,
+            batches: Batches {
+                names: stored.names,
+                size: stored.names_per_request,
+            },
+            own: stored.own,
+        }
+    }
+}
+
+impl From<Reads> for ScopeReads {
+    fn from(reads: Reads) -> Self {
+        Self {
+            lists: reads.lists,
+            names: reads.batches.names,
+            names_per_request: reads.batches.size,
+            own: reads.own,
         }
     }
 }

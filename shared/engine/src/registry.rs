@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{Bundle, may_have_nodes_of_environment};
-use kedge_core::model::StackName;
+use kedge_core::model::{CheckEvery, StackName};
 use kedge_core::push::record_sets;
 use kedge_core::stored::index::{Entry, Index};
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
 use crate::bundles::read_parsed;
+use crate::estimate::estimate;
 use crate::keys::{INDEX, STACKS};
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::session::Session;
@@ -165,6 +166,13 @@ async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), 
             false => record_sets(declared.as_ref(), state, &BTreeSet::new()),
         },
         retired: is_retired,
+        check_every: declared
+            .as_ref()
+            .map_or_else(CheckEvery::default, |declared| declared.check_every),
+        reads: declared
+            .as_ref()
+            .map(|declared| estimate(declared, known).by_scope())
+            .unwrap_or_default(),
     };
     Ok((entry, is_whole))
 }

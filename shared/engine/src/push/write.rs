@@ -11,6 +11,7 @@ use kedge_core::stored::index::{Entry, Index};
 
 use super::{PushError, PushOutcome, PushReport, PushedBefore};
 use crate::bundles::read_revision;
+use crate::estimate::estimate;
 use crate::keys::Keys;
 use crate::ports::{Condition, PutOutcome, Store};
 use crate::registry::{self, RegistryError};
@@ -170,6 +171,8 @@ impl<S: Store> Write<'_, S> {
             revision: stored.revision(),
             record_sets: record_sets(Some(self.declared), state, listed.unwrap_or(&none)),
             retired: false,
+            check_every: self.declared.check_every,
+            reads: estimate(self.declared, state.ok().flatten()).by_scope(),
         }
     }
 
