@@ -259,6 +259,7 @@ impl Stack {
             read_only: false,
             actor: "ana@laptop",
             trigger: "test",
+            run: None,
             lease: LeaseTimes::default(),
             caches: &self.caches,
             progress: &|_| {},

@@ -145,6 +145,7 @@ impl Setup {
             read_only: self.read_only,
             actor: &self.actor,
             trigger: "cli",
+            run: None,
             lease: self.lease,
             caches: &self.caches,
             progress,

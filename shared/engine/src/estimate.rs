@@ -18,6 +18,9 @@ use crate::providers;
 use crate::reads::Reads;
 use crate::wanted::wanted;
 
+/// The most stacks of a group: fewer than what [`crate::Caches`] keeps parsed, so that the next check of
+/// the group parses nothing.
+const STACKS_OF_GROUP_MAX: usize = 50;
 /// What a check reads of the store: definitions, state, and what checks remember.
 const STORE_READS: u64 = 3;
 
@@ -123,7 +126,7 @@ pub fn groups(stacks: &[(StackName, Estimate)], limit: u64) -> Vec<Vec<StackName
     for (stack, estimate) in stacks {
         if let Some((so_far, group)) = groups.last_mut() {
             let both = so_far.and(estimate);
-            if both.limit() <= limit {
+            if both.limit() <= limit && group.len() < STACKS_OF_GROUP_MAX {
                 group.push(stack.clone());
                 *so_far = both;
                 continue;

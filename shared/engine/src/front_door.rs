@@ -4,6 +4,8 @@
 //! Every safety rule is behind this file: read-only mode, definitions that can't be used, the name that
 //! retires a stack, consent, holds and their limits, the lease.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
@@ -287,7 +289,8 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     /// When nothing may be changed from here, or it can't be kept.
     pub async fn grant(&self, stack: &StackName, to: Agreement) -> Result<String, RunError> {
         self.may_change()?;
-        let (id, actor, now) = (self.fresh_id(), self.settings.actor, self.ports.now());
+        let id = reconcile::run_id(self.ports, &self.settings);
+        let (actor, now) = (self.settings.actor, self.ports.now());
         Ok(grants::give(&self.store_of(stack), stack, id, actor, to, now).await?)
     }
 

@@ -6,6 +6,8 @@ use kedge_core::model::StackName;
 pub(crate) const STACKS: &str = "stacks/";
 /// The key of the registry of stacks.
 pub(crate) const INDEX: &str = "stacks/index.json";
+/// The key of what the schedule did last.
+pub(crate) const SCHEDULE: &str = "schedule.json";
 
 /// The keys of one stack's objects.
 #[derive(Debug, Clone)]

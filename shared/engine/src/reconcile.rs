@@ -25,6 +25,7 @@ use crate::outcome::{Checked, Ran};
 use crate::ports::{Clock, Random, ReadPorts, Store, WritePorts};
 use crate::progress::Progress;
 use crate::registry;
+use crate::settings::Settings;
 use crate::remember::{Confirms, remember};
 use crate::state_command::StateCommand;
 use crate::state_store::{self, Kept};
@@ -46,7 +47,8 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
         Kept::NotKept
     } else {
         let state = observed.recorded.state.as_ref();
-        remember(store, job, observed.watch, &report, Confirms::By(state)).await
+        let (seen, verdict) = (Confirms::By(state), report.verdict());
+        remember(store, job, observed.watch, &report, seen, verdict).await
     };
     Ok(Checked { report, kept })
 }
@@ -73,7 +75,7 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
     let mut assessed = verified(ports, store, job, authorisation, &overrides, is_enough).await?;
     let began = ports.now();
     let run = RunStart {
-        id: fresh_id(ports),
+        id: run_id(ports, job.settings),
         at_ms: began.0,
     };
     let budget = job.settings.budget;
@@ -102,9 +104,10 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         Some(state) if !is_command => Confirms::By(Some(state)),
         _ => Confirms::And(&ended.changed.results),
     };
+    let verdict = ended.report.verdict_after(&ended.changed);
     let remembering = async {
         match ended.is_verified {
-            true => remember(store, job, ended.watch, &ended.report, seen).await,
+            true => remember(store, job, ended.watch, &ended.report, seen, verdict).await,
             false => Kept::NotKept,
         }
     };
@@ -260,6 +263,11 @@ pub(crate) async fn resolve_keys<P: Random, S: Store>(
         .flat_map(|state| state.resources.keys());
     let keys = declared.resources.keys().chain(recorded);
     record::resolve(names, keys, record::UNKNOWN_NAME).map_err(RunError::Name)
+}
+
+/// The id that a run was promised, or a new one.
+pub(crate) fn run_id(ports: &(impl Clock + Random), settings: &Settings<'_>) -> String {
+    settings.run.map_or_else(|| fresh_id(ports), str::to_owned)
 }
 
 /// An id that sorts by time and that nobody else has.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use kedge_core::compare::drift_fingerprint;
 use kedge_core::compare::{Difference, Verdict};
-use kedge_core::model::ResourceKey;
+use kedge_core::model::{ResourceKey, StackVerdict};
 use kedge_core::report::{ChangeResult, Outcome, Report};
 use kedge_core::state::{State, Watch};
 
@@ -16,7 +16,7 @@ use crate::ports::Store;
 use crate::progress::Progress;
 use crate::state_store::{self, Kept, ReadWatch};
 
-/// What is remembered after.
+/// Who saw what is remembered.
 pub(crate) enum Confirms<'a> {
     /// A check, of a stack with this state.
     By(Option<&'a State>),
@@ -24,7 +24,8 @@ pub(crate) enum Confirms<'a> {
     And(&'a [ChangeResult]),
 }
 
-/// Writes since when each drift is known, less what this run ended, and which writes took effect.
+/// Writes since when each drift is known, less what this run ended, which writes took effect, and how the
+/// stack stands now.
 /// Failing to write it fails nothing.
 pub(crate) async fn remember<S: Store>(
     store: &S,
@@ -32,6 +33,7 @@ pub(crate) async fn remember<S: Store>(
     before: ReadWatch,
     report: &Report,
     seen: Confirms<'_>,
+    verdict: StackVerdict,
 ) -> Kept {
     let differences = &report.comparison.differences;
     let (state, carried) = match seen {
@@ -68,7 +70,8 @@ pub(crate) async fn remember<S: Store>(
     let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown) || report.is_changing(key);
     let mut watch: Watch = before
         .watch
-        .after(drifts, is_unread, complete, report.read_at);
+        .after(drifts, is_unread, complete, report.read_at)
+        .checked(report.read_at, verdict);
     // Of holds that can't be read, what was known stays.
     if report.holds_unread.is_none() {
         watch = watch.with_holds(&report.holds, report.read_at);

@@ -39,6 +39,9 @@ pub struct Settings<'a> {
     pub actor: &'a str,
     /// What started the run: `cli`, `unattended`.
     pub trigger: &'a str,
+    /// The id that the run, or the grant, is to have; none: a new one. For one that was promised an id
+    /// before it began. It must begin with the time, as new ones do.
+    pub run: Option<&'a str>,
     /// How a lease is kept.
     pub lease: LeaseTimes,
     /// What outlives an invocation where the process does.

@@ -153,6 +153,7 @@ impl World {
             read_only: false,
             actor: "demo",
             trigger: "demo",
+            run: None,
             lease: LeaseTimes::default(),
             caches: &self.caches,
             progress: &|_: Progress<'_>| {},

@@ -17,6 +17,7 @@ mod secret;
 mod short_hash;
 mod size;
 mod special;
+mod stack_verdict;
 mod time;
 mod value;
 
@@ -39,5 +40,6 @@ pub(crate) use short_hash::short_hash;
 pub use size::Size;
 pub(crate) use special::row as special_row;
 pub use special::{Meaning, Special, Spelling, mean_the_same};
+pub use stack_verdict::StackVerdict;
 pub use time::{Timestamp, ago};
 pub use value::Value;

@@ -4,7 +4,6 @@
 
 mod outcome;
 mod run_record;
-mod stack_verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::stored::state::Window;
 
 pub use outcome::{ChangeResult, Changed, Outcome};
 pub use run_record::About;
-pub use stack_verdict::StackVerdict;
+pub use crate::model::StackVerdict;
 
 /// The stored definitions could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +128,16 @@ impl Report {
             true => StackVerdict::Clean,
         };
         worst.max().unwrap_or(StackVerdict::Clean).max(floor)
+    }
+
+    /// How the stack stands after a run that made these changes, as far as it can tell without a look.
+    #[must_use]
+    pub fn verdict_after(&self, changed: &Changed) -> StackVerdict {
+        let is_done = !changed.results.is_empty() && self.exit_code_after(changed) == 0;
+        match is_done {
+            true => StackVerdict::Clean,
+            false => self.verdict(),
+        }
     }
 
     /// Whether the stack has no state yet (semantics 7.1). One that declares nothing needs none.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::window::{self, StoredWindow, Window};
-use crate::model::{ResourceKey, Timestamp};
+use crate::model::{ResourceKey, StackVerdict, Timestamp};
 use crate::stored::bounded::Time;
 use crate::stored::format::{Format, Stored, read, write};
 use crate::stored::hold::{Hold, Holds};
@@ -23,6 +23,8 @@ pub struct Watch {
     pub windows: BTreeMap<ResourceKey, Window>,
     /// When everything was last read without a failure.
     pub last_good_read_at: Option<Timestamp>,
+    /// When it was last looked at, and how it stood then. Written when that changes, and as a heartbeat.
+    pub last_check: Option<(Timestamp, StackVerdict)>,
     /// Writes of ours whose new value a check saw, by the end of the provider's time to catch up.
     pub confirmed_writes: BTreeMap<ResourceKey, Timestamp>,
     /// Resources seen there again after a person confirmed their absence, by when that was.
@@ -40,12 +42,21 @@ pub(crate) struct StoredWatch {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     windows: BTreeMap<String, StoredWindow>,
     last_good_read_ms: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_check: Option<StoredLastCheck>,
     #[serde(default)]
     confirmed_writes_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     returned_ms: BTreeMap<String, Time>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     holds: Vec<StoredKnownHold>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLastCheck {
+    at_ms: Time,
+    verdict: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +105,7 @@ impl Watch {
             first_seen: load_keyed(stored.first_seen, first_seen)?,
             windows: load_keyed(stored.windows, window::load)?,
             last_good_read_at: stored.last_good_read_ms.map(Timestamp::from),
+            last_check: stored.last_check.map(load_last_check).transpose()?,
             confirmed_writes: load_keyed(stored.confirmed_writes_ms, Timestamp::from)?,
             returned: load_keyed(stored.returned_ms, Timestamp::from)?,
             holds: stored
@@ -124,6 +136,10 @@ impl Watch {
             first_seen: seen.collect(),
             windows: window::store(&self.windows),
             last_good_read_ms,
+            last_check: self.last_check.map(|(at, verdict)| StoredLastCheck {
+                at_ms: at.into(),
+                verdict: verdict.as_str().to_owned(),
+            }),
             confirmed_writes_ms: store_times(&self.confirmed_writes),
             returned_ms: store_times(&self.returned),
             holds: self
@@ -170,6 +186,7 @@ impl Watch {
             first_seen: seen,
             windows,
             last_good_read_at,
+            last_check: self.last_check,
             confirmed_writes: self.confirmed_writes.clone(),
             returned: self.returned.clone(),
             holds: self.holds.clone(),
@@ -229,13 +246,25 @@ impl Watch {
         self
     }
 
+    /// The same, once the stack was seen to stand like this.
+    #[must_use]
+    pub fn checked(mut self, at: Timestamp, verdict: StackVerdict) -> Self {
+        self.last_check = Some((at, verdict));
+        self
+    }
+
     /// Whether this is worth a write after `before`: something changed, or the heartbeat is due.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
-        let due = match (self.last_good_read_at, before.last_good_read_at) {
+        let beats = |now: Option<Timestamp>, then: Option<Timestamp>| match (now, then) {
             (Some(now), Some(then)) => now.ms_since(then) >= Self::HEARTBEAT_MS,
             (now, then) => now != then,
         };
+        let at = |watch: &Self| watch.last_check.map(|(at, _)| at);
+        let verdict = |watch: &Self| watch.last_check.map(|(_, verdict)| verdict);
+        let due = beats(self.last_good_read_at, before.last_good_read_at)
+            || beats(at(self), at(before))
+            || verdict(self) != verdict(before);
         let same = self.first_seen == before.first_seen
             && self.windows == before.windows
             && self.confirmed_writes == before.confirmed_writes
@@ -243,6 +272,15 @@ impl Watch {
             && self.holds == before.holds;
         !same || due
     }
+}
+
+fn load_last_check(stored: StoredLastCheck) -> Result<(Timestamp, StackVerdict), StoredError> {
+    let verdict = StackVerdict::parse(&stored.verdict);
+    let verdict = verdict.ok_or_else(|| StoredError::InvalidValue {
+        object: OBJECT,
+        why: format!("verdict `{}`", stored.verdict),
+    })?;
+    Ok((stored.at_ms.into(), verdict))
 }
 
 fn store_times(times: &BTreeMap<ResourceKey, Timestamp>) -> BTreeMap<String, Time> {

@@ -2,21 +2,22 @@
 
 use std::fmt;
 
-/// How a stack stands (semantics 1). Ordered from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StackVerdict {
-    /// Nothing differs, or only what the provider is catching up with.
-    Clean,
-    /// It has no state yet.
-    NotAdopted,
-    /// The definitions were edited, or a variable that they use moved.
-    Pending,
-    /// Something moved without us.
-    Drifted,
-    /// Something could not be read.
-    Incomplete,
-    /// The definitions can't be used.
-    Invalid,
+closed_enum! {
+    /// How a stack stands (semantics 1). Ordered from best to worst.
+    pub enum StackVerdict {
+        /// Nothing differs, or only what the provider is catching up with.
+        Clean,
+        /// It has no state yet.
+        NotAdopted,
+        /// The definitions were edited, or a variable that they use moved.
+        Pending,
+        /// Something moved without us.
+        Drifted,
+        /// Something could not be read.
+        Incomplete,
+        /// The definitions can't be used.
+        Invalid,
+    }
 }
 
 impl StackVerdict {
@@ -31,6 +32,12 @@ impl StackVerdict {
             Self::Incomplete => "incomplete",
             Self::Invalid => "invalid",
         }
+    }
+
+    /// By its word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == word)
     }
 
     /// The exit code (semantics 9.5). `only_drift` is `--fail-on drift`.
