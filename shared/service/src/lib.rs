@@ -8,6 +8,7 @@
 //! An event says "look now" and nothing else. What happens follows from what is stored and what is live.
 
 pub mod queue;
+pub mod requests;
 mod service;
 mod tick;
 pub mod upload;

@@ -5,6 +5,7 @@
 //! nothing, and one that is lost is made up for by the next tick.
 
 use kedge_core::model::{StackName, Timestamp};
+use kedge_core::stored::run_request::RunRequest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -41,6 +42,13 @@ pub enum Work {
         /// Its version.
         etag: String,
     },
+    /// Work on what somebody asked for: `requests/<id>.json` says what that is.
+    Request {
+        /// For which stack.
+        stack: StackName,
+        /// The id of the request.
+        id: String,
+    },
 }
 
 /// By whose authority an apply works.
@@ -71,6 +79,7 @@ impl Work {
                 Authority::Grant(id) => format!("grant {stack} {id} {because}"),
             },
             Self::Upload { key, etag, .. } => format!("upload {etag} {key}"),
+            Self::Request { stack, id } => format!("request {stack} {id}"),
         };
         let digest = Sha256::digest(text.as_bytes());
         digest
@@ -86,7 +95,9 @@ impl Work {
     pub fn lane(&self) -> String {
         match self {
             Self::Check { .. } => format!("check-{}", self.id()),
-            Self::Apply { stack, .. } | Self::Upload { stack, .. } => format!("stack-{stack}"),
+            Self::Apply { stack, .. }
+            | Self::Upload { stack, .. }
+            | Self::Request { stack, .. } => format!("stack-{stack}"),
         }
     }
 
@@ -143,6 +154,10 @@ enum MessageWork {
         key: String,
         etag: String,
     },
+    Request {
+        stack: String,
+        id: String,
+    },
 }
 
 impl MessageWork {
@@ -164,6 +179,10 @@ impl MessageWork {
                 stack: stack.to_string(),
                 key,
                 etag,
+            },
+            Work::Request { stack, id } => Self::Request {
+                stack: stack.to_string(),
+                id,
             },
         }
     }
@@ -197,6 +216,14 @@ impl MessageWork {
                 stack: name(&stack)?,
                 key,
                 etag,
+            },
+            // The id becomes a part of a key.
+            Self::Request { id, .. } if !RunRequest::is_id(&id) => {
+                return Err(UnreadableWork("it names no request".to_owned()));
+            }
+            Self::Request { stack, id } => Work::Request {
+                stack: name(&stack)?,
+                id,
             },
         })
     }
@@ -245,6 +272,10 @@ mod tests {
                 key: "upload/dev/a.zip".to_owned(),
                 etag: "\"y\"".to_owned(),
             },
+            Work::Request {
+                stack: name("dev"),
+                id: "1795348800000-0badcafe".to_owned(),
+            },
         ]
     }
 
@@ -272,7 +303,7 @@ mod tests {
     #[test]
     fn work_of_one_stack_has_one_lane() {
         let lanes: Vec<_> = all().iter().map(Work::lane).collect();
-        assert_eq!(&lanes[3..], ["stack-dev"; 5]);
+        assert_eq!(&lanes[3..], ["stack-dev"; 6]);
         assert_ne!(lanes[0], lanes[2]);
     }
 
@@ -297,6 +328,10 @@ mod tests {
             (
                 &format!(r#"{{"format":1,"work":{{"check":{{"stacks":[{many}],"tick_ms":5}}}}}}"#),
                 "501",
+            ),
+            (
+                r#"{"format":1,"work":{"request":{"stack":"a","id":"../x"}}}"#,
+                "no request",
             ),
             (r#"{"format":1,"work":{"retire":{"stack":"a"}}}"#, "retire"),
             (

@@ -13,6 +13,7 @@ pub mod hold;
 pub mod index;
 pub mod lease;
 pub mod run;
+pub mod run_request;
 pub mod schedule;
 pub mod state;
 pub mod token;

@@ -14,6 +14,9 @@ use super::hold::{Holds, StoredHolds};
 use super::index::{Index, StoredIndex};
 use super::lease::{Lease, StoredLease};
 use super::run::{RunRecord, StoredRun};
+use super::run_request::{
+    Answer, RequestKey, RunRequest, StoredAnswer, StoredRequest, StoredRequestKey,
+};
 use super::schedule::{Schedule, StoredSchedule};
 use super::token::{StoredToken, Token};
 use crate::model::{Kind, StackName, Timestamp};
@@ -72,7 +75,7 @@ fn refused(error: StoredError) -> Refused {
 }
 
 /// All kinds. A new one belongs here.
-fn objects() -> [Object; 10] {
+fn objects() -> [Object; 13] {
     let state = String::from_utf8(json::encode(&json::tests::full_state()).unwrap()).unwrap();
     [
         object::<StoredState>("state", &state, |bytes| {
@@ -117,6 +120,29 @@ fn objects() -> [Object; 10] {
         object::<StoredRun>("run", include_str!("../samples/run.json"), |bytes| {
             Ok(RunRecord::decode(bytes).map_err(refused)?.encode().unwrap())
         }),
+        object::<StoredRequest>(
+            "request",
+            include_str!("../samples/request.json"),
+            |bytes| {
+                let request =
+                    RunRequest::decode(bytes, "1795348800000-0badcafe").map_err(refused)?;
+                Ok(request.encode().unwrap())
+            },
+        ),
+        object::<StoredAnswer>("answer", include_str!("../samples/answer.json"), |bytes| {
+            let answer = Answer::decode(bytes).map_err(refused)?;
+            Ok(answer.encode().unwrap())
+        }),
+        object::<StoredRequestKey>(
+            "request_key",
+            include_str!("../samples/request_key.json"),
+            |bytes| {
+                Ok(RequestKey::decode(bytes)
+                    .map_err(refused)?
+                    .encode()
+                    .unwrap())
+            },
+        ),
     ]
 }
 
