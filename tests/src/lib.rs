@@ -11,6 +11,7 @@ pub mod declares;
 pub mod desk;
 pub mod executor;
 pub mod pause;
+pub mod platform;
 pub mod ports;
 pub mod pushed;
 pub mod reports;

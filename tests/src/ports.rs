@@ -261,7 +261,7 @@ impl SimPorts {
     }
 
     /// Does one port call: waits its latency, and crashes where the test wants it.
-    async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
+    pub(crate) async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
         let number = self.calls.get() + 1;
         self.calls.set(number);
         if self.crash_point.get() == Some(CrashPoint::Before(number)) {

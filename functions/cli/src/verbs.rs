@@ -274,7 +274,7 @@ pub(crate) async fn preview(args: &Args, options: &PreviewOptions) -> Result<u8,
         |around| render::preview_text(&report, around),
         |around| {
             let hints = run.json_hints();
-            documents::json_text(&documents::preview(&report, around, &hints))
+            documents::json_text(&documents::preview(&report, around, Some(&hints)))
         },
     )?;
     Ok(report.verdict().exit_code(false))
@@ -370,7 +370,7 @@ async fn ask(run: &Invocation<'_>, options: &UpOptions) -> Result<Asked, CliErro
         |around| render::preview_text(&report, around),
         |around| {
             let hints = run.json_hints();
-            documents::json_text(&documents::preview(&report, around, &hints))
+            documents::json_text(&documents::preview(&report, around, Some(&hints)))
         },
     )?;
     run.next_follows.set(false);

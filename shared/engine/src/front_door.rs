@@ -462,6 +462,18 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
         history::history(&self.store_of(stack), stack, query).await
     }
 
+    /// The record of a run; none if there is none, or it can't be read.
+    ///
+    /// # Errors
+    /// When the store can't say.
+    pub async fn run_record(
+        &self,
+        stack: &StackName,
+        run: &str,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        history::run_record(&self.store_of(stack), stack, run).await
+    }
+
     /// Waits for the record of a run that followed this revision, until a time. None if none came.
     ///
     /// # Errors

@@ -50,6 +50,13 @@ pub enum GrantError {
     Encode(#[from] EncodeError),
 }
 
+impl GrantError {
+    /// Whether the same may go well later though nobody did anything about it.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
 /// The changes of a report that need a grant. The second half of a replacement has that of the first.
 fn needing(report: &Report) -> BTreeSet<(ResourceKey, Verb)> {
     let destructive = report

@@ -149,6 +149,15 @@ async fn read_run<S: Store>(store: &S, key: &str) -> Result<Option<RunRecord>, S
     }))
 }
 
+/// Reads the record of a run; none if it is not there or can't be read.
+pub(crate) async fn run_record<S: Store>(
+    store: &S,
+    stack: &StackName,
+    run: &str,
+) -> Result<Option<RunRecord>, StoreError> {
+    read_run(store, &Keys::of(stack).run(run)).await
+}
+
 /// Waits for the record of a run that followed this revision, until a time. None if none came.
 ///
 /// # Errors

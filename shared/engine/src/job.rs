@@ -4,6 +4,7 @@ use kedge_core::definitions::Problems;
 use kedge_core::hint::Hint;
 use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::report::{Changed, Report};
+use kedge_core::stored::grant::NotGranted;
 use thiserror::Error;
 
 use crate::grants::GrantError;
@@ -130,6 +131,45 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether the same run may go well later though nobody did anything about it: the store or the lease
+    /// failed. All else waits for a person, or for other definitions.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Lease(error) => error.may_pass(),
+            Self::Memory(error) => error.may_pass(),
+            Self::Grant(error) => error.may_pass(),
+            Self::Stopped { source, .. } => source.may_pass(),
+            Self::Retire { source, .. } => source.may_pass(),
+            Self::Definitions(_)
+            | Self::ReadOnly
+            | Self::NotStored
+            | Self::NotConfirmed { .. }
+            | Self::NoBundle { .. }
+            | Self::NothingRecorded { .. }
+            | Self::AbsenceMoved { .. }
+            | Self::RetireProtected { .. }
+            | Self::Name(_) => false,
+        }
+    }
+
+    /// Whether the consent was used already, by this run.
+    #[must_use]
+    pub fn says_used_by(&self, run: &str) -> bool {
+        let used = |error: &GrantError| {
+            matches!(error, GrantError::NotGranted(NotGranted::Used { by }) if by == run)
+        };
+        match self {
+            Self::Grant(error) => used(error),
+            Self::Stopped {
+                source: StopError::Grant(error),
+                ..
+            } => used(error),
+            _ => false,
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
@@ -149,6 +189,21 @@ impl RunError {
 }
 
 impl StopError {
+    /// As [`RunError::may_pass`].
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Memory(error) => error.may_pass(),
+            Self::Lease(error) => error.may_pass(),
+            Self::Grant(error) => error.may_pass(),
+            Self::Registry(error) => error.may_pass(),
+            Self::Look(error) => error.may_pass(),
+            Self::PlanMoved { .. }
+            | Self::NeedsDigest { .. }
+            | Self::OverrideNeedsName { .. }
+            | Self::Allow(_) => false,
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {

@@ -17,6 +17,8 @@ pub struct Checked {
     pub report: Report,
     /// Whether it was kept.
     pub kept: Kept,
+    /// Whether an apply by the policy alone would do something now.
+    pub has_work: bool,
 }
 
 /// The checks of several stacks, each with its own end: one that fails says nothing of the others.

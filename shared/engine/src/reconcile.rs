@@ -43,6 +43,7 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
     let Assessed {
         observed, report, ..
     } = assessed;
+    let has_work = report.unverified.is_none() && execute::has_work(&observed.recorded, &report, true);
     let kept = if job.settings.read_only || report.unverified.is_some() {
         Kept::NotKept
     } else {
@@ -50,7 +51,11 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
         let (seen, verdict) = (Confirms::By(state), report.verdict());
         remember(store, job, observed.watch, &report, seen, verdict).await
     };
-    Ok(Checked { report, kept })
+    Ok(Checked {
+        report,
+        kept,
+        has_work,
+    })
 }
 
 /// Observes a stack, decides by the given authority, and carries out what may be done. If it stops
@@ -235,6 +240,7 @@ pub(crate) async fn dry_run<P: ReadPorts, S: Store>(
     Ok(Checked {
         report: assessed.report,
         kept: Kept::NotKept,
+        has_work: false,
     })
 }
 

@@ -44,6 +44,17 @@ pub enum RegistryError {
     Busy,
 }
 
+impl RegistryError {
+    /// Whether the same may go well later though nobody did anything about it.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Busy => true,
+            Self::Memory(error) => error.may_pass(),
+            Self::Stored(_) | Self::Encode(_) => false,
+        }
+    }
+}
+
 /// The registry as it was read or rebuilt.
 pub(crate) struct ReadIndex {
     pub(crate) index: Index,

@@ -87,6 +87,13 @@ pub enum StateStoreError {
 }
 
 impl StateStoreError {
+    /// Whether the same may go well later though nobody did anything about it.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Moved { .. })
+    }
+}
+
+impl StateStoreError {
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {

@@ -7,6 +7,8 @@
 //!
 //! An event says "look now" and nothing else. What happens follows from what is stored and what is live.
 
+mod answers;
+mod keys;
 pub mod queue;
 pub mod requests;
 mod service;
@@ -17,4 +19,4 @@ mod worker;
 
 pub use service::{Limits, Service, Settings};
 pub use tick::{TickError, Ticked};
-pub use worker::Handled;
+pub use worker::WorkError;

@@ -32,6 +32,9 @@ pub enum RequestError {
     /// It could not be read back, and is not written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// Its document could not be made.
+    #[error("the answer could not be written as JSON")]
+    Json(#[from] serde_json::Error),
 }
 
 /// A request that nobody answered yet.

@@ -91,6 +91,15 @@ pub(crate) struct Asks<'a> {
     pub(crate) run: Option<&'a str>,
 }
 
+impl Asks<'static> {
+    /// Nobody: a schedule, an upload, new definitions.
+    pub(crate) const AUTOMATION: Self = Self {
+        actor: "automation",
+        trigger: "unattended",
+        run: None,
+    };
+}
+
 impl<'a, P, S: Store, Q> Service<'a, P, S, Q> {
     /// The engine for one piece of work.
     pub(crate) fn engine<'b>(&'b self, budget: &'b Budget, asks: Asks<'b>) -> Engine<'b, P, S> {

@@ -23,6 +23,8 @@ pub enum Work {
         stacks: Vec<StackName>,
         /// The tick that asks for it.
         tick: Timestamp,
+        /// When it may begin, so that a provider's account is not asked for too much at once.
+        not_before: Timestamp,
     },
     /// Make a stack what it is declared to be, as far as this authority goes.
     Apply {
@@ -70,10 +72,7 @@ impl Work {
     #[must_use]
     pub fn id(&self) -> String {
         let text = match self {
-            Self::Check { stacks, tick } => {
-                let stacks: Vec<_> = stacks.iter().map(StackName::as_str).collect();
-                format!("check {} {}", tick.0, stacks.join(" "))
-            }
+            Self::Check { stacks, tick, .. } => format!("check {} {}", tick.0, joined(stacks)),
             Self::Apply { stack, by, because } => match by {
                 Authority::Policy => format!("apply {stack} {because}"),
                 Authority::Grant(id) => format!("grant {stack} {id} {because}"),
@@ -81,12 +80,7 @@ impl Work {
             Self::Upload { key, etag, .. } => format!("upload {etag} {key}"),
             Self::Request { stack, id } => format!("request {stack} {id}"),
         };
-        let digest = Sha256::digest(text.as_bytes());
-        digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        short_digest(&text)
     }
 
     /// What may not be worked on side by side: work of one stack, and checks of the same stacks. A stack
@@ -94,7 +88,7 @@ impl Work {
     #[must_use]
     pub fn lane(&self) -> String {
         match self {
-            Self::Check { .. } => format!("check-{}", self.id()),
+            Self::Check { stacks, .. } => format!("check-{}", short_digest(&joined(stacks))),
             Self::Apply { stack, .. }
             | Self::Upload { stack, .. }
             | Self::Request { stack, .. } => format!("stack-{stack}"),
@@ -127,6 +121,18 @@ impl Work {
     }
 }
 
+fn joined(stacks: &[StackName]) -> String {
+    let stacks: Vec<_> = stacks.iter().map(StackName::as_str).collect();
+    stacks.join(" ")
+}
+
+/// Half of a SHA-256, as 32 digits: a FIFO queue of AWS takes up to 128 characters.
+fn short_digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let bytes = digest.iter().take(16);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +148,7 @@ enum MessageWork {
     Check {
         stacks: Vec<String>,
         tick_ms: i64,
+        not_before_ms: i64,
     },
     Apply {
         stack: String,
@@ -163,9 +170,14 @@ enum MessageWork {
 impl MessageWork {
     fn of(work: &Work) -> Self {
         match work.clone() {
-            Work::Check { stacks, tick } => Self::Check {
+            Work::Check {
+                stacks,
+                tick,
+                not_before,
+            } => Self::Check {
                 stacks: stacks.iter().map(ToString::to_string).collect(),
                 tick_ms: tick.0,
+                not_before_ms: not_before.0,
             },
             Work::Apply { stack, by, because } => Self::Apply {
                 stack: stack.to_string(),
@@ -192,7 +204,11 @@ impl MessageWork {
             StackName::new(text).map_err(|error| UnreadableWork(format!("`{text}`: {error}")))
         };
         Ok(match self {
-            Self::Check { stacks, tick_ms } => {
+            Self::Check {
+                stacks,
+                tick_ms,
+                not_before_ms,
+            } => {
                 if stacks.is_empty() || stacks.len() > STACKS_MAX {
                     let count = stacks.len();
                     return Err(UnreadableWork(format!("it names {count} stacks")));
@@ -201,6 +217,7 @@ impl MessageWork {
                 Work::Check {
                     stacks: stacks.collect::<Result<_, _>>()?,
                     tick: Timestamp(tick_ms),
+                    not_before: Timestamp(not_before_ms),
                 }
             }
             Self::Apply {
@@ -250,14 +267,17 @@ mod tests {
             Work::Check {
                 stacks: vec![name("a"), name("b")],
                 tick: Timestamp(5),
+                not_before: Timestamp(5),
             },
             Work::Check {
                 stacks: vec![name("a"), name("b")],
                 tick: Timestamp(6),
+                not_before: Timestamp(6),
             },
             Work::Check {
                 stacks: vec![name("a")],
                 tick: Timestamp(5),
+                not_before: Timestamp(5),
             },
             apply(Authority::Policy, "e3b0c44298fc"),
             apply(Authority::Policy, "lease 7"),
@@ -287,7 +307,7 @@ mod tests {
         let first = all()[0].encode();
         assert_eq!(
             first,
-            r#"{"format":1,"work":{"check":{"stacks":["a","b"],"tick_ms":5}}}"#
+            r#"{"format":1,"work":{"check":{"stacks":["a","b"],"tick_ms":5,"not_before_ms":5}}}"#
         );
     }
 
@@ -296,7 +316,6 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = all().iter().map(Work::id).collect();
         assert_eq!(ids.len(), all().len());
         assert_eq!(all()[0].id(), all()[0].id());
-        // A FIFO queue of AWS takes 128 characters.
         assert!(ids.iter().all(|id| id.len() == 32));
     }
 
@@ -304,6 +323,7 @@ mod tests {
     fn work_of_one_stack_has_one_lane() {
         let lanes: Vec<_> = all().iter().map(Work::lane).collect();
         assert_eq!(&lanes[3..], ["stack-dev"; 6]);
+        assert_eq!(lanes[0], lanes[1], "checks of the same stacks");
         assert_ne!(lanes[0], lanes[2]);
     }
 
@@ -314,19 +334,19 @@ mod tests {
             ("", "can't be read"),
             ("{}", "can't be read"),
             (
-                r#"{"format":2,"work":{"check":{"stacks":["a"],"tick_ms":5}}}"#,
+                r#"{"format":2,"work":{"check":{"stacks":["a"],"tick_ms":5,"not_before_ms":5}}}"#,
                 "format 2",
             ),
             (
-                r#"{"format":1,"work":{"check":{"stacks":["../a"],"tick_ms":5}}}"#,
+                r#"{"format":1,"work":{"check":{"stacks":["../a"],"tick_ms":5,"not_before_ms":5}}}"#,
                 "`../a`",
             ),
             (
-                r#"{"format":1,"work":{"check":{"stacks":[],"tick_ms":5}}}"#,
+                r#"{"format":1,"work":{"check":{"stacks":[],"tick_ms":5,"not_before_ms":5}}}"#,
                 "0 stacks",
             ),
             (
-                &format!(r#"{{"format":1,"work":{{"check":{{"stacks":[{many}],"tick_ms":5}}}}}}"#),
+                &format!(r#"{{"format":1,"work":{{"check":{{"stacks":[{many}],"tick_ms":5,"not_before_ms":5}}}}}}"#),
                 "501",
             ),
             (

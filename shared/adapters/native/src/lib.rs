@@ -19,6 +19,8 @@ pub use self::settings::{NativeSecrets, Settings, SettingsError};
 pub use self::signer::RingSigner;
 pub use self::store::FolderStore;
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use kedge_adapters::Metered;
 use kedge_core::model::{SecretText, Timestamp};
@@ -39,7 +41,7 @@ pub struct NativePorts {
     /// RS256.
     pub signer: RingSigner,
     /// Credentials from the environment.
-    pub secrets: NativeSecrets,
+    secrets: RefCell<NativeSecrets>,
 }
 
 impl NativePorts {
@@ -51,8 +53,13 @@ impl NativePorts {
             clock: SystemClock::default(),
             random: SystemRandom::new(),
             signer: RingSigner::new(),
-            secrets,
+            secrets: RefCell::new(secrets),
         }
+    }
+
+    /// From now on these credentials are used.
+    pub fn replace_secrets(&self, secrets: NativeSecrets) {
+        self.secrets.replace(secrets);
     }
 }
 
@@ -99,7 +106,7 @@ impl Signer for NativePorts {
 
 impl Secrets for NativePorts {
     fn secret(&self, name: &str) -> Option<SecretText> {
-        self.secrets.secret(name)
+        self.secrets.borrow().secret(name)
     }
 }
 

@@ -79,7 +79,7 @@ pub struct Report {
     pub unused_keys: Vec<Text>,
     /// Of `preview`: what would be done.
     pub plan: Option<Plan>,
-    /// Of `preview`: the commands that do it.
+    /// Of `kedge preview`: the commands that do it.
     pub commands: Option<Commands>,
     /// How much was asked of the providers.
     pub traffic: Option<Traffic>,
@@ -311,12 +311,17 @@ pub fn check(report: &report::Report, around: &Surroundings<'_>) -> Report {
     }
 }
 
-/// How a stack stands, and what would be done about it. `hints` says the commands.
+/// How a stack stands, and what would be done about it. `hints` says the commands; none: whoever reads it
+/// uses no command line.
 #[must_use]
-pub fn preview(report: &report::Report, around: &Surroundings<'_>, hints: Hints<'_>) -> Report {
+pub fn preview(
+    report: &report::Report,
+    around: &Surroundings<'_>,
+    hints: Option<Hints<'_>>,
+) -> Report {
     Report {
         plan: Some(plan::plan(report)),
-        commands: Some(plan::commands(report, hints)),
+        commands: hints.map(|hints| plan::commands(report, hints)),
         ..check(report, around)
     }
 }

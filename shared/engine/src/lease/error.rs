@@ -55,6 +55,11 @@ pub enum LeaseError {
 }
 
 impl LeaseError {
+    /// Whether the same may go well later though nobody did anything about it.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Held(_) | Self::Lost { .. } | Self::Store { .. })
+    }
+
     /// What a person can do about it. A run that works is waited for.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {

@@ -384,7 +384,7 @@ fn json() {
     };
     let report = eight_changes().report();
     insta::assert_snapshot!("json_check", text(&documents::check(&report, &around)));
-    let preview = documents::preview(&report, &around, &command);
+    let preview = documents::preview(&report, &around, Some(&command));
     let parts = (preview.commands, preview.plan);
     insta::assert_snapshot!(
         "json_preview",

@@ -191,7 +191,7 @@ fn every_document(report: &Report, changed: &Changed, reason: &str) -> Vec<Strin
         exit_code: 1,
     };
     let mut all = vec![
-        text(&documents::preview(report, &around, &command)),
+        text(&documents::preview(report, &around, Some(&command))),
         text(&documents::changed(report, changed, &around)),
         text(&documents::changed(report, &stopped, &around)),
         text(&documents::state_command(

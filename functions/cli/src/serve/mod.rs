@@ -1,0 +1,98 @@
+//! `kedge serve`: automation on one machine. Ticks, the queue and HTTP in one process, over the same
+//! service as the functions.
+//!
+//! A stop or a crash loses nothing: what was under way is found out by reading, and what waited is derived
+//! again from the store by the first tick. Several instances may share one store.
+
+mod home;
+mod http;
+mod queue;
+mod ticker;
+mod worker;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use self::home::Home;
+use crate::args::{Args, ServeOptions};
+use crate::error::CliError;
+
+/// How long a stop waits for runs under way. One that takes longer is cut off, and the next run finds out
+/// what it did. A service manager must wait longer than this before it kills.
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Serves until it is stopped (SIGTERM, Ctrl-C).
+pub(crate) async fn run(args: &Args, options: &ServeOptions) -> Result<u8, CliError> {
+    let home = Rc::new(Home::of(args)?);
+    let listener = listen(options.listen).await?;
+    serve(&home, listener, options).await
+}
+
+async fn serve(
+    home: &Rc<Home>,
+    listener: TcpListener,
+    options: &ServeOptions,
+) -> Result<u8, CliError> {
+    let at = listener.local_addr().map_err(CliError::Serve)?;
+    tracing::info!(%at, store = home.store_text(), version = env!("CARGO_PKG_VERSION"), "serving");
+    let (stop, stopping) = watch::channel(false);
+    let local = LocalSet::new();
+    let running = local.run_until(async {
+        let http = http::serve(Rc::clone(home), listener, stopping.clone());
+        let ticks = ticker::tick(home, options.tick_every(), stopping.clone());
+        let works = worker::work(home, options.concurrency, stopping.clone());
+        let signals = async {
+            signals(home).await;
+            tracing::info!("stopping: runs under way get {} s", STOPS_WITHIN.as_secs());
+            let _ = stop.send(true);
+            tokio::time::sleep(STOPS_WITHIN).await;
+            tracing::warn!("stopped with runs under way; the next run finds out what they did");
+        };
+        tokio::select! {
+            _ = async { tokio::join!(http, ticks, works) } => {}
+            () = signals => {}
+        }
+    });
+    running.await;
+    tracing::info!("stopped");
+    Ok(0)
+}
+
+async fn listen(at: SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(at)
+        .await
+        .map_err(|source| CliError::ListenAt { at, source })
+}
+
+/// Returns when the process is to stop. SIGHUP reads the settings again.
+#[cfg(unix)]
+async fn signals(home: &Home) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
+        tracing::warn!("signals can't be received; only a kill stops this process");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => home.reload(),
+        }
+    }
+}
+
+/// Returns when the process is to stop.
+#[cfg(not(unix))]
+async fn signals(_: &Home) {
+    let _ = tokio::signal::ctrl_c().await;
+}

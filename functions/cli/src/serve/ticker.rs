@@ -1,0 +1,44 @@
+//! The schedule of `kedge serve`.
+
+use std::time::Duration;
+
+use kedge_engine::DueScope;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::home::Home;
+use crate::error;
+
+/// Ticks until `stopping` becomes true. The first tick sends everything, since a process that starts does
+/// not know what the one before it lost.
+pub(super) async fn tick(home: &Home, every: Duration, mut stopping: watch::Receiver<bool>) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut scope = DueScope::All;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stops| *stops) => return,
+            _ = ticks.tick() => {}
+        }
+        home.reload();
+        match home.service().tick(scope).await {
+            Ok(ticked) => {
+                scope = DueScope::Due;
+                tracing::debug!(
+                    stacks = ticked.stacks,
+                    checks = ticked.checks,
+                    groups = ticked.groups,
+                    applies = ticked.applies,
+                    uploads = ticked.uploads,
+                    requests = ticked.requests,
+                    waiting = home.queue.len(),
+                    "ticked"
+                );
+            }
+            Err(error) => {
+                tracing::error!("a tick failed; the next one makes up for it: {}", error::chain(&error));
+            }
+        }
+    }
+}
