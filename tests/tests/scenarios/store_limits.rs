@@ -133,6 +133,8 @@ fn a_push_whose_registry_would_be_too_large_stores_nothing() {
         revision: "e3b0c44298fc".to_owned(),
         record_sets,
         retired: false,
+        check_every: Default::default(),
+        reads: Default::default(),
     };
     let each = 230;
     let mut number = 0;
