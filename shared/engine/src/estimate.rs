@@ -58,7 +58,9 @@ impl Estimate {
     pub fn by_provider(&self) -> BTreeMap<&str, u64> {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
         for (scope, reads) in &self.scopes {
-            let provider = scope.split_once('/').map_or(scope.as_str(), |(first, _)| first);
+            let provider = scope
+                .split_once('/')
+                .map_or(scope.as_str(), |(first, _)| first);
             let sum = sums.entry(provider).or_default();
             *sum = sum.saturating_add(reads.requests());
         }

@@ -157,9 +157,7 @@ impl RunError {
     /// Whether the consent was used already, by this run.
     #[must_use]
     pub fn says_used_by(&self, run: &str) -> bool {
-        let used = |error: &GrantError| {
-            matches!(error, GrantError::NotGranted(NotGranted::Used { by }) if by == run)
-        };
+        let used = |error: &GrantError| matches!(error, GrantError::NotGranted(NotGranted::Used { by }) if by == run);
         match self {
             Self::Grant(error) => used(error),
             Self::Stopped {

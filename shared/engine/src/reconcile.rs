@@ -25,8 +25,8 @@ use crate::outcome::{Checked, Ran};
 use crate::ports::{Clock, Random, ReadPorts, Store, WritePorts};
 use crate::progress::Progress;
 use crate::registry;
-use crate::settings::Settings;
 use crate::remember::{Confirms, remember};
+use crate::settings::Settings;
 use crate::state_command::StateCommand;
 use crate::state_store::{self, Kept};
 
@@ -43,7 +43,8 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
     let Assessed {
         observed, report, ..
     } = assessed;
-    let has_work = report.unverified.is_none() && execute::has_work(&observed.recorded, &report, true);
+    let has_work =
+        report.unverified.is_none() && execute::has_work(&observed.recorded, &report, true);
     let kept = if job.settings.read_only || report.unverified.is_some() {
         Kept::NotKept
     } else {

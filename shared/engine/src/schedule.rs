@@ -139,7 +139,10 @@ fn grouped(index: &Index, stacks: Vec<StackName>, limit: Option<u64>) -> Vec<Due
         .iter()
         .map(|(_, stack, estimate)| (stack.clone(), estimate.clone()))
         .collect();
-    let stacks: Vec<_> = stacks.into_iter().map(|(_, stack, one)| (stack, one)).collect();
+    let stacks: Vec<_> = stacks
+        .into_iter()
+        .map(|(_, stack, one)| (stack, one))
+        .collect();
     let groups = groups(&stacks, limit.unwrap_or(u64::MAX));
     let of_group = |stacks: Vec<StackName>| {
         let estimates = stacks.iter().filter_map(|stack| estimates.get(stack));

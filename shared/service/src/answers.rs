@@ -108,7 +108,11 @@ async fn up<P: WritePorts, S: Store>(
             let Ran {
                 report, changed, ..
             } = *ran;
-            done(&documents::changed(&report, &changed, &Surroundings::default()))
+            done(&documents::changed(
+                &report,
+                &changed,
+                &Surroundings::default(),
+            ))
         }
         Applied::Busy { holder, .. } => Ok(Ended::Busy(holder)),
         Applied::Failed(error) if error.says_used_by(&request.id) => {
@@ -127,7 +131,13 @@ async fn after_use<P: WritePorts, S: Store>(
     let (stack, id) = (&request.stack, request.id.as_str());
     let record = engine.run_record(stack, id).await?;
     if let Some(record) = record.filter(|record| record.stopped.is_none()) {
-        return done(&documents::history(stack, Vec::new(), &[record], &[], false));
+        return done(&documents::history(
+            stack,
+            Vec::new(),
+            &[record],
+            &[],
+            false,
+        ));
     }
     let mut engine = *engine;
     engine.settings.run = None;

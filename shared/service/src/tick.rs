@@ -83,13 +83,15 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
             applies: due.applies.len(),
             ..Ticked::default()
         };
-        self.send_all(checks.into_iter().chain(due.applies.iter().map(|(stack, revision)| {
-            Work::Apply {
-                stack: stack.clone(),
-                by: Authority::Policy,
-                because: revision.clone(),
-            }
-        })))
+        self.send_all(
+            checks
+                .into_iter()
+                .chain(due.applies.iter().map(|(stack, revision)| Work::Apply {
+                    stack: stack.clone(),
+                    by: Authority::Policy,
+                    because: revision.clone(),
+                })),
+        )
         .await?;
         // Checks go on where these can't be listed.
         let (uploads, requests) = match (uploads, requests) {
@@ -121,7 +123,9 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
                 0 | 1 => 0,
                 _ => self.ports.next_u64() % JITTER_MS,
             };
-            let in_ms = pace.take(&group.estimate.by_provider()).saturating_add(jitter);
+            let in_ms = pace
+                .take(&group.estimate.by_provider())
+                .saturating_add(jitter);
             Work::Check {
                 stacks: group.stacks.clone(),
                 tick: slot,
@@ -149,13 +153,17 @@ impl<'a> Pace<'a> {
 
     /// Books these requests, and says when the first may be made.
     fn take(&mut self, requests: &BTreeMap<&str, u64>) -> u64 {
-        let begins = requests.keys().filter_map(|provider| self.booked.get(*provider));
+        let begins = requests
+            .keys()
+            .filter_map(|provider| self.booked.get(*provider));
         let begins = begins.copied().max().unwrap_or_default();
         for (provider, per_minute) in self.per_minute {
             let Some(requests) = requests.get(provider.as_str()) else {
                 continue;
             };
-            let lasts = requests.saturating_mul(60_000).div_ceil((*per_minute).max(1));
+            let lasts = requests
+                .saturating_mul(60_000)
+                .div_ceil((*per_minute).max(1));
             let until = begins.saturating_add(lasts);
             self.booked.insert(provider.as_str().to_owned(), until);
         }

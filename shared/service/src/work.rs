@@ -346,7 +346,9 @@ mod tests {
                 "0 stacks",
             ),
             (
-                &format!(r#"{{"format":1,"work":{{"check":{{"stacks":[{many}],"tick_ms":5,"not_before_ms":5}}}}}}"#),
+                &format!(
+                    r#"{{"format":1,"work":{{"check":{{"stacks":[{many}],"tick_ms":5,"not_before_ms":5}}}}}}"#
+                ),
                 "501",
             ),
             (

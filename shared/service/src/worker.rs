@@ -105,9 +105,7 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
     async fn check(&self, stacks: &[StackName], tick: Timestamp) -> Result<(), WorkError> {
         let budget = self.settings.limits.budget(self.ports)?;
         let engine = self.engine(&budget, Asks::AUTOMATION);
-        let GroupCheck { checks } = engine
-            .check_group(stacks, &CheckRequest::default())
-            .await;
+        let GroupCheck { checks } = engine.check_group(stacks, &CheckRequest::default()).await;
         let has_work = |check: &Result<Checked, RunError>| {
             check.as_ref().is_ok_and(|checked| checked.has_work) && !self.settings.read_only
         };
@@ -121,7 +119,11 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
         join_all(sends).await.into_iter().collect()
     }
 
-    pub(crate) async fn send_apply(&self, stack: &StackName, because: String) -> Result<(), WorkError> {
+    pub(crate) async fn send_apply(
+        &self,
+        stack: &StackName,
+        because: String,
+    ) -> Result<(), WorkError> {
         let work = Work::Apply {
             stack: stack.clone(),
             by: Authority::Policy,

@@ -11,6 +11,7 @@ mod absences;
 mod accepts;
 mod adopt;
 mod adoption;
+mod automation;
 mod beside;
 mod budgets;
 mod composites;

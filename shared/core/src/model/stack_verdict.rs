@@ -37,7 +37,9 @@ impl StackVerdict {
     /// By its word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.as_str() == word)
+        Self::ALL
+            .into_iter()
+            .find(|verdict| verdict.as_str() == word)
     }
 
     /// The exit code (semantics 9.5). `only_drift` is `--fail-on drift`.

@@ -19,9 +19,9 @@ use crate::stored::bundle::StoredBundle;
 use crate::stored::hold::{Hold, UnreadHolds};
 use crate::stored::state::Window;
 
+pub use crate::model::StackVerdict;
 pub use outcome::{ChangeResult, Changed, Outcome};
 pub use run_record::About;
-pub use crate::model::StackVerdict;
 
 /// The stored definitions could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

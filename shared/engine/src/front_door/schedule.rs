@@ -16,7 +16,14 @@ impl<P: Clock, S: Store> Engine<'_, P, S> {
     /// When the registry or what the last tick left can't be used.
     pub async fn due(&self, scope: Scope, limit: Option<u64>) -> Result<DueWork, ScheduleError> {
         let store = self.settings.budget.gated(self.store, None);
-        schedule::read(&store, scope, limit, self.ports.now(), self.settings.read_only).await
+        schedule::read(
+            &store,
+            scope,
+            limit,
+            self.ports.now(),
+            self.settings.read_only,
+        )
+        .await
     }
 
     /// Notes that what was due is on its way, so that the next tick does not send it again. False: another

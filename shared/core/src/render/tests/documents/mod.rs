@@ -32,7 +32,11 @@ pub(super) fn check_json(report: &Report, traffic: Option<&Traffic>) -> Json {
 }
 
 pub(super) fn preview_json(report: &Report, traffic: Option<&Traffic>) -> Json {
-    json(&documents::preview(report, &around(traffic), Some(&command)))
+    json(&documents::preview(
+        report,
+        &around(traffic),
+        Some(&command),
+    ))
 }
 
 pub(super) fn changed_json(report: &Report, changed: &Changed, traffic: Option<&Traffic>) -> Json {
