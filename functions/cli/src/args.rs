@@ -1,9 +1,12 @@
 //! The commands and flags that can be typed, with their help texts.
 
+mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::serve::ServeOptions;
 use crate::hints::quoted;
 
 /// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
@@ -73,7 +76,10 @@ impl Format {
     pub(crate) fn is_of(self, verb: &Command) -> bool {
         match self {
             Self::Text => true,
-            Self::Json => !matches!(verb, Command::Init(_) | Command::Sandbox(_) | Command::Demo),
+            Self::Json => !matches!(
+                verb,
+                Command::Init(_) | Command::Sandbox(_) | Command::Serve(_) | Command::Demo
+            ),
             Self::Github if matches!(verb, Command::Stack) => true,
             Self::Junit | Self::Github => {
                 matches!(
@@ -167,6 +173,8 @@ pub(crate) enum Command {
         #[arg(long)]
         write: Option<PathBuf>,
     },
+    /// Run automation on this machine: checks by schedule, corrections, uploads, and an HTTP API.
+    Serve(ServeOptions),
     /// Serve the APIs of Aiven, Google and Cloudflare from memory, to try things out.
     Sandbox(SandboxOptions),
     /// Show what kedge does, against a sandbox: deploy, drift, detect, correct.

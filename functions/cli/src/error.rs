@@ -1,7 +1,7 @@
 //! Errors, printed once, here.
 
-use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,9 +12,8 @@ use kedge_core::hint::Hint;
 use kedge_core::model::BucketAddressError;
 use kedge_core::push::Refusal;
 use kedge_core::render;
-use kedge_engine::StateStoreError;
 use kedge_engine::ports::StoreError;
-use kedge_engine::{HoldError, LeaseError, PushError, RunError};
+use kedge_engine::{HoldError, LeaseError, PushError, RunError, StateStoreError, error_causes};
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
 use thiserror::Error;
@@ -76,7 +75,9 @@ pub(crate) enum CliError {
     Json(#[from] serde_json::Error),
     #[error("the sandbox could not listen on 127.0.0.1:{port}")]
     Listen { port: u16, source: io::Error },
-    #[error("the sandbox stopped")]
+    #[error("could not listen on {at}")]
+    ListenAt { at: SocketAddr, source: io::Error },
+    #[error("the server stopped")]
     Serve(#[source] io::Error),
     /// Another run works; nobody is asked to agree to a plan that it changes.
     #[error("nothing was changed: {0}")]
@@ -160,7 +161,7 @@ pub(crate) fn print_text(error: &CliError, line: &CommandLine, args: &Args) {
 
 /// What an error was caused by, and each refusal of a push with what to do about it.
 fn reasons(error: &CliError, line: &CommandLine) -> Vec<String> {
-    let mut reasons = causes(error);
+    let mut reasons = error_causes(error);
     if is_read_only(error) {
         reasons.push("KEDGE_READ_ONLY is set".to_owned());
     }
@@ -191,17 +192,6 @@ fn is_read_only(error: &CliError) -> bool {
             | CliError::Hold(HoldError::ReadOnly)
             | CliError::Lease(LeaseError::ReadOnly { .. })
     )
-}
-
-/// What an error was caused by, down to the root.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        causes.push(next.to_string());
-        cause = next.source();
-    }
-    causes
 }
 
 /// An error as an answer in JSON, so that standard output has one whenever `--json` is given, with

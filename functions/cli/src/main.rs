@@ -20,6 +20,7 @@ mod progress;
 mod push;
 mod sandbox;
 mod screen;
+mod serve;
 mod setup;
 mod shown_plan;
 mod source;
@@ -92,7 +93,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
     if !args.format().is_of(&args.verb) {
         return Err(CliError::Usage(
             match args.format() {
-                Format::Json => "init, sandbox and demo have no JSON, only text",
+                Format::Json => "init, serve, sandbox and demo have no JSON, only text",
                 _ => {
                     "only check, preview and audit have this --format; the other commands have text \
                      and json"
@@ -122,6 +123,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Command::Init(options) => init::init(args, options),
         Command::Select { stack } => stack::select(args, stack),
         Command::Schema { write } => definitions::schema(args, write.as_deref()),
+        Command::Serve(options) => serve::run(args, options).await,
         Command::Sandbox(options) => sandbox::serve(options).await,
         Command::Demo => demo::run(args).await,
     }

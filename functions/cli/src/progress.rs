@@ -124,7 +124,7 @@ impl Watcher {
 
 fn warn(what: &str, error: &dyn std::error::Error) {
     let mut why = vec![error.to_string()];
-    why.extend(error::causes(error));
+    why.extend(kedge_engine::error_causes(error));
     let why = render::plain_text(&why.join(": "));
     let _ = screen::err_lines(&format!("warning: {what} ({why})"));
 }

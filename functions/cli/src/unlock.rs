@@ -101,7 +101,7 @@ impl Found {
 
 /// An error with its causes, in one line.
 fn with_causes(error: &StoredError) -> String {
-    let causes = error::causes(error).into_iter();
+    let causes = kedge_engine::error_causes(error).into_iter();
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 

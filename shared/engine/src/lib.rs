@@ -58,6 +58,7 @@ pub use budget::{Budget, LAST_REQUEST_BEFORE_DEADLINE_MS, TooFewConnections};
 pub use bundles::{BundleFault, ReadBundle};
 pub use caches::Caches;
 pub use consent::{Answer, By, Consent, TypedName};
+pub use error_chain::{error_causes, error_chain};
 pub use endpoints::{EndpointError, Endpoints};
 pub use estimate::{Estimate, estimate, groups};
 pub use front_door::Engine;

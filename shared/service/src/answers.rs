@@ -4,14 +4,12 @@
 //! comes again after a crash finds the grant used: then the run that broke off is finished as the policy
 //! alone allows, and the answer says that it broke off (semantics 6.3).
 
-use std::error::Error;
-
 use kedge_core::documents::{self, Document, Failed, Surroundings};
 use kedge_core::model::StackName;
 use kedge_core::report::Report;
 use kedge_core::stored::run_request::{Answer, AnswerOutcome, Asked, RunRequest};
 use kedge_engine::ports::{Store, WritePorts};
-use kedge_engine::{Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError};
+use kedge_engine::{Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, error_causes};
 
 use crate::queue::Queue;
 use crate::requests::{self, RequestError};
@@ -172,19 +170,8 @@ fn failed(stack: &StackName, error: RunError) -> Result<Ended, WorkError> {
         RunError::Stopped { stopped, .. } => (AnswerOutcome::Refused, Some(&stopped.report)),
         _ => (AnswerOutcome::Refused, None),
     };
-    let because = causes(&error);
+    let because = error_causes(&error);
     refused(outcome, &error.to_string(), &because, report)
-}
-
-/// The causes of an error, the nearest first.
-fn causes(error: &dyn Error) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
 }
 
 fn refused(

@@ -44,8 +44,8 @@ async fn serve(
     let local = LocalSet::new();
     let running = local.run_until(async {
         let http = http::serve(Rc::clone(home), listener, stopping.clone());
-        let ticks = ticker::tick(home, options.tick_every(), stopping.clone());
-        let works = worker::work(home, options.concurrency, stopping.clone());
+        let ticks = ticker::tick(home, options.tick_every, stopping.clone());
+        let works = worker::work(home, options.concurrency.into(), stopping.clone());
         let signals = async {
             signals(home).await;
             tracing::info!("stopping: runs under way get {} s", STOPS_WITHIN.as_secs());

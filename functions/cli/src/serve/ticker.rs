@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use kedge_engine::DueScope;
+use kedge_engine::{DueScope, error_chain};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::home::Home;
-use crate::error;
 
 /// Ticks until `stopping` becomes true. The first tick sends everything, since a process that starts does
 /// not know what the one before it lost.
@@ -37,7 +36,7 @@ pub(super) async fn tick(home: &Home, every: Duration, mut stopping: watch::Rece
                 );
             }
             Err(error) => {
-                tracing::error!("a tick failed; the next one makes up for it: {}", error::chain(&error));
+                tracing::error!("a tick failed; the next one makes up for it: {}", error_chain(&error));
             }
         }
     }

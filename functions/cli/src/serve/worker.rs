@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use kedge_engine::error_chain;
 use kedge_service::queue::Acknowledge;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::home::Home;
 use super::queue::{Failed, Message};
-use crate::error;
 
 /// Works until `stopping` becomes true, and then ends what it began.
 pub(super) async fn work(home: &Rc<Home>, side_by_side: usize, mut stopping: watch::Receiver<bool>) {
@@ -41,7 +41,7 @@ async fn one(home: &Home, message: Message) {
     match service.work(&message.work.encode(), &()).await {
         Ok(Acknowledge::Done | Acknowledge::ComesAgain) => home.queue.done(&message),
         Err(error) => {
-            let why = error::chain(&error);
+            let why = error_chain(&error);
             let lane = message.work.lane();
             match home.queue.failed(message) {
                 Failed::Again(after) => {

@@ -113,6 +113,27 @@ impl Settings {
         }
     }
 
+    /// `KEDGE_<PROVIDER>_REQUESTS_PER_MINUTE`: what a provider's account allows, where it is known. Checks
+    /// of many stacks are spread over time by it.
+    ///
+    /// # Errors
+    /// When one is not a whole number from 1 on.
+    pub fn requests_per_minute(&self) -> Result<BTreeMap<ProviderName, u64>, SettingsError> {
+        let mut found = BTreeMap::new();
+        for provider in ProviderName::ALL {
+            let word = provider.as_str().to_ascii_uppercase();
+            let name = format!("KEDGE_{word}_REQUESTS_PER_MINUTE");
+            let Some(text) = self.get(&name) else {
+                continue;
+            };
+            match text.parse::<u32>() {
+                Ok(number @ 1..) => found.insert(provider, number.into()),
+                _ => return Err(SettingsError(format!("{name} must be a whole number from 1 on"))),
+            };
+        }
+        Ok(found)
+    }
+
     /// Where the providers are.
     ///
     /// # Errors
@@ -241,6 +262,17 @@ mod tests {
     fn the_real_environment_is_read() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Settings::load(folder.path()).unwrap().get("PATH").is_some());
+    }
+
+    #[test]
+    fn rates_come_from_the_variables() {
+        let name = "KEDGE_AIVEN_REQUESTS_PER_MINUTE";
+        let found = settings(&[(name, "300")]).requests_per_minute().unwrap();
+        assert_eq!(found, [(ProviderName::Aiven, 300)].into());
+        for bad in ["0", "-1", "1.5", "many"] {
+            let error = settings(&[(name, bad)]).requests_per_minute().unwrap_err();
+            assert!(error.to_string().starts_with(name), "{error}");
+        }
     }
 
     #[test]

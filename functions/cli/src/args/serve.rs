@@ -1,0 +1,50 @@
+//! The flags of `kedge serve`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::span;
+
+/// Where HTTP is answered where nobody says: on this machine only.
+const LISTEN: &str = "127.0.0.1:8650";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeOptions {
+    /// Where to answer HTTP. Port 0 uses a free one. What comes from outside needs a proxy with TLS
+    /// before it.
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
+    pub(crate) listen: SocketAddr,
+    /// How many runs work side by side.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    /// How often to look for what is due, for uploads and for new definitions: 60s, 5m.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = tick_span)]
+    pub(crate) tick_every: Duration,
+    /// Try it without accounts: a sandbox with stacks in it, in which somebody changes things now and
+    /// then, and a store of its own.
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+}
+
+/// A second to an hour: more often finds nothing new, and less often keeps no `check_every`.
+fn tick_span(text: &str) -> Result<Duration, String> {
+    let ms = span(text)?;
+    match u64::try_from(ms) {
+        Ok(ms @ 1_000..=3_600_000) => Ok(Duration::from_millis(ms)),
+        _ => Err("from 1s to 1h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_often_it_ticks() {
+        assert_eq!(tick_span("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(tick_span("1h"), Ok(Duration::from_secs(3_600)));
+        for bad in ["0s", "61m", "x"] {
+            assert!(tick_span(bad).is_err(), "{bad}");
+        }
+    }
+}
