@@ -33,6 +33,7 @@ const OF_ENGINE: &[&str] = &[
     "ports",
     "error_chain",
     "keys",
+    "traces",
     "reads",
     "gate",
     "budget",

@@ -9,6 +9,7 @@ use kedge_core::compare::OpenRun;
 use kedge_core::plan::{GuardName, resolve_allowed};
 use kedge_core::report::{Report, StackVerdict};
 use kedge_core::stored::hold::UnreadHolds;
+use tracing::{Instrument as _, debug_span};
 
 use crate::consent::{Authorisation, Consent};
 use crate::decide::{decide, unverified};
@@ -18,6 +19,7 @@ use crate::observe::{Observation, observe};
 use crate::ports::{ReadPorts, Store};
 use crate::state_command::StateCommand;
 use crate::state_store::{self, StateStoreError};
+use crate::traces::TARGET;
 
 /// How often a stack is observed before giving up, because state changed meanwhile.
 pub(crate) const OBSERVATIONS_MAX: usize = 3;
@@ -166,7 +168,9 @@ pub(crate) async fn assess<P: ReadPorts, S: Store>(
     authorisation: &Authorisation,
     overrides: &BTreeSet<GuardName>,
 ) -> Result<Assessed, RunError> {
-    let mut observed = observe(ports, store, job).await?;
+    let observing = observe(ports, store, job);
+    let observing = observing.instrument(debug_span!(target: TARGET, "observe"));
+    let mut observed = observing.await?;
     let assessed = |observed: Observation, report: Report| Assessed {
         refused: refusal(authorisation, &report),
         observed,

@@ -15,12 +15,14 @@ use kedge_core::record::{self, Answer, CommandOutcome, MassAbsence, Recording};
 use kedge_core::report::Report;
 use kedge_core::state::{AutomaticChange, State};
 use kedge_core::stored::hold::Hold;
+use tracing::debug_span;
 
 use crate::consent::Authorisation;
 use crate::error_chain::error_chain;
 use crate::job::RunError;
 use crate::observe::Observation;
 use crate::state_command::StateCommand;
+use crate::traces::TARGET;
 
 /// What one observation knows, as it is compared and planned.
 struct Truths<'a> {
@@ -38,6 +40,7 @@ impl Truths<'_> {
     }
 
     fn compare(&self) -> Comparison {
+        let _stage = debug_span!(target: TARGET, "compare").entered();
         let (declared, state, live) = (self.declared, self.state, &self.observed.live);
         let mut comparison = compare(CompareInput {
             declared,
@@ -53,6 +56,7 @@ impl Truths<'_> {
     }
 
     fn plan(&self, comparison: &Comparison) -> Plan {
+        let _stage = debug_span!(target: TARGET, "plan").entered();
         let (declared, state, live) = (self.declared, self.state, &self.observed.live);
         let holds = self.observed.holds.list().iter();
         let standing = holds.filter(|hold| hold.stands(self.observed.read_at));
@@ -132,6 +136,7 @@ pub(crate) fn decide(
         }
         _ => {
             let mut report = report(observed, comparison, plan);
+            let _stage = debug_span!(target: TARGET, "authorise").entered();
             report.automation = by_automation(&report, observed, state, now);
             report.decided = authorised(&report, authorisation);
             if report.decided.policy_granted && observed.declared.policy.prune {
@@ -277,14 +282,13 @@ fn retire(
     if plan.policy.protected {
         return Err(RunError::RetireProtected { stack });
     }
-    let mut decided = authorise(
-        &plan,
-        Authority::Person {
-            allowed: &BTreeSet::new(),
-            policy_allowed: false,
-            name_typed: true,
-        },
-    );
+    let by = Authority::Person {
+        allowed: &BTreeSet::new(),
+        policy_allowed: false,
+        name_typed: true,
+    };
+    let stage = debug_span!(target: TARGET, "authorise");
+    let mut decided = stage.in_scope(|| authorise(&plan, by));
     decided.policy_granted = false;
     plan.policy.prune = state.policy.prune;
     // Where all that is left is held, in somebody's way or unread, nothing is ended yet.

@@ -4,6 +4,8 @@
 //! Every safety rule is behind this file: read-only mode, definitions that can't be used, the name that
 //! retires a stack, consent, holds and their limits, the lease.
 
+mod leases;
+mod run;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +22,15 @@ use crate::group::{Group, Seat};
 use crate::history::{self, History, Query};
 use crate::holds::{self, HoldError, HoldRequest, ReleaseRequest, Released};
 use crate::job::{Job, Purpose, RunError};
-use crate::lease::{self, Holder, LeaseError, LeaseHolder};
+use crate::lease::{LeaseError, LeaseHolder};
 use crate::outcome::{Applied, Checked, GroupCheck, Ran};
 use crate::ports::{Clock, Random, ReadPorts, Store, StoreError, WritePorts};
 use crate::push::{self, PushError, PushReport, PushRequest};
 use crate::reconcile;
 use crate::settings::{CheckRequest, Definitions, Settings};
 use crate::state_command::StateCommand;
+
+use self::run::Run;
 
 /// The engine, for one invocation of a shell.
 pub struct Engine<'a, P, S> {
@@ -64,6 +68,7 @@ impl<'a, P, S> Engine<'a, P, S> {
             purpose,
             every_dns_name: false,
             seat: None,
+            tally: None,
         }
     }
 
@@ -121,18 +126,16 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         options: &CheckRequest,
         seat: Option<&'b Seat<'b>>,
     ) -> Result<Checked, RunError> {
+        let run = Run::begin(self, stack, purpose.verb());
         let job = Job {
             every_dns_name: options.every_dns_name,
             seat,
+            tally: Some(run.tally()),
             ..self.job(stack, purpose)
         };
-        Box::pin(reconcile::check(
-            self.ports,
-            &self.store_of(stack),
-            job,
-            &options.guards,
-        ))
-        .await
+        let store = self.store_of(stack);
+        let check = reconcile::check(self.ports, &store, job, &options.guards);
+        run.check(Box::pin(check)).await
     }
 
     /// The same, before a person is asked for consent: refused where [`Engine::apply`] would be.
@@ -186,14 +189,14 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
         self.may_change()?;
         let budget = self.settings.budget.for_operation(Reserve::Check, 1);
         let engine = self.with(&budget);
-        let job = engine.job(stack, Purpose::Change);
-        Box::pin(reconcile::dry_run(
-            engine.ports,
-            &engine.store_of(stack),
-            job,
-            command,
-        ))
-        .await
+        let run = Run::begin(&engine, stack, Purpose::Change.verb());
+        let job = Job {
+            tally: Some(run.tally()),
+            ..engine.job(stack, Purpose::Change)
+        };
+        let store = engine.store_of(stack);
+        let dry_run = reconcile::dry_run(engine.ports, &store, job, command);
+        run.check(Box::pin(dry_run)).await
     }
 }
 
@@ -201,13 +204,17 @@ impl<P: ReadPorts, S: Store> Engine<'_, P, S> {
 impl<P: WritePorts, S: Store> Engine<'_, P, S> {
     /// Makes a stack what its definitions say, as far as this authority allows.
     pub async fn apply(&self, stack: &StackName, by: &By) -> Applied {
-        Applied::of(Box::pin(self.apply_by(stack, by)).await)
+        let run = Run::begin(self, stack, "up");
+        run.apply(Box::pin(self.apply_by(stack, by, &run))).await
     }
 
-    async fn apply_by(&self, stack: &StackName, by: &By) -> Result<Ran, RunError> {
+    async fn apply_by(
+        &self,
+        stack: &StackName,
+        by: &By,
+        run: &Run<'_, P>,
+    ) -> Result<Ran, RunError> {
         self.may_change()?;
-        let budget = self.settings.budget.for_operation(Reserve::Up, 1);
-        let engine = self.with(&budget);
         let authorisation = match by {
             By::Policy => Authorisation::Unattended,
             By::Person(consent) => {
@@ -220,18 +227,28 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
                 Authorisation::Person(consent.clone())
             }
             By::Grant(id) => {
-                let grant = grants::read(&engine.store_of(stack), stack, id).await?;
+                let grant = grants::read(&self.store_of(stack), stack, id).await?;
                 Authorisation::Person(grant.into_consent())
             }
         };
-        let job = engine.job(stack, Purpose::Change);
-        Box::pin(reconcile::apply(
-            engine.ports,
-            &engine.store_of(stack),
-            job,
-            &authorisation,
-        ))
-        .await
+        self.reconcile(stack, &authorisation, run).await
+    }
+
+    async fn reconcile(
+        &self,
+        stack: &StackName,
+        authorisation: &Authorisation,
+        run: &Run<'_, P>,
+    ) -> Result<Ran, RunError> {
+        let budget = self.settings.budget.for_operation(Reserve::Up, 1);
+        let mut engine = self.with(&budget);
+        engine.settings.run = Some(run.id());
+        let job = Job {
+            tally: Some(run.tally()),
+            ..engine.job(stack, Purpose::Change)
+        };
+        let store = engine.store_of(stack);
+        Box::pin(reconcile::apply(engine.ports, &store, job, authorisation)).await
     }
 
     /// Carries out a command about state. `confirmed` is the stack's name as a person gave it; only
@@ -242,29 +259,28 @@ impl<P: WritePorts, S: Store> Engine<'_, P, S> {
         command: &StateCommand,
         confirmed: Option<&str>,
     ) -> Applied {
+        let run = Run::begin(self, stack, command.verb());
+        run.apply(self.command_by(stack, command, confirmed, &run))
+            .await
+    }
+
+    async fn command_by(
+        &self,
+        stack: &StackName,
+        command: &StateCommand,
+        confirmed: Option<&str>,
+        run: &Run<'_, P>,
+    ) -> Result<Ran, RunError> {
         let is_confirmed = confirmed == Some(stack.as_str());
         if matches!(command, StateCommand::Retire { .. }) && !is_confirmed {
-            return Applied::Failed(RunError::NotConfirmed {
+            return Err(RunError::NotConfirmed {
                 stack: stack.clone(),
                 given: confirmed.unwrap_or_default().to_owned(),
             });
         }
-        if let Err(error) = self.may_change() {
-            return Applied::Failed(error);
-        }
-        let budget = self.settings.budget.for_operation(Reserve::Up, 1);
-        let engine = self.with(&budget);
+        self.may_change()?;
         let by = Authorisation::Command(command.clone());
-        let job = engine.job(stack, Purpose::Change);
-        Applied::of(
-            Box::pin(reconcile::apply(
-                engine.ports,
-                &engine.store_of(stack),
-                job,
-                &by,
-            ))
-            .await,
-        )
+        self.reconcile(stack, &by, run).await
     }
 }
 
@@ -354,59 +370,6 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
             self.settings.lease,
         )
         .await
-    }
-
-    /// Who has the lease of a stack; one that ended and was not released too.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub async fn lease_holder(&self, stack: &StackName) -> Result<Option<LeaseHolder>, LeaseError> {
-        lease::lease_holder_of(&self.store_of(stack), stack, self.settings.lease).await
-    }
-
-    /// Takes the lease from this holder and releases it. Nothing is begun under it any more.
-    ///
-    /// # Errors
-    /// When another run has it now, or the store can't say.
-    pub async fn unlock(&self, from: &LeaseHolder) -> Result<(), LeaseError> {
-        self.may_unlock(&from.stack)?;
-        let (by, times) = (self.holder(), self.settings.lease);
-        lease::unlock(self.ports, &self.store_of(&from.stack), from, &by, times).await
-    }
-
-    /// Writes a lease over one that can't be read, and releases it.
-    ///
-    /// # Errors
-    /// When it can be read and another run has it, a newer program wrote it, or the store can't say.
-    pub async fn replace_lease(&self, stack: &StackName) -> Result<(), LeaseError> {
-        self.may_unlock(stack)?;
-        let (by, times) = (self.holder(), self.settings.lease);
-        lease::replace(self.ports, &self.store_of(stack), stack, &by, times).await
-    }
-
-    /// Whether this shell may unlock at all; to be asked before a person is.
-    ///
-    /// # Errors
-    /// In read-only mode.
-    pub fn may_unlock(&self, stack: &StackName) -> Result<(), LeaseError> {
-        match self.settings.read_only {
-            true => Err(LeaseError::ReadOnly {
-                stack: stack.clone(),
-            }),
-            false => Ok(()),
-        }
-    }
-
-    fn holder(&self) -> Holder {
-        Holder {
-            actor: self.settings.actor.to_owned(),
-            run: self.fresh_id(),
-        }
-    }
-
-    /// An id that sorts by time and that nobody else has.
-    fn fresh_id(&self) -> String {
-        reconcile::fresh_id(self.ports)
     }
 
     /// Stores definitions, which count from then on.

@@ -14,6 +14,7 @@ use crate::ports::StoreError;
 use crate::registry::RegistryError;
 use crate::settings::Settings;
 use crate::state_store::StateStoreError;
+use crate::traces::Tally;
 
 /// What a run does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Job<'a> {
     pub(crate) every_dns_name: bool,
     /// Its place among the stacks that are checked together, if they are.
     pub(crate) seat: Option<&'a Seat<'a>>,
+    /// Where the requests of the run are counted; none where it asks no provider.
+    pub(crate) tally: Option<&'a Tally>,
 }
 
 /// A run could not be carried out.

@@ -9,6 +9,20 @@ pub(crate) const INDEX: &str = "stacks/index.json";
 /// The key of what the schedule did last.
 pub(crate) const SCHEDULE: &str = "schedule.json";
 
+/// Which kind of object a key names, without the names in it, for logs: `state`, `runs`; `all` of a prefix
+/// that has every kind.
+pub(crate) fn kind(key: &str) -> &str {
+    let own = match key.strip_prefix(STACKS) {
+        Some(of_stacks) => of_stacks.split_once('/').map_or(of_stacks, |(_, own)| own),
+        None => key,
+    };
+    let first = own.split_once('/').map_or(own, |(first, _)| first);
+    match first.strip_suffix(".json").unwrap_or(first) {
+        "" => "all",
+        kind => kind,
+    }
+}
+
 /// The keys of one stack's objects.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
@@ -61,5 +75,27 @@ impl Keys {
     /// A person's consent.
     pub(crate) fn grant(&self, id: &str) -> String {
         format!("{}{id}.json", self.grants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_a_key_has_no_name_in_it() {
+        for (key, expected) in [
+            ("stacks/dev/state.json", "state"),
+            ("stacks/dev/state/0000000001.json", "state"),
+            ("stacks/dev/grants/1795348800000-0badcafe.json", "grants"),
+            ("stacks/dev/revisions/", "revisions"),
+            ("stacks/dev/", "all"),
+            ("stacks/", "all"),
+            (INDEX, "index"),
+            (SCHEDULE, "schedule"),
+            ("upload/dev/area/kafka-topics.yaml", "upload"),
+        ] {
+            assert_eq!(kind(key), expected, "{key}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use kedge_core::model::Timestamp;
 use kedge_core::report::{About, ChangeResult, Changed, Report};
 use kedge_core::state::State;
 use kedge_core::stored::run::RequestCounts;
+use tracing::{Instrument as _, debug_span};
 
 use crate::assess::{Assessed, OBSERVATIONS_MAX, assess_again};
 use crate::consent::Authorisation;
@@ -21,6 +22,7 @@ use crate::ports::{ETag, Store, WritePorts};
 use crate::progress::telling;
 use crate::session::Context;
 use crate::state_store::{self, ReadWatch, StateStoreError};
+use crate::traces::TARGET;
 
 /// A run as it ended.
 pub(crate) struct RunEnd {
@@ -203,6 +205,7 @@ impl<P: WritePorts, S: Store> LeasedRun<'_, P, S> {
             is_unattended,
             &mut changed,
         );
+        let applied = applied.instrument(debug_span!(target: TARGET, "execute"));
         let execute::Executed { stopped } =
             telling(self.job.settings.progress, &observed.session, applied).await;
         let after = stopped.is_none().then(|| MadeChanges {

@@ -51,6 +51,7 @@ mod shared_reads;
 mod state_command;
 mod state_store;
 mod tokens;
+mod traces;
 mod wakers;
 mod wanted;
 

@@ -12,6 +12,7 @@ use kedge_core::model::{Declared, ResourceKey, Salt, Scope, Timestamp};
 use kedge_core::ran_out::RanOut;
 use kedge_core::report::InvalidBundle;
 use kedge_core::stored::hold::{Holds, UnreadHolds};
+use tracing::{Instrument as _, debug_span};
 
 use crate::bundles::ReadBundle;
 use crate::declared;
@@ -25,6 +26,7 @@ use crate::progress::{Progress, telling};
 use crate::providers;
 use crate::session::{Context, Session};
 use crate::state_store::{self, ReadState, ReadWatch, StateStoreError};
+use crate::traces::TARGET;
 use crate::wanted::wanted;
 
 /// Everything that is known of a stack at one moment.
@@ -81,9 +83,10 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
         }
     };
     let (recorded, watch, stored, holds_read, free_lease) = join5(
-        state_store::read_state(store, job.stack),
+        state_store::read_state(store, job.stack)
+            .instrument(debug_span!(target: TARGET, "read_state")),
         state_store::read_watch(store, job.stack),
-        declared::read_for(store, job),
+        declared::read_for(store, job).instrument(debug_span!(target: TARGET, "read_definitions")),
         holds,
         free_lease,
     )
@@ -102,7 +105,7 @@ pub(crate) async fn observe<P: ReadPorts, S: Store>(
     };
     let settings = job.settings;
     let session = Session::new(settings.endpoints.clone(), settings.budget, salt);
-    let session = session.with_caches(settings.caches);
+    let session = session.with_caches(settings.caches).counted_by(job.tally);
     let wanted = wanted(declared, state, job.every_dns_name);
     let (live, ran_out) = read_live(ports, job, &session, wanted).await;
     Ok(Observation {
@@ -157,7 +160,11 @@ async fn read_live<P: ReadPorts>(
             let cx = cx.with(&promised.own);
             let cx = cx.with_common(promised.common.as_deref());
             progress(Progress::Reading(scope));
-            let reading = providers::read_live(cx, scope, wanted).await;
+            let provider = scope.provider().as_str();
+            let span = debug_span!(target: TARGET, "read_live", %provider);
+            let reading = providers::read_live(cx, scope, wanted)
+                .instrument(span)
+                .await;
             progress(Progress::HasRead(scope));
             reading
         })

@@ -15,6 +15,7 @@ use crate::ports::{
     WriteRequest,
 };
 use crate::session::{Context, Wait};
+use crate::traces::Attempt;
 
 /// Attempts in all. Google's clients make 5 (gRPC service config of Pub/Sub), Aiven's 6.
 const ATTEMPTS_MAX: u32 = 5;
@@ -77,7 +78,10 @@ async fn send_own_read<P: ReadPorts>(
         let leave = cx.enter().await;
         cx.sent(&leave).map_err(CallError::unsent)?;
         cx.session.count_read();
-        let sent = cx.ports.send_read(request).await;
+        let sending = cx.ports.send_read(request);
+        let sent = Attempt::to_read(request, attempt)
+            .send(cx.ports, sending)
+            .await;
         drop(leave);
         let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {
@@ -121,7 +125,10 @@ pub(crate) async fn send_write<P: WritePorts>(
             return Err(WriteFailure { error, ambiguous });
         }
         cx.session.count_write();
-        let sent = cx.ports.send_write(request).await;
+        let sending = cx.ports.send_write(request);
+        let sent = Attempt::to_write(request, attempt)
+            .send(cx.ports, sending)
+            .await;
         drop(leave);
         let (hint, given_up) = match sent.map(|response| error_without_credentials(cx, response)) {
             Ok(response) => match judge(&response) {

@@ -14,6 +14,7 @@ use crate::lease::Permit;
 use crate::ports::{Clock, ProviderName};
 use crate::shared_reads::SharedReads;
 use crate::tokens::GoogleTokens;
+use crate::traces::Tally;
 
 /// A pause before a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Session {
     permit: Option<Rc<Permit>>,
     /// Requests sent so far.
     requests: Cell<RequestCounts>,
+    /// The same of the whole run, which may have several sessions, one after the other.
+    of_run: Tally,
     /// Pauses that nobody was told of yet.
     waits: RefCell<Vec<Wait>>,
 }
@@ -64,6 +67,7 @@ impl Session {
             salt,
             permit: None,
             requests: Cell::default(),
+            of_run: Tally::default(),
             waits: RefCell::default(),
         }
     }
@@ -76,6 +80,12 @@ impl Session {
             google_tokens,
             ..self
         }
+    }
+
+    /// The same, which counts its requests for this run too.
+    pub(crate) fn counted_by(self, run: Option<&Tally>) -> Self {
+        let of_run = run.cloned().unwrap_or_default();
+        Self { of_run, ..self }
     }
 
     /// From now on changes are begun under this lease only.
@@ -109,12 +119,14 @@ impl Session {
         let mut requests = self.requests.get();
         requests.reads += 1;
         self.requests.set(requests);
+        self.of_run.count_read();
     }
 
     pub(crate) fn count_write(&self) {
         let mut requests = self.requests.get();
         requests.writes += 1;
         self.requests.set(requests);
+        self.of_run.count_write();
     }
 }
 

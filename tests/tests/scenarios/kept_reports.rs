@@ -155,9 +155,10 @@ fn where_the_plan_is_not_the_one_that_was_agreed_to() {
 #[test]
 fn where_the_consent_can_not_be_kept() {
     let stack = drifted();
-    // The lease is written, and the copy of state; the grant is not.
-    fault(&stack, ".json", 2);
-    stack.ports.store.write_faults.borrow_mut()[0].times = 1;
+    // The copy of state is written, whichever comes first, and the lease; the grant is not.
+    fault(&stack, "/0000000001.json", 1_000);
+    fault(&stack, ".json", 1);
+    stack.ports.store.write_faults.borrow_mut()[1].times = 1;
     let (seen, source, text) = stopped(stack.up(&person(&["dev-a"])).unwrap());
     assert_eq!(text, "nothing was changed");
     assert!(matches!(source, StopError::Grant(_)), "{source:?}");

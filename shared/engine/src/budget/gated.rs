@@ -1,13 +1,17 @@
 //! A store whose requests pass the budget, each attempt of them: a store asks again before it repeats one
 //! ([`Attempts`]).
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use kedge_core::ran_out::RanOut;
+use tracing::trace;
 
 use super::Budget;
 use crate::gate::{Permit, Urgency};
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
+use crate::traces::TARGET;
 
 /// A store whose requests pass the gate and are counted.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ impl<S> Gated<'_, S> {
         let entered = Entered {
             _permit: self.budget.inner.gate.enter(urgency).await,
             budget: self.budget,
+            requests: Cell::default(),
             is_own: own.is_some_and(|(keys, all)| {
                 key.starts_with(all.as_str()) && !key.starts_with(&keys.revisions)
             }),
@@ -51,12 +56,30 @@ impl<S> Gated<'_, S> {
 struct Entered<'a> {
     _permit: Permit<'a>,
     budget: &'a Budget,
+    requests: Cell<u64>,
     is_own: bool,
+}
+
+impl Entered<'_> {
+    /// Tells how it ended, by the kind of the object: keys have names in them.
+    fn tell<T>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        ended: &Result<T, StoreError>,
+        word: impl FnOnce(&T) -> &'static str,
+    ) {
+        let outcome = ended.as_ref().map_or("failed", word);
+        let (object, requests) = (keys::kind(key), self.requests.get());
+        trace!(target: TARGET, %operation, %object, requests, %outcome, "store");
+    }
 }
 
 impl Attempts for Entered<'_> {
     fn another(&self) -> Result<(), RanOut> {
-        self.budget.draw_for_store(self.is_own)
+        self.budget.draw_for_store(self.is_own)?;
+        self.requests.set(self.requests.get() + 1);
+        Ok(())
     }
 }
 
@@ -71,7 +94,12 @@ impl<S: Store> Store for Gated<'_, S> {
         _attempts: &dyn Attempts,
     ) -> Result<Option<StoredObject>, StoreError> {
         let entered = self.enter_to_read(key).await?;
-        self.store.get_counting(key, &entered).await
+        let read = self.store.get_counting(key, &entered).await;
+        entered.tell("get", key, &read, |found| match found {
+            Some(_) => "found",
+            None => "none",
+        });
+        read
     }
 
     async fn put_counting(
@@ -86,9 +114,15 @@ impl<S: Store> Store for Gated<'_, S> {
             key: key.to_owned(),
             reason: ran_out.to_string(),
         })?;
-        self.store
+        let put = self
+            .store
             .put_counting(key, bytes, condition, &entered)
-            .await
+            .await;
+        entered.tell("put", key, &put, |outcome| match outcome {
+            PutOutcome::Written(_) => "written",
+            PutOutcome::Conflict => "conflict",
+        });
+        put
     }
 
     async fn list_counting(
@@ -97,7 +131,9 @@ impl<S: Store> Store for Gated<'_, S> {
         _attempts: &dyn Attempts,
     ) -> Result<Vec<String>, StoreError> {
         let entered = self.enter_to_read(prefix).await?;
-        self.store.list_counting(prefix, &entered).await
+        let listed = self.store.list_counting(prefix, &entered).await;
+        entered.tell("list", prefix, &listed, |_| "listed");
+        listed
     }
 
     async fn versions_counting(
@@ -106,6 +142,8 @@ impl<S: Store> Store for Gated<'_, S> {
         _attempts: &dyn Attempts,
     ) -> Result<Vec<(String, ETag)>, StoreError> {
         let entered = self.enter_to_read(prefix).await?;
-        self.store.versions_counting(prefix, &entered).await
+        let listed = self.store.versions_counting(prefix, &entered).await;
+        entered.tell("list", prefix, &listed, |_| "listed");
+        listed
     }
 }

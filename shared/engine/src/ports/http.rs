@@ -17,18 +17,33 @@ const _: () = assert!(OBJECT_BYTES_MAX <= ANSWER_BYTES_MAX);
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
     provider: ProviderName,
+    name: &'static str,
     request: http::Request<Bytes>,
 }
 
 impl ReadRequest {
-    pub(crate) fn new(provider: ProviderName, request: http::Request<Bytes>) -> Self {
-        Self { provider, request }
+    pub(crate) fn new(
+        provider: ProviderName,
+        name: &'static str,
+        request: http::Request<Bytes>,
+    ) -> Self {
+        Self {
+            provider,
+            name,
+            request,
+        }
     }
 
     /// Who is asked.
     #[must_use]
     pub fn provider(&self) -> ProviderName {
         self.provider
+    }
+
+    /// What is asked, in a fixed word for logs: `topics.list`. Addresses have names of people's things.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The request, for the adapter that sends it.
@@ -43,18 +58,33 @@ impl ReadRequest {
 #[derive(Debug, Clone)]
 pub struct WriteRequest {
     provider: ProviderName,
+    name: &'static str,
     request: http::Request<Bytes>,
 }
 
 impl WriteRequest {
-    pub(crate) fn new(provider: ProviderName, request: http::Request<Bytes>) -> Self {
-        Self { provider, request }
+    pub(crate) fn new(
+        provider: ProviderName,
+        name: &'static str,
+        request: http::Request<Bytes>,
+    ) -> Self {
+        Self {
+            provider,
+            name,
+            request,
+        }
     }
 
     /// Who is asked.
     #[must_use]
     pub fn provider(&self) -> ProviderName {
         self.provider
+    }
+
+    /// What is asked, in a fixed word for logs: `topics.list`. Addresses have names of people's things.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The request, for the adapter that sends it.

@@ -143,14 +143,14 @@ fn read(
     hint: Option<u64>,
 ) -> Result<Response<Bytes>, CallError> {
     let request = http::Request::new(Bytes::new());
-    let request = ReadRequest::new(ProviderName::Aiven, request);
+    let request = ReadRequest::new(ProviderName::Aiven, "topics.list", request);
     let cx = Context::new(ports, session);
     now(send_read(cx, &request, judge(hint)))
 }
 
 fn write(ports: &Scripted) -> Result<WriteAnswer, WriteFailure> {
     let request = http::Request::new(Bytes::new());
-    let request = WriteRequest::new(ProviderName::Aiven, request);
+    let request = WriteRequest::new(ProviderName::Aiven, "topics.list", request);
     let session = session();
     let cx = Context::new(ports, &session);
     let answer = now(send_write(cx, &request, judge(None)));

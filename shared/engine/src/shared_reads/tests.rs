@@ -17,7 +17,7 @@ fn request(body: &'static str) -> ReadRequest {
         .method("POST")
         .uri("https://h/v2")
         .body(body);
-    ReadRequest::new(ProviderName::Aiven, request.unwrap())
+    ReadRequest::new(ProviderName::Aiven, "topics.list", request.unwrap())
 }
 
 fn answer(status: u16) -> Outcome {

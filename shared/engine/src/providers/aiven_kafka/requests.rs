@@ -73,28 +73,31 @@ impl AivenRequests {
 
     /// The names and summaries of all topics.
     pub(super) fn list(&self) -> Result<ReadRequest, RequestError> {
-        self.read(Method::GET, &self.topics("v1"), Bytes::new())
+        self.read("topics.list", Method::GET, &self.topics("v1"), Bytes::new())
     }
 
     /// The details of some topics: a read, though it is a POST.
     pub(super) fn bulk(&self, names: &[String]) -> Result<ReadRequest, RequestError> {
         let body = to_json(&BulkRead { topic_names: names })?;
-        self.read(Method::POST, &self.topics("v2"), body)
+        self.read("topics.bulk", Method::POST, &self.topics("v2"), body)
     }
 
     /// The details of one topic.
     pub(super) fn topic(&self, name: &str) -> Result<ReadRequest, RequestError> {
-        self.read(Method::GET, &self.one_topic(name)?, Bytes::new())
+        let path = self.one_topic(name)?;
+        self.read("topics.get", Method::GET, &path, Bytes::new())
     }
 
     /// The service itself. Its answer carries credentials.
     pub(super) fn service(&self) -> Result<ReadRequest, RequestError> {
-        self.read(Method::GET, &format!("v1/{}", self.service), Bytes::new())
+        let path = format!("v1/{}", self.service);
+        self.read("service.get", Method::GET, &path, Bytes::new())
     }
 
     /// Makes a topic.
     pub(super) fn create(&self, topic: &TopicWrite) -> Result<WriteRequest, RequestError> {
-        self.write(Method::POST, &self.topics("v1"), to_json(topic)?)
+        let path = self.topics("v1");
+        self.write("topics.create", Method::POST, &path, to_json(topic)?)
     }
 
     /// Changes what `topic` names, nothing else.
@@ -103,12 +106,14 @@ impl AivenRequests {
         name: &str,
         topic: &TopicWrite,
     ) -> Result<WriteRequest, RequestError> {
-        self.write(Method::PUT, &self.one_topic(name)?, to_json(topic)?)
+        let path = self.one_topic(name)?;
+        self.write("topics.update", Method::PUT, &path, to_json(topic)?)
     }
 
     /// Deletes a topic.
     pub(super) fn delete(&self, name: &str) -> Result<WriteRequest, RequestError> {
-        self.write(Method::DELETE, &self.one_topic(name)?, Bytes::new())
+        let path = self.one_topic(name)?;
+        self.write("topics.delete", Method::DELETE, &path, Bytes::new())
     }
 
     fn topics(&self, version: &str) -> String {
@@ -119,14 +124,26 @@ impl AivenRequests {
         Ok(format!("{}/{}", self.topics("v1"), segment(name)?))
     }
 
-    fn read(&self, method: Method, path: &str, body: Bytes) -> Result<ReadRequest, RequestError> {
+    fn read(
+        &self,
+        name: &'static str,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<ReadRequest, RequestError> {
         let request = self.request(method, path, body)?;
-        Ok(ReadRequest::new(ProviderName::Aiven, request))
+        Ok(ReadRequest::new(ProviderName::Aiven, name, request))
     }
 
-    fn write(&self, method: Method, path: &str, body: Bytes) -> Result<WriteRequest, RequestError> {
+    fn write(
+        &self,
+        name: &'static str,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<WriteRequest, RequestError> {
         let request = self.request(method, path, body)?;
-        Ok(WriteRequest::new(ProviderName::Aiven, request))
+        Ok(WriteRequest::new(ProviderName::Aiven, name, request))
     }
 
     fn request(

@@ -35,13 +35,17 @@ pub(super) struct Zone<'a> {
 pub(super) fn list(zone: Zone<'_>, page: usize) -> Result<ReadRequest, Unsendable> {
     let path = format!("/dns_records?per_page={PER_PAGE}&page={page}");
     let request = request(zone, "GET", &path, Bytes::new())?;
-    Ok(ReadRequest::new(ProviderName::Cloudflare, request))
+    Ok(read("records.list", request))
 }
 
 /// The zone itself. A token for the zone's DNS may read it (Cloudflare OpenAPI, `zones/{zone_id}`).
 pub(super) fn zone(zone: Zone<'_>) -> Result<ReadRequest, Unsendable> {
     let request = request(zone, "GET", "", Bytes::new())?;
-    Ok(ReadRequest::new(ProviderName::Cloudflare, request))
+    Ok(read("zone.get", request))
+}
+
+fn read(name: &'static str, request: Request<Bytes>) -> ReadRequest {
+    ReadRequest::new(ProviderName::Cloudflare, name, request)
 }
 
 /// One batch of changes of one record set.
@@ -75,7 +79,8 @@ pub(super) fn batch(zone: Zone<'_>, batch: &Batch) -> Result<WriteRequest, Unsen
     };
     let body = serde_json::to_vec(&body).map_err(|_| Unsendable::Body)?;
     let request = request(zone, "POST", "/dns_records/batch", body.into())?;
-    Ok(WriteRequest::new(ProviderName::Cloudflare, request))
+    let provider = ProviderName::Cloudflare;
+    Ok(WriteRequest::new(provider, "records.batch", request))
 }
 
 fn request(

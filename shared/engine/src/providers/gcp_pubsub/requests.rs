@@ -43,45 +43,47 @@ pub(super) struct PubSubRequests<'a> {
 impl PubSubRequests<'_> {
     /// topics.list.
     pub(super) fn topics(&self, page: Option<&str>) -> Built<ReadRequest> {
-        self.list("topics", page)
+        self.list("topics.list", "topics", page)
     }
 
     /// subscriptions.list.
     pub(super) fn subscriptions(&self, page: Option<&str>) -> Built<ReadRequest> {
-        self.list("subscriptions", page)
+        self.list("subscriptions.list", "subscriptions", page)
     }
 
     /// topics.get.
     pub(super) fn topic(&self, topic: &str) -> Built<ReadRequest> {
-        self.read(&self.topic_path(topic)?)
+        self.read("topics.get", &self.topic_path(topic)?)
     }
 
     /// subscriptions.get.
     pub(super) fn subscription(&self, subscription: &str) -> Built<ReadRequest> {
-        self.read(&self.subscription_path(subscription)?)
+        self.read("subscriptions.get", &self.subscription_path(subscription)?)
     }
 
     /// topics.getIamPolicy.
     pub(super) fn policy(&self, topic: &str) -> Built<ReadRequest> {
         let path = self.topic_path(topic)?;
-        self.read(&format!(
-            "{path}:getIamPolicy?options.requestedPolicyVersion={POLICY_VERSION}"
-        ))
+        let path = format!("{path}:getIamPolicy?options.requestedPolicyVersion={POLICY_VERSION}");
+        self.read("topics.getIamPolicy", &path)
     }
 
     /// topics.create.
     pub(super) fn create_topic(&self, topic: &str, body: &wire::Topic) -> Built<WriteRequest> {
-        self.write(Method::PUT, &self.topic_path(topic)?, Some(body))
+        let path = self.topic_path(topic)?;
+        self.write("topics.create", Method::PUT, &path, Some(body))
     }
 
     /// topics.patch.
     pub(super) fn patch_topic(&self, topic: &str, body: &wire::TopicPatch) -> Built<WriteRequest> {
-        self.write(Method::PATCH, &self.topic_path(topic)?, Some(body))
+        let path = self.topic_path(topic)?;
+        self.write("topics.patch", Method::PATCH, &path, Some(body))
     }
 
     /// topics.delete.
     pub(super) fn delete_topic(&self, topic: &str) -> Built<WriteRequest> {
-        self.write(Method::DELETE, &self.topic_path(topic)?, None::<&()>)
+        let path = self.topic_path(topic)?;
+        self.write("topics.delete", Method::DELETE, &path, None::<&()>)
     }
 
     /// subscriptions.create.
@@ -91,7 +93,7 @@ impl PubSubRequests<'_> {
         body: &wire::Subscription,
     ) -> Built<WriteRequest> {
         let path = self.subscription_path(subscription)?;
-        self.write(Method::PUT, &path, Some(body))
+        self.write("subscriptions.create", Method::PUT, &path, Some(body))
     }
 
     /// subscriptions.patch.
@@ -101,29 +103,30 @@ impl PubSubRequests<'_> {
         body: &wire::SubscriptionPatch,
     ) -> Built<WriteRequest> {
         let path = self.subscription_path(subscription)?;
-        self.write(Method::PATCH, &path, Some(body))
+        self.write("subscriptions.patch", Method::PATCH, &path, Some(body))
     }
 
     /// subscriptions.delete.
     pub(super) fn delete_subscription(&self, subscription: &str) -> Built<WriteRequest> {
         let path = self.subscription_path(subscription)?;
-        self.write(Method::DELETE, &path, None::<&()>)
+        self.write("subscriptions.delete", Method::DELETE, &path, None::<&()>)
     }
 
     /// topics.setIamPolicy.
     pub(super) fn set_policy(&self, topic: &str, policy: &wire::IamPolicy) -> Built<WriteRequest> {
         let path = format!("{}:setIamPolicy", self.topic_path(topic)?);
-        self.write(Method::POST, &path, Some(&wire::SetPolicy { policy }))
+        let body = wire::SetPolicy { policy };
+        self.write("topics.setIamPolicy", Method::POST, &path, Some(&body))
     }
 
-    fn list(&self, what: &str, page: Option<&str>) -> Built<ReadRequest> {
+    fn list(&self, name: &'static str, what: &str, page: Option<&str>) -> Built<ReadRequest> {
         let project = segment(self.project)?;
         let mut path = format!("/v1/projects/{project}/{what}?pageSize={PAGE_SIZE}");
         if let Some(page) = page {
             path.push_str("&pageToken=");
             path.push_str(&query_value(page));
         }
-        self.read(&path)
+        self.read(name, &path)
     }
 
     fn topic_path(&self, topic: &str) -> Built<String> {
@@ -142,13 +145,14 @@ impl PubSubRequests<'_> {
         ))
     }
 
-    fn read(&self, path: &str) -> Built<ReadRequest> {
+    fn read(&self, name: &'static str, path: &str) -> Built<ReadRequest> {
         let request = self.request(Method::GET, path, Bytes::new())?;
-        Ok(ReadRequest::new(ProviderName::Pubsub, request))
+        Ok(ReadRequest::new(ProviderName::Pubsub, name, request))
     }
 
     fn write(
         &self,
+        name: &'static str,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
@@ -164,7 +168,7 @@ impl PubSubRequests<'_> {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
         }
-        Ok(WriteRequest::new(ProviderName::Pubsub, request))
+        Ok(WriteRequest::new(ProviderName::Pubsub, name, request))
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Built<Request<Bytes>> {
