@@ -42,6 +42,7 @@ mod random;
 mod retire;
 mod round_trips;
 mod store_limits;
+mod traces;
 mod unread_holds;
 mod variables;
 mod verbs;
