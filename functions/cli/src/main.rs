@@ -31,6 +31,8 @@ mod unlock;
 mod verbs;
 
 use std::ffi::OsString;
+use std::future::ready;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -102,31 +104,33 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
             .to_owned(),
         ));
     }
-    match &args.verb {
-        Command::Check(options) => verbs::check(args, options).await,
-        Command::Preview(options) => verbs::preview(args, options).await,
-        Command::Up(options) => verbs::up(args, options).await,
-        Command::Unlock(options) => unlock::unlock(args, options).await,
-        Command::Adopt(options) => state_command::adopt(args, options).await,
-        Command::Accept(options) => accept::accept(args, options).await,
-        Command::Hold(options) => hold::hold(args, options).await,
-        Command::Release(options) => hold::release(args, options).await,
-        Command::Refresh(options) => state_command::refresh(args, options).await,
-        Command::Forget(options) => state_command::forget(args, options).await,
-        Command::Retire(options) => state_command::retire(args, options).await,
-        Command::Audit => verbs::audit(args).await,
-        Command::Push(options) => push::push(args, options).await,
-        Command::Rollback(options) => push::rollback(args, options).await,
-        Command::History(options) => history::history(args, options).await,
-        Command::Stack => stack::show(args),
-        Command::Outputs => outputs::outputs(args).await,
-        Command::Init(options) => init::init(args, options),
-        Command::Select { stack } => stack::select(args, stack),
-        Command::Schema { write } => definitions::schema(args, write.as_deref()),
-        Command::Serve(options) => serve::run(args, options).await,
-        Command::Sandbox(options) => sandbox::serve(options).await,
-        Command::Demo => demo::run(args).await,
-    }
+    // Boxed: together they are deeper than the compiler follows.
+    let run: Pin<Box<dyn Future<Output = Result<u8, CliError>>>> = match &args.verb {
+        Command::Check(options) => Box::pin(verbs::check(args, options)),
+        Command::Preview(options) => Box::pin(verbs::preview(args, options)),
+        Command::Up(options) => Box::pin(verbs::up(args, options)),
+        Command::Unlock(options) => Box::pin(unlock::unlock(args, options)),
+        Command::Adopt(options) => Box::pin(state_command::adopt(args, options)),
+        Command::Accept(options) => Box::pin(accept::accept(args, options)),
+        Command::Hold(options) => Box::pin(hold::hold(args, options)),
+        Command::Release(options) => Box::pin(hold::release(args, options)),
+        Command::Refresh(options) => Box::pin(state_command::refresh(args, options)),
+        Command::Forget(options) => Box::pin(state_command::forget(args, options)),
+        Command::Retire(options) => Box::pin(state_command::retire(args, options)),
+        Command::Audit => Box::pin(verbs::audit(args)),
+        Command::Push(options) => Box::pin(push::push(args, options)),
+        Command::Rollback(options) => Box::pin(push::rollback(args, options)),
+        Command::History(options) => Box::pin(history::history(args, options)),
+        Command::Stack => Box::pin(ready(stack::show(args))),
+        Command::Outputs => Box::pin(outputs::outputs(args)),
+        Command::Init(options) => Box::pin(ready(init::init(args, options))),
+        Command::Select { stack } => Box::pin(ready(stack::select(args, stack))),
+        Command::Schema { write } => Box::pin(ready(definitions::schema(args, write.as_deref()))),
+        Command::Serve(options) => Box::pin(serve::run(args, options)),
+        Command::Sandbox(options) => Box::pin(sandbox::serve(options)),
+        Command::Demo => Box::pin(demo::run(args)),
+    };
+    run.await
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kedge_core::render;
 use kedge_engine::Progress;
 use kedge_engine::Wait;
 
-use crate::{error, screen};
+use crate::screen;
 
 /// Shows what a run is doing, on standard error.
 pub(crate) struct Watcher {

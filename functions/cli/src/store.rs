@@ -147,6 +147,7 @@ impl AnyStore {
     }
 }
 
+// Requests to a bucket are boxed: with the client below them they are deeper than the compiler follows.
 impl Store for AnyStore {
     fn is_shared(&self) -> bool {
         match self {
@@ -161,7 +162,7 @@ impl Store for AnyStore {
         attempts: &dyn Attempts,
     ) -> Result<Option<StoredObject>, StoreError> {
         match self {
-            Self::Bucket(store) => store.get_counting(key, attempts).await,
+            Self::Bucket(store) => Box::pin(store.get_counting(key, attempts)).await,
             Self::Folder(store) => store.get_counting(key, attempts).await,
         }
     }
@@ -174,7 +175,9 @@ impl Store for AnyStore {
         attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
         match self {
-            Self::Bucket(store) => store.put_counting(key, bytes, condition, attempts).await,
+            Self::Bucket(store) => {
+                Box::pin(store.put_counting(key, bytes, condition, attempts)).await
+            }
             Self::Folder(store) => store.put_counting(key, bytes, condition, attempts).await,
         }
     }
@@ -185,7 +188,7 @@ impl Store for AnyStore {
         attempts: &dyn Attempts,
     ) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Bucket(store) => store.list_counting(prefix, attempts).await,
+            Self::Bucket(store) => Box::pin(store.list_counting(prefix, attempts)).await,
             Self::Folder(store) => store.list_counting(prefix, attempts).await,
         }
     }
@@ -196,7 +199,7 @@ impl Store for AnyStore {
         attempts: &dyn Attempts,
     ) -> Result<Vec<(String, ETag)>, StoreError> {
         match self {
-            Self::Bucket(store) => store.versions_counting(prefix, attempts).await,
+            Self::Bucket(store) => Box::pin(store.versions_counting(prefix, attempts)).await,
             Self::Folder(store) => store.versions_counting(prefix, attempts).await,
         }
     }

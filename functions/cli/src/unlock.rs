@@ -11,7 +11,7 @@ use crate::args::{Args, Format, UnlockOptions};
 use crate::error::CliError;
 use crate::hints::CommandLine;
 use crate::setup::Setup;
-use crate::{confirm, error, screen};
+use crate::{confirm, screen};
 
 /// `kedge unlock`.
 pub(crate) async fn unlock(args: &Args, options: &UnlockOptions) -> Result<u8, CliError> {

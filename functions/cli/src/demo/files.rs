@@ -31,7 +31,7 @@ const DEFINITIONS: &[(&str, &str)] = built_in![
 const DEMO_STACK: &str = include_str!("demo.yaml");
 
 /// The files of the demo, by path.
-pub(super) fn demo_files() -> BTreeMap<String, String> {
+pub(crate) fn demo_files() -> BTreeMap<String, String> {
     let all = DEFINITIONS
         .iter()
         .chain([&("stacks/demo.yaml", DEMO_STACK)]);

@@ -7,6 +7,8 @@
 mod files;
 mod story;
 
+pub(crate) use files::demo_files;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

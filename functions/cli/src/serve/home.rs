@@ -1,14 +1,14 @@
 //! What `kedge serve` has: ports, store, settings, and the queue.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kedge_core::definitions::Bundle;
 use kedge_core::providers::ProviderName;
-use kedge_engine::{Caches, Endpoints, LeaseTimes};
+use kedge_engine::{Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
-use kedge_service::{Instance, Limits, Service};
+use kedge_service::{Limits, Service};
 
 use super::http::Handle;
 use super::queue::LocalQueue;
@@ -28,8 +28,8 @@ pub(super) struct Home {
     lease: LeaseTimes,
     read_only: bool,
     caches: Caches,
-    instance: Instance,
-    folder: PathBuf,
+    /// The folder of `.env`; none: the settings are not read again.
+    folder: Option<PathBuf>,
     pub(super) queue: LocalQueue,
 }
 
@@ -44,13 +44,17 @@ impl Home {
             false => Bundle::default(),
         };
         let chosen_store = ChosenStore::of(args, &settings, &bundle)?;
-        Self::over(settings, folder, chosen_store)
+        let home = Self::over(&settings, &folder, chosen_store)?;
+        Ok(Self {
+            folder: Some(folder),
+            ..home
+        })
     }
 
-    /// The same with these settings.
+    /// The same with these settings for good.
     pub(super) fn over(
-        settings: Settings,
-        folder: PathBuf,
+        settings: &Settings,
+        folder: &Path,
         chosen_store: ChosenStore,
     ) -> Result<Self, CliError> {
         let read_only = settings.read_only()?;
@@ -58,8 +62,8 @@ impl Home {
             read_only,
             ..HttpOptions::default()
         };
-        let store = chosen_store.open(&settings, options.clone())?;
-        let (secrets, problem) = settings.secrets(&folder);
+        let store = chosen_store.open(settings, options.clone())?;
+        let (secrets, problem) = settings.secrets(folder);
         if let Some(problem) = problem {
             tracing::warn!("{problem}");
         }
@@ -73,10 +77,41 @@ impl Home {
             lease: settings.lease_times()?,
             read_only,
             caches: Caches::default(),
-            instance: Instance::default(),
-            folder,
+            folder: None,
             queue: LocalQueue::default(),
         })
+    }
+
+    /// The ports.
+    pub(super) fn ports(&self) -> &NativePorts {
+        &self.ports
+    }
+
+    /// The engine, for somebody at hand.
+    pub(super) fn engine<'a>(
+        &'a self,
+        budget: &'a Budget,
+        actor: &'a str,
+    ) -> Engine<'a, NativePorts, AnyStore> {
+        let settings = kedge_engine::Settings {
+            definitions: Definitions::Stored,
+            overrides: &self.overrides,
+            endpoints: &self.endpoints,
+            budget,
+            read_only: self.read_only,
+            actor,
+            trigger: "cli",
+            run: None,
+            lease: self.lease,
+            caches: &self.caches,
+            progress: &|_: Progress<'_>| {},
+        };
+        Engine::new(&self.ports, &self.store, settings)
+    }
+
+    /// TODO
+    pub(super) async fn new_token(&self, name: &str) -> Result<String, CliError> {
+        Ok(format!("TODO {name}"))
     }
 
     /// Where everything is kept.
@@ -98,15 +133,17 @@ impl Home {
                 limits: Limits::MACHINE,
                 requests_per_minute: &self.requests_per_minute,
                 caches: &self.caches,
-                instance: &self.instance,
             },
         }
     }
 
     /// Reads `.env` and the files of credentials again. What can't be read changes nothing.
     pub(super) fn reload(&self) {
-        let (secrets, problem) = match Settings::load(&self.folder) {
-            Ok(settings) => settings.secrets(&self.folder),
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        let (secrets, problem) = match Settings::load(folder) {
+            Ok(settings) => settings.secrets(folder),
             Err(error) => {
                 tracing::warn!("the settings can't be read again, and stay: {error}");
                 return;
@@ -121,6 +158,7 @@ impl Home {
 
 impl Handle for Home {
     async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        self.service().handle(request).await
+        let _ = request;
+        http::Response::new(Bytes::new()) // TODO
     }
 }

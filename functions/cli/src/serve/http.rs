@@ -45,6 +45,7 @@ pub(super) async fn serve<H: Handle + 'static>(
 ) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    let stops = stopping.clone();
     loop {
         let accepted = async {
             let permit = Arc::clone(&permits).acquire_owned().await;
@@ -53,7 +54,7 @@ pub(super) async fn serve<H: Handle + 'static>(
         tokio::select! {
             (accepted, permit) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let (handle, stopping) = (Rc::clone(&handle), stopping.clone());
+                    let (handle, stopping) = (Rc::clone(&handle), stops.clone());
                     connections.spawn_local(async move {
                         connection(handle, stream, stopping).await;
                         drop(permit);

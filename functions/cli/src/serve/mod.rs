@@ -7,6 +7,7 @@
 mod home;
 mod http;
 mod queue;
+mod sandbox;
 mod ticker;
 mod worker;
 
@@ -28,6 +29,9 @@ const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Serves until it is stopped (SIGTERM, Ctrl-C).
 pub(crate) async fn run(args: &Args, options: &ServeOptions) -> Result<u8, CliError> {
+    if options.sandbox {
+        return sandbox::serve(options).await;
+    }
     let home = Rc::new(Home::of(args)?);
     let listener = listen(options.listen).await?;
     serve(&home, listener, options).await

@@ -116,7 +116,10 @@ impl LocalQueue {
             return Failed::GivenUp;
         }
         let after = RETRY_AFTER.saturating_mul(1 << message.failures.min(10));
-        let message = Message { failures, ..message };
+        let message = Message {
+            failures,
+            ..message
+        };
         self.inner.borrow_mut().put(message, Instant::now() + after);
         self.changed.notify_one();
         Failed::Again(after)

@@ -36,7 +36,10 @@ pub(super) async fn tick(home: &Home, every: Duration, mut stopping: watch::Rece
                 );
             }
             Err(error) => {
-                tracing::error!("a tick failed; the next one makes up for it: {}", error_chain(&error));
+                tracing::error!(
+                    "a tick failed; the next one makes up for it: {}",
+                    error_chain(&error)
+                );
             }
         }
     }

@@ -12,7 +12,11 @@ use super::home::Home;
 use super::queue::{Failed, Message};
 
 /// Works until `stopping` becomes true, and then ends what it began.
-pub(super) async fn work(home: &Rc<Home>, side_by_side: usize, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn work(
+    home: &Rc<Home>,
+    side_by_side: usize,
+    mut stopping: watch::Receiver<bool>,
+) {
     let permits = Arc::new(Semaphore::new(side_by_side.max(1)));
     let mut running = JoinSet::new();
     loop {
@@ -45,10 +49,17 @@ async fn one(home: &Home, message: Message) {
             let lane = message.work.lane();
             match home.queue.failed(message) {
                 Failed::Again(after) => {
-                    tracing::warn!(lane, "failed, and is tried again in {} s: {why}", after.as_secs());
+                    tracing::warn!(
+                        lane,
+                        "failed, and is tried again in {} s: {why}",
+                        after.as_secs()
+                    );
                 }
                 Failed::GivenUp => {
-                    tracing::error!(lane, "failed too often; the next tick finds what is left: {why}");
+                    tracing::error!(
+                        lane,
+                        "failed too often; the next tick finds what is left: {why}"
+                    );
                 }
             }
         }

@@ -128,7 +128,11 @@ impl Settings {
             };
             match text.parse::<u32>() {
                 Ok(number @ 1..) => found.insert(provider, number.into()),
-                _ => return Err(SettingsError(format!("{name} must be a whole number from 1 on"))),
+                _ => {
+                    return Err(SettingsError(format!(
+                        "{name} must be a whole number from 1 on"
+                    )));
+                }
             };
         }
         Ok(found)

@@ -1,0 +1,169 @@
+//! `kedge serve --sandbox`: all of it without an account. A sandbox with stacks in it, a store in a
+//! temporary folder, a token, and somebody who changes things now and then.
+
+use std::future::pending;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use kedge_core::definitions::Bundle;
+use kedge_core::model::StackName;
+use kedge_core::push::{Ancestry, PushConsent};
+use kedge_engine::ports::{Clock as _, ProviderName};
+use kedge_engine::{Budget, By, Consent, PushRequest};
+use kedge_native::Settings;
+use kedge_sandbox::{Deed, Options, Sandbox};
+use tokio::net::TcpListener;
+
+use super::home::Home;
+use crate::args::ServeOptions;
+use crate::demo::demo_files;
+use crate::error::CliError;
+use crate::sandbox::listen;
+use crate::screen;
+use crate::store::{ChosenStore, Place};
+
+/// The stacks that are there from the beginning.
+const STACKS: [&str; 3] = ["demo", "development", "staging"];
+/// How long the first run of a stack may take.
+const DEPLOYS_WITHIN_MS: i64 = 60_000;
+/// How often somebody changes something.
+const DEED_EVERY: Duration = Duration::from_secs(45);
+
+/// What somebody does by hand. The policy of stack `demo` corrects all but the last two, which wait for a
+/// person.
+const DEEDS: &[(&str, &str)] = &[
+    (
+        "shortens the retention of demo-runtime to 1 hour",
+        r#"{"do":"set_topic_config","topic":"demo-runtime","config":{"retention_ms":3600000}}"#,
+    ),
+    (
+        "deletes the topic demo-integrations-worker-gmail-dlq",
+        r#"{"do":"delete_topic","topic":"demo-integrations-worker-gmail-dlq"}"#,
+    ),
+    (
+        "removes Gmail's publisher binding",
+        r#"{"do":"remove_iam_binding","topic":"demo-integration-gmail-webhook","role":"roles/pubsub.publisher"}"#,
+    ),
+    (
+        "adds the address 192.0.2.66 to demo-1.clustera.io",
+        r#"{"do":"add_address","name":"demo-1.clustera.io","address":"192.0.2.66"}"#,
+    ),
+    (
+        "turns on the proxy of demo-2.clustera.io",
+        r#"{"do":"patch_record","name":"demo-2.clustera.io","set":{"proxied":true}}"#,
+    ),
+];
+
+/// Serves in a world of its own until it is stopped.
+pub(super) async fn serve(options: &ServeOptions) -> Result<u8, CliError> {
+    let folder = tempfile::tempdir().map_err(|source| CliError::Write {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let sandbox = Rc::new(Sandbox::new(Options::default()));
+    let providers = listen(0).await?;
+    let at = providers.local_addr().map_err(CliError::Serve)?.to_string();
+    let home = Rc::new(home(&at, folder.path())?);
+    let living = async {
+        let token = settle(&home).await?;
+        let listener = super::listen(options.listen).await?;
+        screen::out(&greeting(&listener, folder.path(), &token)?)?;
+        tokio::select! {
+            served = super::serve(&home, listener, options) => served,
+            never = person(&home, &sandbox) => never,
+        }
+    };
+    tokio::select! {
+        served = kedge_sandbox::serve(Rc::clone(&sandbox), providers, pending()) => {
+            served.map_err(CliError::Serve)?;
+            Ok(1)
+        }
+        ended = living => ended,
+    }
+}
+
+/// What `kedge serve` has in this world. The settings of this machine have no part in it.
+fn home(at: &str, folder: &Path) -> Result<Home, CliError> {
+    let variables = ProviderName::ALL
+        .into_iter()
+        .flat_map(|provider| provider.entry().sandbox_variables(at, "sandbox"));
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let settings = Settings::merge(variables, folder)?;
+    let place = folder.join("store");
+    std::fs::create_dir(&place).map_err(|source| CliError::Write {
+        path: place.clone(),
+        source,
+    })?;
+    let store = ChosenStore {
+        place: Place::Folder(place),
+        origin: "--sandbox",
+    };
+    Home::over(&settings, folder, store)
+}
+
+/// Pushes and deploys the stacks as a person would, and makes a token for everything.
+async fn settle(home: &Home) -> Result<String, CliError> {
+    let bundle = Bundle::new(demo_files())?;
+    for name in STACKS {
+        let stack = StackName::new(name).map_err(|error| CliError::Demo(error.to_string()))?;
+        let budget = Budget::lasting(home.ports(), DEPLOYS_WITHIN_MS);
+        let engine = home.engine(&budget, "ana@laptop");
+        let request = PushRequest {
+            bundle: &bundle,
+            commit: None,
+            branch: None,
+            ancestry: &|_| Ancestry::NotChecked("there is no git here".to_owned()),
+            consent: &PushConsent::default(),
+        };
+        engine.push(&stack, request).await?;
+        let by = By::Person(Consent::to_any_plan());
+        engine.apply(&stack, &by).await.into_result()?;
+    }
+    home.new_token("sandbox").await
+}
+
+/// How to try it, for whoever started it.
+fn greeting(listener: &TcpListener, folder: &Path, token: &str) -> Result<String, CliError> {
+    let at = listener.local_addr().map_err(CliError::Serve)?;
+    let folder = folder.display();
+    Ok(format!(
+        "Kedge serves a sandbox: stacks {stacks}. Nothing outside {folder} is touched.\n\
+         Somebody changes something every {every} s. Watch the lines below, and try:\n\n  \
+         export KEDGE_TOKEN={token}\n  \
+         curl -H \"Authorization: Bearer $KEDGE_TOKEN\" http://{at}/v1/stacks\n  \
+         curl -H \"Authorization: Bearer $KEDGE_TOKEN\" -X POST \"http://{at}/v1/stacks/demo/preview?wait=20\"\n  \
+         zip -r - definitions > {folder}/store/upload/demo/definitions.zip\n\n",
+        stacks = STACKS.join(", "),
+        every = DEED_EVERY.as_secs(),
+    ))
+}
+
+/// Somebody in a console, for ever.
+async fn person(home: &Home, sandbox: &Sandbox) -> Result<u8, CliError> {
+    let mut deeds = DEEDS.iter().cycle();
+    loop {
+        tokio::time::sleep(DEED_EVERY).await;
+        let Some((words, deed)) = deeds.next() else {
+            return pending().await;
+        };
+        let deed: Deed = serde_json::from_str(deed)?;
+        match sandbox.act(&deed, home.ports().now().0) {
+            Ok(()) => tracing::info!("somebody {words}"),
+            // What is gone can't be deleted again.
+            Err(why) => tracing::debug!("somebody could not do it again: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_deed_is_one() {
+        for (words, deed) in DEEDS {
+            assert!(serde_json::from_str::<Deed>(deed).is_ok(), "{words}");
+        }
+    }
+}
