@@ -10,6 +10,7 @@ mod pure;
 mod repeated;
 mod sandbox;
 mod table;
+mod ticks;
 mod whole;
 
 use std::error::Error;
@@ -31,7 +32,7 @@ struct Asked {
     parts: Vec<String>,
 }
 
-const USAGE: &str = "kedge-bench [--kedge PROGRAM] [--venv FOLDER] [core|check|beside]...";
+const USAGE: &str = "kedge-bench [--kedge PROGRAM] [--venv FOLDER] [core|check|ticks|beside]...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +62,9 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     if wants("check") {
         whole::run(&asked.kedge)?;
     }
+    if wants("ticks") {
+        ticks::run()?;
+    }
     if wants("beside") {
         beside::run(&asked.kedge, asked.venv.as_deref())?;
     }
@@ -79,7 +83,7 @@ fn read(arguments: &[String]) -> Result<Asked, Failure> {
         match word.as_str() {
             "--kedge" => asked.kedge = value()?,
             "--venv" => asked.venv = Some(value()?),
-            "core" | "check" | "beside" => asked.parts.push(word.clone()),
+            "core" | "check" | "ticks" | "beside" => asked.parts.push(word.clone()),
             _ => return Err(USAGE.into()),
         }
     }

@@ -84,6 +84,11 @@ pub enum Effect {
         /// The HTTP status.
         code: u16,
     },
+    /// Refuse with 429 and `Retry-After` what is beyond so many requests in a minute of the clock.
+    Rate {
+        /// How many.
+        per_minute: u64,
+    },
     /// Answer later by so many milliseconds.
     Latency {
         /// How long.
@@ -281,6 +286,7 @@ fn decides_answer(effect: &Effect) -> bool {
             | Effect::NumbersForTexts
             | Effect::LoseAnswer { .. }
             | Effect::BudgetSpent { .. }
+            | Effect::Rate { .. }
     )
 }
 
@@ -308,6 +314,24 @@ struct Rule {
     fault: Fault,
     seen: u64,
     left: Option<u32>,
+    /// Of a rate: the minute of the last request, and how many came in it.
+    minute: (i64, u64),
+}
+
+/// The refusal of a request beyond a rate.
+fn over_rate(minute: &mut (i64, u64), per_minute: u64, now_ms: i64) -> Option<Effect> {
+    const MINUTE_MS: i64 = 60_000;
+    let now = now_ms.div_euclid(MINUTE_MS);
+    let so_far = if minute.0 == now { minute.1 } else { 0 };
+    *minute = (now, so_far.saturating_add(1));
+    let rest_ms = MINUTE_MS - now_ms.rem_euclid(MINUTE_MS);
+    (so_far >= per_minute).then(|| Effect::Status {
+        code: 429,
+        retry_after_s: u64::try_from(rest_ms).ok().map(|ms| ms.div_ceil(1_000)),
+        try_again_s: None,
+        message: None,
+        error_code: None,
+    })
 }
 
 /// All rules in force, in the order they were added.
@@ -332,6 +356,7 @@ impl Faults {
             fault,
             seen: 0,
             left,
+            minute: (0, 0),
         });
     }
 
@@ -355,7 +380,13 @@ impl Faults {
     }
 
     /// Counts the request against every rule and gathers what happens to it.
-    pub(crate) fn hit(&mut self, call: &Call, provider: Provider, write: bool) -> Hit {
+    pub(crate) fn hit(
+        &mut self,
+        call: &Call,
+        provider: Provider,
+        write: bool,
+        now_ms: i64,
+    ) -> Hit {
         let mut hit = Hit::default();
         for rule in &mut self.rules {
             let Fault {
@@ -380,110 +411,21 @@ impl Faults {
             {
                 continue;
             }
+            let effect = match effect {
+                Effect::Rate { per_minute } => {
+                    over_rate(&mut rule.minute, *per_minute, now_ms)
+                }
+                effect => Some(effect.clone()),
+            };
+            let Some(effect) = effect else {
+                continue;
+            };
             rule.left = rule.left.map(|left| left - 1);
-            hit.add(effect);
+            hit.add(&effect);
         }
         hit
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(method: &str, path: &str) -> Call {
-        Call::read(
-            http::Request::builder()
-                .method(method)
-                .uri(path)
-                .body(bytes::Bytes::new())
-                .unwrap(),
-        )
-    }
-
-    fn statuses(fault: &str, count: usize) -> Vec<bool> {
-        let mut faults = Faults::new(1);
-        faults.add(serde_json::from_str(fault).unwrap());
-        let get = call("GET", "/v1/project/p");
-        (0..count)
-            .map(|_| faults.hit(&get, Provider::Aiven, false).answer.is_some())
-            .collect()
-    }
-
-    #[test]
-    fn rules_hit_what_they_name() {
-        let cases = [
-            (r#"{"effect":{"kind":"cut_body"}}"#, vec![true, true, true]),
-            (
-                r#"{"effect":{"kind":"cut_body"},"times":1}"#,
-                vec![true, false, false],
-            ),
-            (
-                r#"{"match":{"nth":2},"effect":{"kind":"cut_body"}}"#,
-                vec![false, true, false],
-            ),
-            (
-                r#"{"match":{"from":2},"effect":{"kind":"cut_body"}}"#,
-                vec![false, true, true],
-            ),
-            (
-                r#"{"match":{"target":"/v1/project"},"effect":{"kind":"cut_body"}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"target":"/v1/project/p"},"effect":{"kind":"huge_body"}}"#,
-                vec![true; 3],
-            ),
-            (
-                r#"{"match":{"body":"x"},"effect":{"kind":"drip","ms":9}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"method":"POST"},"effect":{"kind":"cut_body"}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"provider":"pubsub"},"effect":{"kind":"cut_body"}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"path":"project"},"effect":{"kind":"cut_body"}}"#,
-                vec![true; 3],
-            ),
-            (
-                r#"{"match":{"write":true},"effect":{"kind":"cut_body"}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"per_mille":0},"effect":{"kind":"cut_body"}}"#,
-                vec![false; 3],
-            ),
-            (
-                r#"{"match":{"per_mille":1000},"effect":{"kind":"cut_body"}}"#,
-                vec![true; 3],
-            ),
-        ];
-        for (fault, expected) in cases {
-            assert_eq!(statuses(fault, 3), expected, "{fault}");
-        }
-    }
-
-    #[test]
-    fn chance_follows_the_seed() {
-        let fault = r#"{"match":{"per_mille":500},"effect":{"kind":"cut_body"}}"#;
-        let first = statuses(fault, 64);
-        assert_eq!(first, statuses(fault, 64));
-        let hits = first.iter().filter(|hit| **hit).count();
-        assert!((16..48).contains(&hits), "{hits}");
-    }
-
-    #[test]
-    fn a_typo_in_a_rule_is_an_error() {
-        for text in [
-            r#"{"effect":{"kind":"status","codee":429}}"#,
-            r#"{"match":{"provder":"aiven"},"effect":{"kind":"cut_body"}}"#,
-        ] {
-            assert!(serde_json::from_str::<Fault>(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

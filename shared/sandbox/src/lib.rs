@@ -194,7 +194,7 @@ impl Sandbox {
         let inner = &mut *self.inner.borrow_mut();
         inner.world.aiven.settle(now_ms);
         let write = world::is_write(provider, &call);
-        let hit = inner.faults.hit(&call, provider, write);
+        let hit = inner.faults.hit(&call, provider, write, now_ms);
         let (mut outcome, applied) =
             self.carry_out(&mut inner.world, &call, provider, &hit, now_ms);
         let (drip_ms, padding) = match (&hit.answer, &mut outcome) {
