@@ -139,7 +139,8 @@ pub trait Store {
         prefix: &str,
         attempts: &dyn Attempts,
     ) -> Result<Vec<String>, StoreError> {
-        let versions = self.versions_counting(prefix, attempts).await?;
+        // Boxed: the compiler gives up on futures that are nested deeper than it counts.
+        let versions = Box::pin(self.versions_counting(prefix, attempts)).await?;
         Ok(versions.into_iter().map(|(key, _)| key).collect())
     }
 
