@@ -14,6 +14,8 @@ use kedge_core::push::Refusal;
 use kedge_core::render;
 use kedge_engine::ports::StoreError;
 use kedge_engine::{HoldError, LeaseError, PushError, RunError, StateStoreError, error_causes};
+use kedge_engine::{HoldError, LeaseError, PushError, RunError};
+use kedge_native::logs::LogsError;
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
 use thiserror::Error;
@@ -31,6 +33,8 @@ pub(crate) enum CliError {
     CurrentFolder(#[source] io::Error),
     #[error("a setting can't be used")]
     Settings(#[from] SettingsError),
+    #[error("logs can't be kept")]
+    Logs(#[from] LogsError),
     #[error("could not read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("could not write {}", path.display())]

@@ -57,6 +57,10 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    let _logs = match setup::logs() {
+        Ok(logs) => logs,
+        Err(error) => return error::print(&error, &args),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

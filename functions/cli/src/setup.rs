@@ -10,6 +10,7 @@ use kedge_engine::ports::Clock as _;
 use kedge_engine::{
     Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress, RunError,
 };
+use kedge_native::logs::{self, Logs};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
 
 use crate::args::{Args, Command};
@@ -29,6 +30,14 @@ pub(crate) fn is_read_only() -> bool {
     let folder = std::env::current_dir();
     let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
     settings.is_some_and(|settings| settings.read_only().unwrap_or(true))
+}
+
+/// Keeps logs where `RUST_LOG` is set, as long as what this gives is held. Where settings can't be read, the
+/// command that needs them says so.
+pub(crate) fn logs() -> Result<Logs, CliError> {
+    let folder = std::env::current_dir();
+    let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
+    Ok(logs::install(&settings.unwrap_or_default(), None)?)
 }
 
 /// Refuses a command that writes here and needs no more than files (semantics 9.7).

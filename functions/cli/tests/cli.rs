@@ -15,6 +15,8 @@ mod desk;
 mod hints;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/read_only.rs"]
 mod read_only;
 #[path = "cli/screen.rs"]

@@ -96,8 +96,8 @@ impl<'a> Attempt<'a> {
             match &answer {
                 Ok(response) => {
                     let status = response.status().as_u16();
-                    Span::current().record("status", status);
                     debug!(target: TARGET, status, ms, "answered");
+                    Span::current().record("status", status);
                 }
                 Err(error) => debug!(target: TARGET, error = %word(error), ms, "no answer"),
             }

@@ -7,6 +7,7 @@ mod actor;
 mod clock;
 mod dotenv;
 mod http;
+pub mod logs;
 mod random;
 mod settings;
 mod signer;

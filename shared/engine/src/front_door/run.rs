@@ -56,6 +56,7 @@ impl<'a, P: Clock + Random> Run<'a, P> {
             trigger = %settings.trigger,
             actor = %settings.actor,
             verdict = Empty,
+            error = Empty,
         );
         Self {
             clock: ports,
@@ -157,6 +158,8 @@ impl<'a, P: Clock + Random> Run<'a, P> {
 
     fn tell_failure(&self, error: &RunError) {
         let sent = self.tally.counts();
+        let causes = error_chain(error);
+        self.span.record("error", causes.as_str());
         let changed = match error {
             RunError::Stopped { stopped, .. } => Some(stopped.changed.done()),
             _ => None,
@@ -171,7 +174,7 @@ impl<'a, P: Clock + Random> Run<'a, P> {
             reads = sent.reads,
             writes = sent.writes,
             duration_ms = self.duration_ms(),
-            error = %error_chain(error),
+            error = %causes,
             "run failed"
         );
     }
