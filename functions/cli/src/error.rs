@@ -14,7 +14,6 @@ use kedge_core::push::Refusal;
 use kedge_core::render;
 use kedge_engine::ports::StoreError;
 use kedge_engine::{HoldError, LeaseError, PushError, RunError, StateStoreError, error_causes};
-use kedge_engine::{HoldError, LeaseError, PushError, RunError};
 use kedge_native::logs::LogsError;
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
