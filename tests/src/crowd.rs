@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    Attempts, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite, PutOutcome, Random,
+    Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, Listed, PutOutcome, Random,
     ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
 };
 
@@ -103,7 +103,7 @@ impl Store for Crowd {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let _under_way = self.one_more(false);
         self.inner.versions_counting(prefix, attempts).await
     }

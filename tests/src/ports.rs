@@ -8,9 +8,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
+use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::Endpoints;
 use kedge_engine::ports::{
-    ANSWER_BYTES_MAX, Attempts, Clock, Condition, ETag, HttpError, HttpRead, HttpWrite,
+    ANSWER_BYTES_MAX, Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, Listed,
     ProviderName, PutOutcome, Random, ReadRequest, Secrets, SignError, Signer, Store, StoreError,
     StoredObject, WriteRequest, is_known_read,
 };
@@ -437,6 +438,13 @@ impl Store for SimPorts {
         let read = self.call(|| {
             self.store.reading(key)?;
             let object = self.store.objects.borrow().get(key).cloned();
+            if object
+                .as_ref()
+                .is_some_and(|object| object.bytes.len() > OBJECT_BYTES_MAX)
+            {
+                let key = key.to_owned();
+                return Err(StoreError::TooLarge { key });
+            }
             Ok(object.map(|object| StoredObject {
                 read_at: self.store.says_time.get().then(|| self.true_now()),
                 ..object
@@ -475,7 +483,7 @@ impl Store for SimPorts {
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
         let listed = self.call(|| {
@@ -484,7 +492,11 @@ impl Store for SimPorts {
             Ok(objects
                 .iter()
                 .filter(|(key, _)| key.starts_with(prefix))
-                .map(|(key, object)| (key.clone(), object.etag.clone()))
+                .map(|(key, object)| Listed {
+                    key: key.clone(),
+                    etag: object.etag.clone(),
+                    written_at: object.written_at,
+                })
                 .collect())
         });
         let listed = listed.await;

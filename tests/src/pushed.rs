@@ -16,7 +16,7 @@ use kedge_core::report::{Changed, Report};
 use kedge_core::stored::bundle::Commit;
 use kedge_engine::RunError;
 use kedge_engine::ports::{Condition, Store as _};
-use kedge_engine::{CheckRequest, PushError, PushOutcome, PushReport, PushRequest};
+use kedge_engine::{CheckRequest, FolderPush, PushError, PushOutcome, PushReport, PushRequest};
 
 use crate::executor::Crashed;
 use crate::stack::{Stack, apply};
@@ -65,13 +65,13 @@ impl Stack {
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
         let (bundle, commit, invocation) = (self.set(), pushing.id(), self.invocation());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
-        let request = PushRequest {
+        let request = PushRequest::Folder(FolderPush {
             bundle: &bundle,
             commit: commit.as_ref(),
             branch: Some("main"),
             ancestry: &ancestry,
             consent: &pushing.consent,
-        };
+        });
         let engine = self.engine(&bundle, &self.variables, &invocation);
         self.ports.executor.run(engine.push(&self.name, request))
     }
@@ -168,13 +168,13 @@ impl Stack {
         let (none, invocation, pushing) = (BTreeMap::new(), self.invocation(), commit(2));
         let (bundle, id) = (other.set(), pushing.id());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
-        let request = PushRequest {
+        let request = PushRequest::Folder(FolderPush {
             bundle: &bundle,
             commit: id.as_ref(),
             branch: None,
             ancestry: &ancestry,
             consent: &pushing.consent,
-        };
+        });
         let engine = self.engine_stored(&none, &invocation);
         let mut theirs = engine;
         theirs.settings.actor = "bo@desk";
@@ -212,12 +212,14 @@ impl Stack {
         let (none, pushing) = (BTreeMap::new(), commit(2));
         let (sets, id) = ([self.set(), other.set()], pushing.id());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
-        let request = |bundle| PushRequest {
-            bundle,
-            commit: id.as_ref(),
-            branch: None,
-            ancestry: &ancestry,
-            consent: &pushing.consent,
+        let request = |bundle| {
+            PushRequest::Folder(FolderPush {
+                bundle,
+                commit: id.as_ref(),
+                branch: None,
+                ancestry: &ancestry,
+                consent: &pushing.consent,
+            })
         };
         let invocation = self.invocation();
         let engine = self.engine_stored(&none, &invocation);

@@ -76,9 +76,10 @@ fn push_line(push: &PushEntry) -> String {
     let at = time(push.pushed.at.0);
     let revision = &push.revision;
     let actor = plain_text(&push.pushed.actor);
-    let (verb, from) = match &push.rollback_of {
-        Some(old) => ("rollback", format!(" · back to {old}")),
-        None => ("push", from(push)),
+    let (verb, from) = match (&push.rollback_of, &push.pushed.upload) {
+        (Some(old), _) => ("rollback", format!(" · back to {old}")),
+        (None, Some(upload)) => ("upload", format!(" · {}", plain_text(&upload.key))),
+        (None, None) => ("push", from(push)),
     };
     format!("{at}  {verb:<8}  {actor} · revision {revision}{from}\n")
 }

@@ -7,7 +7,8 @@ use kedge_core::stored::run::RunRecord;
 use kedge_engine::documents;
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{
-    CheckRequest, Definitions, PushError, PushOutcome, PushReport, PushRequest, is_whole,
+    CheckRequest, Definitions, FolderPush, PushError, PushOutcome, PushReport, PushRequest,
+    is_whole,
 };
 
 use crate::args::{Args, FailOn, Format, PushOptions, RollbackOptions, WaitOptions};
@@ -28,13 +29,13 @@ pub(crate) async fn push(args: &Args, options: &PushOptions) -> Result<u8, CliEr
             .clone()
             .or_else(|| git.after_rollback.clone()),
     };
-    let request = PushRequest {
+    let request = PushRequest::Folder(FolderPush {
         bundle: &setup.bundle,
         commit: git.commit.as_ref(),
         branch: git.branch.as_deref(),
         ancestry: &|stored| git.ancestry(stored),
         consent: &consent,
-    };
+    });
     let report = setup
         .engine(&|_| {})
         .push(&setup.chosen.stack, request)

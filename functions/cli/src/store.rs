@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use kedge_adapters::Operations;
 use kedge_core::definitions::{Bundle, bucket_of};
 use kedge_core::model::{BUCKET_SCHEME, BucketAddress, BucketAddressError};
-use kedge_engine::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
+use kedge_engine::ports::{
+    Attempts, Condition, Listed, PutOutcome, Store, StoreError, StoredObject,
+};
 use kedge_native::{FolderStore, HttpOptions, Settings};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
@@ -197,7 +199,7 @@ impl Store for AnyStore {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         match self {
             Self::Bucket(store) => Box::pin(store.versions_counting(prefix, attempts)).await,
             Self::Folder(store) => store.versions_counting(prefix, attempts).await,

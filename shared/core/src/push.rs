@@ -1,8 +1,9 @@
-//! Whether a revision may take the place of the stored one (semantics 2.1, 2.3, 4.4, 7.3, 7.4).
+//! Whether a revision may take the place of the stored one (semantics 2.1, 2.3, 4.4, 7.3, 7.4, 7.6).
 //!
 //! What git says, what is stored and what the registry holds come in as values; the engine reads them.
 
 mod messages;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,8 @@ use crate::providers::Naming;
 use crate::stored::bundle::StoredBundle;
 use crate::stored::index::Index;
 use crate::stored::state::State;
+
+pub use upload::UploadInput;
 
 /// A share of removed resources above this many percent must be confirmed.
 const REMOVED_PERCENT_MAX: usize = 10;
@@ -47,6 +50,20 @@ pub struct PushConsent {
 /// What was declared or recorded before, by resource, with the file it was declared in.
 pub type Before = BTreeMap<ResourceKey, Option<String>>;
 
+/// How new definitions come.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// Somebody pushes a folder.
+    Folder {
+        /// What git says.
+        ancestry: &'a Ancestry,
+        /// What was agreed to.
+        consent: &'a PushConsent,
+    },
+    /// Somebody put them at `upload/`.
+    Upload(UploadInput<'a>),
+}
+
 /// The new definitions, and what they are compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct PushInput<'a> {
@@ -63,10 +80,8 @@ pub struct PushInput<'a> {
     pub index: &'a Index,
     /// The policy in force, if the stack has a state.
     pub in_force: Option<&'a Policy>,
-    /// What git says.
-    pub ancestry: &'a Ancestry,
-    /// What was agreed to.
-    pub consent: &'a PushConsent,
+    /// How they come.
+    pub source: Source<'a>,
 }
 
 /// Why definitions are refused.
@@ -127,6 +142,33 @@ pub enum Refusal {
         /// Who did it.
         by: String,
     },
+    /// An upload would allow automation more, which a person has to see (4.4, 7.6).
+    Loosens {
+        /// What would become looser.
+        loosened: Vec<String>,
+    },
+    /// Whether an upload would do that can't be told, because state can't be read.
+    LooseningUnknown {
+        /// Why.
+        reason: String,
+    },
+    /// An upload was put before what is stored now (7.6).
+    Outdated {
+        /// The stored revision.
+        revision: String,
+        /// Who stored it.
+        by: String,
+    },
+    /// The stack is retired, and an upload does not begin it anew (7.6).
+    Retired {
+        /// The stack.
+        stack: StackName,
+    },
+    /// One file was uploaded, and there are no definitions to put it into (7.6).
+    NothingToPutInto {
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// What is said of a push that goes on.
@@ -179,10 +221,19 @@ pub enum Notice {
 #[must_use]
 pub fn judge(input: PushInput<'_>) -> (Vec<Refusal>, Vec<Notice>) {
     let (mut refusals, mut notices) = (names(input.declared, input.index), Vec::new());
-    if !input.same_content {
-        rollback_holds(input, &mut refusals);
-        descent(input, &mut refusals, &mut notices);
-        removals(input, &mut refusals, &mut notices);
+    match input.source {
+        Source::Folder { ancestry, consent } if !input.same_content => {
+            rollback_holds(input, consent, &mut refusals);
+            descent(input, ancestry, consent, &mut refusals, &mut notices);
+            removals(input, consent.removals, &mut refusals, &mut notices);
+        }
+        Source::Folder { .. } => {}
+        Source::Upload(upload) => {
+            upload::judge(input, upload, &mut refusals);
+            if !input.same_content {
+                removals(input, false, &mut refusals, &mut notices);
+            }
+        }
     }
     let (_, change) = policy_in_force(input.in_force, &input.declared.policy);
     if !change.loosened.is_empty() {
@@ -209,7 +260,7 @@ pub fn names(declared: &Declared, index: &Index) -> Vec<Refusal> {
     overlap.into_iter().chain(taken).collect()
 }
 
-fn rollback_holds(input: PushInput<'_>, refusals: &mut Vec<Refusal>) {
+fn rollback_holds(input: PushInput<'_>, consent: &PushConsent, refusals: &mut Vec<Refusal>) {
     let Some((stored, to)) = input
         .stored
         .and_then(|stored| Some((stored, stored.rollback_of.clone()?)))
@@ -217,7 +268,7 @@ fn rollback_holds(input: PushInput<'_>, refusals: &mut Vec<Refusal>) {
         return;
     };
     let revision = stored.revision();
-    let given = input.consent.after_rollback.as_deref();
+    let given = consent.after_rollback.as_deref();
     if !given.is_some_and(|given| names_revision(given, &revision)) {
         let by = stored.pushed.actor.clone();
         refusals.push(Refusal::RolledBack { revision, to, by });
@@ -231,13 +282,19 @@ pub fn names_revision(text: &str, revision: &str) -> bool {
     text.len() >= REVISION_CHARS_MIN && revision.starts_with(&text)
 }
 
-fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
+fn descent(
+    input: PushInput<'_>,
+    ancestry: &Ancestry,
+    consent: &PushConsent,
+    refusals: &mut Vec<Refusal>,
+    notices: &mut Vec<Notice>,
+) {
     let commit = input
         .stored
         .and_then(|stored| stored.pushed.commit.as_ref());
     let stored = commit.map(|commit| commit.id.clone()).unwrap_or_default();
-    let forced = input.consent.force;
-    match input.ancestry.clone() {
+    let forced = consent.force;
+    match ancestry.clone() {
         Ancestry::Descends => {}
         Ancestry::NotChecked(reason) => notices.push(Notice::AncestryNotChecked { reason }),
         Ancestry::DoesNotDescend if !forced => refusals.push(Refusal::NotDescended { stored }),
@@ -251,7 +308,12 @@ fn descent(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<
     }
 }
 
-fn removals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec<Notice>) {
+fn removals(
+    input: PushInput<'_>,
+    confirmed: bool,
+    refusals: &mut Vec<Refusal>,
+    notices: &mut Vec<Notice>,
+) {
     let now = &input.declared.resources;
     // A resource that another file declares now was moved, not removed.
     let is_left = |key: &ResourceKey| now.contains_key(key);
@@ -269,7 +331,7 @@ fn removals(input: PushInput<'_>, refusals: &mut Vec<Refusal>, notices: &mut Vec
     emptied.retain(|file| !kept.contains(file));
     let of = input.before.len();
     let is_large = of >= SHARE_COUNTS_FROM && keys.len() * 100 > of * REMOVED_PERCENT_MAX;
-    if (is_large || !emptied.is_empty()) && !input.consent.removals {
+    if (is_large || !emptied.is_empty()) && !confirmed {
         let files = emptied.into_iter().map(str::to_owned).collect();
         refusals.push(Refusal::Removes { keys, of, files });
     } else {

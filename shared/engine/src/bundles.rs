@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::definitions::{self, ParseInput, Problems};
-use kedge_core::model::{Declared, Salt, StackName};
+use kedge_core::model::{Declared, Salt, StackName, Timestamp};
 use kedge_core::stored::bundle::{BundleDecodeError, StoredBundle};
 use kedge_core::stored::index::Index;
 use thiserror::Error;
 
 use crate::keys::{INDEX, Keys};
-use crate::ports::{ETag, Store, StoreError, StoredObject};
+use crate::ports::{ETag, Store, StoreError};
 use crate::session::Session;
 
 /// How many revisions are tried before none counts as good. Whoever pushed that many in a row that
@@ -66,6 +66,8 @@ pub struct ReadBundle {
     pub fault: Option<BundleFault>,
     /// The version of `definitions.json`, if it is there.
     pub etag: Option<ETag>,
+    /// When that was written, by the store's clock.
+    pub written_at: Option<Timestamp>,
     /// The revision that was stored last, as far as anything says.
     pub last: Option<String>,
 }
@@ -89,6 +91,7 @@ pub(crate) async fn read_bundle<S: Store>(
                     stored: Some(Arc::new(stored)),
                     fault: None,
                     etag: Some(object.etag.clone()),
+                    written_at: Some(object.written_at),
                 });
             }
             Err(source) => BundleFault::Damaged {
@@ -103,7 +106,9 @@ pub(crate) async fn read_bundle<S: Store>(
             stack: stack.clone(),
         },
     };
-    let etag = object.map(|StoredObject { etag, .. }| etag);
+    let (etag, written_at) = object
+        .map(|object| (object.etag, object.written_at))
+        .unzip();
     let last = match fault {
         BundleFault::NeverPushed { .. } => None,
         _ => last_known(store, stack).await?,
@@ -116,6 +121,7 @@ pub(crate) async fn read_bundle<S: Store>(
         stored: stored.map(Arc::new),
         fault: Some(fault),
         etag,
+        written_at,
         last,
     })
 }

@@ -70,7 +70,10 @@ pub use job::{RunError, StopError, Stopped};
 pub use lease::{LeaseError, LeaseHolder, LeaseTimes, Pulse};
 pub use outcome::{Applied, Checked, GroupCheck, Ran};
 pub use progress::Progress;
-pub use push::{PushError, PushOutcome, PushReport, PushRequest};
+pub use push::{
+    FolderPush, PushError, PushOutcome, PushReport, PushRequest, UPLOAD_ACTOR, UploadContent,
+    UploadPush,
+};
 pub use registry::RegistryError;
 pub use schedule::{DueGroup, DueWork, ScheduleError, Scope as DueScope, Standing};
 pub use session::Wait;

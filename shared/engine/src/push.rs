@@ -16,35 +16,40 @@
 //! **Caveats.** Two stacks that claim one record set at the same moment may both pass step 1. The second
 //! finds it at step 4, and until its next push the registry blocks the name in its runs (2.3).
 
+mod before;
+mod error;
+mod upload;
 mod write;
 
 use std::collections::BTreeMap;
 
-use kedge_core::definitions::{self, Bundle, ParseInput, Problems, variable};
-use kedge_core::hint::Hint;
+use kedge_core::definitions::{self, Bundle, ParseInput, variable};
 use kedge_core::model::{Declared, Salt, StackName};
-use kedge_core::providers::Naming;
 use kedge_core::push::{
-    Ancestry, Before, Notice, PushConsent, PushInput, REVISION_CHARS_MIN, Refusal, declared_before,
-    judge, names, recorded_before,
+    Ancestry, Notice, PushConsent, PushInput, REVISION_CHARS_MIN, Source, judge, names,
 };
-use kedge_core::state::State;
-use kedge_core::stored::EncodeError;
-use kedge_core::stored::bundle::{BundleDecodeError, Commit, Pushed, StoredBundle};
-use kedge_core::stored::index::Entry;
-use thiserror::Error;
+use kedge_core::stored::bundle::{Commit, Pushed, StoredBundle};
 
-use crate::bundles::{self, BundleFault, ReadBundle, read_parsed};
 use crate::keys::Keys;
-use crate::ports::{Clock, Store, StoreError};
-use crate::registry::{self, Made, ReadIndex, RegistryError};
+use crate::ports::{Clock, Store};
 use crate::settings::Settings;
-use crate::state_store::{self, StateStoreError};
+use before::PushedBefore;
+pub use error::PushError;
+pub use upload::{UPLOAD_ACTOR, UploadContent, UploadPush};
 use write::Write;
 
-/// What is to be stored as declared.
+/// What is to be stored as declared, and how it comes.
 #[derive(Clone, Copy)]
-pub struct PushRequest<'a> {
+pub enum PushRequest<'a> {
+    /// Somebody pushes a folder.
+    Folder(FolderPush<'a>),
+    /// Somebody put it at `upload/` (semantics 7.6).
+    Upload(UploadPush<'a>),
+}
+
+/// A folder of definitions.
+#[derive(Clone, Copy)]
+pub struct FolderPush<'a> {
     /// The definitions.
     pub bundle: &'a Bundle,
     /// The git commit, where there is one.
@@ -83,114 +88,6 @@ pub struct PushReport {
     pub notices: Vec<Notice>,
 }
 
-/// Definitions were not stored, or not completely.
-#[derive(Debug, Error)]
-pub enum PushError {
-    /// Nothing may be changed by this invocation.
-    #[error("this is read-only: nothing may be stored from here")]
-    ReadOnly,
-    /// The definitions can't be used.
-    #[error("the definitions can't be used")]
-    Definitions(Problems),
-    /// A rule refuses them.
-    #[error("the push is refused; nothing was stored")]
-    Refused(Vec<Refusal>),
-    /// Another stack took a name while this push was under way.
-    #[error(
-        "revision {revision} is stored, but another push took one of its names meanwhile; push again \
-         without that name"
-    )]
-    TakenMeanwhile {
-        /// The revision.
-        revision: String,
-        /// What was taken.
-        refusals: Vec<Refusal>,
-    },
-    /// The store failed.
-    #[error("the store could not be read or written")]
-    Store(#[from] StoreError),
-    /// The registry could not be read or written. The next push completes it.
-    #[error("the registry of stacks (stacks/index.json) can't be used")]
-    Registry(#[from] RegistryError),
-    /// Another push was first.
-    #[error("another push stored definitions of stack `{stack}` at the same time")]
-    Moved {
-        /// The stack.
-        stack: StackName,
-    },
-    /// A newer program stored the definitions that count. Who can't read them must not replace them
-    /// (semantics 8.7).
-    #[error("a newer kedge stored the definitions of stack `{stack}`, and they are not replaced")]
-    Newer {
-        /// The stack.
-        stack: StackName,
-        /// Which version.
-        #[source]
-        source: BundleDecodeError,
-    },
-    /// A rollback does not begin a retired stack anew.
-    #[error("stack `{stack}` is retired, and a rollback doesn't begin it anew; a push does")]
-    Retired {
-        /// The stack.
-        stack: StackName,
-    },
-    /// There is no such revision.
-    #[error("stack `{stack}` has no revision `{revision}`")]
-    NoRevision {
-        /// The stack.
-        stack: StackName,
-        /// What was asked for.
-        revision: String,
-    },
-    /// What was asked for is too short to name a revision.
-    #[error(
-        "`{revision}` is too short: name a revision by at least {REVISION_CHARS_MIN} of its first characters"
-    )]
-    ShortRevision {
-        /// What was asked for.
-        revision: String,
-    },
-    /// The revision is there and can't be read.
-    #[error("revision `{revision}` of stack `{stack}` can't be used; choose another")]
-    DamagedRevision {
-        /// The stack.
-        stack: StackName,
-        /// The revision.
-        revision: String,
-        /// Why.
-        #[source]
-        source: BundleDecodeError,
-    },
-    /// A revision's beginning fits several.
-    #[error("several revisions begin with `{revision}`: {}", found.join(", "))]
-    Ambiguous {
-        /// What was asked for.
-        revision: String,
-        /// What it begins.
-        found: Vec<String>,
-    },
-    /// It could not be read back, and is not written.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-}
-
-impl PushError {
-    /// What a person can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<Hint> {
-        match self {
-            Self::Moved { .. } | Self::Retired { .. } => Some(Hint::Push {
-                after_rollback: None,
-            }),
-            Self::NoRevision { .. }
-            | Self::ShortRevision { .. }
-            | Self::DamagedRevision { .. }
-            | Self::Ambiguous { .. } => Some(Hint::History),
-            _ => None,
-        }
-    }
-}
-
 /// Stores definitions as what is declared.
 ///
 /// # Errors
@@ -202,38 +99,60 @@ pub(crate) async fn push<P: Clock, S: Store>(
     settings: &Settings<'_>,
     job: PushRequest<'_>,
 ) -> Result<PushReport, PushError> {
-    let declared = read(job.bundle, stack, settings.overrides)?;
-    let standing = PushedBefore::read(store, stack, settings.overrides).await?;
+    let now = ports.now();
+    match job {
+        PushRequest::Folder(job) => {
+            let declared = read(job.bundle, stack, settings.overrides)?;
+            let standing = PushedBefore::read(store, stack, settings.overrides).await?;
+            let stored = standing.read.stored.as_deref();
+            let ancestry = match stored.and_then(|stored| stored.pushed.commit.as_ref()) {
+                Some(commit) => (job.ancestry)(commit),
+                None if stored.is_none() => Ancestry::Descends,
+                None => Ancestry::NotChecked("the stored definitions name no commit".to_owned()),
+            };
+            let source = Source::Folder {
+                ancestry: &ancestry,
+                consent: job.consent,
+            };
+            let pushed = Pushed {
+                actor: settings.actor.to_owned(),
+                at: now,
+                commit: job.commit.cloned(),
+                branch: job.branch.map(str::to_owned),
+                upload: None,
+            };
+            let declares = (job.bundle, &declared);
+            put(store, &standing, declares, source, pushed).await
+        }
+        PushRequest::Upload(job) => upload::push(store, stack, settings.overrides, job, now).await,
+    }
+}
+
+/// Judges definitions, and stores them.
+async fn put<S: Store>(
+    store: &S,
+    standing: &PushedBefore,
+    (bundle, declared): (&Bundle, &Declared),
+    source: Source<'_>,
+    pushed: Pushed,
+) -> Result<PushReport, PushError> {
     let stored = standing.read.stored.as_deref();
-    let same_content = stored.is_some_and(|stored| stored.bundle.files() == job.bundle.files());
-    let ancestry = match stored.and_then(|stored| stored.pushed.commit.as_ref()) {
-        Some(commit) => (job.ancestry)(commit),
-        None if stored.is_none() => Ancestry::Descends,
-        None => Ancestry::NotChecked("the stored definitions name no commit".to_owned()),
-    };
-    let in_force = standing.state();
+    let same_content = stored.is_some_and(|stored| stored.bundle.files() == bundle.files());
     let (refusals, said) = judge(PushInput {
-        declared: &declared,
+        declared,
         stored,
         // What can't be used is replaced whatever it says.
         same_content: same_content && standing.read.fault.is_none(),
         before: &standing.before,
         index: &standing.index.index,
-        in_force: in_force.map(|state| &state.policy),
-        ancestry: &ancestry,
-        consent: job.consent,
+        in_force: standing.state().map(|state| &state.policy),
+        source,
     });
-    let refusals = [refusals, standing.owners_unknown(&declared)].concat();
+    let refusals = [refusals, standing.owners_unknown(declared)].concat();
     if !refusals.is_empty() {
         return Err(PushError::Refused(refusals));
     }
-    let pushed = Pushed {
-        actor: settings.actor.to_owned(),
-        at: ports.now(),
-        commit: job.commit.cloned(),
-        branch: job.branch.map(str::to_owned),
-    };
-    let mut notices = standing.notices(stack);
+    let mut notices = standing.notices(&declared.stack);
     notices.extend(said);
     let names: Vec<String> = declared.variables.iter().map(|key| variable(key)).collect();
     if !names.is_empty() {
@@ -241,15 +160,22 @@ pub(crate) async fn push<P: Clock, S: Store>(
     }
     let write = Write {
         store,
-        standing: &standing,
-        declared: &declared,
+        standing,
+        declared,
     };
+    let descends = matches!(
+        source,
+        Source::Folder {
+            ancestry: Ancestry::Descends,
+            ..
+        }
+    );
     let (stored, outcome) = match stored {
-        Some(stored) if same_content && !lifts(stored, job.consent) => {
-            write.same(stored, pushed, &ancestry).await?
+        Some(stored) if same_content && !lifts(stored, source) => {
+            write.same(stored, pushed, descends).await?
         }
         _ => (
-            write.revision(job.bundle, pushed, None).await?,
+            write.revision(bundle, pushed, None).await?,
             PushOutcome::Stored,
         ),
     };
@@ -271,11 +197,7 @@ pub(crate) async fn rollback<P: Clock, S: Store>(
     let old = find_revision(store, stack, revision).await?;
     let declared = read(&old.bundle, stack, settings.overrides)?;
     let standing = PushedBefore::read(store, stack, settings.overrides).await?;
-    // The registry learns only by a push that a person's `up` began it anew.
-    let began_anew = standing
-        .state()
-        .is_some_and(|state| state.retired.is_none());
-    if standing.is_retired(stack) && !began_anew {
+    if standing.is_over(stack) {
         let stack = stack.clone();
         return Err(PushError::Retired { stack });
     }
@@ -303,6 +225,7 @@ pub(crate) async fn rollback<P: Clock, S: Store>(
         at: ports.now(),
         commit: newest.and_then(|pushed| pushed.commit.clone()),
         branch: newest.and_then(|pushed| pushed.branch.clone()),
+        upload: None,
     };
     let stored = write
         .revision(&old.bundle, pushed, Some(old.revision()))
@@ -313,7 +236,10 @@ pub(crate) async fn rollback<P: Clock, S: Store>(
 }
 
 /// Whether this push ends a push hold, and so makes a revision although the content is the same.
-fn lifts(stored: &StoredBundle, consent: &PushConsent) -> bool {
+fn lifts(stored: &StoredBundle, source: Source<'_>) -> bool {
+    let Source::Folder { consent, .. } = source else {
+        return false;
+    };
     let named = |said: &str| kedge_core::push::names_revision(said, &stored.revision());
     stored.rollback_of.is_some() && consent.after_rollback.as_deref().is_some_and(named)
 }
@@ -379,114 +305,5 @@ async fn find_revision<S: Store>(
             Err(PushError::Ambiguous { revision, found })
         }
         (None, _) => Err(none()),
-    }
-}
-
-/// What a push finds.
-struct PushedBefore {
-    read: ReadBundle,
-    before: Before,
-    index: ReadIndex,
-    state: Result<Option<State>, StateStoreError>,
-}
-
-impl PushedBefore {
-    async fn read<S: Store>(
-        store: &S,
-        stack: &StackName,
-        overrides: &BTreeMap<String, String>,
-    ) -> Result<Self, PushError> {
-        let (mut read, declared) = read_parsed(store, stack, overrides).await?;
-        match read.fault.take() {
-            Some(BundleFault::Damaged { stack, source }) if source.is_newer() => {
-                return Err(PushError::Newer { stack, source });
-            }
-            fault => read.fault = fault,
-        }
-        let index = registry::read(store).await?;
-        let state = state_store::read_state(store, stack).await;
-        let state = state.map(|read| read.state);
-        let before = match (&declared, &state) {
-            (Some(declared), _) => declared_before(declared),
-            (None, Ok(Some(state))) => recorded_before(state),
-            (None, _) => Before::new(),
-        };
-        Ok(Self {
-            read,
-            before,
-            index,
-            state,
-        })
-    }
-
-    /// Whether the stack is retired, and what is stored now is from before that. State says so from the
-    /// first deletion on, the registry once nothing is left.
-    fn is_retired(&self, stack: &StackName) -> bool {
-        let stored = self.read.stored.as_deref();
-        let retired = self.state().and_then(|state| state.retired);
-        let is_after = |stored: &StoredBundle| retired.is_some_and(|at| at < stored.pushed.at);
-        let entry = self.index.index.stacks.get(stack);
-        // Where the registry has another revision, an interrupted push stored it anew already.
-        let is_of_entry = |entry: &Entry| {
-            entry.retired && stored.is_none_or(|stored| stored.revision() == entry.revision)
-        };
-        (retired.is_some() && !stored.is_some_and(is_after)) || entry.is_some_and(is_of_entry)
-    }
-
-    fn state(&self) -> Option<&State> {
-        self.state.as_ref().ok().and_then(Option::as_ref)
-    }
-
-    /// Refuses record sets that are new here while not all names of another stack are known.
-    fn owners_unknown(&self, declared: &Declared) -> Vec<Refusal> {
-        let unread = self.index.made.iter().flat_map(|made| &made.unread);
-        let Some(stack) = unread.into_iter().find(|other| **other != declared.stack) else {
-            return Vec::new();
-        };
-        let recorded = |key| {
-            self.state()
-                .is_some_and(|one| one.resources.contains_key(key))
-        };
-        let new = declared.resources.values().filter(|resource| {
-            let key = &resource.key;
-            let is_shared = key.kind().entry().naming == Naming::SharedByName;
-            is_shared && !self.before.contains_key(key) && !recorded(key)
-        });
-        new.map(|resource| Refusal::OwnerUnknown {
-            key: resource.key.clone(),
-            origin: resource.origin.to_string(),
-            stack: stack.clone(),
-        })
-        .collect()
-    }
-
-    fn notices(&self, stack: &StackName) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        match &self.read.fault {
-            None | Some(bundles::BundleFault::NeverPushed { .. }) => {}
-            Some(fault) => notices.push(Notice::StoredInvalid {
-                reason: fault.to_string(),
-                judged_by: self.read.stored.as_deref().map(StoredBundle::revision),
-            }),
-        }
-        if let Some(Made { damage, unread, .. }) = &self.index.made {
-            let mine = |other: &&StackName| **other != *stack;
-            let others = self.index.index.stacks.keys().filter(mine).count();
-            let damage = damage.as_ref().map(ToString::to_string);
-            // The first push of all finds nothing.
-            if damage.is_some() || others > 0 {
-                let unread = unread.iter().filter(mine).cloned().collect();
-                notices.push(Notice::IndexMade {
-                    damage,
-                    others,
-                    unread,
-                });
-            }
-        }
-        if let Err(error) = &self.state {
-            let reason = error.to_string();
-            notices.push(Notice::StateUnread { reason });
-        }
-        notices
     }
 }

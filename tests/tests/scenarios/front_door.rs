@@ -10,8 +10,8 @@ use kedge_core::push::Ancestry;
 use kedge_core::report::StackVerdict;
 use kedge_core::stored::bundle::Commit;
 use kedge_engine::{
-    Agreement, Applied, By, CheckRequest, Consent, Definitions, HoldError, HoldRequest, Kept,
-    LeaseError, PushError, PushRequest, ReleaseRequest, RunError, StateCommand,
+    Agreement, Applied, By, CheckRequest, Consent, Definitions, FolderPush, HoldError, HoldRequest,
+    Kept, LeaseError, PushError, PushRequest, ReleaseRequest, RunError, StateCommand,
 };
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, NODE, Stack, left_reasons, topic};
@@ -172,13 +172,13 @@ fn read_only_refuses_every_change_and_keeps_nothing() {
         assert!(matches!(replaced, Err(LeaseError::ReadOnly { .. })));
         let grant = engine.grant(name, agreement("00"));
         assert!(matches!(stack.run(grant), Err(RunError::ReadOnly)));
-        let request = PushRequest {
+        let request = PushRequest::Folder(FolderPush {
             bundle: &bundle,
             commit: None,
             branch: None,
             ancestry: &|_: &Commit| Ancestry::Descends,
             consent: &Default::default(),
-        };
+        });
         let pushed = stack.run(engine.push(name, request));
         assert!(matches!(pushed, Err(PushError::ReadOnly)));
         let rolled = stack.run(engine.rollback(name, "aaaa"));

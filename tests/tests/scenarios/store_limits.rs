@@ -1,6 +1,6 @@
 //! What the store takes: one write a second of a key, and no object that could not be read back.
 
-use kedge_core::model::{ResourceKey, Timestamp};
+use kedge_core::model::{CheckEvery, ResourceKey, Timestamp};
 use kedge_core::state::{self, AutomaticChange, State};
 use kedge_core::stored::index::{self, Entry, Index};
 use kedge_engine::PushError;
@@ -133,8 +133,8 @@ fn a_push_whose_registry_would_be_too_large_stores_nothing() {
         revision: "e3b0c44298fc".to_owned(),
         record_sets,
         retired: false,
-        check_every: Default::default(),
-        reads: Default::default(),
+        check_every: CheckEvery::default(),
+        reads: std::collections::BTreeMap::new(),
     };
     let each = 230;
     let mut number = 0;

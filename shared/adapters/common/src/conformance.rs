@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use kedge_engine::ports::{Condition, ETag, PutOutcome, Store};
+use kedge_engine::ports::{Condition, ETag, Listed, PutOutcome, Store};
 
 /// Writers that race for one key.
 const WRITERS: usize = 50;
@@ -116,7 +116,11 @@ async fn lists_are_ordered_and_by_prefix(store: &impl Store) {
         let mut versions = Vec::new();
         for key in keys {
             let object = store.get(key).await.unwrap().unwrap();
-            versions.push(((*key).to_owned(), object.etag));
+            versions.push(Listed {
+                key: (*key).to_owned(),
+                etag: object.etag,
+                written_at: object.written_at,
+            });
         }
         assert_eq!(store.versions(prefix).await.unwrap(), versions, "{prefix}");
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::{
-    Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, Listed, PutOutcome, Store, StoreError, StoredObject, Version,
 };
 
 use crate::keys::{etag_of, holds, may_read, may_write};
@@ -108,13 +108,17 @@ impl Store for InMemoryStore {
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let objects = self.objects.borrow();
         Ok(objects
             .range(prefix.to_owned()..)
             .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, object)| (key.clone(), object.etag.clone()))
+            .map(|(key, object)| Listed {
+                key: key.clone(),
+                etag: object.etag.clone(),
+                written_at: object.written_at,
+            })
             .collect())
     }
 }

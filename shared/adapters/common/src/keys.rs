@@ -1,5 +1,7 @@
 //! What the stores agree on: which keys there are, and, for the local ones, what a version is.
 
+use std::io;
+
 use kedge_engine::ports::{Condition, ETag, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -57,8 +59,33 @@ pub fn may_write(key: &str) -> Result<(), StoreError> {
 /// their earlier selves carry a nonce (semantics 8.4).
 #[must_use]
 pub fn etag_of(bytes: &[u8]) -> ETag {
-    let digest = Sha256::digest(bytes);
-    ETag(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut hash = EtagHash::default();
+    hash.0.update(bytes);
+    hash.etag()
+}
+
+/// The same for bytes that are written into it piece by piece.
+#[derive(Default)]
+pub struct EtagHash(Sha256);
+
+impl EtagHash {
+    /// The version of what was written.
+    #[must_use]
+    pub fn etag(self) -> ETag {
+        let digest = self.0.finalize();
+        ETag(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl io::Write for EtagHash {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether a write may happen, given the version that stands.

@@ -9,6 +9,8 @@ mod meter;
 mod operations;
 
 pub use self::in_memory::InMemoryStore;
-pub use self::keys::{LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write};
+pub use self::keys::{
+    EtagHash, LOCK_NAME, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
+};
 pub use self::meter::{Metered, Traffic};
 pub use self::operations::Operations;

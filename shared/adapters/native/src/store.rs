@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kedge_adapters::{
-    LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
+    EtagHash, LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
 };
+use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::ports::{
-    Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, Listed, PutOutcome, Store, StoreError, StoredObject, Version,
 };
 
 use crate::clock::{system_time, timestamp};
@@ -20,6 +21,8 @@ use crate::clock::{system_time, timestamp};
 /// milliseconds, so a lock held longer is not one of ours at work.
 const LOCK_TRIES: u32 = 250;
 const LOCK_PAUSE_MS: u64 = 20;
+/// The most bytes of a file that is read.
+const BYTES_MAX: u64 = OBJECT_BYTES_MAX as u64;
 
 /// Objects as files under one folder.
 ///
@@ -103,7 +106,7 @@ impl FolderStore {
 
     /// Reads one file, bytes and time from the same file even while it is being replaced.
     fn read(&self, key: &str) -> io::Result<Option<StoredObject>> {
-        let mut file = match File::open(self.path(key)) {
+        let file = match File::open(self.path(key)) {
             Ok(file) => file,
             Err(error) if is_absence(&error) => {
                 self.check_root()?;
@@ -115,13 +118,36 @@ impl FolderStore {
         if metadata.is_dir() {
             return Ok(None);
         }
+        if metadata.len() > BYTES_MAX {
+            return Err(io::Error::from(ErrorKind::FileTooLarge));
+        }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(Some(StoredObject {
             etag: etag_of(&bytes),
             bytes: bytes.into(),
             written_at: timestamp(metadata.modified()?),
             read_at: Some(system_time()),
+        }))
+    }
+
+    /// The version and time of one file, of whatever size, without taking it in.
+    fn listed(&self, key: String) -> io::Result<Option<Listed>> {
+        let mut file = match File::open(self.path(&key)) {
+            Ok(file) => file,
+            Err(error) if is_absence(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        let mut hash = EtagHash::default();
+        io::copy(&mut file, &mut hash)?;
+        Ok(Some(Listed {
+            key,
+            etag: hash.etag(),
+            written_at: timestamp(metadata.modified()?),
         }))
     }
 
@@ -240,7 +266,12 @@ impl Store for FolderStore {
     ) -> Result<Option<StoredObject>, StoreError> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
         may_read(key)?;
-        self.read(key).map_err(|error| read_error(key, &error))
+        self.read(key).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => StoreError::TooLarge {
+                key: key.to_owned(),
+            },
+            _ => read_error(key, &error),
+        })
     }
 
     async fn put_counting(
@@ -286,11 +317,11 @@ impl Store for FolderStore {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let keys = self.list_counting(prefix, attempts).await?;
-        let version = |key: String| match self.read(&key) {
-            Ok(object) => object.map(|object| Ok((key, object.etag))),
-            Err(error) => Some(Err(read_error(&key, &error))),
+        let version = |key: String| {
+            let listed = self.listed(key.clone());
+            listed.map_err(|error| read_error(&key, &error)).transpose()
         };
         keys.into_iter().filter_map(version).collect()
     }

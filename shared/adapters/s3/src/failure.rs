@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     NotSent(String),
     /// No whole answer came; the request may have arrived.
     Unheard(String),
+    /// The answer is larger than anything of ours.
+    TooLarge(String),
     /// The server said no.
     Answered {
         status: u16,
@@ -72,6 +74,7 @@ impl Failure {
                 return match http {
                     HttpError::NotSent(_) => Self::NotSent(http.to_string()),
                     HttpError::Refused(_) => Self::Forbidden(http.to_string()),
+                    HttpError::TooLarge(_) => Self::TooLarge(http.to_string()),
                     _ => Self::Unheard(http.to_string()),
                 };
             }
@@ -86,7 +89,7 @@ impl Failure {
         match self {
             Self::NotSent(_) => Fate::NotDone,
             Self::Forbidden(_) => Fate::Refused,
-            Self::Unheard(_) | Self::Strange(_) => Fate::Open,
+            Self::Unheard(_) | Self::TooLarge(_) | Self::Strange(_) => Fate::Open,
             Self::Answered { status, code, .. } => match status {
                 412 => Fate::Lost,
                 // S3's ConditionalRequestConflict: another conditional write of this key was under
@@ -105,7 +108,7 @@ impl Failure {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::NotSent(_) | Self::Unheard(_) => true,
-            Self::Strange(_) | Self::Forbidden(_) => false,
+            Self::TooLarge(_) | Self::Strange(_) | Self::Forbidden(_) => false,
             Self::Answered { status, .. } => matches!(status, 408 | 409 | 429 | 500..),
         }
     }
@@ -138,7 +141,7 @@ impl Failure {
         } = settings;
         match self {
             Self::NotSent(why) => format!("{address}: {why}; is {endpoint_name} right?"),
-            Self::Unheard(why) => format!("{address} at {host}: {why}"),
+            Self::Unheard(why) | Self::TooLarge(why) => format!("{address} at {host}: {why}"),
             Self::Forbidden(why) => format!("{address}: {why}"),
             Self::Strange(what) => format!(
                 "{address} at {host} gave an answer that can't be used: {what}; is {endpoint_name} \

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use kedge_adapters::{Operations, key_problem, may_read, may_write};
 use kedge_core::model::BucketAddress;
 use kedge_core::ran_out::RanOut;
+use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::ports::{
-    Attempts, Condition, ETag, PutOutcome, Random as _, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, ETag, Listed, PutOutcome, Random as _, Store, StoreError, StoredObject,
+    Version,
 };
 use kedge_native::{HttpBuildError, HttpOptions, NativeHttp, SystemRandom};
 
@@ -32,7 +34,10 @@ pub struct S3Options {
 impl Default for S3Options {
     fn default() -> Self {
         Self {
-            http: HttpOptions::default(),
+            http: HttpOptions {
+                answer_bytes_max: OBJECT_BYTES_MAX,
+                ..HttpOptions::default()
+            },
             pause_ms: 500,
         }
     }
@@ -168,7 +173,7 @@ impl S3Store {
         &self,
         prefix: &str,
         from: Option<&str>,
-    ) -> Result<(Vec<(String, ETag)>, Option<String>), Failure> {
+    ) -> Result<(Vec<Listed>, Option<String>), Failure> {
         Operations::count(&self.operations, |operations| operations.lists += 1);
         let sent = self
             .client
@@ -187,9 +192,18 @@ impl S3Store {
             (None, _) => return Err(Failure::Strange("it is no list")),
         };
         let objects = output.contents.unwrap_or_default();
-        let version = |object: Object| match (object.key, object.e_tag) {
-            (Some(key), Some(etag)) => Ok((key, ETag(etag))),
-            _ => Err(Failure::Strange("an object in it has no ETag")),
+        let version = |object: Object| {
+            let written_at = object.last_modified.as_ref().and_then(timestamp);
+            match (object.key, object.e_tag, written_at) {
+                (Some(key), Some(etag), Some(written_at)) => Ok(Listed {
+                    key,
+                    etag: ETag(etag),
+                    written_at,
+                }),
+                _ => Err(Failure::Strange(
+                    "an object in it has no ETag or no LastModified",
+                )),
+            }
         };
         let versions = objects.into_iter().map(version);
         Ok((versions.collect::<Result<_, _>>()?, next))
@@ -285,7 +299,12 @@ impl Store for S3Store {
         may_read(key)?;
         let read = self.reading(attempts, async || self.get_once(key).await);
         let read = read.await;
-        read.map_err(|gave_up| self.read_error(key, self.told(&gave_up, Doing::Reading)))
+        read.map_err(|gave_up| match gave_up.failure {
+            Failure::TooLarge(_) => StoreError::TooLarge {
+                key: key.to_owned(),
+            },
+            _ => self.read_error(key, self.told(&gave_up, Doing::Reading)),
+        })
     }
 
     async fn put_counting(
@@ -333,7 +352,7 @@ impl Store for S3Store {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let what = format!("the keys of `{prefix}`");
         let failed = |gave_up: GaveUp| self.read_error(&what, self.told(&gave_up, Doing::Reading));
         let mut versions = Vec::new();
@@ -344,13 +363,14 @@ impl Store for S3Store {
             });
             let (found, next) = page.await.map_err(failed)?;
             // Others' objects may have names that are no keys of ours.
-            let own = found.into_iter().filter_map(|(full, etag)| {
-                let key = self.address.own_key(&full)?;
-                key_problem(key).is_none().then(|| (key.to_owned(), etag))
+            let own = found.into_iter().filter_map(|listed| {
+                let key = self.address.own_key(&listed.key)?;
+                let key = key_problem(key).is_none().then(|| key.to_owned())?;
+                Some(Listed { key, ..listed })
             });
             versions.extend(own);
             if next.is_none() {
-                versions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                versions.sort_unstable_by(|one, other| one.key.cmp(&other.key));
                 return Ok(versions);
             }
             if next == from {

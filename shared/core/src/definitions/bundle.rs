@@ -44,6 +44,20 @@ pub enum BundleError {
         /// The path, control characters replaced.
         path: String,
     },
+    /// A path lies in more than [`Bundle::FOLDERS_MAX`] folders.
+    #[error("{path} lies in more than {max} folders; move it up", max = Bundle::FOLDERS_MAX)]
+    TooDeep {
+        /// The file.
+        path: String,
+    },
+    /// A path is that of another file but for upper and lower case, which some systems take for one.
+    #[error("{path} and {other} differ only in upper and lower case; use one of them")]
+    SameButForCase {
+        /// The path.
+        path: String,
+        /// The other one.
+        other: String,
+    },
 }
 
 /// Paths and texts of the definition files, in order of their paths.
@@ -61,6 +75,8 @@ impl Bundle {
     pub const FILES_MAX: usize = 2_000;
     /// The most bytes of all files: several times this is needed in memory, of a Worker's 128 MB.
     pub const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+    /// The most folders inside each other that are read; definitions are three levels deep.
+    pub const FOLDERS_MAX: usize = 8;
     /// The most characters of a path.
     pub const PATH_CHARS_MAX: usize = 512;
     /// The characters of a revision: 48 bits tell more pushes apart than a stack ever sees.
@@ -109,6 +125,24 @@ impl Bundle {
             .split('/')
             .any(|part| part.starts_with('.') && part != "." && part != "..");
         !hidden && (path.ends_with(".yaml") || path.ends_with(".yml"))
+    }
+
+    /// The same files with one replaced, or added.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when a new path is too deep or is another one's but for its case.
+    pub fn with_file(&self, path: &str, text: &str) -> Result<Self, BundleError> {
+        if path.matches('/').count() > Self::FOLDERS_MAX {
+            let path = path.to_owned();
+            return Err(BundleError::TooDeep { path });
+        }
+        let mut files = self.files.clone();
+        if files.insert(path.to_owned(), text.to_owned()).is_none()
+            && let Some((path, other)) = same_but_for_case(files.keys())
+        {
+            return Err(BundleError::SameButForCase { path, other });
+        }
+        Self::new(files)
     }
 
     /// The files, by path.
@@ -161,6 +195,17 @@ impl Bundle {
         }
         hash
     }
+}
+
+/// Two paths that are one where upper and lower case are alike, as on macOS and Windows.
+pub fn same_but_for_case<'a>(
+    paths: impl IntoIterator<Item = &'a String>,
+) -> Option<(String, String)> {
+    let mut known = BTreeMap::new();
+    paths.into_iter().find_map(|path| {
+        let other = known.insert(path.to_lowercase(), path)?;
+        Some((path.clone(), other.clone()))
+    })
 }
 
 fn add(hash: &mut Sha256, part: &str) {
@@ -235,6 +280,35 @@ mod tests {
             error.to_string(),
             "there are 2001 definition files; at most 2000 are allowed"
         );
+    }
+
+    #[test]
+    fn one_file_is_replaced_or_added() {
+        let both = set(&[("a.yaml", "x"), ("b/c.yaml", "y")]).unwrap();
+        let replaced = both.with_file("b/c.yaml", "z").unwrap();
+        assert_eq!(
+            replaced,
+            set(&[("a.yaml", "x"), ("b/c.yaml", "z")]).unwrap()
+        );
+        let stored = both.clone().stored_as("0123456789ab".to_owned());
+        assert_eq!(stored.with_file("b/c.yaml", "z").unwrap(), replaced);
+        let added = both.with_file("d.yaml", "z").unwrap();
+        assert_eq!(added.files().len(), 3);
+        let (deep, deeper) = ("1/2/3/4/5/6/7/8/a.yaml", "1/2/3/4/5/6/7/8/9/a.yaml");
+        assert_eq!(both.with_file(deep, "").unwrap().files().len(), 3);
+        let said = |path: &str| both.with_file(path, "").unwrap_err().to_string();
+        assert_eq!(
+            said(deeper),
+            format!("{deeper} lies in more than 8 folders; move it up")
+        );
+        assert_eq!(
+            said("B/C.yaml"),
+            "b/c.yaml and B/C.yaml differ only in upper and lower case; use one of them"
+        );
+        // Where both are stored already, each may be replaced.
+        let twins = set(&[("a.yaml", "x"), ("A.yaml", "y")]).unwrap();
+        assert!(twins.with_file("A.yaml", "z").is_ok());
+        assert!(twins.with_file("b.yaml", "z").is_err());
     }
 
     #[test]

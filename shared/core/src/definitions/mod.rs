@@ -47,7 +47,7 @@ use project::Project;
 use pubsub::PubsubReader;
 use yaml::{Content, Node, Pos};
 
-pub use bundle::{Bundle, BundleError};
+pub use bundle::{Bundle, BundleError, same_but_for_case};
 pub use context::variable;
 pub use others::{declared_by_others, may_have_nodes_of_environment};
 pub use problem::{Problem, Problems};

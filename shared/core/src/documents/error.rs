@@ -58,10 +58,9 @@ pub struct Failed<'a> {
     pub exit_code: u8,
 }
 
-/// A command that failed, with what the run saw before. `hints` says how a refusal is mended.
-#[must_use]
-pub fn error(failed: Failed<'_>, report: Option<Report>, hints: Hints<'_>) -> Error {
-    let refusal = |refusal: &Refusal| RefusalReason {
+/// Why a push was refused. `hints` says how that is mended.
+pub(super) fn refusals(refusals: &[Refusal], hints: Hints<'_>) -> Vec<RefusalReason> {
+    let one = |refusal: &Refusal| RefusalReason {
         code: refusal.into(),
         text: Text::of(refusal),
         fix: Text::new(&match refusal.hint() {
@@ -69,11 +68,17 @@ pub fn error(failed: Failed<'_>, report: Option<Report>, hints: Hints<'_>) -> Er
             Some(hint) => format!("{}: {}", refusal.fix(), hints(&hint)),
         }),
     };
+    refusals.iter().map(one).collect()
+}
+
+/// A command that failed, with what the run saw before. `hints` says how a refusal is mended.
+#[must_use]
+pub fn error(failed: Failed<'_>, report: Option<Report>, hints: Hints<'_>) -> Error {
     Error {
         format: ErrorFormat::V1,
         error: Text::new(failed.error),
         because: Text::all(failed.because),
-        refusals: failed.refusals.iter().map(refusal).collect(),
+        refusals: refusals(failed.refusals, hints),
         next: failed.next.map(Text::new),
         exit_code: failed.exit_code,
         report: report.map(Box::new),

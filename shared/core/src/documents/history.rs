@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::parts::{Text, Time};
+use super::parts::{Text, Time, UploadedObject};
 use super::words::{CommandName, FoundOutcome, Outcome, Risk, StackVerdict, Verb, Word};
 use crate::model::{StackName, Timestamp};
 use crate::stored::bundle::Pushed;
@@ -42,12 +42,14 @@ pub struct HistoryPush {
     pub pushed_at: Time,
     /// Who pushed it.
     pub actor: Text,
-    /// From which git branch.
+    /// From which git branch. Of a rollback or an upload, that of the newest commit before.
     pub branch: Option<Text>,
-    /// From which git commit.
+    /// From which git commit. Of a rollback or an upload, the newest one before.
     pub commit: Option<Text>,
     /// Whether the files had uncommitted edits.
     pub edited: bool,
+    /// The object that it came from; `null` if nobody put it at `upload/`.
+    pub upload: Option<UploadedObject>,
 }
 
 impl HistoryPush {
@@ -64,6 +66,7 @@ impl HistoryPush {
             at,
             commit,
             branch,
+            upload,
         } = pushed;
         Self {
             revision: Text::new(revision),
@@ -74,6 +77,7 @@ impl HistoryPush {
             branch: branch.as_deref().map(Text::new),
             commit: commit.as_ref().map(|commit| Text::new(&commit.id)),
             edited: commit.as_ref().is_some_and(|commit| commit.edited),
+            upload: upload.as_ref().map(Into::into),
         }
     }
 }

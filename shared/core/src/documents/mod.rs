@@ -24,6 +24,7 @@ mod schemas;
 mod stack;
 mod state_command;
 mod unlocked;
+mod upload;
 mod words;
 
 pub use accept::{Accept, AcceptEdit, NotAcceptable, accept};
@@ -37,7 +38,7 @@ pub use holds::{CurrentRun, Holds, holds};
 pub use outputs::{Output, Outputs, full_name, outputs};
 pub use parts::{
     FieldEdit, Finding, Guards, Hold, Policy, ProviderStats, Reason, RefusingGuard, ResourceName,
-    Stats, StoreStats, Surroundings, Text, Time, Traffic, Value, WaitingStep,
+    Stats, StoreStats, Surroundings, Text, Time, Traffic, UploadedObject, Value, WaitingStep,
 };
 pub use plan::{Commands, Plan, PlannedChange, PlannedStep, StateOnly};
 pub use problems::{Problem, Problems, problems};
@@ -51,10 +52,12 @@ pub use schemas::{DefinitionSchema, Schemas, schemas};
 pub use stack::{Stack, stack};
 pub use state_command::{StateCommand, StateResource, state_command};
 pub use unlocked::{LeaseHolder, Unlocked, unlocked};
+pub use upload::{Upload, UploadAnswer, UploadOf, UploadProblem, upload};
 pub use words::{
     AcceptAction, Action, Allowance, Cause, CommandName, FailureCode, FindingKind, FoundOutcome,
     Guard, HolderStatus, Kind, NoticeCode, OnMissing, Outcome, Provider, PushOutcome, ReasonCode,
-    RefusalCode, Risk, RunStage, StackVerdict, StateResult, Unit, Verb, Verdict, Who, Word,
+    RefusalCode, Risk, RunStage, StackVerdict, StateResult, Unit, UploadOutcome, Verb, Verdict,
+    Who, Word,
 };
 
 /// A document: what a command prints, whole.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::history::HistoryRun;
-use super::parts::{Text, Time, count};
+use super::parts::{Text, Time, UploadedObject, count};
 use super::words::{NoticeCode, PushOutcome};
 use crate::push::Notice;
 use crate::stored::bundle::{Pushed, StoredBundle};
@@ -31,12 +31,14 @@ pub struct Push {
     pub pushed_at: Time,
     /// Who pushed them.
     pub actor: Text,
-    /// From which git branch.
+    /// From which git branch. Of a rollback or an upload, that of the newest commit before.
     pub branch: Option<Text>,
-    /// From which git commit.
+    /// From which git commit. Of a rollback or an upload, the newest one before.
     pub commit: Option<Text>,
     /// Whether the files had uncommitted edits.
     pub edited: bool,
+    /// The object that they came from; `null` if nobody put them at `upload/`.
+    pub upload: Option<UploadedObject>,
     /// How many resources are declared.
     pub resources: u64,
     /// Remarks.
@@ -55,6 +57,15 @@ pub struct PushNotice {
     pub text: Text,
 }
 
+impl From<&Notice> for PushNotice {
+    fn from(notice: &Notice) -> Self {
+        Self {
+            code: notice.into(),
+            text: Text::of(notice),
+        }
+    }
+}
+
 /// The definitions that are stored now, what a push did about them, how much they declare, and the run
 /// that followed.
 #[must_use]
@@ -70,11 +81,8 @@ pub fn push(
         at,
         commit,
         branch,
+        upload,
     } = &stored.pushed;
-    let notice = |notice: &Notice| PushNotice {
-        code: notice.into(),
-        text: Text::of(notice),
-    };
     Push {
         format: PushFormat::V1,
         stack: Text::of(&stored.stack),
@@ -87,8 +95,9 @@ pub fn push(
         branch: branch.as_deref().map(Text::new),
         commit: commit.as_ref().map(|commit| Text::new(&commit.id)),
         edited: commit.as_ref().is_some_and(|commit| commit.edited),
+        upload: upload.as_ref().map(Into::into),
         resources: count(resources),
-        notices: notices.iter().map(notice).collect(),
+        notices: notices.iter().map(Into::into).collect(),
         run: run.and_then(HistoryRun::of),
     }
 }

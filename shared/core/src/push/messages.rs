@@ -29,6 +29,13 @@ impl Refusal {
                 "once the cause is fixed, confirm that this push comes after the rollback"
                     .to_owned()
             }
+            Self::Loosens { .. } => "push it, and approve `policy` when you deploy it".to_owned(),
+            Self::LooseningUnknown { .. } => "repair the state, or push it".to_owned(),
+            Self::Outdated { .. } => "if it is still wanted, put it there again".to_owned(),
+            Self::Retired { .. } => "push it, which begins the stack anew".to_owned(),
+            Self::NothingToPutInto { .. } => {
+                "put an archive of all definitions there, or push them".to_owned()
+            }
         }
     }
 
@@ -41,9 +48,16 @@ impl Refusal {
             Self::RolledBack { revision, .. } => Some(Hint::AfterRollback {
                 revision: revision.clone(),
             }),
-            Self::NamesOverlap { .. } | Self::OwnedByAnother { .. } | Self::OwnerUnknown { .. } => {
-                None
-            }
+            Self::Loosens { .. }
+            | Self::LooseningUnknown { .. }
+            | Self::Retired { .. }
+            | Self::NothingToPutInto { .. } => Some(Hint::Push {
+                after_rollback: None,
+            }),
+            Self::NamesOverlap { .. }
+            | Self::OwnedByAnother { .. }
+            | Self::OwnerUnknown { .. }
+            | Self::Outdated { .. } => None,
         }
     }
 }
@@ -101,6 +115,32 @@ impl fmt::Display for Refusal {
                 "{by} rolled the stack back to {to} (as revision {revision}), and pushes wait until \
                  somebody confirms that the cause is fixed"
             ),
+            Self::Loosens { loosened } => write!(
+                f,
+                "the policy would allow automation more ({}), and an upload can't ask a person",
+                loosened.join(", ")
+            ),
+            Self::LooseningUnknown { reason } => write!(
+                f,
+                "whether the policy would allow automation more is not known: state could not be read: \
+                 {reason}"
+            ),
+            Self::Outdated { revision, by } => write!(
+                f,
+                "it was put there before revision {revision} was stored ({by}), so it is older"
+            ),
+            Self::Retired { stack } => {
+                write!(
+                    f,
+                    "stack {stack} is retired, and an upload doesn't begin it anew"
+                )
+            }
+            Self::NothingToPutInto { reason } => {
+                write!(
+                    f,
+                    "there are no definitions to put this file into: {reason}"
+                )
+            }
         }
     }
 }

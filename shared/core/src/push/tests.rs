@@ -52,6 +52,7 @@ fn stored(bundle: Bundle, rollback_of: Option<&str>) -> StoredBundle {
                 edited: false,
             }),
             branch: None,
+            upload: None,
         },
         rollback_of: rollback_of.map(str::to_owned),
     }
@@ -93,8 +94,10 @@ impl Case {
             before: &declared_before(&declared(&self.before)),
             index: &self.index,
             in_force: self.in_force.as_ref(),
-            ancestry: &self.ancestry,
-            consent: &self.consent,
+            source: Source::Folder {
+                ancestry: &self.ancestry,
+                consent: &self.consent,
+            },
         })
     }
 

@@ -44,11 +44,25 @@ pub struct Pushed {
     pub actor: String,
     /// When, by the clock of who pushed.
     pub at: Timestamp,
-    /// The git commit, where there was one. Of a rollback it is the newest commit pushed before:
-    /// what the next push must descend from.
+    /// The git commit, where there was one. Of a rollback or an upload it is the newest commit pushed
+    /// before: what the next push must descend from.
     pub commit: Option<Commit>,
     /// The git branch, where there was one.
     pub branch: Option<String>,
+    /// The object that it came from, if somebody put it at `upload/`.
+    pub upload: Option<Uploaded>,
+}
+
+/// The object that definitions came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub etag: String,
+    /// By the store's clock: what was put at `upload/` before this time is older than these definitions
+    /// (semantics 7.6). An archive sets it to when it was put; one file leaves it as it was.
+    pub newer_than: Timestamp,
 }
 
 /// A git commit.
@@ -128,6 +142,16 @@ pub(crate) struct StoredPushed {
     commit: Option<StoredCommit>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    upload: Option<StoredUpload>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredUpload {
+    key: String,
+    etag: String,
+    newer_than_ms: Time,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,6 +186,7 @@ impl StoredBundle {
             at,
             commit,
             branch,
+            upload,
         } = &self.pushed;
         let commit = commit.as_ref().map(|Commit { id, edited }| StoredCommit {
             id: id.clone(),
@@ -178,6 +203,11 @@ impl StoredBundle {
                 at_ms: (*at).into(),
                 commit,
                 branch: branch.clone(),
+                upload: upload.as_ref().map(|upload| StoredUpload {
+                    key: upload.key.clone(),
+                    etag: upload.etag.clone(),
+                    newer_than_ms: upload.newer_than.into(),
+                }),
             },
             files: self.bundle.files().clone(),
         })
@@ -221,6 +251,11 @@ impl StoredBundle {
                     .commit
                     .map(|StoredCommit { id, edited }| Commit { id, edited }),
                 branch: pushed.branch,
+                upload: pushed.upload.map(|upload| Uploaded {
+                    key: upload.key,
+                    etag: upload.etag,
+                    newer_than: upload.newer_than_ms.into(),
+                }),
             },
             rollback_of: stored.rollback_of,
         })

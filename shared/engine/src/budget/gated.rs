@@ -10,7 +10,7 @@ use tracing::trace;
 use super::Budget;
 use crate::gate::{Permit, Urgency};
 use crate::keys::{self, Keys};
-use crate::ports::{Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject};
+use crate::ports::{Attempts, Condition, Listed, PutOutcome, Store, StoreError, StoredObject};
 use crate::traces::TARGET;
 
 /// A store whose requests pass the gate and are counted.
@@ -140,7 +140,7 @@ impl<S: Store> Store for Gated<'_, S> {
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let entered = self.enter_to_read(prefix).await?;
         let listed = self.store.versions_counting(prefix, &entered).await;
         entered.tell("list", prefix, &listed, |_| "listed");

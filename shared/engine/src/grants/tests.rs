@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::ports::{Attempts, ETag};
+use crate::ports::{Attempts, ETag, Listed};
 
 const NOW: Timestamp = Timestamp(1_795_348_800_000);
 const RUN: &str = "1795348800000-77777777";
@@ -62,14 +62,18 @@ impl Store for Objects {
         &self,
         prefix: &str,
         _attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         let there = self.there.borrow();
         let keys = there.keys().chain(&self.gone);
         let mut keys: Vec<_> = keys
             .filter(|key| key.starts_with(prefix))
-            .map(|key| (key.clone(), ETag(String::new())))
+            .map(|key| Listed {
+                key: key.clone(),
+                etag: ETag(String::new()),
+                written_at: Timestamp(0),
+            })
             .collect();
-        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        keys.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         Ok(keys)
     }
 }

@@ -14,7 +14,8 @@ pub use self::http::{
 pub use self::reads::is_known_read;
 pub use self::retry_after::retry_after_ms;
 pub use self::store::{
-    Attempts, Condition, ETag, PutOutcome, Store, StoreError, StoredObject, Unlimited, Version,
+    Attempts, Condition, ETag, Listed, PutOutcome, Store, StoreError, StoredObject, Unlimited,
+    Version,
 };
 
 use kedge_core::model::{SecretText, Timestamp};

@@ -3,8 +3,9 @@
 //! Which objects there are is in `keys.rs`, their JSON in `kedge_core::stored`.
 
 use bytes::Bytes;
-use kedge_core::model::Timestamp;
+use kedge_core::model::{Size, Timestamp};
 use kedge_core::ran_out::RanOut;
+use kedge_core::stored::OBJECT_BYTES_MAX;
 use thiserror::Error;
 
 /// What tells one version of an object from another. Opaque.
@@ -34,6 +35,17 @@ pub struct Version {
     pub written_at: Timestamp,
 }
 
+/// An object as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub etag: ETag,
+    /// When it was written, by the store's clock.
+    pub written_at: Timestamp,
+}
+
 /// On what condition a write happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
@@ -55,6 +67,9 @@ pub enum PutOutcome {
 }
 
 /// The store could not do it.
+///
+/// What is larger than [`OBJECT_BYTES_MAX`] is none of ours. It is not taken in, however often it is asked
+/// for, so that whoever may write to the store can't fill the memory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// Reading failed.
@@ -64,6 +79,12 @@ pub enum StoreError {
         key: String,
         /// Why.
         reason: String,
+    },
+    /// The object is too large to be read.
+    #[error("{key} in the store is larger than {}", Size(OBJECT_BYTES_MAX))]
+    TooLarge {
+        /// Which object.
+        key: String,
     },
     /// Writing failed; it may have been written.
     #[error("could not write {key} to the store: {reason}")]
@@ -141,7 +162,7 @@ pub trait Store {
     ) -> Result<Vec<String>, StoreError> {
         // Boxed: the compiler gives up on futures that are nested deeper than it counts.
         let versions = Box::pin(self.versions_counting(prefix, attempts)).await?;
-        Ok(versions.into_iter().map(|(key, _)| key).collect())
+        Ok(versions.into_iter().map(|listed| listed.key).collect())
     }
 
     /// As [`Store::versions`].
@@ -152,7 +173,7 @@ pub trait Store {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError>;
+    ) -> Result<Vec<Listed>, StoreError>;
 
     /// Reads an object; none if the key has none.
     ///
@@ -185,12 +206,12 @@ pub trait Store {
         self.list_counting(prefix, &Unlimited).await
     }
 
-    /// The same, each with its version as [`Store::get`] tells it. A folder has to read every object for
-    /// that.
+    /// The same, each with its version and time as [`Store::get`] tells them. A folder has to read every
+    /// object for that.
     ///
     /// # Errors
     /// When the store can't say.
-    async fn versions(&self, prefix: &str) -> Result<Vec<(String, ETag)>, StoreError> {
+    async fn versions(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.versions_counting(prefix, &Unlimited).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use kedge_core::definitions::Bundle;
 use kedge_core::model::Declared;
-use kedge_core::push::{Ancestry, Notice, names, record_sets};
+use kedge_core::push::{Notice, names, record_sets};
 use kedge_core::stored::bundle::{Pushed, StoredBundle};
 use kedge_core::stored::index::{Entry, Index};
 
@@ -99,12 +99,13 @@ impl<S: Store> Write<'_, S> {
         }
     }
 
-    /// The content is stored already: writes what else is missing.
+    /// The content is stored already: writes what else is missing. `descends`: its commit is known to be a
+    /// later one.
     pub(super) async fn same(
         &self,
         stored: &StoredBundle,
         pushed: Pushed,
-        ancestry: &Ancestry,
+        descends: bool,
     ) -> Result<(StoredBundle, PushOutcome), PushError> {
         if self.standing.read.fault.is_some() {
             if self.standing.read.last.as_ref() == Some(&stored.revision()) {
@@ -122,7 +123,7 @@ impl<S: Store> Write<'_, S> {
         // A later commit with the same content counts too: what was between the two is older.
         let is_later = pushed.commit.is_some()
             && pushed.commit != stored.pushed.commit
-            && (*ancestry == Ancestry::Descends || stored.pushed.commit.is_none());
+            && (descends || stored.pushed.commit.is_none());
         if !is_later {
             return Ok((stored.clone(), PushOutcome::Unchanged));
         }

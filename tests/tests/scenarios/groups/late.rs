@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kedge_core::ran_out::RanOut;
 use kedge_engine::Budget;
 use kedge_engine::ports::{
-    Attempts, Clock as _, Condition, ETag, PutOutcome, Store, StoreError, StoredObject,
+    Attempts, Clock as _, Condition, Listed, PutOutcome, Store, StoreError, StoredObject,
 };
 use kedge_tests::ports::SimPorts;
 use kedge_tests::stack::{Invocation, Stack};
@@ -82,7 +82,7 @@ impl Store for Hooked<'_> {
         &self,
         prefix: &str,
         attempts: &dyn Attempts,
-    ) -> Result<Vec<(String, ETag)>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         self.inner.versions_counting(prefix, attempts).await
     }
 }

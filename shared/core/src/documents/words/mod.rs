@@ -69,6 +69,6 @@ pub use entries::{Kind, Provider};
 pub use plans::{Action, Allowance, Guard, OnMissing, ReasonCode, Risk, Verb, Who};
 pub use runs::{
     AcceptAction, CommandName, FoundOutcome, HolderStatus, NoticeCode, Outcome, PushOutcome,
-    RefusalCode, RunStage, StateResult,
+    RefusalCode, RunStage, StateResult, UploadOutcome,
 };
 pub use stands::{Cause, FailureCode, FindingKind, StackVerdict, Unit, Verdict};

@@ -140,6 +140,20 @@ words! {
 }
 
 words! {
+    /// What came of an upload.
+    UploadOutcome {
+        /// It is stored, and its definitions count.
+        Stored => "stored",
+        /// Its content was stored already.
+        Unchanged => "unchanged",
+        /// A rule refuses it: see `refusals`. Nothing was stored.
+        Refused => "refused",
+        /// It can't be used: see `problems`. Nothing was stored.
+        Invalid => "invalid",
+    }
+}
+
+words! {
     /// What a notice is about.
     NoticeCode of Notice {
         /// The policy would allow automation more; that waits for a person.
@@ -176,6 +190,16 @@ words! {
         DescentUnknown => "descent-unknown",
         /// The stack was rolled back, and that stands until somebody says otherwise.
         RolledBack => "rolled-back",
+        /// Of an upload: the policy would allow automation more, and a person has to see that.
+        Loosens => "loosens",
+        /// Of an upload: nobody can say whether it would, because state can't be read.
+        LooseningUnknown => "loosening-unknown",
+        /// Of an upload: it was put there before what is stored now.
+        Outdated => "out-of-date",
+        /// Of an upload: the stack is retired, and only a push begins it anew.
+        Retired => "retired",
+        /// Of an upload of one file: there are no definitions to put it into.
+        NothingToPutInto => "nothing-to-put-into",
     }
 }
 

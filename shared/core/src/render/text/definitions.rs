@@ -8,16 +8,22 @@ use crate::stored::bundle::{Pushed, StoredBundle};
 /// The most characters of a branch or an actor: the line has to hold more.
 const NAME_CHARS_MAX: usize = 40;
 
-/// `revision 3f9a1c2b7d10 main, ana@laptop, 2 h ago`; of a rollback, what it brought back.
+/// `revision 3f9a1c2b7d10 main, ana@laptop, 2 h ago`; of a rollback, what it brought back, and of an upload,
+/// the object.
 #[must_use]
 pub fn stored_text(stored: &StoredBundle, now: Timestamp) -> String {
     let Pushed {
-        actor, at, branch, ..
+        actor,
+        at,
+        branch,
+        upload,
+        ..
     } = &stored.pushed;
-    let from = match (&stored.rollback_of, branch) {
-        (Some(old), _) => format!(" rollback to {old}"),
-        (None, Some(branch)) => format!(" {}", cut(branch)),
-        (None, None) => String::new(),
+    let from = match (&stored.rollback_of, upload, branch) {
+        (Some(old), ..) => format!(" rollback to {old}"),
+        (None, Some(upload), _) => format!(" {}", cut(&upload.key)),
+        (None, None, Some(branch)) => format!(" {}", cut(branch)),
+        (None, None, None) => String::new(),
     };
     let ago = ago(now.ms_since(*at));
     format!(
@@ -49,6 +55,7 @@ mod tests {
     use super::*;
     use crate::definitions::Bundle;
     use crate::model::StackName;
+    use crate::stored::bundle::Uploaded;
 
     #[test]
     fn where_a_set_comes_from() {
@@ -61,6 +68,7 @@ mod tests {
                 at: Timestamp(0),
                 commit: None,
                 branch: None,
+                upload: None,
             },
             rollback_of: None,
         };
@@ -73,6 +81,15 @@ mod tests {
         assert_eq!(
             text(&stored, 7_200_000),
             "revision e3b0c44298fc main\u{fffd}[2J, ana@laptop, 2 h ago"
+        );
+        stored.pushed.upload = Some(Uploaded {
+            key: "upload/dev/stacks/dev.yaml".to_owned(),
+            etag: "1".to_owned(),
+            newer_than: Timestamp(0),
+        });
+        assert_eq!(
+            text(&stored, 7_200_000),
+            "revision e3b0c44298fc upload/dev/stacks/dev.yaml, ana@laptop, 2 h ago"
         );
         stored.rollback_of = Some("3f9a1c2b7d10".to_owned());
         assert_eq!(

@@ -2,6 +2,8 @@ use super::*;
 
 /// What version 1 wrote; never edited.
 const SAMPLE: &str = include_str!("../samples/set.json");
+/// The same content, as an upload of it is stored; never edited.
+const UPLOADED: &str = include_str!("../samples/uploaded.json");
 
 fn dev() -> StackName {
     StackName::new("dev").unwrap()
@@ -30,6 +32,7 @@ fn sample() -> StoredBundle {
                 edited: true,
             }),
             branch: Some("main".to_owned()),
+            upload: None,
         },
         rollback_of: Some("4d1a0b7c2e3f".to_owned()),
     }
@@ -41,6 +44,26 @@ fn a_set_of_the_first_version_is_read_and_written_alike() {
     assert_eq!(decoded, sample());
     let text = String::from_utf8(sample().encode().unwrap()).unwrap();
     assert_eq!(text, SAMPLE);
+}
+
+#[test]
+fn an_upload_is_kept_with_its_object() {
+    let uploaded = StoredBundle {
+        pushed: Pushed {
+            actor: "upload".to_owned(),
+            upload: Some(Uploaded {
+                key: "upload/dev/definitions.zip".to_owned(),
+                etag: "\"9b2cf535f27731c974343645a3985328\"".to_owned(),
+                newer_than: Timestamp(1_795_348_790_000),
+            }),
+            ..sample().pushed
+        },
+        ..sample()
+    };
+    let decoded = StoredBundle::decode(UPLOADED.as_bytes(), &dev()).unwrap();
+    assert_eq!(decoded, uploaded);
+    let text = String::from_utf8(uploaded.encode().unwrap()).unwrap();
+    assert_eq!(text, UPLOADED);
 }
 
 #[test]
@@ -60,7 +83,14 @@ fn a_first_push_without_git_has_no_more_than_it_needs() {
     let bytes = first.encode().unwrap();
     assert_eq!(StoredBundle::decode(&bytes, &dev()).unwrap(), first);
     let text = String::from_utf8(bytes).unwrap();
-    for absent in ["follows", "rollback_of", "commit", "branch", "null"] {
+    for absent in [
+        "follows",
+        "rollback_of",
+        "commit",
+        "branch",
+        "upload",
+        "null",
+    ] {
         assert!(!text.contains(absent), "{absent}: {text}");
     }
 }

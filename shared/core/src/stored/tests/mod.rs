@@ -86,7 +86,7 @@ fn objects() -> [Object; 13] {
         object::<StoredWatch>("watch", include_str!("../samples/watch.json"), |bytes| {
             Ok(Watch::decode(bytes).map_err(refused)?.encode().unwrap())
         }),
-        object::<StoredFiles>("set", include_str!("../samples/set.json"), |bytes| {
+        object::<StoredFiles>("set", include_str!("../samples/uploaded.json"), |bytes| {
             let read = StoredBundle::decode(bytes, &dev());
             let bundle = read.map_err(|error| Refused::of(&error, error.is_newer()))?;
             Ok(bundle.encode().unwrap())

@@ -5,7 +5,8 @@ use super::json;
 use crate::accept::accept;
 use crate::definitions::Bundle;
 use crate::documents::{
-    self, CurrentRun, Failed, HistoryPush, LeaseHolder, PushOutcome, Surroundings,
+    self, CurrentRun, Failed, HistoryPush, LeaseHolder, PushOutcome, Surroundings, UploadAnswer,
+    UploadOf,
 };
 use crate::model::{StackName, Value};
 use crate::plan::Approved;
@@ -55,6 +56,7 @@ fn pushed() -> Pushed {
             edited: false,
         }),
         branch: Some("main".to_owned()),
+        upload: None,
     }
 }
 
@@ -202,6 +204,10 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         names: vec!["KEDGE_CONFIG_KEEP".to_owned()],
     }];
     let push = HistoryPush::new("3f9a1c2b5d7e", None, None, &pushed());
+    let mut wrong = World::in_sync();
+    let path = "data_plane/kafka-topics.yaml";
+    wrong.edit(path, "max_message_bytes", "max_mesage_bytes");
+    let wrong = wrong.declared().unwrap_err();
     let environments = ["prod", "prod-push", "prod-preview"];
     let prod = StackName::new("prod").unwrap();
     let more = [
@@ -212,6 +218,19 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         (
             "unlocked",
             text(&documents::unlocked(&stack(), Some(holder), None)),
+        ),
+        (
+            "upload",
+            text(&documents::upload(
+                UploadOf {
+                    stack: &stack(),
+                    path: "definitions.zip",
+                    etag: "9b2cf535f27731c974343645a3985328",
+                    at: NOW,
+                },
+                UploadAnswer::Problems(&wrong),
+                &command,
+            )),
         ),
         (
             "push",

@@ -26,6 +26,7 @@ pub(super) fn schemas() -> BTreeMap<&'static str, Json> {
         ("stack", schema::<types::Stack>()),
         ("state-command", schema::<types::StateCommand>()),
         ("unlocked", schema::<types::Unlocked>()),
+        ("upload", schema::<types::Upload>()),
     ];
     all.into_iter()
         .map(|(name, mut schema)| {
