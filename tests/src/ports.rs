@@ -8,7 +8,6 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::{Request, Response};
 use kedge_core::model::{SecretText, Timestamp};
-use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::Endpoints;
 use kedge_engine::ports::{
     ANSWER_BYTES_MAX, Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, Listed,
@@ -436,15 +435,7 @@ impl Store for SimPorts {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
         let read = self.call(|| {
-            self.store.reading(key)?;
-            let object = self.store.objects.borrow().get(key).cloned();
-            if object
-                .as_ref()
-                .is_some_and(|object| object.bytes.len() > OBJECT_BYTES_MAX)
-            {
-                let key = key.to_owned();
-                return Err(StoreError::TooLarge { key });
-            }
+            let object = self.store.get(key)?;
             Ok(object.map(|object| StoredObject {
                 read_at: self.store.says_time.get().then(|| self.true_now()),
                 ..object
@@ -486,20 +477,7 @@ impl Store for SimPorts {
     ) -> Result<Vec<Listed>, StoreError> {
         let began_ms = self.executor.now_ms();
         self.executor.sleep(self.latency_ms.get()).await;
-        let listed = self.call(|| {
-            self.store.reading(prefix)?;
-            let objects = self.store.objects.borrow();
-            Ok(objects
-                .iter()
-                .filter(|(key, _)| key.starts_with(prefix))
-                .map(|(key, object)| Listed {
-                    key: key.clone(),
-                    etag: object.etag.clone(),
-                    written_at: object.written_at,
-                })
-                .collect())
-        });
-        let listed = listed.await;
+        let listed = self.call(|| self.store.list(prefix)).await;
         self.span(format!("list {prefix}"), began_ms);
         listed
     }

@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bytes::Bytes;
 use kedge_core::model::Timestamp;
-use kedge_engine::ports::{Condition, ETag, PutOutcome, StoreError, StoredObject, Version};
+use kedge_core::stored::OBJECT_BYTES_MAX;
+use kedge_engine::ports::{Condition, ETag, Listed, PutOutcome, StoreError, StoredObject, Version};
 
 /// How soon after a write of a key the next one is refused, as R2 does: one a second.
 const WRITES_APART_MS: i64 = 1_000;
@@ -93,6 +94,15 @@ impl SimStore {
         })
     }
 
+    /// An object as it is.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn object(&self, key: &str) -> StoredObject {
+        self.objects.borrow()[key].clone()
+    }
+
     /// From now on so many reads of keys that end like this go wrong, after so many that go well.
     pub fn fail_reads(&self, key_end: &str, after: u64, times: u64) {
         let key_end = key_end.to_owned();
@@ -113,8 +123,33 @@ impl SimStore {
         is_due(&mut fault.after, &mut fault.times).then_some(fault.made)
     }
 
+    /// Reads an object.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<StoredObject>, StoreError> {
+        self.reading(key)?;
+        let object = self.objects.borrow().get(key).cloned();
+        match object {
+            Some(object) if object.bytes.len() > OBJECT_BYTES_MAX => Err(StoreError::TooLarge {
+                key: key.to_owned(),
+            }),
+            object => Ok(object),
+        }
+    }
+
+    /// Lists objects.
+    pub(crate) fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        self.reading(prefix)?;
+        let objects = self.objects.borrow();
+        let objects = objects.iter().filter(|(key, _)| key.starts_with(prefix));
+        let listed = objects.map(|(key, object)| Listed {
+            key: key.clone(),
+            etag: object.etag.clone(),
+            written_at: object.written_at,
+        });
+        Ok(listed.collect())
+    }
+
     /// Counts a read, which may go wrong.
-    pub(crate) fn reading(&self, key: &str) -> Result<(), StoreError> {
+    fn reading(&self, key: &str) -> Result<(), StoreError> {
         self.reads.set(self.reads.get() + 1);
         let mut faults = self.read_faults.borrow_mut();
         let mut meant = faults.iter_mut().filter(|fault| fault.times > 0);

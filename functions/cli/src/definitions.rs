@@ -11,9 +11,6 @@ use crate::args::{Args, Format};
 use crate::error::CliError;
 use crate::{screen, setup};
 
-/// How many folders inside each other are read; definitions are three levels deep.
-const DEPTH_MAX: usize = 8;
-
 /// Reads all definition files of a folder, but those in folders whose name begins with a dot. What
 /// can't be read is an error: to pass it over would withdraw what it declares. Links to folders are
 /// not followed: they could lead round in a circle.
@@ -51,9 +48,10 @@ fn gather(
             // What is not UTF-8 is no YAML either; the parser then says so with its place.
             files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
         } else if kind.is_dir() && !hidden {
-            if depth == DEPTH_MAX {
+            if depth == Bundle::FOLDERS_MAX {
                 return Err(CliError::Usage(format!(
-                    "{path} lies in more than {DEPTH_MAX} folders, and is not read; move it up"
+                    "{path} lies in more than {} folders, and is not read; move it up",
+                    Bundle::FOLDERS_MAX
                 )));
             }
             gather(&entry.path(), &format!("{path}/"), depth + 1, files)?;

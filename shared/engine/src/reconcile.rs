@@ -49,7 +49,7 @@ pub(crate) async fn check<P: ReadPorts, S: Store>(
         Kept::NotKept
     } else {
         let state = observed.recorded.state.as_ref();
-        let (seen, verdict) = (Confirms::By(state), report.verdict());
+        let (seen, verdict) = (Confirms::By(state), Some(report.verdict()));
         remember(store, job, observed.watch, &report, seen, verdict).await
     };
     Ok(Checked {
@@ -110,7 +110,8 @@ pub(crate) async fn apply<P: WritePorts, S: Store>(
         Some(state) if !is_command => Confirms::By(Some(state)),
         _ => Confirms::And(&ended.changed.results),
     };
-    let verdict = ended.report.verdict_after(&ended.changed);
+    // What a command about state compares is not what a check does.
+    let verdict = (!is_command).then(|| ended.report.verdict_after(&ended.changed));
     let remembering = async {
         match ended.is_verified {
             true => remember(store, job, ended.watch, &ended.report, seen, verdict).await,

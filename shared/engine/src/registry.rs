@@ -182,7 +182,7 @@ async fn entry<S: Store>(store: &S, stack: &StackName) -> Result<(Entry, bool), 
             .map_or_else(CheckEvery::default, |declared| declared.check_every),
         reads: declared
             .as_ref()
-            .map(|declared| estimate(declared, known).by_scope())
+            .map(|declared| estimate(declared, None).by_scope())
             .unwrap_or_default(),
     };
     Ok((entry, is_whole))

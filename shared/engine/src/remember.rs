@@ -25,7 +25,7 @@ pub(crate) enum Confirms<'a> {
 }
 
 /// Writes since when each drift is known, less what this run ended, which writes took effect, and how the
-/// stack stands now.
+/// stack stands now, where the run says so.
 /// Failing to write it fails nothing.
 pub(crate) async fn remember<S: Store>(
     store: &S,
@@ -33,7 +33,7 @@ pub(crate) async fn remember<S: Store>(
     before: ReadWatch,
     report: &Report,
     seen: Confirms<'_>,
-    verdict: StackVerdict,
+    verdict: Option<StackVerdict>,
 ) -> Kept {
     let differences = &report.comparison.differences;
     let (state, carried) = match seen {
@@ -70,8 +70,10 @@ pub(crate) async fn remember<S: Store>(
     let is_unread = |key: &ResourceKey| stands_as(key, Verdict::Unknown) || report.is_changing(key);
     let mut watch: Watch = before
         .watch
-        .after(drifts, is_unread, complete, report.read_at)
-        .checked(report.read_at, verdict);
+        .after(drifts, is_unread, complete, report.read_at);
+    if let Some(verdict) = verdict {
+        watch = watch.checked(report.read_at, verdict);
+    }
     // Of holds that can't be read, what was known stays.
     if report.holds_unread.is_none() {
         watch = watch.with_holds(&report.holds, report.read_at);

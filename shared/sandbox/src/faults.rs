@@ -380,13 +380,7 @@ impl Faults {
     }
 
     /// Counts the request against every rule and gathers what happens to it.
-    pub(crate) fn hit(
-        &mut self,
-        call: &Call,
-        provider: Provider,
-        write: bool,
-        now_ms: i64,
-    ) -> Hit {
+    pub(crate) fn hit(&mut self, call: &Call, provider: Provider, write: bool, now_ms: i64) -> Hit {
         let mut hit = Hit::default();
         for rule in &mut self.rules {
             let Fault {
@@ -412,9 +406,7 @@ impl Faults {
                 continue;
             }
             let effect = match effect {
-                Effect::Rate { per_minute } => {
-                    over_rate(&mut rule.minute, *per_minute, now_ms)
-                }
+                Effect::Rate { per_minute } => over_rate(&mut rule.minute, *per_minute, now_ms),
                 effect => Some(effect.clone()),
             };
             let Some(effect) = effect else {

@@ -6,7 +6,7 @@
 
 use futures_util::future::join_all;
 use kedge_core::model::{StackName, Timestamp};
-use kedge_engine::ports::{Store, StoreError, WritePorts};
+use kedge_engine::ports::{ETag, Store, StoreError, WritePorts};
 use kedge_engine::{
     Applied, By, CheckRequest, Checked, GroupCheck, LeaseHolder, Ran, RunError, TooFewConnections,
 };
@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::queue::{Acknowledge, Queue, QueueError};
 use crate::requests::RequestError;
 use crate::service::{Asks, Service};
-use crate::upload::UploadError;
+use crate::upload::{self, TakenOver, Upload, UploadError};
 use crate::work::{Authority, UnreadableWork, Work};
 
 /// How long a message waits where a store does not say the time, in milliseconds: a lease and what it takes
@@ -82,7 +82,10 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
                 None => Ok(Acknowledge::Done),
                 Some(holder) => self.later(&work, receipt, free_in_ms(&holder, now)).await,
             },
-            Work::Upload { .. } => Ok(Acknowledge::Done),
+            Work::Upload { key, etag, .. } => {
+                self.take_over(key, etag).await?;
+                Ok(Acknowledge::Done)
+            }
             Work::Request { stack, id } => match self.answer(stack, id).await? {
                 None => Ok(Acknowledge::Done),
                 Some(holder) => self.later(&work, receipt, free_in_ms(&holder, now)).await,
@@ -117,6 +120,25 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
             })
             .collect();
         join_all(sends).await.into_iter().collect()
+    }
+
+    /// Takes an upload over, and sends the apply of what it stored.
+    async fn take_over(&self, key: &str, etag: &str) -> Result<(), WorkError> {
+        let Some(upload) = Upload::of(key, ETag(etag.to_owned())) else {
+            return Ok(());
+        };
+        let budget = self.settings.limits.budget(self.ports)?;
+        let engine = self.engine(&budget, Asks::AUTOMATION);
+        match upload::take_over(&engine, self.store, &upload).await? {
+            TakenOver::Done(result) => match &result.revision {
+                Some(revision) => {
+                    let because = revision.as_str().to_owned();
+                    self.send_apply(&upload.stack, because).await
+                }
+                None => Ok(()),
+            },
+            TakenOver::Before | TakenOver::Gone => Ok(()),
+        }
     }
 
     pub(crate) async fn send_apply(

@@ -70,7 +70,9 @@ fn a_spent_budget_is_waited_out_by_its_header() {
     );
     let began_ms = stack.ports.executor.now_ms();
     let report = stack.check();
-    assert!(stack.ports.executor.now_ms() - began_ms < 1_000);
+    let took = stack.ports.executor.now_ms() - began_ms;
+    // Only retries without a hint, and their jitter.
+    assert!(took < 5_000, "{took}");
     let failure = difference(&report, "n1.clustera.io").failure.clone();
     assert_eq!(failure.map(|one| one.code), Some(FailureCode::RateLimited));
 }

@@ -254,7 +254,7 @@ fn checks_while_a_run_works_never_say_drift() {
         for seed in 0..4 {
             let stack = world.stack.fork();
             let (runner, other) = (stack.beside(), stack.beside());
-            runner.ports.latency_ms.set(150 + 130 * seed);
+            runner.ports.latency_ms.set(300 + 130 * seed);
             other.ports.latency_ms.set(20 + 35 * seed);
             stack.ports.jitter_ms.set(10);
             let (mut looks, mut discarded) = (0, 0);

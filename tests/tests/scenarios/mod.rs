@@ -44,6 +44,7 @@ mod round_trips;
 mod store_limits;
 mod traces;
 mod unread_holds;
+mod uploads;
 mod variables;
 mod verbs;
 mod watch;

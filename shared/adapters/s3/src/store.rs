@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::Object;
 use bytes::Bytes;
 use kedge_adapters::{Operations, key_problem, may_read, may_write};
-use kedge_core::model::BucketAddress;
+use kedge_core::model::{BucketAddress, Timestamp};
 use kedge_core::ran_out::RanOut;
 use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::ports::{
@@ -193,7 +193,10 @@ impl S3Store {
         };
         let objects = output.contents.unwrap_or_default();
         let version = |object: Object| {
+            // A list may say parts of a second that the answer to a GET does not. The two must agree.
+            let whole_seconds = |at: Timestamp| Timestamp(at.0 - at.0.rem_euclid(1_000));
             let written_at = object.last_modified.as_ref().and_then(timestamp);
+            let written_at = written_at.map(whole_seconds);
             match (object.key, object.e_tag, written_at) {
                 (Some(key), Some(etag), Some(written_at)) => Ok(Listed {
                     key,

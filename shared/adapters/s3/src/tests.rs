@@ -9,7 +9,7 @@ use std::time::Duration;
 use kedge_adapters::Operations;
 use kedge_adapters::conformance::text;
 use kedge_core::model::Timestamp;
-use kedge_engine::ports::{Condition, ETag, PutOutcome, Store, StoreError, Version};
+use kedge_engine::ports::{Condition, ETag, Listed, PutOutcome, Store, StoreError, Version};
 use kedge_native::HttpOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -300,6 +300,17 @@ async fn what_becomes_of_a_read() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn what_is_too_large_is_asked_for_once_and_said_to_be_that() {
+    let body: &'static str = Box::leak("x".repeat(1_001).into_boxed_str());
+    let stage = Stage::new(&[Holds(body)]).await;
+    let read = stage.play(stage.store.get("key")).await;
+    assert!(
+        matches!(&read, Err(StoreError::TooLarge { key }) if key == "key"),
+        "{read:?}"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_wait_that_is_asked_for_is_kept() {
     // One second after the answer's own date; the pauses of these tests are some milliseconds.
     let later = Says(429, "retry-after: Sun, 22 Nov 2026 12:00:06 GMT", "");
@@ -356,24 +367,39 @@ async fn what_is_sent() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn lists_have_pages() {
-    const FIRST: &str = "<ListBucketResult><IsTruncated>true</IsTruncated>\
-        <NextContinuationToken>t/1=</NextContinuationToken>\
-        <Contents><Key>some/prefix/l/b</Key><ETag>\"e\"</ETag></Contents>\
-        <Contents><Key>some/prefix/l/a</Key><ETag>\"e\"</ETag></Contents></ListBucketResult>";
-    const LAST: &str = "<ListBucketResult><IsTruncated>false</IsTruncated>\
-        <Contents><Key>some/prefix/l/c</Key><ETag>\"e\"</ETag></Contents>\
-        <Contents><Key>some/prefix/l/</Key><ETag>\"e\"</ETag></Contents>\
-        <Contents><Key>some/prefix2/l/d</Key><ETag>\"e\"</ETag></Contents></ListBucketResult>";
+    macro_rules! listed {
+        ($head:literal, $($key:literal),+) => {
+            concat!("<ListBucketResult>", $head, $("<Contents><Key>", $key, "</Key><ETag>\"e\"</ETag>\
+                <LastModified>2026-11-22T12:00:00.900Z</LastModified></Contents>"),+,
+                "</ListBucketResult>")
+        };
+    }
+    const FIRST: &str = listed!(
+        "<IsTruncated>true</IsTruncated><NextContinuationToken>t/1=</NextContinuationToken>",
+        "some/prefix/l/b",
+        "some/prefix/l/a"
+    );
+    const LAST: &str = listed!(
+        "<IsTruncated>false</IsTruncated>",
+        "some/prefix/l/c",
+        "some/prefix/l/",
+        "some/prefix2/l/d"
+    );
     const NOWHERE: &str = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
     let list = |script: &'static [Act]| async move {
         let stage = Stage::new(script).await;
-        let listed = stage.play(stage.store.list("l/")).await;
+        let listed = stage.play(stage.store.versions("l/")).await;
         assert_eq!(stage.script.borrow().len(), 0);
         let heard = stage.heard.borrow().join("\n");
         (listed, heard)
     };
-    let (keys, heard) = list(&[Says(200, "", FIRST), BROKEN, Says(200, "", LAST)]).await;
-    assert_eq!(keys.unwrap(), ["l/a", "l/b", "l/c"]);
+    let (listed, heard) = list(&[Says(200, "", FIRST), BROKEN, Says(200, "", LAST)]).await;
+    let expected = ["l/a", "l/b", "l/c"].map(|key| Listed {
+        key: key.to_owned(),
+        etag: ETag("\"e\"".to_owned()),
+        written_at: Timestamp(MODIFIED_MS),
+    });
+    assert_eq!(listed.unwrap(), expected);
     assert!(heard.contains("prefix=some%2Fprefix%2Fl%2F"), "{heard}");
     assert!(heard.contains("continuation-token=t%2F1%3D"), "{heard}");
     for script in [

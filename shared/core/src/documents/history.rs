@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::parts::{Text, Time, UploadedObject};
+use super::parts::{Text, Time};
+use super::upload::UploadedObject;
 use super::words::{CommandName, FoundOutcome, Outcome, Risk, StackVerdict, Verb, Word};
 use crate::model::{StackName, Timestamp};
 use crate::stored::bundle::Pushed;

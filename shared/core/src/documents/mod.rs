@@ -38,7 +38,7 @@ pub use holds::{CurrentRun, Holds, holds};
 pub use outputs::{Output, Outputs, full_name, outputs};
 pub use parts::{
     FieldEdit, Finding, Guards, Hold, Policy, ProviderStats, Reason, RefusingGuard, ResourceName,
-    Stats, StoreStats, Surroundings, Text, Time, Traffic, UploadedObject, Value, WaitingStep,
+    Stats, StoreStats, Surroundings, Text, Time, Traffic, Value, WaitingStep,
 };
 pub use plan::{Commands, Plan, PlannedChange, PlannedStep, StateOnly};
 pub use problems::{Problem, Problems, problems};
@@ -52,7 +52,7 @@ pub use schemas::{DefinitionSchema, Schemas, schemas};
 pub use stack::{Stack, stack};
 pub use state_command::{StateCommand, StateResource, state_command};
 pub use unlocked::{LeaseHolder, Unlocked, unlocked};
-pub use upload::{Upload, UploadAnswer, UploadOf, UploadProblem, upload};
+pub use upload::{Upload, UploadAnswer, UploadOf, UploadProblem, UploadedObject, upload};
 pub use words::{
     AcceptAction, Action, Allowance, Cause, CommandName, FailureCode, FindingKind, FoundOutcome,
     Guard, HolderStatus, Kind, NoticeCode, OnMissing, Outcome, Provider, PushOutcome, ReasonCode,

@@ -13,7 +13,6 @@ use crate::model::{self, FieldName, ResourceKey, Timestamp};
 use crate::plan::{self, GuardTrip, Left};
 use crate::render;
 use crate::report;
-use crate::stored::bundle::Uploaded;
 use crate::stored::hold;
 
 /// A text that is fit to be shown.
@@ -128,25 +127,6 @@ impl From<&ResourceKey> for ResourceName {
 /// The name of a field, if one is meant.
 pub(super) fn field(field: Option<&FieldName>) -> Option<Text> {
     field.map(|field| Text::new(field.as_str()))
-}
-
-/// An object that somebody put at `upload/`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct UploadedObject {
-    /// Its key in the store.
-    pub key: Text,
-    /// Its version.
-    pub etag: Text,
-}
-
-impl From<&Uploaded> for UploadedObject {
-    fn from(uploaded: &Uploaded) -> Self {
-        Self {
-            key: Text::new(&uploaded.key),
-            etag: Text::new(&uploaded.etag),
-        }
-    }
 }
 
 /// What a person should know that nothing is done about.

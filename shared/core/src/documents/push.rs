@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::history::HistoryRun;
-use super::parts::{Text, Time, UploadedObject, count};
+use super::parts::{Text, Time, count};
+use super::upload::UploadedObject;
 use super::words::{NoticeCode, PushOutcome};
 use crate::push::Notice;
 use crate::stored::bundle::{Pushed, StoredBundle};

@@ -10,6 +10,7 @@ use crate::definitions::{self, Problems};
 use crate::model::{StackName, Timestamp};
 use crate::push::{Notice, Refusal};
 use crate::render::Hints;
+use crate::stored::bundle::Uploaded;
 
 format_name!(Upload: UploadFormat => "kedge.upload/1");
 
@@ -89,6 +90,25 @@ impl From<&definitions::Problem> for UploadProblem {
         Self {
             hint: problem.hint.as_deref().map(Text::new),
             ..Self::new(Some(&problem.file), &problem.message).at((problem.line, problem.column))
+        }
+    }
+}
+
+/// An object that somebody put at `upload/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UploadedObject {
+    /// Its key in the store.
+    pub key: Text,
+    /// Its version.
+    pub etag: Text,
+}
+
+impl From<&Uploaded> for UploadedObject {
+    fn from(uploaded: &Uploaded) -> Self {
+        Self {
+            key: Text::new(&uploaded.key),
+            etag: Text::new(&uploaded.etag),
         }
     }
 }

@@ -66,6 +66,7 @@ struct Case {
     in_force: Option<Policy>,
     ancestry: Ancestry,
     consent: PushConsent,
+    upload: Option<UploadInput<'static>>,
 }
 
 impl Case {
@@ -78,6 +79,7 @@ impl Case {
             in_force: None,
             ancestry: Ancestry::Descends,
             consent: PushConsent::default(),
+            upload: None,
         }
     }
 
@@ -94,9 +96,12 @@ impl Case {
             before: &declared_before(&declared(&self.before)),
             index: &self.index,
             in_force: self.in_force.as_ref(),
-            source: Source::Folder {
-                ancestry: &self.ancestry,
-                consent: &self.consent,
+            source: match self.upload {
+                Some(upload) => Source::Upload(upload),
+                None => Source::Folder {
+                    ancestry: &self.ancestry,
+                    consent: &self.consent,
+                },
             },
         })
     }
@@ -289,4 +294,165 @@ fn record_sets_are_what_is_declared_and_what_is_still_recorded() {
         2
     );
     assert_eq!(record_sets(Some(&declared), Err(()), &listed).len(), 2);
+}
+
+/// 7.6: what is left of a push where nobody can be asked.
+#[test]
+fn an_upload_is_judged_by_rules_of_its_own() {
+    let put = |put_at, newer_than| UploadInput {
+        put_at: Timestamp(put_at),
+        newer_than,
+        stored_policy: None,
+        state_unread: None,
+        is_retired: false,
+    };
+    let upload = put(7, Some(Timestamp(7)));
+    let of = |upload| Case {
+        upload: Some(upload),
+        ..Case::plain()
+    };
+    let removing = || Case::new(set(&[("a", &[0, 1]), ("b", &[2])]), set(&[("a", &[0, 1])]));
+    let loose = || {
+        Some(Policy {
+            correct: Allowance::None,
+            ..Policy::default()
+        })
+    };
+    let strict = declared(&set(&[("a", &[0, 1])])).policy;
+    assert_eq!(strict.correct, Allowance::None);
+    let same = |case: Case| Case {
+        after: case.before.clone(),
+        ..case
+    };
+    let cases: Vec<(Case, &[&str])> = vec![
+        (of(upload), &[]),
+        // Neither a commit nor a rollback keeps it away: both are of 7.4.
+        (
+            Case {
+                ancestry: Ancestry::DoesNotDescend,
+                ..of(upload)
+            },
+            &[],
+        ),
+        (
+            Case {
+                rollback_of: Some("0123456789ab"),
+                ..of(upload)
+            },
+            &[],
+        ),
+        // What lay there before what is stored.
+        (of(put(6, Some(Timestamp(7)))), &["out-of-date"]),
+        (of(put(8, Some(Timestamp(7)))), &[]),
+        (of(put(6, None)), &[]),
+        (same(of(put(6, Some(Timestamp(7))))), &[]),
+        // Removals within 7.3, and beyond: nobody can confirm them.
+        (
+            Case {
+                upload: Some(upload),
+                ..removing()
+            },
+            &["removes-too-much"],
+        ),
+        (
+            Case {
+                upload: Some(upload),
+                consent: PushConsent {
+                    removals: true,
+                    ..PushConsent::default()
+                },
+                ..removing()
+            },
+            &["removes-too-much"],
+        ),
+        (
+            of(UploadInput {
+                is_retired: true,
+                ..upload
+            }),
+            &["retired"],
+        ),
+        (
+            same(of(UploadInput {
+                is_retired: true,
+                ..upload
+            })),
+            &["retired"],
+        ),
+        (
+            of(UploadInput {
+                state_unread: Some("it is cut"),
+                ..upload
+            }),
+            &["loosening-unknown"],
+        ),
+        (
+            same(of(UploadInput {
+                state_unread: Some("it is cut"),
+                ..upload
+            })),
+            &[],
+        ),
+        (
+            Case {
+                in_force: loose(),
+                ..of(upload)
+            },
+            &[],
+        ),
+    ];
+    for (number, (case, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(case.codes().0, expected, "{number}");
+    }
+}
+
+/// 4.4, 7.6: a loosening is refused, unless it waits for a person already.
+#[test]
+fn an_upload_allows_automation_no_more_than_before() {
+    let stricter = Policy {
+        prune: false,
+        ..Policy::default()
+    };
+    let text = "project: t\npolicy: {prune: true, correct: safe}\n";
+    let loosened = set(&[("a", &[0, 1])])
+        .with_file("kedge.yaml", text)
+        .unwrap();
+    let text = "project: t\npolicy: {prune: true}\n";
+    let waiting = set(&[("a", &[0, 1])])
+        .with_file("kedge.yaml", text)
+        .unwrap();
+    let waiting: &'static Policy = Box::leak(Box::new(declared(&waiting).policy));
+    let case = |stored_policy, after: &Bundle| Case {
+        in_force: Some(stricter.clone()),
+        upload: Some(UploadInput {
+            put_at: Timestamp(1),
+            newer_than: None,
+            stored_policy,
+            state_unread: None,
+            is_retired: false,
+        }),
+        ..Case::new(set(&[("a", &[0])]), after.clone())
+    };
+    let said =
+        |case: Case| -> Vec<String> { case.judged().0.iter().map(ToString::to_string).collect() };
+    assert_eq!(
+        said(case(None, &loosened)),
+        [
+            "the policy would allow automation more (correct none → safe, prune false → true), and an \
+          upload can't ask a person"
+        ]
+    );
+    assert_eq!(
+        said(case(Some(waiting), &loosened)),
+        [
+            "the policy would allow automation more (correct none → safe), and an upload can't ask a person"
+        ]
+    );
+    let as_before = case(
+        Some(waiting),
+        &set(&[("a", &[0, 1])])
+            .with_file("kedge.yaml", text)
+            .unwrap(),
+    );
+    assert_eq!(as_before.codes(), (vec![], vec!["policy-waits"]));
 }

@@ -173,7 +173,7 @@ impl<S: Store> Write<'_, S> {
             record_sets: record_sets(Some(self.declared), state, listed.unwrap_or(&none)),
             retired: false,
             check_every: self.declared.check_every,
-            reads: estimate(self.declared, state.ok().flatten()).by_scope(),
+            reads: estimate(self.declared, None).by_scope(),
         }
     }
 
@@ -190,7 +190,8 @@ impl<S: Store> Write<'_, S> {
                 return Err(PushError::TakenMeanwhile { revision, refusals });
             }
             let entry = self.entry(stored, &index);
-            if !is_made && index.stacks.get(stack) == Some(&entry) {
+            let listed = index.stacks.get(stack);
+            if !is_made && listed.is_some_and(|listed| says_the_same(listed, &entry)) {
                 return Ok(false);
             }
             index.stacks.insert(stack.clone(), entry);
@@ -202,4 +203,15 @@ impl<S: Store> Write<'_, S> {
         }
         Err(RegistryError::Busy.into())
     }
+}
+
+/// Whether an entry says what it should. What a check takes is an estimate that changes with state: it is
+/// written with the rest, and is no reason to write unless there is none yet.
+fn says_the_same(listed: &Entry, entry: &Entry) -> bool {
+    let has_estimate = !listed.reads.is_empty() || entry.reads.is_empty();
+    let listed = Entry {
+        reads: entry.reads.clone(),
+        ..listed.clone()
+    };
+    has_estimate && listed == *entry
 }

@@ -1,6 +1,5 @@
 use super::*;
 
-
 fn call(method: &str, path: &str) -> Call {
     Call::read(
         http::Request::builder()

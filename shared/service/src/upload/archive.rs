@@ -1,18 +1,23 @@
 //! Unpacks an archive of definitions. It comes from whoever may write to `upload/`, so nothing in it is
 //! believed: neither names, nor sizes, nor what kind of entry something says it is.
 //!
-//! What it takes is bounded before it is unpacked, and by what really comes out of it. It keeps only what
-//! belongs to definitions; a path that leads out of the archive is refused even where it is not kept.
+//! What it takes is bounded before it is unpacked, and by what really comes out of it. It keeps what a push of
+//! the folder would take ([`Bundle::wants`]); a path that leads out of the archive is refused even where it is
+//! not kept.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
-use kedge_core::definitions::Bundle;
+use kedge_core::definitions::{Bundle, same_but_for_case};
+use kedge_core::model::Size;
 use thiserror::Error;
 
-/// The most bytes of an archive: what one definition bundle may have unpacked, and that is text.
-pub const ARCHIVE_BYTES_MAX: usize = Bundle::TOTAL_BYTES_MAX;
+use super::text::{NotText, text};
+
+/// The most bytes of an archive. Definitions have at most 8 MiB, and text packs to less than half of its size.
+/// A Worker has 128 MB for the archive, its list of entries, and several times what is in it.
+pub const ARCHIVE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most entries of an archive, folders and files that are no definitions too: a whole checkout.
 pub const ENTRIES_MAX: usize = 20_000;
 /// The most bytes that an archive may unpack to, files that are no definitions too. A `.tar.gz` must be
@@ -23,7 +28,7 @@ pub const UNPACKED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// It is too large.
-    #[error("the archive has {bytes} bytes; {max} is the most", max = ARCHIVE_BYTES_MAX)]
+    #[error("the archive is {}; at most {} are allowed", Size(*bytes), Size(ARCHIVE_BYTES_MAX))]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -33,18 +38,22 @@ pub enum ArchiveError {
     TooManyEntries,
     /// It unpacks to too much.
     #[error(
-        "the archive unpacks to more than {UNPACKED_BYTES_MAX} bytes; pack the definitions folder alone"
+        "the archive unpacks to more than {}; pack the definitions folder alone",
+        Size(usize::try_from(UNPACKED_BYTES_MAX).unwrap_or(usize::MAX))
     )]
     UnpacksTooLarge,
     /// A file is too large.
-    #[error("`{path}` in the archive has more than {max} bytes", max = Bundle::FILE_BYTES_MAX)]
+    #[error(
+        "`{path}` in the archive is larger than {}",
+        Size(Bundle::FILE_BYTES_MAX)
+    )]
     FileTooLarge {
         /// The file.
         path: String,
     },
     /// A path leads out of the archive, or is none that every system reads alike.
     #[error(
-        "the archive has an entry `{path}`; names must be relative paths with forward slashes, \
+        "the archive has an entry `{path}`; names must be relative paths in UTF-8 with forward slashes, \
          without `..`"
     )]
     BadPath {
@@ -59,6 +68,12 @@ pub enum ArchiveError {
         /// What it is: `a link`.
         what: &'static str,
     },
+    /// A file lies too deep.
+    #[error("`{path}` in the archive lies in more than {max} folders", max = Bundle::FOLDERS_MAX)]
+    TooDeep {
+        /// The file.
+        path: String,
+    },
     /// A file is encrypted.
     #[error("`{path}` in the archive is encrypted")]
     Encrypted {
@@ -70,6 +85,9 @@ pub enum ArchiveError {
     NotText {
         /// The file.
         path: String,
+        /// Where not.
+        #[source]
+        at: NotText,
     },
     /// Two entries have the same path, so that readers may differ about which counts.
     #[error("`{path}` is in the archive twice")]
@@ -77,7 +95,15 @@ pub enum ArchiveError {
         /// The path.
         path: String,
     },
-    /// The same of a `.zip`, whose names are not known one by one.
+    /// Two paths are one on systems where upper and lower case are alike.
+    #[error("`{path}` and `{other}` in the archive differ only in upper and lower case")]
+    SameButForCase {
+        /// One.
+        path: String,
+        /// The other.
+        other: String,
+    },
+    /// Two entries of a `.zip` have the same name. Which, its reader does not say.
     #[error(
         "the archive has several entries of the same name, and tools differ about which counts; pack \
          it again"
@@ -159,7 +185,7 @@ impl Found {
 
     /// Takes one file, if it belongs to definitions.
     fn take(&mut self, path: String, content: impl Read) -> Result<(), ArchiveError> {
-        if !Bundle::wants(&path) || is_of_a_system(&path) {
+        if !Bundle::wants(&path) {
             return Ok(());
         }
         let max = u64::try_from(Bundle::FILE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -169,8 +195,9 @@ impl Found {
         if read > Bundle::FILE_BYTES_MAX {
             return Err(ArchiveError::FileTooLarge { path });
         }
-        let Ok(text) = String::from_utf8(bytes) else {
-            return Err(ArchiveError::NotText { path });
+        let text = match text(bytes) {
+            Ok(text) => text,
+            Err(at) => return Err(ArchiveError::NotText { path, at }),
         };
         match self.files.insert(path.clone(), text) {
             Some(_) => Err(ArchiveError::Twice { path }),
@@ -187,24 +214,28 @@ impl Found {
         let Some(project) = projects.clone().min_by_key(depth) else {
             return Err(ArchiveError::NoProject);
         };
-        let root = project.strip_suffix("kedge.yaml").unwrap_or_default();
-        if let Some(other) = projects.clone().find(|path| !path.starts_with(root)) {
+        let root = project
+            .strip_suffix("kedge.yaml")
+            .unwrap_or_default()
+            .to_owned();
+        if let Some(other) = projects.clone().find(|path| !path.starts_with(&root)) {
             return Err(ArchiveError::SeveralProjects {
                 first: project.clone(),
                 second: other.clone(),
             });
         }
-        let below = |(path, text): (&String, &String)| {
-            let path = path.strip_prefix(root)?;
-            Some((path.to_owned(), text.clone()))
-        };
-        Ok(self.files.iter().filter_map(below).collect())
+        let below =
+            |(path, text): (String, String)| Some((path.strip_prefix(&root)?.to_owned(), text));
+        let files: BTreeMap<String, String> = self.files.into_iter().filter_map(below).collect();
+        if let Some((path, other)) = same_but_for_case(files.keys()) {
+            return Err(ArchiveError::SameButForCase { path, other });
+        }
+        let is_deep = |path: &&String| path.matches('/').count() > Bundle::FOLDERS_MAX;
+        match files.keys().find(is_deep) {
+            Some(path) => Err(ArchiveError::TooDeep { path: path.clone() }),
+            None => Ok(files),
+        }
     }
-}
-
-/// Whether an operating system put it beside the files of a person.
-fn is_of_a_system(path: &str) -> bool {
-    path.split('/').any(|part| part == "__MACOSX")
 }
 
 /// A path as definitions have it, without `./`; refused where it leads elsewhere.
@@ -249,11 +280,8 @@ fn zip(bytes: &[u8], found: &mut Found) -> Result<(), ArchiveError> {
         // The content is opened below, so that an encrypted one is said to be that.
         let entry = archive.by_index_raw(number).map_err(unreadable)?;
         let (path, is_file) = (plain(entry.name_raw())?, entry.is_file());
-        if entry.is_symlink() {
-            return Err(ArchiveError::NotAFile {
-                path,
-                what: "a link",
-            });
+        if let Some(what) = special(entry.unix_mode()) {
+            return Err(ArchiveError::NotAFile { path, what });
         }
         if entry.encrypted() {
             return Err(ArchiveError::Encrypted { path });
@@ -278,6 +306,17 @@ fn zip(bytes: &[u8], found: &mut Found) -> Result<(), ArchiveError> {
     }
 }
 
+/// What the mode of a Unix system says that an entry is, if neither a file nor a folder. Other systems leave
+/// the type out.
+fn special(mode: Option<u32>) -> Option<&'static str> {
+    const TYPE: u32 = 0o170_000;
+    match mode.unwrap_or_default() & TYPE {
+        0 | 0o100_000 | 0o040_000 => None,
+        0o120_000 => Some("a link"),
+        _ => Some("no file"),
+    }
+}
+
 fn tar_gz(bytes: &[u8], found: &mut Found) -> Result<(), ArchiveError> {
     let mut bounded = Bounded::new(MultiGzDecoder::new(bytes), UNPACKED_BYTES_MAX);
     let taken = tar(&mut bounded, found);
@@ -299,8 +338,7 @@ fn tar(content: impl Read, found: &mut Found) -> Result<(), ArchiveError> {
         let entry = entry.map_err(unreadable)?;
         let kind = entry.header().entry_type();
         let what = match kind {
-            _ if kind.is_file() => None,
-            _ if kind.is_dir() => continue,
+            _ if kind.is_file() || kind.is_dir() => None,
             // What tools write beside the files: names and times of the entries that follow.
             _ if kind.is_pax_global_extensions() => continue,
             _ if kind.is_symlink() || kind.is_hard_link() => Some("a link"),
@@ -310,7 +348,9 @@ fn tar(content: impl Read, found: &mut Found) -> Result<(), ArchiveError> {
         if let Some(what) = what {
             return Err(ArchiveError::NotAFile { path, what });
         }
-        found.take(path, entry)?;
+        if kind.is_file() {
+            found.take(path, entry)?;
+        }
     }
     Ok(())
 }

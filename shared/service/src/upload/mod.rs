@@ -1,36 +1,14 @@
-//! Definitions that were put into the store with any S3 tool.
+//! Definitions that somebody put at `upload/<stack>/PATH` in the store, with any tool (semantics 7.6).
+//!
+//! An event only says "look now": what is done follows from the object that is there and from whether it has
+//! a result. So an event that is lost, late or comes twice changes nothing. [`open`] finds in a listing what
+//! has none, and [`take_over`] writes it; the rules are the engine's.
 
 pub mod archive;
+mod keys;
+mod take_over;
+mod text;
 
-use kedge_core::model::StackName;
-use kedge_engine::Engine;
-use kedge_engine::ports::{ETag, Store, StoreError};
-
-use crate::work::Work;
-
-/// STUB
-#[derive(Debug, Clone)]
-pub struct Upload {
-    pub stack: StackName,
-    pub key: String,
-    pub etag: String,
-}
-impl Upload {
-    pub fn work(self) -> Work {
-        Work::Upload {
-            stack: self.stack,
-            key: self.key,
-            etag: self.etag,
-        }
-    }
-}
-/// STUB
-pub fn open(_: &[(String, ETag)]) -> Vec<Upload> {
-    Vec::new()
-}
-/// STUB
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+pub use keys::{Upload, open};
+pub use take_over::{TakenOver, UploadError, take_over};
+pub use text::NotText;

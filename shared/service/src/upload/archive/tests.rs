@@ -18,7 +18,9 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
             true => writer.add_directory(*path, options).unwrap(),
             false => writer.start_file(*path, options).unwrap(),
         }
-        writer.write_all(content).unwrap();
+        if !path.ends_with('/') {
+            writer.write_all(content).unwrap();
+        }
     }
     writer.finish().unwrap().into_inner()
 }
@@ -30,8 +32,17 @@ fn entry(
     path: &str,
     content: &[u8],
 ) {
+    entry_of(builder, kind, path.as_bytes(), content);
+}
+
+fn entry_of(
+    builder: &mut tar::Builder<impl std::io::Write>,
+    kind: tar::EntryType,
+    path: &[u8],
+    content: &[u8],
+) {
     let mut header = tar::Header::new_gnu();
-    header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+    header.as_mut_bytes()[..path.len()].copy_from_slice(path);
     header.set_entry_type(kind);
     header.set_size(u64::try_from(content.len()).unwrap());
     header.set_mode(0o644);
@@ -79,7 +90,7 @@ fn the_folder_that_has_kedge_yaml_is_the_root() {
             (&stack, b"config: {}\n"),
             (&topics, b"topics: []\n"),
             ("__MACOSX/._kedge.yaml", b"\xff"),
-            ("__MACOSX/kedge.yaml", b"\xff"),
+            (".DS_Store", b"\xff"),
         ];
         for unpacked in both(&files) {
             let unpacked = unpacked.unwrap();
@@ -123,11 +134,13 @@ fn a_path_that_leads_out_is_refused_whatever_it_is() {
         "a\\b.yaml",
         "../readme.txt",
         "a/\u{7}.txt",
+        "../",
+        "a/../b/",
     ] {
         for unpacked in both(&[("kedge.yaml", PROJECT.as_bytes()), (path, b"x")]) {
             let why = refused(unpacked);
             assert!(
-                why.contains("names must be relative paths"),
+                why.contains("names must be relative paths in UTF-8"),
                 "{path}: {why}"
             );
             assert!(!why.contains('\u{7}'));
@@ -158,13 +171,108 @@ fn only_files_and_folders_are_taken() {
         .unwrap();
     let bytes = writer.finish().unwrap().into_inner();
     assert!(refused(unpack(Form::Zip, &bytes)).contains("is a link"));
+    for (mode, what) in [
+        (0o010_644, Some("no file")),
+        (0o020_644, Some("no file")),
+        (0o060_644, Some("no file")),
+        (0o140_644, Some("no file")),
+        (0o120_777, Some("a link")),
+        (0o100_644, None),
+        (0o000_644, None),
+        (0, None),
+    ] {
+        let bytes = with_mode(&zipped(&[("kedge.yaml", PROJECT.as_bytes())]), mode);
+        match (unpack(Form::Zip, &bytes), what) {
+            (Ok(files), None) => assert_eq!(files["kedge.yaml"], PROJECT),
+            (Err(ArchiveError::NotAFile { what, .. }), Some(expected)) => {
+                assert_eq!(what, expected, "{mode:o}");
+            }
+            (found, _) => panic!("{mode:o}: {found:?}"),
+        }
+    }
+}
+
+/// The same archive with another mode at its first entry, as no writer makes it.
+fn with_mode(zip: &[u8], mode: u32) -> Vec<u8> {
+    let central = zip
+        .windows(4)
+        .position(|four| four == b"PK\x01\x02")
+        .unwrap();
+    let mut bytes = zip.to_vec();
+    // Made on Unix; the mode is the upper half of the external attributes.
+    bytes[central + 5] = 3;
+    bytes[central + 38..central + 42].copy_from_slice(&(mode << 16).to_le_bytes());
+    bytes
 }
 
 #[test]
-fn what_is_no_text_is_named() {
-    for unpacked in both(&[("kedge.yaml", b"project: \xff\xfe")]) {
+fn what_is_no_text_is_named_with_its_place() {
+    let cases: [(&[u8], (u32, u32)); 3] = [
+        (b"project: \xff\xfe", (1, 10)),
+        (b"\xff\xfep\0r\0", (1, 1)),
+        (b"a: b\nc: \xfc\n", (2, 4)),
+    ];
+    for (bytes, place) in cases {
+        for unpacked in both(&[("kedge.yaml", bytes)]) {
+            let Err(ArchiveError::NotText { path, at }) = unpacked else {
+                panic!("{unpacked:?}");
+            };
+            assert_eq!((path.as_str(), (at.line, at.column)), ("kedge.yaml", place));
+        }
+    }
+    // What YAML makes of these is the parser's to say, as where a folder is pushed.
+    for text in ["\u{feff}project: acme\n", "p\0r\0", ""] {
+        for unpacked in both(&[("kedge.yaml", text.as_bytes())]) {
+            assert_eq!(unpacked.unwrap()["kedge.yaml"], text);
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_refused() {
+    let project = PROJECT.as_bytes();
+    let files: [(&str, &[u8]); 2] = [("kedge.yaml", project), ("x\u{fc}.txt", b"")];
+    // The same names in Latin-1, which need a byte less.
+    let zip = replaced(&zipped(&files), "x\u{fc}.txt".as_bytes(), b"xy\xfc.txt");
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    entry_of(
+        &mut builder,
+        tar::EntryType::Regular,
+        b"kedge.yaml",
+        project,
+    );
+    entry_of(&mut builder, tar::EntryType::Regular, b"x\xfc.txt", b"");
+    let tar = builder.into_inner().unwrap().finish().unwrap();
+    for unpacked in [unpack(Form::Zip, &zip), unpack(Form::TarGz, &tar)] {
+        assert!(
+            matches!(unpacked, Err(ArchiveError::BadPath { .. })),
+            "{unpacked:?}"
+        );
+    }
+}
+
+#[test]
+fn paths_that_only_some_systems_tell_apart_or_that_lie_too_deep_are_refused() {
+    let project = PROJECT.as_bytes();
+    for unpacked in both(&[
+        ("d/kedge.yaml", project),
+        ("d/Ä.yaml", b""),
+        ("d/ä.yaml", b""),
+    ]) {
         let why = refused(unpacked);
-        assert_eq!(why, "`kedge.yaml` in the archive is not text in UTF-8");
+        let said = "`ä.yaml` and `Ä.yaml` in the archive differ only in upper and lower case";
+        assert_eq!(why, said);
+    }
+    // Of what is not kept, nobody cares.
+    for unpacked in both(&[("kedge.yaml", project), ("a.txt", b""), ("A.txt", b"")]) {
+        assert_eq!(unpacked.unwrap().len(), 1);
+    }
+    let (deep, deeper) = ("d/1/2/3/4/5/6/7/8/a.yaml", "d/1/2/3/4/5/6/7/8/9/a.yaml");
+    for unpacked in both(&[("d/kedge.yaml", project), (deep, b"")]) {
+        assert_eq!(unpacked.unwrap().len(), 2);
+    }
+    for unpacked in both(&[("d/kedge.yaml", project), (deeper, b"")]) {
+        assert!(refused(unpacked).contains("lies in more than 8 folders"));
     }
 }
 
@@ -198,7 +306,7 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 fn what_comes_out_is_bounded_by_what_comes_out() {
     let large = vec![b' '; Bundle::FILE_BYTES_MAX + 1];
     for unpacked in both(&[("kedge.yaml", &large)]) {
-        assert!(refused(unpacked).contains("`kedge.yaml` in the archive has more than"));
+        assert!(refused(unpacked).contains("`kedge.yaml` in the archive is larger than 2 MiB"));
     }
     for unpacked in both(&[("kedge.yaml", &large[1..])]) {
         assert_eq!(
@@ -236,7 +344,7 @@ fn entries_are_bounded() {
         assert!(refused(unpacked).contains("entries"));
     }
     let too_large = vec![0; ARCHIVE_BYTES_MAX + 1];
-    assert!(refused(unpack(Form::Zip, &too_large)).contains("is the most"));
+    assert!(refused(unpack(Form::Zip, &too_large)).contains("at most 4 MiB are allowed"));
 }
 
 #[test]
