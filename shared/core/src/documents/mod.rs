@@ -11,6 +11,7 @@ mod format;
 mod accept;
 mod changed;
 mod error;
+mod health;
 mod history;
 mod holds;
 mod outputs;
@@ -20,9 +21,12 @@ mod problems;
 mod push;
 mod report;
 mod resource;
+mod run;
 mod schemas;
 mod stack;
+mod stacks;
 mod state_command;
+mod tokens;
 mod unlocked;
 mod upload;
 mod words;
@@ -30,6 +34,7 @@ mod words;
 pub use accept::{Accept, AcceptEdit, NotAcceptable, accept};
 pub use changed::{ChangeResult, Changed, changed};
 pub use error::{Error, Failed, RefusalReason, error};
+pub use health::{Health, Version, version};
 pub use history::{
     FieldChange, FoundChange, History, HistoryChange, HistoryPush, HistoryRun, InterruptedRun,
     history,
@@ -48,16 +53,18 @@ pub use report::{
     check, preview,
 };
 pub use resource::{ConditionalMember, Failure, Field, Item, Origin, Resource};
+pub use run::{Run, Runs, asked_run, recorded_run, runs};
 pub use schemas::{DefinitionSchema, Schemas, schemas};
 pub use stack::{Stack, stack};
+pub use stacks::{StackStanding, StackStatus, Stacks, stack_status, stacks};
 pub use state_command::{StateCommand, StateResource, state_command};
+pub use tokens::{NewToken, Token, Tokens, new_token, tokens};
 pub use unlocked::{LeaseHolder, Unlocked, unlocked};
 pub use upload::{Upload, UploadAnswer, UploadOf, UploadProblem, UploadedObject, upload};
 pub use words::{
     AcceptAction, Action, Allowance, Cause, CommandName, FailureCode, FindingKind, FoundOutcome,
-    Guard, HolderStatus, Kind, NoticeCode, OnMissing, Outcome, Provider, PushOutcome, ReasonCode,
-    RefusalCode, Risk, RunStage, StackVerdict, StateResult, Unit, UploadOutcome, Verb, Verdict,
-    Who, Word,
+    Guard, HealthProblem, HealthStatus, HolderStatus, Kind, NoticeCode, OnMissing, Outcome, Provider, PushOutcome, ReasonCode,
+    RefusalCode, RequestName, RunStatus, TokenScope, TokenStatus, Risk, RunStage, StackVerdict, StateResult, Unit, UploadOutcome, Verb, Verdict, Who, Word,
 };
 
 /// A document: what a command prints, whole.

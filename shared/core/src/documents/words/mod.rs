@@ -61,6 +61,7 @@ macro_rules! words {
 mod entries;
 mod plans;
 mod runs;
+mod service;
 mod stands;
 #[cfg(test)]
 mod tests;
@@ -70,5 +71,8 @@ pub use plans::{Action, Allowance, Guard, OnMissing, ReasonCode, Risk, Verb, Who
 pub use runs::{
     AcceptAction, CommandName, FoundOutcome, HolderStatus, NoticeCode, Outcome, PushOutcome,
     RefusalCode, RunStage, StateResult, UploadOutcome,
+};
+pub use service::{
+    HealthProblem, HealthStatus, RequestName, RunStatus, TokenScope, TokenStatus,
 };
 pub use stands::{Cause, FailureCode, FindingKind, StackVerdict, Unit, Verdict};

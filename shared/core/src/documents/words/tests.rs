@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Word, plans, runs, stands};
+use super::{Word, plans, runs, service, stands};
 use crate::change::Verb;
 use crate::compare::{Fate, Verdict};
 use crate::live::FailureCode;
@@ -10,6 +10,8 @@ use crate::model::{Allowance, OnMissing};
 use crate::plan::GuardName;
 use crate::report::{Outcome, StackVerdict};
 use crate::risk::Risk;
+use crate::stored::run_request::{AnswerOutcome, Asked};
+use crate::stored::token::TokenScope;
 
 /// These are all values of the core, and each has the word of its document.
 #[track_caller]
@@ -103,4 +105,21 @@ fn how_a_change_ended() {
         .into();
     let words = runs::FoundOutcome::ALL.iter().map(|one| one.as_str());
     assert_eq!(found, words.collect());
+}
+
+#[test]
+fn what_is_asked_for_over_http() {
+    let asked = [
+        Asked::Check,
+        Asked::Preview,
+        Asked::Up {
+            digest: String::new(),
+            allow: Vec::new(),
+        },
+    ];
+    same::<service::RequestName, _>(&asked, Asked::as_str);
+    same::<service::TokenScope, _>(&TokenScope::ALL, |one| one.as_str());
+    for outcome in AnswerOutcome::ALL {
+        assert_eq!(service::RunStatus::from(outcome).as_str(), outcome.as_str());
+    }
 }

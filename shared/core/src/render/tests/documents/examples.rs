@@ -31,7 +31,7 @@ fn small() -> World {
     world
 }
 
-fn around() -> Surroundings<'static> {
+pub(super) fn around() -> Surroundings<'static> {
     Surroundings {
         definitions: Some("definitions (local files)"),
         traffic: Some(Traffic {
@@ -43,7 +43,7 @@ fn around() -> Surroundings<'static> {
     }
 }
 
-fn text(document: &impl documents::Document) -> String {
+pub(super) fn text(document: &impl documents::Document) -> String {
     documents::json_text(document).unwrap()
 }
 
@@ -264,7 +264,12 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
             text(&documents::stack(&prod, "branch main", true, environments)),
         ),
     ];
-    of_reports().into_iter().chain(more).collect()
+    let of_http = super::examples_of_http::examples(&small().report(), &record());
+    of_reports()
+        .into_iter()
+        .chain(more)
+        .chain(of_http)
+        .collect()
 }
 
 /// A record with a word of a newer program is named, and not shown with a wrong word.

@@ -1,6 +1,7 @@
 //! JSON documents: each fits its schema, and what is written about them in `docs` is true.
 
 mod examples;
+mod examples_of_http;
 mod judge;
 mod reference;
 mod schemas;

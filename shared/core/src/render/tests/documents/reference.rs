@@ -135,7 +135,10 @@ fn kind(schema: &Json) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.trim_start_matches("#/$defs/");
         return match name {
-            "Report" => "[kedge.report/1](#kedgereport1)".to_owned(),
+            "Report" | "Changed" | "Problems" | "Error" => {
+                let name = name.to_lowercase();
+                format!("[kedge.{name}/1](#kedge{name}1)")
+            }
             name => format!("[{name}](#{})", name.to_lowercase()),
         };
     }
