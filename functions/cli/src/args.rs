@@ -5,6 +5,7 @@ mod serve;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use kedge_core::model::span_ms;
 
 pub(crate) use self::serve::ServeOptions;
 use crate::hints::quoted;
@@ -272,17 +273,7 @@ pub(crate) struct WaitOptions {
 /// A duration, in milliseconds: a whole number and `s`, `m`, `h` or `d`.
 fn span(text: &str) -> Result<i64, String> {
     let fail = || format!("`{text}` is not a duration: write 90s, 15m, 2h or 7d");
-    let unit = text.chars().last().ok_or_else(fail)?;
-    let number = text.strip_suffix(unit).unwrap_or_default();
-    let unit_ms = match unit {
-        's' => 1_000,
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => 86_400_000,
-        _ => return Err(fail()),
-    };
-    let number: u32 = number.parse().map_err(|_| fail())?;
-    i64::from(number).checked_mul(unit_ms).ok_or_else(fail)
+    span_ms(text).ok_or_else(fail)
 }
 
 #[derive(Debug, clap::Args)]
@@ -424,7 +415,7 @@ mod tests {
             assert_eq!(span(text), Ok(ms));
         }
         assert_eq!(span("7d"), Ok(7 * 86_400_000));
-        for bad in ["", "s", "7", "-1s", "1.5h", "1w", "15min", "1ß"] {
+        for bad in ["", "s", "7", "-1s", "1.5h", "1w", "15min", "1ß", "+1h"] {
             assert!(span(bad).is_err(), "{bad}");
         }
     }

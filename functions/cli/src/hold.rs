@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kedge_core::documents::{self, CurrentRun};
-use kedge_core::model::{ResourceKey, Timestamp};
+use kedge_core::model::Timestamp;
 use kedge_core::render;
 use kedge_core::stored::hold::{Hold, Holds};
 use kedge_engine::ports::Clock as _;
@@ -99,7 +99,10 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
         (true, ..) => ReleaseRequest::Unreadable,
         (false, true, _) => ReleaseRequest::All,
         (false, false, []) => ReleaseRequest::Stack,
-        (false, false, names) => named(names, &engine.holds(stack).await?)?,
+        (false, false, names) => {
+            let named = engine.holds(stack).await?.named(names);
+            ReleaseRequest::Keys(named.map_err(CliError::Usage)?)
+        }
     };
     let (left, released) = engine.release(stack, &request).await?;
     let is_named = matches!(request, ReleaseRequest::Stack | ReleaseRequest::Keys(_));
@@ -113,24 +116,6 @@ pub(crate) async fn release(args: &Args, options: &ReleaseOptions) -> Result<u8,
     }
     show(&run, &left, &released, None, now)?;
     Ok(0)
-}
-
-/// What is to be released, among what is held: a resource may be gone from the definitions since.
-fn named(names: &[String], held: &Holds) -> Result<ReleaseRequest, CliError> {
-    // Several people may hold one key.
-    let keys: BTreeSet<&ResourceKey> = held.list().iter().flat_map(|hold| &hold.key).collect();
-    let one = |name: &String| {
-        let mut found = keys.iter().filter(|key| key.answers_to(name));
-        match (found.next(), found.next()) {
-            (Some(key), None) => Ok((*key).clone()),
-            (None, _) => Err(CliError::Usage(format!("`{name}` is not held"))),
-            (Some(a), Some(b)) => Err(CliError::Usage(format!(
-                "`{name}` is ambiguous: it may mean {a} or {b}; name it in full"
-            ))),
-        }
-    };
-    let keys: Result<BTreeSet<ResourceKey>, CliError> = names.iter().map(one).collect();
-    keys.map(ReleaseRequest::Keys)
 }
 
 fn show(

@@ -6,20 +6,19 @@
 
 mod leases;
 mod run;
+mod runs;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::model::{ResourceKey, StackName};
 use kedge_core::stored::hold::Holds;
-use kedge_core::stored::run::RunRecord;
 
 use crate::budget::{Budget, Gated, Reserve};
 use crate::bundles::{self, ReadBundle};
 use crate::consent::{Authorisation, By};
 use crate::grants::{self, Agreement};
 use crate::group::{Group, Seat};
-use crate::history::{self, History, Query};
 use crate::holds::{self, HoldError, HoldRequest, ReleaseRequest, Released};
 use crate::job::{Job, Purpose, RunError};
 use crate::lease::{LeaseError, LeaseHolder};
@@ -415,39 +414,6 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
             revision,
         )
         .await
-    }
-
-    /// Pushes and runs of a stack, newest first.
-    ///
-    /// # Errors
-    /// When the store can't say.
-    pub async fn history(&self, stack: &StackName, query: &Query) -> Result<History, StoreError> {
-        history::history(&self.store_of(stack), stack, query).await
-    }
-
-    /// The record of a run; none if there is none, or it can't be read.
-    ///
-    /// # Errors
-    /// When the store can't say.
-    pub async fn run_record(
-        &self,
-        stack: &StackName,
-        run: &str,
-    ) -> Result<Option<RunRecord>, StoreError> {
-        history::run_record(&self.store_of(stack), stack, run).await
-    }
-
-    /// Waits for the record of a run that followed this revision, until a time. None if none came.
-    ///
-    /// # Errors
-    /// When the store can't say.
-    pub async fn await_run(
-        &self,
-        stack: &StackName,
-        revision: &str,
-        until: Timestamp,
-    ) -> Result<Option<RunRecord>, StoreError> {
-        history::await_run(self.ports, &self.store_of(stack), stack, revision, until).await
     }
 
     /// Whether anything is stored of a stack.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::stored::StoredError;
 use kedge_core::stored::bundle::{Pushed, StoredBundle};
 use kedge_core::stored::run::{RunOutcome, RunRecord};
+use thiserror::Error;
 
 use crate::bundles::{read_bundle, read_revision};
 use crate::keys::Keys;
@@ -63,11 +65,24 @@ pub(crate) async fn history<S: Store>(
     stack: &StackName,
     query: &Query,
 ) -> Result<History, StoreError> {
-    let mut history = History::default();
-    runs(store, stack, query, &mut history).await?;
+    let mut history = of_runs(store, stack, query).await?;
     if query.resource.is_none() {
         pushes(store, stack, query, &mut history).await?;
     }
+    Ok(history)
+}
+
+/// Reads what runs did.
+///
+/// # Errors
+/// When the store can't say.
+pub(crate) async fn of_runs<S: Store>(
+    store: &S,
+    stack: &StackName,
+    query: &Query,
+) -> Result<History, StoreError> {
+    let mut history = History::default();
+    runs(store, stack, query, &mut history).await?;
     Ok(history)
 }
 
@@ -138,24 +153,42 @@ fn entry(stored: StoredBundle) -> PushEntry {
     }
 }
 
-/// Reads one record, its changes by key; none if it is not there or can't be read.
+/// The record of a run could not be read.
+#[derive(Debug, Error)]
+pub enum RunReadError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is damaged, or of a newer program.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+}
+
+/// Reads the record of one run; none if there is none.
+///
+/// # Errors
+/// When the store can't say, or it can't be read.
+pub(crate) async fn run<S: Store>(
+    store: &S,
+    stack: &StackName,
+    id: &str,
+) -> Result<Option<RunRecord>, RunReadError> {
+    let object = store.get(&Keys::of(stack).run(id)).await?;
+    let record = object.map(|object| RunRecord::decode(&object.bytes));
+    Ok(record.transpose()?.map(by_key))
+}
+
+/// Reads one record; none if it is not there or can't be read.
 async fn read_run<S: Store>(store: &S, key: &str) -> Result<Option<RunRecord>, StoreError> {
     let object = store.get(key).await?;
     let record = object.and_then(|object| RunRecord::decode(&object.bytes).ok());
-    Ok(record.map(|mut record| {
-        // Which change ended first differs from run to run.
-        record.outcomes.sort_by(|a, b| a.key.cmp(&b.key));
-        record
-    }))
+    Ok(record.map(by_key))
 }
 
-/// Reads the record of a run; none if it is not there or can't be read.
-pub(crate) async fn run_record<S: Store>(
-    store: &S,
-    stack: &StackName,
-    run: &str,
-) -> Result<Option<RunRecord>, StoreError> {
-    read_run(store, &Keys::of(stack).run(run)).await
+/// The same record with its changes by key: which change ended first differs from run to run.
+fn by_key(mut record: RunRecord) -> RunRecord {
+    record.outcomes.sort_by(|a, b| a.key.cmp(&b.key));
+    record
 }
 
 /// Waits for the record of a run that followed this revision, until a time. None if none came.

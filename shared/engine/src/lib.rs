@@ -64,7 +64,7 @@ pub use error_chain::{error_causes, error_chain};
 pub use estimate::{Estimate, estimate, groups};
 pub use front_door::Engine;
 pub use grants::{Agreement, GrantError};
-pub use history::{History, PushEntry, Query, is_whole};
+pub use history::{History, PushEntry, Query, RunReadError, is_whole};
 pub use holds::{HoldError, HoldRequest, ReleaseRequest, Released};
 pub use job::{RunError, StopError, Stopped};
 pub use lease::{LeaseError, LeaseHolder, LeaseTimes, Pulse};

@@ -9,7 +9,7 @@ use kedge_core::model::StackName;
 use kedge_core::report::Report;
 use kedge_core::stored::run_request::{Answer, AnswerOutcome, Asked, RunRequest};
 use kedge_engine::ports::{Store, WritePorts};
-use kedge_engine::{Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, error_causes};
+use kedge_engine::{Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, RunReadError, error_causes};
 
 use crate::queue::Queue;
 use crate::requests::{self, RequestError};
@@ -127,7 +127,12 @@ async fn after_use<P: WritePorts, S: Store>(
     request: &RunRequest,
 ) -> Result<Ended, WorkError> {
     let (stack, id) = (&request.stack, request.id.as_str());
-    let record = engine.run_record(stack, id).await?;
+    // One that can't be read says nothing.
+    let record = match engine.run(stack, id).await {
+        Ok(record) => record,
+        Err(RunReadError::Store(error)) => return Err(error.into()),
+        Err(_) => None,
+    };
     if let Some(record) = record.filter(|record| record.stopped.is_none()) {
         return done(&documents::history(
             stack,

@@ -41,5 +41,5 @@ pub use size::Size;
 pub(crate) use special::row as special_row;
 pub use special::{Meaning, Special, Spelling, mean_the_same};
 pub use stack_verdict::StackVerdict;
-pub use time::{Timestamp, ago};
+pub use time::{Timestamp, ago, span_ms};
 pub use value::Value;

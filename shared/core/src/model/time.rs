@@ -124,6 +124,24 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A duration as people type it, in milliseconds: a whole number and `s`, `m`, `h` or `d`. None for
+/// anything else.
+#[must_use]
+pub fn span_ms(text: &str) -> Option<i64> {
+    let unit = text.chars().last()?;
+    let number = text.strip_suffix(unit)?;
+    let unit_ms = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return None,
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u32 = is_number.then(|| number.parse().ok())??;
+    i64::from(number).checked_mul(unit_ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

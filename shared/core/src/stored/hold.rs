@@ -3,6 +3,7 @@
 //! `hold.json` is one list for a whole stack. A person writes it without the lease, and whoever is about
 //! to change something reads it. Holds that can't be read block everything.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,26 @@ impl Holds {
     #[must_use]
     pub fn list(&self) -> &[Hold] {
         &self.list
+    }
+
+    /// The held resources that these names mean: what is held may be gone from the definitions since.
+    ///
+    /// # Errors
+    /// Says which name is not held, or may mean several.
+    pub fn named(&self, names: &[String]) -> Result<BTreeSet<ResourceKey>, String> {
+        // Several people may hold one key.
+        let keys: BTreeSet<&ResourceKey> = self.list().iter().flat_map(|hold| &hold.key).collect();
+        let one = |name: &String| {
+            let mut found = keys.iter().filter(|key| key.answers_to(name));
+            match (found.next(), found.next()) {
+                (Some(key), None) => Ok((*key).clone()),
+                (None, _) => Err(format!("`{name}` is not held")),
+                (Some(a), Some(b)) => Err(format!(
+                    "`{name}` is ambiguous: it may mean {a} or {b}; name it in full"
+                )),
+            }
+        };
+        names.iter().map(one).collect()
     }
 
     /// Why nothing may be done about a resource at this time, if so.
@@ -297,6 +318,15 @@ mod tests {
             until: Timestamp(until),
             set_at: Timestamp(1_000),
         }
+    }
+
+    #[test]
+    fn what_is_held_is_named_in_short() {
+        let mut holds = Holds::default();
+        holds.set(hold(Some(topic("dev-a")), 5_000)).unwrap();
+        let named = |name: &str| holds.named(&[name.to_owned()]);
+        assert_eq!(named("dev-a"), Ok([topic("dev-a")].into()));
+        assert_eq!(named("dev-b"), Err("`dev-b` is not held".to_owned()));
     }
 
     #[test]

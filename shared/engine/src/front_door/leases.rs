@@ -57,7 +57,8 @@ impl<P: Clock + Random, S: Store> Engine<'_, P, S> {
     }
 
     /// An id that sorts by time and that nobody else has.
-    fn fresh_id(&self) -> String {
+    #[must_use]
+    pub fn fresh_id(&self) -> String {
         reconcile::fresh_id(self.ports)
     }
 }
