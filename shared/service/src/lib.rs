@@ -9,14 +9,19 @@
 
 mod answers;
 mod keys;
+mod hints;
+mod http;
+mod instance;
 pub mod queue;
 pub mod requests;
 mod service;
 mod tick;
+pub mod tokens;
 pub mod upload;
 pub mod work;
 mod worker;
 
+pub use instance::Instance;
 pub use service::{Limits, Service, Settings};
 pub use tick::{TickError, Ticked};
 pub use worker::WorkError;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use kedge_core::model::SecretText;
 use kedge_core::providers::ProviderName;
 use kedge_engine::ports::{Clock, Store};
 use kedge_engine::{
     Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress, TooFewConnections,
 };
+
+use crate::instance::Instance;
 
 /// What one invocation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,10 @@ pub struct Settings<'a> {
     pub requests_per_minute: &'a BTreeMap<ProviderName, u64>,
     /// What outlives an invocation where the process does.
     pub caches: &'a Caches,
+    /// What the process remembers between HTTP requests.
+    pub instance: &'a Instance,
+    /// The key by which a relay signs events of uploads; none: such events are not taken.
+    pub relay_key: Option<&'a SecretText>,
 }
 
 /// One service over the ports of a platform: what all of its events go through.
