@@ -100,3 +100,50 @@ async fn signals(home: &Home) {
 async fn signals(_: &Home) {
     let _ = tokio::signal::ctrl_c().await;
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Command;
+
+    const UNIT: &str = include_str!("../../../../deploy/systemd/kedge.service");
+    const DOCKERFILE: &str = include_str!("../../../../deploy/Dockerfile");
+
+    /// What follows this on the one line of a file that begins with it.
+    fn after<'a>(text: &'a str, begin: &str) -> &'a str {
+        let mut found = text.lines().filter_map(|line| line.strip_prefix(begin));
+        let one = found.next().unwrap();
+        assert_eq!(found.next(), None, "{begin} is there twice");
+        one
+    }
+
+    fn options<'a>(words: impl IntoIterator<Item = &'a str>) -> ServeOptions {
+        match Args::try_parse_from(words).unwrap().verb {
+            Command::Serve(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_unit_of_systemd_starts_it_and_waits_for_its_stop() {
+        let started = options(after(UNIT, "ExecStart=").split(' '));
+        assert!(started.listen.ip().is_loopback() && !started.sandbox);
+        let waits = after(UNIT, "TimeoutStopSec=").strip_suffix('s').unwrap();
+        assert!(waits.parse::<u64>().unwrap() > STOPS_WITHIN.as_secs());
+        assert_eq!(after(UNIT, "ExecReload="), "/bin/kill -HUP $MAINPID");
+    }
+
+    #[test]
+    fn the_image_starts_it_and_is_built_by_the_oldest_rust_that_works() {
+        let words = |begin| serde_json::from_str::<Vec<String>>(after(DOCKERFILE, begin)).unwrap();
+        let words = [words("ENTRYPOINT "), words("CMD ")].concat();
+        let started = options(words.iter().map(String::as_str));
+        assert_eq!(started.listen, SocketAddr::from(([0, 0, 0, 0], 8650)));
+        assert_eq!(
+            after(DOCKERFILE, "ARG RUST_VERSION="),
+            env!("CARGO_PKG_RUST_VERSION")
+        );
+    }
+}
