@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use kedge_engine::{Caches, DueScope, Endpoints, LeaseTimes};
 use kedge_service::queue::{Acknowledge, Queue, QueueError};
 use kedge_service::work::Work;
-use kedge_service::{Limits, Service, Settings, TickError, Ticked};
+use kedge_service::{Instance, Limits, Service, Settings, TickError, Ticked};
 
 use crate::executor::Crashed;
 use crate::ports::{SimPorts, endpoints};
@@ -115,6 +115,7 @@ pub struct Platform {
     /// What the accounts of providers allow.
     pub requests_per_minute: BTreeMap<kedge_core::providers::ProviderName, u64>,
     caches: Rc<Caches>,
+    instance: Instance,
     overrides: BTreeMap<String, String>,
     endpoints: Endpoints,
 }
@@ -135,6 +136,7 @@ impl Platform {
             limits: Limits::MACHINE,
             requests_per_minute: BTreeMap::new(),
             caches: Rc::default(),
+            instance: Instance::new(),
             overrides: BTreeMap::new(),
             endpoints: endpoints(),
         }
@@ -160,6 +162,8 @@ impl Platform {
                 limits: self.limits,
                 requests_per_minute: &self.requests_per_minute,
                 caches: &self.caches,
+                instance: &self.instance,
+                relay_key: None,
             },
         }
     }

@@ -17,6 +17,7 @@ use kedge_engine::{HoldError, LeaseError, PushError, RunError, StateStoreError, 
 use kedge_native::logs::LogsError;
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
+use kedge_service::tokens::TokenError;
 use thiserror::Error;
 
 use crate::args::{Args, Format};
@@ -58,6 +59,8 @@ pub(crate) enum CliError {
         revision: String,
         source: Box<CliError>,
     },
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     Hold(#[from] HoldError),
     #[error("the hold is set, but a run that has not seen it may still be working")]

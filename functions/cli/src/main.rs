@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let _logs = match setup::logs() {
+    let _logs = match setup::logs(&args) {
         Ok(logs) => logs,
         Err(error) => return error::print(&error, &args),
     };

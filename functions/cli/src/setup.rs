@@ -32,12 +32,13 @@ pub(crate) fn is_read_only() -> bool {
     settings.is_some_and(|settings| settings.read_only().unwrap_or(true))
 }
 
-/// Keeps logs where `RUST_LOG` is set, as long as what this gives is held. Where settings can't be read, the
-/// command that needs them says so.
-pub(crate) fn logs() -> Result<Logs, CliError> {
+/// Keeps logs where `RUST_LOG` is set, and always of `serve`, as long as what this gives is held. Where
+/// settings can't be read, the command that needs them says so.
+pub(crate) fn logs(args: &Args) -> Result<Logs, CliError> {
     let folder = std::env::current_dir();
     let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
-    Ok(logs::install(&settings.unwrap_or_default(), None)?)
+    let filter = matches!(args.verb, Command::Serve(_)).then_some("info");
+    Ok(logs::install(&settings.unwrap_or_default(), filter)?)
 }
 
 /// Refuses a command that writes here and needs no more than files (semantics 9.7).

@@ -9,7 +9,9 @@ use kedge_core::model::StackName;
 use kedge_core::report::Report;
 use kedge_core::stored::run_request::{Answer, AnswerOutcome, Asked, RunRequest};
 use kedge_engine::ports::{Store, WritePorts};
-use kedge_engine::{Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, RunReadError, error_causes};
+use kedge_engine::{
+    Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, RunReadError, error_causes,
+};
 
 use crate::queue::Queue;
 use crate::requests::{self, RequestError};
@@ -167,6 +169,11 @@ fn failed(stack: &StackName, error: RunError) -> Result<Ended, WorkError> {
             stack: stack.clone(),
             source: Box::new(error),
         });
+    }
+    if let RunError::Definitions(problems) = &error {
+        let text =
+            documents::json_text(&documents::problems(problems)).map_err(RequestError::from)?;
+        return Ok(Ended::Answered(AnswerOutcome::Refused, text));
     }
     let (outcome, report) = match &error {
         RunError::Stopped { stopped, .. } if stopped.has_begun() => {

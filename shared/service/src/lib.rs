@@ -8,10 +8,10 @@
 //! An event says "look now" and nothing else. What happens follows from what is stored and what is live.
 
 mod answers;
-mod keys;
 mod hints;
 mod http;
 mod instance;
+mod keys;
 pub mod queue;
 pub mod requests;
 mod service;

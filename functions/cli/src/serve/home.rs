@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kedge_core::definitions::Bundle;
+use kedge_core::model::SecretText;
 use kedge_core::providers::ProviderName;
+use kedge_core::stored::token::{StackPattern, TokenScope};
 use kedge_engine::{Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
-use kedge_service::{Limits, Service};
+use kedge_service::tokens::{self, TokenRequest};
+use kedge_service::{Instance, Limits, Service};
 
 use super::http::Handle;
 use super::queue::LocalQueue;
@@ -16,6 +19,9 @@ use crate::args::Args;
 use crate::definitions;
 use crate::error::CliError;
 use crate::store::{AnyStore, ChosenStore};
+
+/// The key by which a relay signs events of uploads.
+const RELAY_KEY: &str = "KEDGE_RELAY_KEY";
 
 /// What `kedge serve` has.
 pub(super) struct Home {
@@ -28,8 +34,12 @@ pub(super) struct Home {
     lease: LeaseTimes,
     read_only: bool,
     caches: Caches,
+    instance: Instance,
+    relay_key: Option<SecretText>,
     /// The folder of `.env`; none: the settings are not read again.
     folder: Option<PathBuf>,
+    /// Whether people only try it.
+    pub(super) is_trial: bool,
     pub(super) queue: LocalQueue,
 }
 
@@ -47,6 +57,7 @@ impl Home {
         let home = Self::over(&settings, &folder, chosen_store)?;
         Ok(Self {
             folder: Some(folder),
+            is_trial: false,
             ..home
         })
     }
@@ -77,7 +88,10 @@ impl Home {
             lease: settings.lease_times()?,
             read_only,
             caches: Caches::default(),
+            instance: Instance::new(),
+            relay_key: settings.get(RELAY_KEY).map(SecretText::new),
             folder: None,
+            is_trial: true,
             queue: LocalQueue::default(),
         })
     }
@@ -109,9 +123,20 @@ impl Home {
         Engine::new(&self.ports, &self.store, settings)
     }
 
-    /// TODO
-    pub(super) async fn new_token(&self, name: &str) -> Result<String, CliError> {
-        Ok(format!("TODO {name}"))
+    /// Makes a token for all stacks and all scopes, which lasts a day.
+    pub(super) async fn new_token(&self, name: &str) -> Result<SecretText, CliError> {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        let stacks = StackPattern::new("*");
+        let stacks = stacks.ok_or_else(|| CliError::Usage("`*` is no pattern".to_owned()))?;
+        let request = TokenRequest {
+            name,
+            scopes: TokenScope::ALL.into(),
+            stacks,
+            lasts_ms: DAY_MS,
+            created_by: "kedge serve --sandbox",
+        };
+        let (_, text) = tokens::issue(&self.ports, &self.store, &request).await?;
+        Ok(text)
     }
 
     /// Where everything is kept.
@@ -133,6 +158,8 @@ impl Home {
                 limits: Limits::MACHINE,
                 requests_per_minute: &self.requests_per_minute,
                 caches: &self.caches,
+                instance: &self.instance,
+                relay_key: self.relay_key.as_ref(),
             },
         }
     }
@@ -158,7 +185,6 @@ impl Home {
 
 impl Handle for Home {
     async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        let _ = request;
-        http::Response::new(Bytes::new()) // TODO
+        self.service().handle(request).await
     }
 }

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kedge_core::definitions::Bundle;
-use kedge_core::model::StackName;
+use kedge_core::model::{SecretText, StackName};
 use kedge_core::push::{Ancestry, PushConsent};
 use kedge_engine::ports::{Clock as _, ProviderName};
-use kedge_engine::{Budget, By, Consent, PushRequest};
+use kedge_engine::{Budget, By, Consent, FolderPush, PushRequest};
 use kedge_native::Settings;
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::net::TcpListener;
@@ -103,19 +103,19 @@ fn home(at: &str, folder: &Path) -> Result<Home, CliError> {
 }
 
 /// Pushes and deploys the stacks as a person would, and makes a token for everything.
-async fn settle(home: &Home) -> Result<String, CliError> {
+async fn settle(home: &Home) -> Result<SecretText, CliError> {
     let bundle = Bundle::new(demo_files())?;
     for name in STACKS {
         let stack = StackName::new(name).map_err(|error| CliError::Demo(error.to_string()))?;
         let budget = Budget::lasting(home.ports(), DEPLOYS_WITHIN_MS);
         let engine = home.engine(&budget, "ana@laptop");
-        let request = PushRequest {
+        let request = PushRequest::Folder(FolderPush {
             bundle: &bundle,
             commit: None,
             branch: None,
             ancestry: &|_| Ancestry::NotChecked("there is no git here".to_owned()),
             consent: &PushConsent::default(),
-        };
+        });
         engine.push(&stack, request).await?;
         let by = By::Person(Consent::to_any_plan());
         engine.apply(&stack, &by).await.into_result()?;
@@ -124,7 +124,7 @@ async fn settle(home: &Home) -> Result<String, CliError> {
 }
 
 /// How to try it, for whoever started it.
-fn greeting(listener: &TcpListener, folder: &Path, token: &str) -> Result<String, CliError> {
+fn greeting(listener: &TcpListener, folder: &Path, token: &SecretText) -> Result<String, CliError> {
     let at = listener.local_addr().map_err(CliError::Serve)?;
     let folder = folder.display();
     Ok(format!(
@@ -134,6 +134,7 @@ fn greeting(listener: &TcpListener, folder: &Path, token: &str) -> Result<String
          curl -H \"Authorization: Bearer $KEDGE_TOKEN\" http://{at}/v1/stacks\n  \
          curl -H \"Authorization: Bearer $KEDGE_TOKEN\" -X POST \"http://{at}/v1/stacks/demo/preview?wait=20\"\n  \
          zip -r - definitions > {folder}/store/upload/demo/definitions.zip\n\n",
+        token = token.reveal(),
         stacks = STACKS.join(", "),
         every = DEED_EVERY.as_secs(),
     ))

@@ -151,7 +151,12 @@ fn list(objects: &Objects, query: &str) -> Vec<u8> {
     let prefix = prefix.unwrap_or_default().replace("%2F", "/");
     let keys = objects.keys().filter(|key| key.starts_with(&prefix));
     let rows: String = keys
-        .map(|key| format!("<Contents><Key>{key}</Key></Contents>"))
+        .map(|key| {
+            format!(
+                "<Contents><Key>{key}</Key><ETag>\"e\"</ETag>\
+                 <LastModified>2026-11-22T12:00:00.000Z</LastModified></Contents>"
+            )
+        })
         .collect();
     format!("<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>").into()
 }

@@ -63,8 +63,10 @@ pub use unlocked::{LeaseHolder, Unlocked, unlocked};
 pub use upload::{Upload, UploadAnswer, UploadOf, UploadProblem, UploadedObject, upload};
 pub use words::{
     AcceptAction, Action, Allowance, Cause, CommandName, FailureCode, FindingKind, FoundOutcome,
-    Guard, HealthProblem, HealthStatus, HolderStatus, Kind, NoticeCode, OnMissing, Outcome, Provider, PushOutcome, ReasonCode,
-    RefusalCode, RequestName, RunStatus, TokenScope, TokenStatus, Risk, RunStage, StackVerdict, StateResult, Unit, UploadOutcome, Verb, Verdict, Who, Word,
+    Guard, HealthProblem, HealthStatus, HolderStatus, Kind, NoticeCode, OnMissing, Outcome,
+    Provider, PushOutcome, ReasonCode, RefusalCode, RequestName, Risk, RunStage, RunStatus,
+    StackVerdict, StateResult, TokenScope, TokenStatus, Unit, UploadOutcome, Verb, Verdict, Who,
+    Word,
 };
 
 /// A document: what a command prints, whole.

@@ -296,35 +296,44 @@ fn record_sets_are_what_is_declared_and_what_is_still_recorded() {
     assert_eq!(record_sets(Some(&declared), Err(()), &listed).len(), 2);
 }
 
-/// 7.6: what is left of a push where nobody can be asked.
-#[test]
-fn an_upload_is_judged_by_rules_of_its_own() {
-    let put = |put_at, newer_than| UploadInput {
+/// What somebody put there at this time, where what is stored is from another.
+fn put(put_at: i64, newer_than: Option<Timestamp>) -> UploadInput<'static> {
+    UploadInput {
         put_at: Timestamp(put_at),
         newer_than,
         stored_policy: None,
         state_unread: None,
         is_retired: false,
-    };
-    let upload = put(7, Some(Timestamp(7)));
-    let of = |upload| Case {
+    }
+}
+
+fn of(upload: UploadInput<'static>) -> Case {
+    Case {
         upload: Some(upload),
         ..Case::plain()
-    };
-    let removing = || Case::new(set(&[("a", &[0, 1]), ("b", &[2])]), set(&[("a", &[0, 1])]));
-    let loose = || {
-        Some(Policy {
-            correct: Allowance::None,
-            ..Policy::default()
-        })
-    };
-    let strict = declared(&set(&[("a", &[0, 1])])).policy;
-    assert_eq!(strict.correct, Allowance::None);
-    let same = |case: Case| Case {
+    }
+}
+
+/// The same content again.
+fn same(case: Case) -> Case {
+    Case {
         after: case.before.clone(),
         ..case
-    };
-    let cases: Vec<(Case, &[&str])> = vec![
+    }
+}
+
+fn judged(cases: Vec<(Case, &[&str])>) {
+    for (number, (case, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(case.codes().0, expected, "{number}");
+    }
+}
+
+/// 7.6: what is left of a push where nobody can be asked.
+#[test]
+fn an_upload_is_judged_by_rules_of_its_own() {
+    let upload = put(7, Some(Timestamp(7)));
+    let removing = || Case::new(set(&[("a", &[0, 1]), ("b", &[2])]), set(&[("a", &[0, 1])]));
+    judged(vec![
         (of(upload), &[]),
         // Neither a commit nor a rollback keeps it away: both are of 7.4.
         (
@@ -365,6 +374,22 @@ fn an_upload_is_judged_by_rules_of_its_own() {
             },
             &["removes-too-much"],
         ),
+    ]);
+}
+
+/// 7.6: what nobody can tell, and what has ended.
+#[test]
+fn an_upload_does_not_begin_anew_and_loosens_nothing_unseen() {
+    let upload = put(7, Some(Timestamp(7)));
+    let loose = || {
+        Some(Policy {
+            correct: Allowance::None,
+            ..Policy::default()
+        })
+    };
+    let strict = declared(&set(&[("a", &[0, 1])])).policy;
+    assert_eq!(strict.correct, Allowance::None);
+    judged(vec![
         (
             of(UploadInput {
                 is_retired: true,
@@ -400,10 +425,7 @@ fn an_upload_is_judged_by_rules_of_its_own() {
             },
             &[],
         ),
-    ];
-    for (number, (case, expected)) in cases.into_iter().enumerate() {
-        assert_eq!(case.codes().0, expected, "{number}");
-    }
+    ]);
 }
 
 /// 4.4, 7.6: a loosening is refused, unless it waits for a person already.

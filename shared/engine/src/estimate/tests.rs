@@ -33,7 +33,7 @@ fn of(number: usize, topics: usize, policies: usize) -> (StackName, Estimate) {
     let estimate = Estimate {
         store: STORE_READS,
         reserve: 6,
-        scopes: [(service, kafka), (project, pubsub)].into(),
+        scopes: [(listed_as(&service), kafka), (listed_as(&project), pubsub)].into(),
     };
     (stack(number), estimate)
 }

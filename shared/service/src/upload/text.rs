@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn the_place_of_what_is_no_text_is_named() {
-        let cases: [(&[u8], Result<&str, (u32, u32)>); 6] = [
+        type Found = Result<&'static str, (u32, u32)>;
+        let cases: [(&[u8], Found); 6] = [
             (b"", Ok("")),
             (b"\xef\xbb\xbfa: b\n", Ok("\u{feff}a: b\n")),
             (b"\xff\xfea\0", Err((1, 1))),

@@ -13,6 +13,10 @@ use crate::scenarios::set_config;
 const SEEDS: u64 = 40;
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a test repeats is said from outside"
+)]
 fn whatever_the_queue_does() {
     let seeds = std::env::var("KEDGE_SEEDS").ok();
     let seeds = seeds.and_then(|text| text.parse().ok()).unwrap_or(SEEDS);

@@ -292,6 +292,29 @@ fn an_archive_is_newer_than_a_file_that_was_put_there_before_it() {
     stack.assert_pushed(&commit(5));
 }
 
+#[test]
+fn files_that_are_put_there_one_by_one_do_not_make_each_other_out_of_date() {
+    let mut stack = standing();
+    let text = format!("# newer\n{}", stack.files["kedge.yaml"]);
+    stack.file("kedge.yaml", text);
+    stack.many_topics(3, FORTNIGHT);
+    // The one that was put there last is taken over first.
+    for path in ["kedge.yaml", "area/kafka-topics.yaml"] {
+        stack.wait_minutes(1);
+        let key = format!("upload/dev/{path}");
+        put(&stack, &key, stack.files[path].clone());
+    }
+    for one in tick(&stack) {
+        let TakenOver::Done(document) = one else {
+            panic!("{one:?}");
+        };
+        assert_eq!(document.outcome.as_str(), "stored", "{document:?}");
+    }
+    assert_eq!(stored(&stack).bundle.files(), &stack.files);
+    stack.up_stored(&Authorisation::Unattended).unwrap();
+    stack.assert_pushed(&commit(5));
+}
+
 /// 7.4 does not apply: an upload that comes after a rollback ends its push hold. One that lay there before
 /// does not undo it.
 #[test]

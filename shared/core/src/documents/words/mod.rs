@@ -72,7 +72,5 @@ pub use runs::{
     AcceptAction, CommandName, FoundOutcome, HolderStatus, NoticeCode, Outcome, PushOutcome,
     RefusalCode, RunStage, StateResult, UploadOutcome,
 };
-pub use service::{
-    HealthProblem, HealthStatus, RequestName, RunStatus, TokenScope, TokenStatus,
-};
+pub use service::{HealthProblem, HealthStatus, RequestName, RunStatus, TokenScope, TokenStatus};
 pub use stands::{Cause, FailureCode, FindingKind, StackVerdict, Unit, Verdict};

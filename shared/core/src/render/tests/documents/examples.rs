@@ -97,7 +97,7 @@ fn of_reports() -> Vec<(&'static str, String)> {
     vec![
         (
             "report",
-            text(&documents::preview(&report, &around(), &command)),
+            text(&documents::preview(&report, &around(), Some(&command))),
         ),
         (
             "changed",
@@ -180,6 +180,30 @@ fn record() -> RunRecord {
     }
 }
 
+/// An upload that can't be used.
+fn upload() -> (&'static str, String) {
+    let mut wrong = World::in_sync();
+    let path = "data_plane/kafka-topics.yaml";
+    wrong.edit(path, "max_message_bytes", "max_mesage_bytes");
+    let wrong = wrong.declared().unwrap_err();
+    let of = UploadOf {
+        stack: &stack(),
+        path: "definitions.zip",
+        etag: "9b2cf535f27731c974343645a3985328",
+        at: NOW,
+    };
+    let answer = UploadAnswer::Problems(&wrong);
+    ("upload", text(&documents::upload(of, answer, &command)))
+}
+
+/// A stack, and where its secrets are.
+fn environments() -> (&'static str, String) {
+    let environments = ["prod", "prod-push", "prod-preview"];
+    let prod = StackName::new("prod").unwrap();
+    let stack = documents::stack(&prod, "branch main", true, environments);
+    ("stack", text(&stack))
+}
+
 /// One of each.
 pub(super) fn examples() -> Vec<(&'static str, String)> {
     let mut holds = Holds::default();
@@ -204,12 +228,6 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         names: vec!["KEDGE_CONFIG_KEEP".to_owned()],
     }];
     let push = HistoryPush::new("3f9a1c2b5d7e", None, None, &pushed());
-    let mut wrong = World::in_sync();
-    let path = "data_plane/kafka-topics.yaml";
-    wrong.edit(path, "max_message_bytes", "max_mesage_bytes");
-    let wrong = wrong.declared().unwrap_err();
-    let environments = ["prod", "prod-push", "prod-preview"];
-    let prod = StackName::new("prod").unwrap();
     let more = [
         (
             "holds",
@@ -218,19 +236,6 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         (
             "unlocked",
             text(&documents::unlocked(&stack(), Some(holder), None)),
-        ),
-        (
-            "upload",
-            text(&documents::upload(
-                UploadOf {
-                    stack: &stack(),
-                    path: "definitions.zip",
-                    etag: "9b2cf535f27731c974343645a3985328",
-                    at: NOW,
-                },
-                UploadAnswer::Problems(&wrong),
-                &command,
-            )),
         ),
         (
             "push",
@@ -259,15 +264,12 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
                 serde_json::json!({"title": "a stack", "type": "object"}),
             )])),
         ),
-        (
-            "stack",
-            text(&documents::stack(&prod, "branch main", true, environments)),
-        ),
     ];
     let of_http = super::examples_of_http::examples(&small().report(), &record());
     of_reports()
         .into_iter()
         .chain(more)
+        .chain([upload(), environments()])
         .chain(of_http)
         .collect()
 }

@@ -89,10 +89,7 @@ pub(super) fn examples(report: &Report, record: &RunRecord) -> Vec<(&'static str
                 false,
             )),
         ),
-        (
-            "token",
-            text(&documents::new_token(&token(), &secret, NOW)),
-        ),
+        ("token", text(&documents::new_token(&token(), &secret, NOW))),
         ("tokens", text(&documents::tokens(&[token()], &[], NOW))),
         ("health", text(&health)),
         ("version", text(&documents::version("0.1.0"))),
