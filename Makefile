@@ -59,8 +59,9 @@ test-real: ## The providers' own clients and an S3 server (in .tools/), and a li
 	@.ci/test-real
 	@$(MAKE) --no-print-directory fuzz FUZZ=--short
 
-documents: ## Write docs/schema and the reference in docs/json.md, both made from the types
+documents: ## Write docs/schema, the reference in docs/json.md and docs/openapi.json, all made from the types
 	KEDGE_WRITE_DOCUMENTS=1 $(CARGO) test --quiet --locked -p kedge-core --lib render::tests::documents
+	KEDGE_WRITE_DOCUMENTS=1 $(CARGO) test --quiet --locked -p kedge-service --lib http::openapi
 
 fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, SEED=: a new one)
 	@$(CARGO) build --locked --profile fuzz -p kedge-fuzz

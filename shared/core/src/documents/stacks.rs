@@ -21,7 +21,7 @@ pub struct Stacks {
     pub format: StacksFormat,
     /// The stacks, by name.
     pub stacks: Vec<StackStanding>,
-    /// The path of the next page; `null` on the last one.
+    /// What `after` is to be for the next page: the last name of this one. `null` on the last page.
     pub next: Option<Text>,
 }
 
@@ -80,13 +80,14 @@ impl StackStanding {
     }
 }
 
-/// A page of stacks. `next` is the path of the next one.
+/// A page of stacks, and whether there are more.
 #[must_use]
-pub fn stacks(stacks: Vec<StackStanding>, next: Option<&str>) -> Stacks {
+pub fn stacks(stacks: Vec<StackStanding>, more: bool) -> Stacks {
+    let last = stacks.last().filter(|_| more);
     Stacks {
         format: StacksFormat::V1,
+        next: last.map(|last| last.name.clone()),
         stacks,
-        next: next.map(Text::new),
     }
 }
 

@@ -32,13 +32,8 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
             .await?;
         let is_last = page.len() <= query.limit;
         page.truncate(query.limit);
-        let next = page.last().filter(|_| !is_last);
-        let next = next.map(|last| {
-            let (stack, limit) = (&last.stack, query.limit);
-            format!("/v1/stacks?after={stack}&limit={limit}")
-        });
         let stacks = page.iter().map(standing).collect();
-        Reply::json(&documents::stacks(stacks, next.as_deref()))
+        Reply::json(&documents::stacks(stacks, !is_last))
     }
 
     /// One stack.

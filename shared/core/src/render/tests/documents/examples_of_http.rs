@@ -67,7 +67,7 @@ pub(super) fn examples(report: &Report, record: &RunRecord) -> Vec<(&'static str
         HolderStatus::Working,
     );
     let status = documents::stack_status(standing("dev"), &holds, Some(holder), NOW);
-    let page = documents::stacks(vec![standing("dev")], Some("/v1/stacks?after=dev"));
+    let page = documents::stacks(vec![standing("dev")], true);
     let secret = SecretText::new("kdg_9c2f4a6b8d0e1f35_…");
     let health = Health::new(
         vec![HealthProblem::LateChecks],
