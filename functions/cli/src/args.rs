@@ -1,6 +1,7 @@
 //! The commands and flags that can be typed, with their help texts.
 
 mod serve;
+mod token;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use kedge_core::model::span_ms;
 
 pub(crate) use self::serve::ServeOptions;
+pub(crate) use self::token::{NewTokenOptions, TokenCommand};
+
 use crate::hints::quoted;
 
 /// Detects and corrects drift of Kafka topics, Pub/Sub and DNS.
@@ -176,6 +179,12 @@ pub(crate) enum Command {
     },
     /// Run automation on this machine: checks by schedule, corrections, uploads, and an HTTP API.
     Serve(ServeOptions),
+    /// Make, list and revoke tokens of the HTTP API (docs/http.md).
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        verb: TokenCommand,
+    },
     /// Serve the APIs of Aiven, Google and Cloudflare from memory, to try things out.
     Sandbox(SandboxOptions),
     /// Show what kedge does, against a sandbox: deploy, drift, detect, correct.

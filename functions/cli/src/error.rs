@@ -68,6 +68,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Memory(#[from] StateStoreError),
     #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
     Accept(#[from] AcceptError),
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
@@ -196,6 +198,7 @@ fn is_read_only(error: &CliError) -> bool {
         CliError::Run(RunError::ReadOnly)
             | CliError::Push(PushError::ReadOnly)
             | CliError::Hold(HoldError::ReadOnly)
+            | CliError::Token(TokenError::ReadOnly)
             | CliError::Lease(LeaseError::ReadOnly { .. })
     )
 }

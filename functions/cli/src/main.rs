@@ -27,6 +27,7 @@ mod source;
 mod stack;
 mod state_command;
 mod store;
+mod token;
 mod unlock;
 mod verbs;
 
@@ -131,6 +132,7 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
         Command::Select { stack } => Box::pin(ready(stack::select(args, stack))),
         Command::Schema { write } => Box::pin(ready(definitions::schema(args, write.as_deref()))),
         Command::Serve(options) => Box::pin(serve::run(args, options)),
+        Command::Token { verb } => Box::pin(token::token(args, verb)),
         Command::Sandbox(options) => Box::pin(sandbox::serve(options)),
         Command::Demo => Box::pin(demo::run(args)),
     };

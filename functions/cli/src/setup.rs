@@ -50,6 +50,37 @@ pub(crate) fn refuse_read_only() -> Result<(), CliError> {
     }
 }
 
+/// The store, for commands that are about no stack.
+pub(crate) struct OpenStore {
+    pub(crate) store: AnyStore,
+    pub(crate) actor: String,
+    pub(crate) read_only: bool,
+}
+
+impl OpenStore {
+    /// Reads settings and opens the store.
+    pub(crate) fn of(args: &Args) -> Result<Self, CliError> {
+        let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
+        let settings = Settings::load(&folder)?;
+        // Only these files say where the store is, if nothing else does.
+        let bundle = match args.definitions.is_dir() {
+            true => definitions::load(&args.definitions)?,
+            false => Bundle::default(),
+        };
+        let read_only = settings.read_only()?;
+        let options = HttpOptions {
+            read_only,
+            ..HttpOptions::default()
+        };
+        let chosen = ChosenStore::of(args, &settings, &bundle)?;
+        Ok(Self {
+            store: chosen.open(&settings, options)?,
+            actor: settings.actor(),
+            read_only,
+        })
+    }
+}
+
 /// Everything a verb needs.
 pub(crate) struct Setup {
     pub(crate) ports: NativePorts,

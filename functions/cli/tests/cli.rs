@@ -28,6 +28,8 @@ mod stores;
 #[cfg(unix)]
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/tokens.rs"]
+mod tokens;
 #[path = "cli/verbs.rs"]
 mod verbs;
 

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_core::stored::token::{StackPattern, Token, TokenEnd, TokenScope};
 use kedge_core::stored::{EncodeError, StoredError};
-use kedge_engine::ports::{Clock, Condition, ETag, PutOutcome, Random, Store, StoreError};
+use kedge_engine::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
@@ -80,10 +80,11 @@ pub struct TokenRequest<'a> {
 ///
 /// # Errors
 /// When the request makes no sense, or the token can't be written.
-pub async fn issue<P: Clock + Random, S: Store>(
-    ports: &P,
+pub async fn issue<R: Random, S: Store>(
+    random: &R,
     store: &S,
     request: &TokenRequest<'_>,
+    now: Timestamp,
 ) -> Result<(Token, SecretText), TokenError> {
     let TokenRequest {
         name,
@@ -104,11 +105,10 @@ pub async fn issue<P: Clock + Random, S: Store>(
     if !(1_000..=Token::LASTS_MAX_MS).contains(lasts_ms) {
         return Err(TokenError::Length);
     }
-    let id = format!("{:016x}", ports.next_u64());
+    let id = format!("{:016x}", random.next_u64());
     let secret: String = (0..4)
-        .map(|_| format!("{:016x}", ports.next_u64()))
+        .map(|_| format!("{:016x}", random.next_u64()))
         .collect();
-    let now = ports.now();
     let token = Token {
         hash: hash_of(&secret),
         name: (*name).to_owned(),

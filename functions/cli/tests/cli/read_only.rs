@@ -46,6 +46,8 @@ fn nothing_changes_here() {
         "hold --for 2h --reason x --replace --stack steve1",
         "release --all --stack steve1",
         "release --replace --stack steve1",
+        "token new --name ci --scope read --stacks *",
+        "token revoke 0123456789abcdef",
     ] {
         let refused = desk.kedge(words);
         expect(&refused, 1, &["read-only", "KEDGE_READ_ONLY is set"]);
@@ -63,6 +65,7 @@ fn nothing_changes_here() {
         ("hold --stack steve1", 0),
         ("stack --stack steve1", 0),
         ("schema", 0),
+        ("token list", 0),
     ] {
         expect(&desk.kedge(words), code, &[]);
     }

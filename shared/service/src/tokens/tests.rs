@@ -10,27 +10,15 @@ use super::*;
 const NOW: Timestamp = Timestamp(1_795_348_800_000);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Numbers that differ, and a time that stands.
+/// Numbers that differ.
 #[derive(Default)]
-struct Ports(Cell<u64>);
+struct Numbers(Cell<u64>);
 
-impl Random for Ports {
+impl Random for Numbers {
     fn next_u64(&self) -> u64 {
         self.0.set(self.0.get() + 1);
         self.0.get().wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
-}
-
-impl Clock for Ports {
-    fn now(&self) -> Timestamp {
-        NOW
-    }
-
-    fn monotonic_ms(&self) -> i64 {
-        0
-    }
-
-    async fn sleep_ms(&self, _: u64) {}
 }
 
 fn done<T>(future: impl Future<Output = T>) -> T {
@@ -53,14 +41,14 @@ fn verified(store: &InMemoryStore, text: &str, now: Timestamp) -> Result<Verifie
 
 #[test]
 fn a_token_is_good_for_who_has_all_of_it() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
-    let (token, text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
+    let (token, text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let text = text.reveal();
     assert_eq!(text.len(), 4 + 16 + 1 + 64);
     assert!(text.starts_with(&format!("kdg_{}_", token.id)));
     assert_eq!(verified(&store, text, NOW).unwrap().token, token);
     // Neither another secret, nor that of another token, nor its hash.
-    let (other, other_text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (other, other_text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let (_, secret) = other_text.reveal().rsplit_once('_').unwrap();
     for wrong in [
         format!("kdg_{}_{secret}", token.id),
@@ -80,8 +68,8 @@ fn a_token_is_good_for_who_has_all_of_it() {
 
 #[test]
 fn the_store_has_no_secret() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
-    let (token, text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
+    let (token, text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let (_, secret) = text.reveal().rsplit_once('_').unwrap();
     let object = done(store.get(&key_of(&token.id))).unwrap().unwrap();
     let stored = String::from_utf8(object.bytes.to_vec()).unwrap();
@@ -111,8 +99,8 @@ fn another_form_is_no_token() {
 
 #[test]
 fn it_ends_and_only_who_has_it_is_told_how() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
-    let (token, text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
+    let (token, text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let text = text.reveal();
     let end = NOW.plus_ms(DAY_MS);
     assert!(verified(&store, text, end.plus_ms(-1)).is_ok());
@@ -138,8 +126,8 @@ fn it_ends_and_only_who_has_it_is_told_how() {
 
 #[test]
 fn its_use_is_noted_and_never_brings_it_back() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
-    let (token, text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
+    let (token, text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let used = verified(&store, text.reveal(), NOW).unwrap();
     let puts = store.operations().puts;
     done(used.note_use(&store, NOW));
@@ -161,9 +149,10 @@ fn its_use_is_noted_and_never_brings_it_back() {
 
 #[test]
 fn what_makes_no_sense_is_not_made() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
     let long = "x".repeat(65);
-    let refused = |request: TokenRequest<'_>| done(issue(&ports, &store, &request)).unwrap_err();
+    let refused =
+        |request: TokenRequest<'_>| done(issue(&numbers, &store, &request, NOW)).unwrap_err();
     for name in ["", "two words", "tab\t", "é", &long] {
         assert!(matches!(refused(request(name)), TokenError::Name), "{name}");
     }
@@ -185,8 +174,8 @@ fn what_makes_no_sense_is_not_made() {
 
 #[test]
 fn those_that_can_not_be_read_are_named_and_nobodys() {
-    let (ports, store) = (Ports::default(), InMemoryStore::new());
-    let (token, text) = done(issue(&ports, &store, &request("ci"))).unwrap();
+    let (numbers, store) = (Numbers::default(), InMemoryStore::new());
+    let (token, text) = done(issue(&numbers, &store, &request("ci"), NOW)).unwrap();
     let key = key_of(&token.id);
     done(store.put(&key, "{}".into(), Condition::None)).unwrap();
     assert_eq!(done(list(&store)).unwrap(), (vec![], vec![key]));

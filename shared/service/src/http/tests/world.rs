@@ -318,7 +318,7 @@ impl World {
             lasts_ms: 24 * 60 * 60 * 1000,
             created_by: "ana@laptop",
         };
-        let issued = tokens::issue(&self.ports, &*self.store, &request);
+        let issued = tokens::issue(&self.ports, &*self.store, &request, self.now());
         let text = done(issued).unwrap().1.reveal().to_owned();
         // Its first use is noted, and it has a rate of its own from then on.
         self.call(get("/v1/stacks", &text));
