@@ -55,6 +55,16 @@ impl Commands {
     }
 }
 
+fn tokens(kedge: &mut Commands) {
+    kedge.one("token list", "tokens", 0);
+    let new = "token new --name ci --scope read --stacks dev";
+    let token = kedge.one(new, "token", 0)["token"]["id"].clone();
+    let revoke = format!("token revoke {}", token.as_str().unwrap());
+    let revoked = kedge.one(&revoke, "tokens", 0);
+    assert_eq!(revoked["tokens"][0]["status"], "revoked");
+    kedge.one("token revoke 0000000000000000", "error", 1);
+}
+
 #[test]
 fn each_command_prints_one_document() {
     let desk = many();
@@ -120,13 +130,7 @@ fn each_command_prints_one_document() {
         (&absent["dry_run"], &confirmed["dry_run"]),
         (&true.into(), &false.into())
     );
-    kedge.one("token list", "tokens", 0);
-    let new = "token new --name ci --scope read --stacks dev";
-    let token = kedge.one(new, "token", 0)["token"]["id"].clone();
-    let revoke = format!("token revoke {}", token.as_str().unwrap());
-    let revoked = kedge.one(&revoke, "tokens", 0);
-    assert_eq!(revoked["tokens"][0]["status"], "revoked");
-    kedge.one("token revoke 0000000000000000", "error", 1);
+    tokens(&mut kedge);
     kedge.one("retire", "error", 1);
     kedge.one("retire --confirm dev", "state-command", 0);
     kedge.one("retire --confirm dev", "state-command", 0);

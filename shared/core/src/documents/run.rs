@@ -50,8 +50,8 @@ pub struct Run {
     reason = "only its schema is used"
 )]
 enum AnswerDocument {
-    Report(super::Report),
-    Changed(super::Changed),
+    Report(Box<super::Report>),
+    Changed(Box<super::Changed>),
     Problems(super::Problems),
     History(super::History),
     Error(super::Error),

@@ -266,12 +266,8 @@ pub(super) fn examples() -> Vec<(&'static str, String)> {
         ),
     ];
     let of_http = super::examples_of_http::examples(&small().report(), &record());
-    of_reports()
-        .into_iter()
-        .chain(more)
-        .chain([upload(), environments()])
-        .chain(of_http)
-        .collect()
+    let others = vec![upload(), environments()];
+    [of_reports(), more.into(), others, of_http].concat()
 }
 
 /// A record with a word of a newer program is named, and not shown with a wrong word.
