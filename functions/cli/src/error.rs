@@ -60,8 +60,6 @@ pub(crate) enum CliError {
         source: Box<CliError>,
     },
     #[error(transparent)]
-    Token(#[from] TokenError),
-    #[error(transparent)]
     Hold(#[from] HoldError),
     #[error("the hold is set, but a run that has not seen it may still be working")]
     HoldStands(#[source] LeaseError),

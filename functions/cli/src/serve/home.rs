@@ -8,6 +8,7 @@ use kedge_core::definitions::Bundle;
 use kedge_core::model::SecretText;
 use kedge_core::providers::ProviderName;
 use kedge_core::stored::token::{StackPattern, TokenScope};
+use kedge_engine::ports::Clock as _;
 use kedge_engine::{Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
 use kedge_service::tokens::{self, TokenRequest};
@@ -135,7 +136,7 @@ impl Home {
             lasts_ms: DAY_MS,
             created_by: "kedge serve --sandbox",
         };
-        let (_, text) = tokens::issue(&self.ports, &self.store, &request).await?;
+        let (_, text) = tokens::issue(&self.ports, &self.store, &request, self.ports.now()).await?;
         Ok(text)
     }
 

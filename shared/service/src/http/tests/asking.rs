@@ -134,12 +134,20 @@ fn the_same_key_is_the_same_request() {
     let other = r#"{"digest": "00c0ffee00c0ffef"}"#;
     ask("up", other, &token, "k1").is(Kind::KeyReused);
     assert_eq!(sent(&world).len(), 3);
-    // Another key, verb or token is another request.
+    // Another key, verb, stack or token is another request.
+    world.push("prod-2");
+    let other_stack = post("/v1/stacks/prod-2/check", &token, "").with("idempotency-key", "k1");
+    let other_stack = id(&world.call(other_stack));
+    assert_eq!(
+        world.queue.sent.borrow_mut().pop().unwrap().lane(),
+        "stack-prod-2"
+    );
     let others = [
         id(&ask("up", UP, &token, "k2")),
         id(&ask("check", "", &token, "k1")),
         id(&ask("preview", "", &token, "k1")),
         id(&ask("check", "", &world.prod(), "k1")),
+        other_stack,
         first,
     ];
     let all: std::collections::BTreeSet<_> = others.iter().collect();

@@ -1,12 +1,13 @@
 //! `/healthz`: no tick, a late tick, late checks, and what could not be read, each by its name.
 
 use kedge_core::model::Timestamp;
+use kedge_core::stored::index::Index;
 use kedge_core::stored::schedule::Schedule;
 use kedge_engine::ports::{Condition, Store as _};
 use serde_json::json;
 
 use super::Answered;
-use super::world::{HIDDEN, NOW, World, done, get};
+use super::world::{HIDDEN, NOW, World, done, get, name};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -76,6 +77,29 @@ fn checks_that_do_not_come() {
     world.checked("prod-1", world.now(), "clean");
     is(&world, &["late-checks"]);
     assert_eq!(ask(&world).json["late_stacks"], 1);
+}
+
+/// A retired stack is not checked any more.
+#[test]
+fn retired_stacks_do_not_count() {
+    let world = World::new();
+    let index = done(world.store.get("stacks/index.json")).unwrap().unwrap();
+    let mut index = Index::decode(&index.bytes).unwrap();
+    index.stacks.get_mut(&name("prod-1")).unwrap().retired = true;
+    let bytes = index.encode().unwrap();
+    done(
+        world
+            .store
+            .put("stacks/index.json", bytes.into(), Condition::None),
+    )
+    .unwrap();
+    world.pass(120 * MINUTE_MS);
+    tick(&world, world.now());
+    world.checked(HIDDEN, world.now(), "clean");
+    is(&world, &[]);
+    assert_eq!(ask(&world).json["stacks"], 1);
+    let shown = world.call(get("/v1/stacks/prod-1", &world.prod()));
+    assert_eq!(shown.json["stack"]["retired"], true);
 }
 
 #[test]
