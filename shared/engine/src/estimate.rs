@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use kedge_core::live::ScopeReading;
 use kedge_core::model::{Declared, Kind, Scope, StackName};
+use kedge_core::providers::ProviderName;
 use kedge_core::ran_out::RanOut;
 use kedge_core::state::State;
 use kedge_core::stored::index::{Entry, ScopeReads};
@@ -53,18 +54,19 @@ impl Estimate {
         self.scopes.iter().map(scope).collect()
     }
 
-    /// How many requests to each provider, by the first word of its scopes.
+    /// How many requests to each provider.
     #[must_use]
-    pub fn by_provider(&self) -> BTreeMap<&str, u64> {
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for (scope, reads) in &self.scopes {
-            let provider = scope
-                .split_once('/')
-                .map_or(scope.as_str(), |(first, _)| first);
-            let sum = sums.entry(provider).or_default();
-            *sum = sum.saturating_add(reads.requests());
-        }
-        sums
+    pub fn by_provider(&self) -> BTreeMap<ProviderName, u64> {
+        let of = |provider: ProviderName| {
+            let word = provider.as_str();
+            let is_its = |scope: &str| scope.split('/').next() == Some(word);
+            let scopes = self.scopes.iter().filter(|(scope, _)| is_its(scope));
+            scopes.map(|(_, reads)| reads.requests()).sum()
+        };
+        let all = ProviderName::ALL.map(|provider| (provider, of(provider)));
+        all.into_iter()
+            .filter(|(_, requests)| *requests > 0)
+            .collect()
     }
 
     /// How many requests, to providers and store together.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::future::join;
 use kedge_core::model::{StackName, StackVerdict, Timestamp};
+use kedge_core::providers::ProviderName;
 use kedge_core::schedule::due;
 use kedge_core::state::Watch;
 use kedge_core::stored::index::{Entry, Index};
@@ -57,6 +58,8 @@ pub struct DueWork {
     pub stacks: Vec<StackName>,
     /// When the last tick was, if it is known.
     pub ticked_at: Option<Timestamp>,
+    /// Until when the accounts of providers are booked with checks. Whoever books more says so here.
+    pub booked_until: BTreeMap<ProviderName, Timestamp>,
     next: Schedule,
     etag: Option<ETag>,
 }
@@ -118,7 +121,8 @@ pub(crate) async fn read<S: Store>(
         applies: due.applies.iter().filter_map(revision).collect(),
         groups: grouped(&index, due.checks, limit),
         stacks: due.next.revisions.keys().cloned().collect(),
-        ticked_at: last.map(|last| last.ticked_at),
+        ticked_at: last.as_ref().map(|last| last.ticked_at),
+        booked_until: last.map(|last| last.booked_until).unwrap_or_default(),
         next: due.next,
         etag,
     })
@@ -155,7 +159,11 @@ fn grouped(index: &Index, stacks: Vec<StackName>, limit: Option<u64>) -> Vec<Due
 /// Notes that what was due is on its way. False: another tick was first, and sent the same.
 pub(crate) async fn keep<S: Store>(store: &S, due: &DueWork) -> Result<bool, ScheduleError> {
     let condition = due.etag.clone().map_or(Condition::Absent, Condition::Is);
-    let bytes = Bytes::from(due.next.encode()?);
+    let next = Schedule {
+        booked_until: due.booked_until.clone(),
+        ..due.next.clone()
+    };
+    let bytes = Bytes::from(next.encode()?);
     let put = store.put(SCHEDULE, bytes, condition).await?;
     Ok(matches!(put, PutOutcome::Written(_)))
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join3;
 use kedge_core::model::Timestamp;
+use kedge_core::providers::ProviderName;
 use kedge_engine::ports::{Clock, Random, Store, StoreError};
 use kedge_engine::{DueGroup, DueScope, DueWork, ScheduleError, TooFewConnections};
 use thiserror::Error;
@@ -22,6 +23,7 @@ use crate::work::{Authority, Work};
 
 /// Ticks within this time are one: a platform may call twice. In milliseconds.
 const SLOT_MS: i64 = 60 * 1000;
+const MINUTE_MS: u64 = 60_000;
 /// Groups begin within this time of each other, so that they don't ask everything at once.
 const JITTER_MS: u64 = 5_000;
 
@@ -74,8 +76,8 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
             requests::open(self.store, now),
         )
         .await;
-        let due = due?;
-        let checks: Vec<Work> = self.checks(&due, now);
+        let mut due = due?;
+        let checks: Vec<Work> = self.checks(&mut due, now);
         let mut ticked = Ticked {
             stacks: due.stacks.len(),
             checks: due.groups.iter().map(|group| group.stacks.len()).sum(),
@@ -115,21 +117,24 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
     }
 
     /// The checks that are due, spread over time by what each provider's account allows.
-    fn checks(&self, due: &DueWork, now: Timestamp) -> Vec<Work> {
-        let mut pace = Pace::new(self.settings.requests_per_minute);
+    fn checks(&self, due: &mut DueWork, now: Timestamp) -> Vec<Work> {
+        let mut pace = Pace {
+            per_minute: self.settings.requests_per_minute,
+            booked_until: &mut due.booked_until,
+            now,
+        };
         let slot = Timestamp(now.0 - now.0.rem_euclid(SLOT_MS));
+        let is_alone = due.groups.len() < 2;
         let check = |group: &DueGroup| {
-            let jitter = match due.groups.len() {
-                0 | 1 => 0,
-                _ => self.ports.next_u64() % JITTER_MS,
+            let jitter = match is_alone {
+                true => 0,
+                false => self.ports.next_u64() % JITTER_MS,
             };
-            let in_ms = pace
-                .take(&group.estimate.by_provider())
-                .saturating_add(jitter);
+            let begins = pace.book(&group.estimate.by_provider());
             Work::Check {
                 stacks: group.stacks.clone(),
                 tick: slot,
-                not_before: now.plus_ms(i64::try_from(in_ms).unwrap_or(i64::MAX)),
+                not_before: begins.plus_ms(i64::try_from(jitter).unwrap_or_default()),
             }
         };
         due.groups.iter().map(check).collect()
@@ -138,34 +143,32 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
 
 /// When the next group may begin, so that no provider gets more requests a minute than its account allows.
 struct Pace<'a> {
-    per_minute: &'a BTreeMap<kedge_core::providers::ProviderName, u64>,
-    /// How far each provider is booked, in milliseconds from now.
-    booked: BTreeMap<String, u64>,
+    per_minute: &'a BTreeMap<ProviderName, u64>,
+    /// How far each account is booked, by earlier ticks too.
+    booked_until: &'a mut BTreeMap<ProviderName, Timestamp>,
+    now: Timestamp,
 }
 
-impl<'a> Pace<'a> {
-    fn new(per_minute: &'a BTreeMap<kedge_core::providers::ProviderName, u64>) -> Self {
-        Self {
-            per_minute,
-            booked: BTreeMap::new(),
-        }
-    }
-
+impl Pace<'_> {
     /// Books these requests, and says when the first may be made.
-    fn take(&mut self, requests: &BTreeMap<&str, u64>) -> u64 {
-        let begins = requests
-            .keys()
-            .filter_map(|provider| self.booked.get(*provider));
-        let begins = begins.copied().max().unwrap_or_default();
+    fn book(&mut self, requests: &BTreeMap<ProviderName, u64>) -> Timestamp {
+        let of = requests.keys().filter_map(|provider| {
+            self.per_minute.get(provider)?;
+            self.booked_until.get(provider)
+        });
+        let begins = of
+            .copied()
+            .max()
+            .map_or(self.now, |until| until.max(self.now));
         for (provider, per_minute) in self.per_minute {
-            let Some(requests) = requests.get(provider.as_str()) else {
+            let Some(requests) = requests.get(provider) else {
                 continue;
             };
             let lasts = requests
-                .saturating_mul(60_000)
+                .saturating_mul(MINUTE_MS)
                 .div_ceil((*per_minute).max(1));
-            let until = begins.saturating_add(lasts);
-            self.booked.insert(provider.as_str().to_owned(), until);
+            let until = begins.plus_ms(i64::try_from(lasts).unwrap_or(i64::MAX));
+            self.booked_until.insert(*provider, until);
         }
         begins
     }
@@ -174,17 +177,37 @@ impl<'a> Pace<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kedge_core::providers::ProviderName;
+
+    const NOW: Timestamp = Timestamp(1_795_348_800_000);
+    use ProviderName::{Aiven, Cloudflare, Pubsub};
 
     #[test]
     fn a_provider_gets_no_more_a_minute_than_its_account_allows() {
-        let per_minute = [(ProviderName::Aiven, 300), (ProviderName::Cloudflare, 60)].into();
-        let mut pace = Pace::new(&per_minute);
-        let both: BTreeMap<&str, u64> = [("aiven", 100), ("cloudflare", 1)].into();
-        let aiven: BTreeMap<&str, u64> = [("aiven", 50)].into();
-        let other: BTreeMap<&str, u64> = [("pubsub", 1_000)].into();
-        let begins = [&both, &aiven, &both, &other, &aiven].map(|requests| pace.take(requests));
+        let per_minute = [(Aiven, 300), (Cloudflare, 60)].into();
+        let mut booked_until = BTreeMap::new();
+        let mut begins = |now, all: &[&[(ProviderName, u64)]]| {
+            let mut pace = Pace {
+                per_minute: &per_minute,
+                booked_until: &mut booked_until,
+                now,
+            };
+            let all = all
+                .iter()
+                .map(|requests| requests.iter().copied().collect());
+            let begins = all.map(|requests| pace.book(&requests).ms_since(NOW));
+            begins.collect::<Vec<_>>()
+        };
+        let both = &[(Aiven, 100), (Cloudflare, 1)][..];
+        let aiven = &[(Aiven, 50)][..];
+        let other = &[(Pubsub, 1_000)][..];
         // 100 of 300 a minute are 20 s; a provider without a limit waits for nobody.
-        assert_eq!(begins, [0, 20_000, 30_000, 0, 50_000]);
+        let first = begins(NOW, &[both, aiven, both, other, aiven]);
+        assert_eq!(first, [0, 20_000, 30_000, 0, 50_000]);
+        // The next tick goes on where this one ended, and what is over is forgotten.
+        assert_eq!(
+            begins(NOW.plus_ms(30_000), &[aiven, other]),
+            [60_000, 30_000]
+        );
+        assert_eq!(begins(NOW.plus_ms(90_000), &[aiven]), [90_000]);
     }
 }

@@ -9,6 +9,7 @@ use super::bundle::is_revision;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
 use crate::model::{StackName, Timestamp};
+use crate::providers::ProviderName;
 
 const OBJECT: &str = "schedule (schedule.json)";
 
@@ -19,6 +20,8 @@ pub struct Schedule {
     pub ticked_at: Timestamp,
     /// The revision of each stack that it saw then: another one is to be deployed.
     pub revisions: BTreeMap<StackName, String>,
+    /// Until when the accounts of providers are booked with checks that were sent.
+    pub booked_until: BTreeMap<ProviderName, Timestamp>,
 }
 
 impl Schedule {
@@ -28,11 +31,15 @@ impl Schedule {
     /// When it could not be read back.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let revisions = self.revisions.iter();
+        let booked = self.booked_until.iter();
         write(&StoredSchedule {
             format: StoredSchedule::FORMAT.written,
             ticked_at_ms: self.ticked_at.into(),
             revisions: revisions
                 .map(|(stack, revision)| (stack.to_string(), revision.clone()))
+                .collect(),
+            booked_until_ms: booked
+                .map(|(provider, until)| (provider.as_str().to_owned(), (*until).into()))
                 .collect(),
         })
     }
@@ -50,10 +57,19 @@ impl Schedule {
                 false => Err(invalid(format!("`{revision}` as a revision"))),
             }
         };
+        let booked = |(provider, until): (String, Time)| {
+            let known = ProviderName::ALL.into_iter();
+            let mut known = known.filter(|name| name.as_str() == provider);
+            let provider = known.next();
+            let provider = provider.ok_or_else(|| invalid("an unknown provider".to_owned()))?;
+            Ok((provider, until.into()))
+        };
         let revisions = stored.revisions.into_iter().map(revision);
+        let booked = stored.booked_until_ms.into_iter().map(booked);
         Ok(Self {
             ticked_at: stored.ticked_at_ms.into(),
             revisions: revisions.collect::<Result<_, _>>()?,
+            booked_until: booked.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -81,6 +97,8 @@ pub(crate) struct StoredSchedule {
     format: u32,
     ticked_at_ms: Time,
     revisions: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    booked_until_ms: BTreeMap<String, Time>,
 }
 
 #[cfg(test)]
@@ -94,6 +112,7 @@ mod tests {
         Schedule {
             ticked_at: Timestamp(1_795_348_800_000),
             revisions: [(stack, "e3b0c44298fc".to_owned())].into(),
+            booked_until: [(ProviderName::Aiven, Timestamp(1_795_348_830_000))].into(),
         }
     }
 
@@ -109,6 +128,7 @@ mod tests {
         for (text, expected) in [
             (SAMPLE.replace("e3b0", "E3b0"), "as a revision"),
             (SAMPLE.replace("\"dev\"", "\"Dev\""), "Dev"),
+            (SAMPLE.replace("aiven", "azure"), "an unknown provider"),
         ] {
             let why = Schedule::decode(text.as_bytes()).unwrap_err().to_string();
             assert!(why.contains(expected), "{expected}: {why}");
