@@ -4,6 +4,7 @@
 //! Clustera's definitions and one more stack. Nothing outside a temporary folder is touched, and the
 //! text is the same on every run.
 
+mod automation;
 mod files;
 mod story;
 

@@ -7,6 +7,7 @@ use kedge_engine::{By, Consent, Ran};
 use kedge_sandbox::Deed;
 
 use super::World;
+use super::automation;
 use crate::error::CliError;
 use crate::screen;
 
@@ -55,6 +56,7 @@ pub(super) async fn tell(world: &World) -> Result<(), CliError> {
     drift(world).await?;
     correct_unattended(world).await?;
     correct_with_consent(world).await?;
+    automation::tell(world).await?;
     say("\nDone: kedge restored what it can, and says what it can't.\n")
 }
 
@@ -162,7 +164,7 @@ fn person(allow: &[&str]) -> By {
     By::Person(Consent::to_any_plan().allowing(allow.iter().copied()))
 }
 
-fn title(title: &str, command: &str) -> Result<(), CliError> {
+pub(super) fn title(title: &str, command: &str) -> Result<(), CliError> {
     screen::out_lines(&format!("\n== {title}"))?;
     if command.is_empty() {
         Ok(())
@@ -171,12 +173,12 @@ fn title(title: &str, command: &str) -> Result<(), CliError> {
     }
 }
 
-fn say(text: &str) -> Result<(), CliError> {
+pub(super) fn say(text: &str) -> Result<(), CliError> {
     screen::out(text)
 }
 
 /// The demo is a test as well: what it tells must be so.
-fn expect(holds: bool, what: &str) -> Result<(), CliError> {
+pub(super) fn expect(holds: bool, what: &str) -> Result<(), CliError> {
     if holds {
         Ok(())
     } else {
