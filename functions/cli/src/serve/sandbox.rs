@@ -25,6 +25,8 @@ use crate::store::{ChosenStore, Place};
 
 /// The stacks that are there from the beginning.
 const STACKS: [&str; 3] = ["demo", "development", "staging"];
+/// A file that is worth editing.
+const FILE: &str = "data_plane/kafka-topics.yaml";
 /// How long the first run of a stack may take.
 const DEPLOYS_WITHIN_MS: i64 = 60_000;
 /// How often somebody changes something.
@@ -91,15 +93,34 @@ fn home(at: &str, folder: &Path) -> Result<Home, CliError> {
     let variables = variables.map(|(name, value)| (name.to_owned(), value));
     let settings = Settings::merge(variables, folder)?;
     let place = folder.join("store");
-    std::fs::create_dir(&place).map_err(|source| CliError::Write {
-        path: place.clone(),
-        source,
-    })?;
+    // Where an upload is put, and what can be edited for one.
+    let upload = place.join("upload/demo").join(FILE);
+    write(&upload.with_file_name(""), None)?;
+    for (path, text) in demo_files() {
+        write(&folder.join("definitions").join(path), Some(&text))?;
+    }
     let store = ChosenStore {
         place: Place::Folder(place),
         origin: "--sandbox",
     };
     Home::over(&settings, folder, store)
+}
+
+/// Writes a file and the folders above it; without a text, the folders alone.
+fn write(path: &Path, text: Option<&str>) -> Result<(), CliError> {
+    let folder = match text {
+        None => path,
+        Some(_) => path.parent().unwrap_or(path),
+    };
+    let written = std::fs::create_dir_all(folder);
+    let written = written.and_then(|()| match text {
+        None => Ok(()),
+        Some(text) => std::fs::write(path, text),
+    });
+    written.map_err(|source| CliError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Pushes and deploys the stacks as a person would, and makes a token for everything.
@@ -132,8 +153,10 @@ fn greeting(listener: &TcpListener, folder: &Path, token: &SecretText) -> Result
          Somebody changes something every {every} s. Watch the lines below, and try:\n\n  \
          export KEDGE_TOKEN={token}\n  \
          curl -H \"Authorization: Bearer $KEDGE_TOKEN\" http://{at}/v1/stacks\n  \
-         curl -H \"Authorization: Bearer $KEDGE_TOKEN\" -X POST \"http://{at}/v1/stacks/demo/preview?wait=20\"\n  \
-         zip -r - definitions > {folder}/store/upload/demo/definitions.zip\n\n",
+         curl -H \"Authorization: Bearer $KEDGE_TOKEN\" -X POST \"http://{at}/v1/stacks/demo/preview?wait=20\"\n\n\
+         To deploy an edit, change a file and put it into the store:\n\n  \
+         cd {folder}\n  \
+         cp definitions/{FILE} store/upload/demo/{FILE}\n\n",
         token = token.reveal(),
         stacks = STACKS.join(", "),
         every = DEED_EVERY.as_secs(),
