@@ -226,7 +226,7 @@ fn shown(report: &Report) -> Result<(), String> {
         json(&documents::preview(
             report,
             &Surroundings::default(),
-            around.hints,
+            Some(around.hints),
         ))?,
         json(&documents::changed(
             report,

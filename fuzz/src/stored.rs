@@ -11,6 +11,9 @@ use kedge_core::stored::hold::Holds;
 use kedge_core::stored::index::Index;
 use kedge_core::stored::lease::Lease;
 use kedge_core::stored::run::RunRecord;
+use kedge_core::stored::run_request::{Answer, RequestKey, RunRequest};
+use kedge_core::stored::schedule::Schedule;
+use kedge_core::stored::token::Token;
 use kedge_sandbox::SplitMix64;
 use serde_json::Value;
 
@@ -52,6 +55,19 @@ pub(crate) fn run(input: &Input) -> Result<(), String> {
             "hold" => beside(bytes, Holds::decode, Holds::encode)?,
             "index" => beside(bytes, Index::decode, Index::encode)?,
             "lease" => beside(bytes, |bytes| Lease::decode(bytes, &dev), Lease::encode)?,
+            "request" => beside(
+                bytes,
+                |bytes| RunRequest::decode(bytes, "1795348800000-0badcafe"),
+                RunRequest::encode,
+            )?,
+            "answer" => beside(bytes, Answer::decode, Answer::encode)?,
+            "request_key" => beside(bytes, RequestKey::decode, RequestKey::encode)?,
+            "schedule" => beside(bytes, Schedule::decode, Schedule::encode)?,
+            "token" => beside(
+                bytes,
+                |bytes| Token::decode(bytes, "k3x9q2m7"),
+                Token::encode,
+            )?,
             "run" => beside(bytes, RunRecord::decode, RunRecord::encode)?,
             "set" => beside(
                 bytes,
