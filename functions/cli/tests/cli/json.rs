@@ -80,7 +80,7 @@ fn each_command_prints_one_document() {
         desk,
         given: BTreeSet::new(),
     };
-    for text_only in ["init", "demo", "sandbox --port 0"] {
+    for text_only in ["init", "demo", "sandbox --port 0", "serve --sandbox"] {
         kedge.one(text_only, "error", 1);
     }
     let schemas = kedge.one("schema", "schemas", 0);
