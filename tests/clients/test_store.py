@@ -6,17 +6,13 @@ KEDGE_RACES, KEDGE_KILLS and KEDGE_SEED say how often, and with which seed (else
 import json
 import math
 import os
-import pathlib
-import random
-import shutil
 import subprocess
-import tempfile
 import time
 import unittest
-import urllib.request
 
-from bucket import KEY_ID, NAME, SECRET, Bucket
-from desk import HERE, KEDGE, STACK, STEP_S, Desk
+from bucket import KEY_ID, NAME, SECRET
+from desk import HERE, STEP_S
+from store_desk import CHANGES, SEED, StoreDesk, start_bucket
 
 # The suite is a test of cargo's; `.ci/test-real` has built it.
 SUITE_S = 300
@@ -24,21 +20,16 @@ SUITE_S = 300
 LEASE_S = 4
 RACES = int(os.environ.get("KEDGE_RACES", "10"))
 KILLS = int(os.environ.get("KEDGE_KILLS", "10"))
-# How many changes an edit takes, each one request.
-CHANGES = 5
-SEED = int(os.environ.get("KEDGE_SEED", "1"))
 
 
 def setUpModule():
-    global bucket
-    bucket = Bucket()
-    unittest.addModuleCleanup(bucket.stop)
+    start_bucket()
 
 
 class Suite(unittest.TestCase):
     def test_the_suite_of_all_stores(self):
         env = os.environ | {
-            "KEDGE_TEST_S3_ENDPOINT": bucket.endpoint,
+            "KEDGE_TEST_S3_ENDPOINT": StoreDesk.bucket.endpoint,
             "KEDGE_TEST_S3_BUCKET": NAME,
             "KEDGE_TEST_S3_KEY_ID": KEY_ID,
             "KEDGE_TEST_S3_SECRET": SECRET,
@@ -58,102 +49,10 @@ class Suite(unittest.TestCase):
         self.assertIn("2 passed", said)
 
 
-class StoreDesk(Desk):
-    """A deployed stack whose state is in the bucket."""
-
-    # Answers of the providers take so long that runs overlap.
-    LATENCY_MS = 60
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="kedge-store-", ignore_cleanup_errors=True)
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        shutil.copytree(HERE / "definitions", self.folder / "definitions")
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | bucket.env()
-        self.serve("--latency-ms", str(self.LATENCY_MS), "--jitter-ms", str(self.LATENCY_MS))
-        self.random = random.Random(SEED)
-        # Each test has a prefix of its own in the one bucket.
-        self.store = f"s3://{NAME}/{self.id().rsplit('.', 1)[1]}"
-        self.options = ["--stack", STACK, "--store", self.store, "--json"]
-        self.push()
-        self.up()
-        self.check_clean()
-
-    def push(self):
-        self.kedge("push", code=0)
-
-    def edit(self, number):
-        """Pushes an edit: two new topics, a new record set, both subscriptions changed."""
-        topics = self.folder / "definitions/data/kafka-topics.yaml"
-        new = "".join(f'  - name: "{{stack}}-{number}-{one}"\n    partitions: 1\n    replication: 2\n' for one in "ab")
-        topics.write_text(topics.read_text() + new)
-        stack = self.folder / "definitions/stacks/clients.yaml"
-        node = f"    - name: n{number}\n      ips: [203.0.113.{number % 250 + 1}]\n"
-        stack.write_text(f"{stack.read_text()}{node}      domain: n{number}.clustera.io\n")
-        pubsub = self.folder / "definitions/data/pubsub.yaml"
-        seconds = 60 + number % 100 + 1
-        lines = [
-            f"    ack_deadline_seconds: {seconds}" if "ack_deadline_seconds" in line else line
-            for line in pubsub.read_text().splitlines()
-        ]
-        pubsub.write_text("\n".join(lines) + "\n")
-        self.push()
-
-    def start(self, **variables):
-        """Starts `kedge up`, and does not wait for it."""
-        process = subprocess.Popen(
-            [KEDGE, "up", "--yes", *self.options],
-            cwd=self.folder,
-            env=self.env | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(process.wait, STEP_S)
-        self.addCleanup(process.kill)
-        return process
-
-    def sandbox(self, path, method="GET"):
-        request = urllib.request.Request(f"{self.url}/_sandbox/{path}", method=method)
-        with urllib.request.urlopen(request, timeout=STEP_S) as answer:
-            return json.load(answer)
-
-    def applied(self):
-        """The requests that changed something, since they were last forgotten."""
-        log = self.sandbox("requests")["requests"]
-        return [f"{one['method']} {one['path']}" for one in log if one["applied"]]
-
-    def check_written_once(self):
-        """Each change of one edit was made once, whoever made it."""
-        applied = self.applied()
-        self.assertEqual(len(applied), CHANGES, applied)
-
-    def check_as_declared(self):
-        """`kedge check` is clean, nothing in the namespace is left over, and nothing is there twice."""
-        report = self.check_clean()
-        self.assertEqual((report["unmanaged"], report["findings"]), ([], []), report)
-        self.assertEqual(report["counts"]["compared"], report["counts"]["declared"], report)
-        world = self.sandbox("world")
-        records = [(one["name"], one["type"], one["content"]) for one in records_of(world)]
-        self.assertEqual(len(records), len(set(records)), records)
-
-
-def records_of(world):
-    """Each DNS record, wherever it is in the world's JSON."""
-    if isinstance(world, dict):
-        if {"name", "type", "content"} <= world.keys():
-            yield world
-        for inner in world.values():
-            yield from records_of(inner)
-    elif isinstance(world, list):
-        for inner in world:
-            yield from records_of(inner)
-
-
 class Counts(StoreDesk):
     def test_the_store_is_asked_seldom(self):
         self.edit(0)
+        self.push()
         changed = self.up("--stats")
         seconds = math.ceil(changed["traffic"]["wall_ms"] / 1000)
         self.assertEqual(len(changed["changes"]), CHANGES)
@@ -169,6 +68,7 @@ class Races(StoreDesk):
         for number in range(RACES):
             with self.subTest(race=number):
                 self.edit(number)
+                self.push()
                 self.sandbox("requests", "DELETE")
                 runs = {name: self.start(USER=name) for name in ("ana", "ben")}
                 said = {name: run.communicate(timeout=STEP_S) for name, run in runs.items()}
@@ -192,12 +92,14 @@ class Kills(StoreDesk):
 
     def test_a_killed_run_is_finished_by_the_next(self):
         self.edit(0)
+        self.push()
         began = time.monotonic()
         self.up()
         takes_s = time.monotonic() - began
         for number in range(1, KILLS + 1):
             with self.subTest(kill=number, seed=SEED):
                 self.edit(number)
+                self.push()
                 self.sandbox("requests", "DELETE")
                 run = self.start(USER="ana")
                 self.wait_to_kill(run, number, takes_s)
