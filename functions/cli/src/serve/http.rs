@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -103,7 +103,8 @@ async fn answer<H: Handle>(
             let request = Request::from_parts(parts, body.to_bytes());
             handle.handle(request).await
         }
-        Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => refused(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Err(_)) => refused(StatusCode::BAD_REQUEST),
         Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
     };
     Ok(response.map(Full::new))
