@@ -32,9 +32,9 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 class Server:
     """A process that listens on one port of this machine, and ends with the test."""
 
-    def __init__(self, command, log, env=None):
+    def __init__(self, command, log, env=None, cwd=None):
         self.process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env
+            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=cwd
         )
         self.port = None
         atexit.register(self.kill)
