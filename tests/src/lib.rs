@@ -14,6 +14,7 @@ pub mod pause;
 pub mod platform;
 pub mod ports;
 pub mod pushed;
+pub mod queue;
 pub mod reports;
 pub mod stack;
 pub mod store;

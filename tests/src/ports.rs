@@ -183,10 +183,15 @@ impl SimPorts {
     /// The same world, store and time once more, on their own from now on; nothing was sent yet.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let now_ms = self.executor.now_ms();
+        // Another sequence than any before, so that no nonce of an earlier run comes again.
+        self.fork_seeded(self.executor.now_ms().unsigned_abs())
+    }
+
+    /// The same with its own seed.
+    #[must_use]
+    pub fn fork_seeded(&self, seed: u64) -> Self {
         Self {
-            // Another sequence than any before, so that no nonce of an earlier run comes again.
-            executor: Executor::new(now_ms.unsigned_abs(), now_ms),
+            executor: Executor::new(seed, self.executor.now_ms()),
             sandbox: Rc::new(self.sandbox.copy()),
             store: Rc::new(self.store.copy()),
             secrets: Rc::new(RefCell::new(self.secrets.borrow().clone())),

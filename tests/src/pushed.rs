@@ -63,6 +63,14 @@ impl Stack {
     /// # Errors
     /// When it crashed; within, those of the engine.
     pub fn try_push(&self, pushing: &Pushing) -> Result<Result<PushReport, PushError>, Crashed> {
+        self.ports.executor.run(self.pushes(pushing))
+    }
+
+    /// The same beside something else.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn pushes(&self, pushing: &Pushing) -> Result<PushReport, PushError> {
         let (bundle, commit, invocation) = (self.set(), pushing.id(), self.invocation());
         let ancestry = |stored: &Commit| pushing.ancestry(stored);
         let request = PushRequest::Folder(FolderPush {
@@ -73,7 +81,7 @@ impl Stack {
             consent: &pushing.consent,
         });
         let engine = self.engine(&bundle, &self.variables, &invocation);
-        self.ports.executor.run(engine.push(&self.name, request))
+        engine.push(&self.name, request).await
     }
 
     /// The same where it succeeds.
