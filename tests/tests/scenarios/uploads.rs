@@ -27,7 +27,7 @@ use super::push::{DEFINITIONS, FORTNIGHT, INDEX, standing};
 const ARCHIVE: &str = "upload/dev/definitions.zip";
 
 /// The stack's files as an archive of the folder `definitions/`.
-fn archive(stack: &Stack) -> Vec<u8> {
+pub(super) fn archive(stack: &Stack) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, text) in &stack.files {
         let options = SimpleFileOptions::default();

@@ -2,6 +2,7 @@
 //! follows from what is true, whatever the queue does with the messages.
 
 mod cut_off;
+mod http;
 mod seeds;
 
 use kedge_core::report::StackVerdict;
@@ -17,6 +18,12 @@ use super::set_config;
 /// Stacks of one world with three topics each, adopted long ago: those whose names begin with `fix` are
 /// corrected by automation, the others are not.
 fn deployed(names: &[&str]) -> Vec<Stack> {
+    let topics = [("a", "retention_ms: 3600000"), ("b", ""), ("c", "")];
+    deployed_with(names, &topics)
+}
+
+/// The same with these topics.
+fn deployed_with(names: &[&str], topics: &[(&str, &str)]) -> Vec<Stack> {
     let first = Stack::new();
     let of = |name: &&str| {
         let mut stack = Stack {
@@ -33,7 +40,7 @@ fn deployed(names: &[&str]) -> Vec<Stack> {
             "correct: {correct}, deploy: safe, correct_after: 0"
         ));
         stack.config("");
-        stack.topics(&[("a", "retention_ms: 3600000"), ("b", ""), ("c", "")]);
+        stack.topics(topics);
         stack.push(&commit(1));
         let _ = stack.person(&[]);
         stack
