@@ -39,7 +39,7 @@ pub(super) fn archive(stack: &Stack) -> Vec<u8> {
 }
 
 /// Somebody puts an object there, with any tool.
-fn put(stack: &Stack, key: &str, bytes: impl Into<Bytes>) {
+pub(super) fn put(stack: &Stack, key: &str, bytes: impl Into<Bytes>) {
     let put = stack.ports.put(key, bytes.into(), Condition::None);
     assert!(matches!(
         stack.run(put),

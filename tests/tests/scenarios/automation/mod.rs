@@ -3,6 +3,7 @@
 
 mod cut_off;
 mod http;
+mod messages;
 mod seeds;
 
 use kedge_core::report::StackVerdict;
