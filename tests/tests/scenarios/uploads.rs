@@ -1,6 +1,7 @@
 //! Definitions that somebody puts at `upload/` in the store (semantics 7.6), and what the store does to
 //! whoever takes them over.
 
+mod order;
 mod rules;
 
 use std::collections::BTreeMap;

@@ -60,6 +60,11 @@ impl Upload {
         format!("{}.{}{RESULT}", self.key, etag.to_ascii_lowercase())
     }
 
+    /// What the keys of all uploads of its stack begin with.
+    pub(super) fn folder(&self) -> String {
+        format!("{PREFIX}{}/", self.stack)
+    }
+
     /// The message that asks for it to be taken over.
     #[must_use]
     pub fn work(&self) -> Work {

@@ -4,7 +4,8 @@
 //!
 //! 1. The object is read. If it has another version than was asked for, it is that one which is taken over.
 //! 2. Its result is looked for. If there is one, all is done.
-//! 3. Its definitions are pushed (see the engine's `push.rs`).
+//! 3. Its definitions are pushed (see the engine's `push.rs`); those of an archive with the files in them
+//!    that were put there later and taken over earlier.
 //! 4. The result is written, if there is still none.
 //!
 //! **Guarantees.** After a crash between 3 and 4 the same definitions are pushed again, which changes nothing,
@@ -109,7 +110,7 @@ pub async fn take_over<P: Clock + Random, S: Store>(
     };
     let is_again = condition != Condition::Absent;
     let document = match &object {
-        Some(object) => result(engine, &upload, object, is_again).await?,
+        Some(object) => result(engine, store, (&upload, object), is_again).await?,
         None => unusable(engine, &upload, &too_large(&upload.path)),
     };
     let text = json_text(&document).map_err(|source| UploadError::Encode {
@@ -125,11 +126,21 @@ pub async fn take_over<P: Clock + Random, S: Store>(
 /// Pushes what an upload holds, and says what came of it.
 async fn result<P: Clock + Random, S: Store>(
     engine: &Engine<'_, P, S>,
-    upload: &Upload,
-    object: &StoredObject,
+    store: &S,
+    (upload, object): (&Upload, &StoredObject),
     is_again: bool,
 ) -> Result<documents::Upload, UploadError> {
     let content = match read(&upload.path, object) {
+        Ok(Content::Whole(bundle)) => {
+            let newer = newer_files(store, upload, object).await?;
+            let whole = newer
+                .iter()
+                .try_fold(bundle, |whole, (path, text)| whole.with_file(path, text));
+            whole.map(Content::Whole).map_err(|error| of_bundle(&error))
+        }
+        other => other,
+    };
+    let content = match content {
         Ok(content) => content,
         Err(problem) => return Ok(unusable(engine, upload, &problem)),
     };
@@ -175,6 +186,43 @@ async fn result<P: Clock + Random, S: Store>(
             source: Box::new(source),
         }),
     }
+}
+
+/// The files that were put there after an archive and taken over before it, since its event came late or was
+/// lost: path and text. They are put into it, or else the archive would undo them.
+async fn newer_files<S: Store>(
+    store: &S,
+    archive: &Upload,
+    object: &StoredObject,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut newer = Vec::new();
+    for listed in store.versions(&archive.folder()).await? {
+        let file = Upload::of(&listed.key, listed.etag);
+        let file = file.filter(|file| matches!(What::of(&file.path), What::File));
+        let Some(file) = file.filter(|_| listed.written_at >= object.written_at) else {
+            continue;
+        };
+        // One without a result of its own comes yet.
+        let result = store.get(&file.result_key()).await?;
+        let is_done = |result: &StoredObject| {
+            result.written_at >= listed.written_at && says_stored(&result.bytes)
+        };
+        if !result.as_ref().is_some_and(is_done) {
+            continue;
+        }
+        let text = store.get(&file.key).await?;
+        let text = text.filter(|text| text.etag == file.etag);
+        if let Some(Ok(Content::File { path, text })) = text.map(|text| read(&file.path, &text)) {
+            newer.push((path, text));
+        }
+    }
+    Ok(newer)
+}
+
+/// Whether a result says that the definitions are stored.
+fn says_stored(result: &[u8]) -> bool {
+    let result = serde_json::from_slice::<serde_json::Value>(result);
+    result.is_ok_and(|result| !result["revision"].is_null())
 }
 
 /// Whether what is stored came by this upload: its result was lost, and not its push.
