@@ -61,7 +61,7 @@ pub struct SetAside {
 }
 
 /// What brings the message at hand once more, at its place in line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
     place: u64,
 }

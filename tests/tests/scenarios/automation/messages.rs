@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{assert_settled, deployed, running, verdicts};
 use crate::scenarios::{set_config, uploads};
 
-fn apply(stack: &Stack) -> Work {
+pub(super) fn apply(stack: &Stack) -> Work {
     Work::Apply {
         stack: stack.name.clone(),
         by: Authority::Policy,
@@ -20,13 +20,13 @@ fn apply(stack: &Stack) -> Work {
     }
 }
 
-fn send(platform: &Platform, work: &Work) {
+pub(super) fn send(platform: &Platform, work: &Work) {
     let send = platform.queue.send(work);
     platform.ports.executor.run(send).unwrap().unwrap();
 }
 
 /// A person changes the first topic of a stack.
-fn drift(stack: &Stack) {
+pub(super) fn drift(stack: &Stack) {
     let topic = format!("{}-a", stack.name);
     set_config(stack, &topic, json!({"retention_ms": 1_800_000}));
 }

@@ -2,6 +2,7 @@
 //! follows from what is true, whatever the queue does with the messages.
 
 mod cut_off;
+mod during;
 mod http;
 mod messages;
 mod seeds;
