@@ -5,6 +5,7 @@ mod cut_off;
 mod during;
 mod http;
 mod messages;
+mod requests;
 mod seeds;
 
 use kedge_core::report::StackVerdict;
