@@ -39,7 +39,7 @@ impl Caller {
             name: CALLER,
             scopes: TokenScope::ALL.into(),
             stacks: StackPattern::new("*").unwrap(),
-            lasts_ms: 24 * 60 * 60 * 1000,
+            lasts_ms: 30 * 24 * 60 * 60 * 1000,
             created_by: "ana@laptop",
         };
         let issued = ports.executor.run(tokens::issue(ports, ports, &request));

@@ -3,7 +3,9 @@
 
 mod cut_off;
 mod during;
+mod expiry;
 mod http;
+mod instances;
 mod messages;
 mod requests;
 mod seeds;

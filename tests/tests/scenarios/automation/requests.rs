@@ -91,7 +91,7 @@ impl Asking {
 
     /// Whatever is left is done by somebody who looks again, and then nothing changes.
     fn heals(&mut self) {
-        self.goes_on(20);
+        self.goes_on(10);
         self.digest = self.caller.previews(&self.platform, &self.stack);
         let world = self.platform.ports.sandbox.world().to_string();
         let allow = if world.contains("see1-c") {
@@ -100,7 +100,7 @@ impl Asking {
             &[]
         };
         let id = self.up(allow, "again").unwrap();
-        self.goes_on(20);
+        self.goes_on(10);
         let run = self.run(&id);
         assert_eq!(run["status"], "done", "{run:#}");
         let report = self.stack.check();
