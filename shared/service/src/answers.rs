@@ -49,7 +49,7 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let ended = match &request.asked {
             Asked::Check => self.answer_check(&engine, &request).await?,
             Asked::Preview => preview(&engine, &request).await?,
-            Asked::Up { .. } => up(&engine, &request).await?,
+            Asked::Up { .. } => self.answer_up(&engine, &request).await?,
         };
         let (outcome, document) = match ended {
             Ended::Busy(holder) => return Ok(Some(holder)),
@@ -82,6 +82,32 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
             Err(error) => failed(stack, error),
         }
     }
+
+    async fn answer_up(
+        &self,
+        engine: &Engine<'_, P, S>,
+        request: &RunRequest,
+    ) -> Result<Ended, WorkError> {
+        let stack = &request.stack;
+        match engine.apply(stack, &By::Grant(request.id.clone())).await {
+            Applied::Done(ran) | Applied::OutOfTime(ran) | Applied::OutOfRequests(ran) => {
+                self.follow_up(stack, &ran).await?;
+                let Ran {
+                    report, changed, ..
+                } = *ran;
+                done(&documents::changed(
+                    &report,
+                    &changed,
+                    &Surroundings::default(),
+                ))
+            }
+            Applied::Busy { holder, .. } => Ok(Ended::Busy(holder)),
+            Applied::Failed(error) if error.says_used_by(&request.id) => {
+                after_use(engine, request).await
+            }
+            Applied::Failed(error) => failed(stack, error),
+        }
+    }
 }
 
 async fn preview<P: WritePorts, S: Store>(
@@ -95,30 +121,6 @@ async fn preview<P: WritePorts, S: Store>(
             done(&documents::preview(report, &Surroundings::default(), None))
         }
         Err(error) => failed(&request.stack, error),
-    }
-}
-
-async fn up<P: WritePorts, S: Store>(
-    engine: &Engine<'_, P, S>,
-    request: &RunRequest,
-) -> Result<Ended, WorkError> {
-    let stack = &request.stack;
-    match engine.apply(stack, &By::Grant(request.id.clone())).await {
-        Applied::Done(ran) | Applied::OutOfTime(ran) | Applied::OutOfRequests(ran) => {
-            let Ran {
-                report, changed, ..
-            } = *ran;
-            done(&documents::changed(
-                &report,
-                &changed,
-                &Surroundings::default(),
-            ))
-        }
-        Applied::Busy { holder, .. } => Ok(Ended::Busy(holder)),
-        Applied::Failed(error) if error.says_used_by(&request.id) => {
-            after_use(engine, request).await
-        }
-        Applied::Failed(error) => failed(stack, error),
     }
 }
 

@@ -192,7 +192,7 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
 
     /// Sends the successor of a run, if new definitions or consents came while it had the stack
     /// (semantics 8.6).
-    async fn follow_up(&self, stack: &StackName, ran: &Ran) -> Result<(), WorkError> {
+    pub(crate) async fn follow_up(&self, stack: &StackName, ran: &Ran) -> Result<(), WorkError> {
         if ran.changed.run_again.is_empty() {
             return Ok(());
         }

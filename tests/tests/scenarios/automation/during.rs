@@ -11,7 +11,9 @@ use kedge_tests::platform::Platform;
 use kedge_tests::pushed::commit;
 use kedge_tests::queue::Receipt;
 use kedge_tests::stack::Stack;
+use serde_json::json;
 
+use super::http::Caller;
 use super::messages::{apply, drift, send};
 use super::{assert_settled, deployed, running};
 use crate::scenarios::uploads;
@@ -38,12 +40,34 @@ async fn pushes(stack: &Stack, _: &Platform) {
     stack.pushes(&commit(2)).await.unwrap();
 }
 
+/// By whose authority the run works that has the stack.
+#[derive(Clone, Copy)]
+enum Run {
+    Policy,
+    /// Somebody asked for it over HTTP.
+    Consent,
+}
+
 /// Something new comes so long after a run began that corrects a drift. Whether the run left a message, and
 /// whether all was deployed without a tick.
-fn comes_after(ms: u64, stack: &Stack, new: impl AsyncFn(&Stack, &Platform)) -> (bool, bool) {
+fn comes_after(
+    ms: u64,
+    (stack, run): (&Stack, Run),
+    new: impl AsyncFn(&Stack, &Platform),
+) -> (bool, bool) {
     let mut stack = stack.fork();
     let (platform, other) = (Platform::over(&stack), Platform::over(&stack));
     drift(&stack);
+    match run {
+        Run::Policy => send(&platform, &apply(&stack)),
+        Run::Consent => {
+            let caller = Caller::new(&stack.ports);
+            let digest = caller.previews(&platform, &stack);
+            let body = json!({ "digest": digest });
+            let asked = caller.asks(&platform, "fix1/up", Some(body), None);
+            assert_eq!(asked.status, 202);
+        }
+    }
     stack.topics(&[
         ("a", "retention_ms: 3600000"),
         ("b", ""),
@@ -51,7 +75,6 @@ fn comes_after(ms: u64, stack: &Stack, new: impl AsyncFn(&Stack, &Platform)) -> 
         ("d", ""),
     ]);
     let executor = platform.ports.executor.clone();
-    send(&platform, &apply(&stack));
     let is_over = Cell::new(false);
     platform.work_until(i64::MAX, 1, async || {
         if !is_over.replace(true) {
@@ -87,12 +110,14 @@ fn comes_after(ms: u64, stack: &Stack, new: impl AsyncFn(&Stack, &Platform)) -> 
     (left == 1, deployed)
 }
 
-fn comes_at_any_time(new: impl AsyncFn(&Stack, &Platform)) {
+fn comes_at_any_time(run: Run, new: impl AsyncFn(&Stack, &Platform)) {
     let stacks = deployed(&["fix1"]);
     let _ = running(&stacks);
     // State is written once a second, so a run takes some.
     let times = (0..30).chain((30..4_000).step_by(100));
-    let found: Vec<(bool, bool)> = times.map(|ms| comes_after(ms, &stacks[0], &new)).collect();
+    let found: Vec<(bool, bool)> = times
+        .map(|ms| comes_after(ms, (&stacks[0], run), &new))
+        .collect();
     let left = found.iter().filter(|(left, _)| *left).count();
     assert!(left > 5, "{found:?}");
     // What the run leaves a message for needs no tick, nor does what it saw itself: only what came later.
@@ -107,10 +132,15 @@ fn comes_at_any_time(new: impl AsyncFn(&Stack, &Platform)) {
 
 #[test]
 fn an_upload() {
-    comes_at_any_time(uploads);
+    comes_at_any_time(Run::Policy, uploads);
 }
 
 #[test]
 fn a_push() {
-    comes_at_any_time(pushes);
+    comes_at_any_time(Run::Policy, pushes);
+}
+
+#[test]
+fn a_push_while_somebody_deploys() {
+    comes_at_any_time(Run::Consent, pushes);
 }
