@@ -371,6 +371,11 @@ class Tricks(HttpDesk):
         ]:
             with self.subTest(request=request[:160]):
                 self.check(status, request)
+        # Two lengths that differ: a proxy may have believed the other one, so what follows is nobody's request.
+        asked = b'{"for": "2h", "reason": "x"}'
+        inner = f"{hold}{self.bearer}\r\n{json_type}content-length: {len(asked)}\r\n\r\n".encode() + asked
+        outer = f"{get}{self.bearer}\r\n{chunked}content-length: {5 + len(inner)}\r\n\r\n0\r\n\r\n".encode()
+        self.assertEqual(self.answer(outer + inner).count(b"HTTP/1.1 "), 1)
         # TLS, HTTP/2 and noise get no answer that could be taken for one, and end.
         for noise in [
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
