@@ -21,6 +21,7 @@ pub mod upload;
 pub mod work;
 mod worker;
 
+pub use http::Unread;
 pub use instance::Instance;
 pub use service::{Limits, Service, Settings};
 pub use tick::{TickError, Ticked};

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use kedge_service::Unread;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -103,25 +104,17 @@ async fn answer<H: Handle>(
             let request = Request::from_parts(parts, body.to_bytes());
             handle.handle(request).await
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => refused(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => refused(StatusCode::BAD_REQUEST),
-        Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => refused(Unread::TooLarge),
+        Ok(Err(_)) => refused(Unread::Broken),
+        Err(_) => refused(Unread::Late),
     };
     Ok(response.map(Full::new))
 }
 
 /// An answer to a request whose body did not arrive. What is left of it is not read.
-fn refused(status: StatusCode) -> Response<Bytes> {
-    let body = format!(
-        r#"{{"type":"about:blank","title":"{}","status":{}}}"#,
-        status.canonical_reason().unwrap_or_default(),
-        status.as_u16()
-    );
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let problem = HeaderValue::from_static("application/problem+json");
-    headers.insert(http::header::CONTENT_TYPE, problem);
+fn refused(why: Unread) -> Response<Bytes> {
+    let mut response = why.answer();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
     response
 }

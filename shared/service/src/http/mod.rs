@@ -136,6 +136,30 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
     }
 }
 
+/// Why a shell could not read the body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It did not arrive in time.
+    Late,
+    /// It is larger than any route takes.
+    TooLarge,
+    /// It is no HTTP.
+    Broken,
+}
+
+impl Unread {
+    /// The answer.
+    #[must_use]
+    pub fn answer(self) -> Response<Bytes> {
+        let kind = match self {
+            Self::Late => ProblemKind::BodyLate,
+            Self::TooLarge => ProblemKind::BodyTooLarge,
+            Self::Broken => ProblemKind::InvalidBody,
+        };
+        Reply::from(Problem::of(kind)).into_response(false)
+    }
+}
+
 impl<'a> Routed<'a> {
     /// Finds the route of a request, and refuses what is too large for it.
     fn of(head: &'a Parts, body: &'a Bytes) -> Result<Self, Problem> {

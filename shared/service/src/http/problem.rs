@@ -68,6 +68,7 @@ problems! {
     WrongMethod => METHOD_NOT_ALLOWED, "wrong-method", "this path does not take this method";
     Unusable => CONFLICT, "unusable", "what is stored does not allow this now";
     Replayed => CONFLICT, "replayed", "this event came before";
+    BodyLate => REQUEST_TIMEOUT, "body-late", "the body did not arrive in time";
     BodyTooLarge => PAYLOAD_TOO_LARGE, "body-too-large", "the body is too large";
     UriTooLong => URI_TOO_LONG, "uri-too-long", "the path or query is too long";
     NotJson => UNSUPPORTED_MEDIA_TYPE, "not-json", "the body must be JSON";

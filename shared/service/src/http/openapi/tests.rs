@@ -23,6 +23,7 @@ impl Route {
             Kind::InvalidQuery,
             Kind::InvalidBody,
             Kind::UriTooLong,
+            Kind::BodyLate,
             Kind::BodyTooLarge,
             Kind::Internal,
         ]);
