@@ -42,7 +42,9 @@ impl Caller {
             lasts_ms: 30 * 24 * 60 * 60 * 1000,
             created_by: "ana@laptop",
         };
-        let issued = ports.executor.run(tokens::issue(ports, ports, &request));
+        let issued = ports
+            .executor
+            .run(tokens::issue(ports, ports, &request, ports.true_now()));
         let token = issued.unwrap().unwrap().1.reveal().to_owned();
         Self { token }
     }
