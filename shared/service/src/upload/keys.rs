@@ -18,6 +18,11 @@ const ETAG_CHARS: usize = 8;
 /// The most bytes of a PATH: the key of its result is longer, and a store takes 1,024 with its prefix.
 const PATH_BYTES_MAX: usize = 512;
 
+/// Where the engine keeps a revision of a stack's definitions.
+pub(super) fn revision_key(stack: &StackName, revision: &str) -> String {
+    format!("stacks/{stack}/revisions/{revision}.json")
+}
+
 /// An object that somebody put at `upload/`, in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {

@@ -14,12 +14,14 @@
 //! another push is in the way, there is no result, and the next time may go well.
 //! **Assumptions.** Conditional writes; the store's own time for when an object was put there.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kedge_core::definitions::{Bundle, BundleError};
 use kedge_core::documents::{self, UploadAnswer, UploadOf, UploadProblem, json_text};
 use kedge_core::hint::Hint;
 use kedge_core::model::{Size, StackName};
-use kedge_core::stored::bundle::Uploaded;
+use kedge_core::stored::bundle::{StoredBundle, Uploaded};
 use kedge_engine::ports::{
     Clock, Condition, ETag, PutOutcome, Random, Store, StoreError, StoredObject,
 };
@@ -29,7 +31,7 @@ use kedge_engine::{
 use thiserror::Error;
 
 use super::archive::{ArchiveError, unpack};
-use super::keys::{Upload, What};
+use super::keys::{Upload, What, revision_key};
 use super::text::text;
 
 /// How often a push is tried while others push the same stack.
@@ -130,32 +132,15 @@ async fn result<P: Clock + Random, S: Store>(
     (upload, object): (&Upload, &StoredObject),
     is_again: bool,
 ) -> Result<documents::Upload, UploadError> {
-    let content = match read(&upload.path, object) {
-        Ok(Content::Whole(bundle)) => {
-            let newer = newer_files(store, upload, object).await?;
-            let whole = newer
-                .iter()
-                .try_fold(bundle, |whole, (path, text)| whole.with_file(path, text));
-            whole.map(Content::Whole).map_err(|error| of_bundle(&error))
+    let pushed = match read(&upload.path, object) {
+        Ok(Content::Whole(bundle)) => push_whole(engine, store, (upload, object), bundle).await?,
+        Ok(Content::File { path, text }) => {
+            let (path, text) = (path.as_str(), text.as_str());
+            let content = UploadContent::File { path, text };
+            push(engine, (upload, object), content).await
         }
-        other => other,
-    };
-    let content = match content {
-        Ok(content) => content,
         Err(problem) => return Ok(unusable(engine, upload, &problem)),
     };
-    let request = PushRequest::Upload(UploadPush {
-        content: content.as_pushed(),
-        key: &upload.key,
-        object,
-    });
-    let mut pushed = engine.push(&upload.stack, request).await;
-    for _ in 1..PUSHES_MAX {
-        if !matches!(pushed, Err(PushError::Moved { .. })) {
-            break;
-        }
-        pushed = engine.push(&upload.stack, request).await;
-    }
     let say = |answer: UploadAnswer<'_>| Ok(said(engine, upload, answer));
     match pushed {
         Ok(report) => {
@@ -188,32 +173,108 @@ async fn result<P: Clock + Random, S: Store>(
     }
 }
 
-/// The files that were put there after an archive and taken over before it, since its event came late or was
-/// lost: path and text. They are put into it, or else the archive would undo them.
+/// Pushes what an upload holds, again while others push the same stack.
+async fn push<P: Clock + Random, S: Store>(
+    engine: &Engine<'_, P, S>,
+    (upload, object): (&Upload, &StoredObject),
+    content: UploadContent<'_>,
+) -> Result<PushReport, PushError> {
+    let request = PushRequest::Upload(UploadPush {
+        content,
+        key: &upload.key,
+        object,
+    });
+    let mut pushed = engine.push(&upload.stack, request).await;
+    for _ in 1..PUSHES_MAX {
+        if !matches!(pushed, Err(PushError::Moved { .. })) {
+            break;
+        }
+        pushed = engine.push(&upload.stack, request).await;
+    }
+    pushed
+}
+
+/// Pushes an archive with the files in it that were put there after it and are taken over already, since its
+/// event came late or was lost. Where it undid one that somebody else took over meanwhile, it is pushed again.
+async fn push_whole<P: Clock + Random, S: Store>(
+    engine: &Engine<'_, P, S>,
+    store: &S,
+    (upload, object): (&Upload, &StoredObject),
+    bundle: Bundle,
+) -> Result<Result<PushReport, PushError>, StoreError> {
+    let mut newer = newer_files(store, (upload, object), None).await?;
+    for _ in 0..PUSHES_MAX {
+        let mut whole = bundle.clone();
+        for (path, text) in &newer {
+            whole = match whole.with_file(path, text) {
+                Ok(whole) => whole,
+                Err(error) => return Ok(Err(error.into())),
+            };
+        }
+        let content = UploadContent::Whole(&whole);
+        let report = match push(engine, (upload, object), content).await {
+            Ok(report) => report,
+            failed => return Ok(failed),
+        };
+        let before = replaced(store, &upload.stack, &report).await?;
+        let found = newer_files(store, (upload, object), before.as_ref()).await?;
+        let is_whole = found
+            .iter()
+            .all(|(path, text)| whole.text(path) == Some(text));
+        if is_whole {
+            return Ok(Ok(report));
+        }
+        newer.extend(found);
+    }
+    let stack = upload.stack.clone();
+    Ok(Err(PushError::Moved { stack }))
+}
+
+/// The definitions that a push replaced, if it did and they can be read.
+async fn replaced<S: Store>(
+    store: &S,
+    stack: &StackName,
+    report: &PushReport,
+) -> Result<Option<StoredBundle>, StoreError> {
+    let Some(before) = &report.stored.follows else {
+        return Ok(None);
+    };
+    let object = store.get(&revision_key(stack, before)).await?;
+    Ok(object.and_then(|object| StoredBundle::decode(&object.bytes, stack).ok()))
+}
+
+/// The files that were put there after an archive and taken over before it, by path: those with a result that
+/// says so, and those that are in the definitions which it replaced.
 async fn newer_files<S: Store>(
     store: &S,
-    archive: &Upload,
-    object: &StoredObject,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let mut newer = Vec::new();
+    (archive, object): (&Upload, &StoredObject),
+    replaced: Option<&StoredBundle>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut newer = BTreeMap::new();
     for listed in store.versions(&archive.folder()).await? {
         let file = Upload::of(&listed.key, listed.etag);
         let file = file.filter(|file| matches!(What::of(&file.path), What::File));
         let Some(file) = file.filter(|_| listed.written_at >= object.written_at) else {
             continue;
         };
-        // One without a result of its own comes yet.
-        let result = store.get(&file.result_key()).await?;
+        let found = store.get(&file.key).await?;
+        let found = found.filter(|found| found.etag == file.etag);
+        let Some(Ok(Content::File { path, text })) = found.map(|found| read(&file.path, &found))
+        else {
+            continue;
+        };
+        let was_there = |replaced: &StoredBundle| replaced.bundle.text(&path) == Some(&text);
         let is_done = |result: &StoredObject| {
             result.written_at >= listed.written_at && says_stored(&result.bytes)
         };
-        if !result.as_ref().is_some_and(is_done) {
-            continue;
-        }
-        let text = store.get(&file.key).await?;
-        let text = text.filter(|text| text.etag == file.etag);
-        if let Some(Ok(Content::File { path, text })) = text.map(|text| read(&file.path, &text)) {
-            newer.push((path, text));
+        // One that is neither comes yet.
+        if replaced.is_some_and(was_there)
+            || store
+                .get(&file.result_key())
+                .await?
+                .is_some_and(|result| is_done(&result))
+        {
+            newer.insert(path, text);
         }
     }
     Ok(newer)
@@ -235,15 +296,6 @@ fn came_by(stored: Option<&Uploaded>, upload: &Upload) -> bool {
 enum Content {
     Whole(Bundle),
     File { path: String, text: String },
-}
-
-impl Content {
-    fn as_pushed(&self) -> UploadContent<'_> {
-        match self {
-            Self::Whole(bundle) => UploadContent::Whole(bundle),
-            Self::File { path, text } => UploadContent::File { path, text },
-        }
-    }
 }
 
 /// Reads what an upload holds; or why that can't be used.

@@ -90,3 +90,38 @@ fn an_archive_that_comes_again_after_a_crash_does_not_undo_a_newer_file() {
     stack.up_stored(&Authorisation::Unattended).unwrap();
     stack.assert_pushed(&commit(5));
 }
+
+/// Another instance takes over a file while an archive that was put there before is taken over.
+#[test]
+fn an_archive_does_not_undo_a_file_that_is_taken_over_at_the_same_time() {
+    for after_ms in 0..25 {
+        let mut stack = edited();
+        put_archive(&stack);
+        stack.wait_minutes(1);
+        stack.many_topics(3, "retention_ms: 691200000");
+        let key = format!("upload/dev/{TOPICS}");
+        let text = stack.files[TOPICS].clone();
+        let (none, invocation) = (BTreeMap::new(), stack.invocation());
+        let engine = stack.engine_stored(&none, &invocation);
+        let archive = Upload::of(ARCHIVE, stack.ports.store.object(ARCHIVE).etag).unwrap();
+        let takes_archive = take_over(&engine, &stack.ports, &archive);
+        let takes_file = async {
+            stack.ports.executor.sleep(after_ms).await;
+            let put = stack.ports.put(&key, text.into(), Condition::None);
+            put.await.unwrap();
+            let file = Upload::of(&key, stack.ports.store.object(&key).etag).unwrap();
+            take_over(&engine, &stack.ports, &file).await
+        };
+        let (one, other) = stack.run(futures_util::future::join(takes_archive, takes_file));
+        for taken in [one.unwrap(), other.unwrap()] {
+            assert!(
+                matches!(taken, TakenOver::Done(_)),
+                "{after_ms} ms: {taken:?}"
+            );
+        }
+        assert_eq!(stored(&stack).bundle.files(), &stack.files, "{after_ms} ms");
+        assert_eq!(tick(&stack), []);
+        stack.up_stored(&Authorisation::Unattended).unwrap();
+        stack.assert_pushed(&commit(5));
+    }
+}
