@@ -128,19 +128,21 @@ impl Platform {
 }
 
 /// Brings messages of several platforms over one world, up to so many side by side of each, until none is
-/// due before a time, while something else is done beside each batch. Whatever crashes, crashes all of them.
+/// due before a time, while something else is done beside each batch. Whatever crashes, crashes all of them;
+/// how often that was.
 pub fn work_together(
     platforms: &[&Platform],
     until_ms: i64,
     side_by_side: usize,
     beside: impl AsyncFn(),
-) {
+) -> usize {
     let next_ms = || {
         let all = platforms.iter().filter_map(|one| one.queue.next_ms());
         all.min().filter(|next_ms| *next_ms <= until_ms)
     };
+    let mut crashes = 0;
     let Some(first) = platforms.first() else {
-        return;
+        return crashes;
     };
     let executor = &first.ports.executor;
     while let Some(next_ms) = next_ms() {
@@ -153,11 +155,13 @@ pub fn work_together(
         let batches: Vec<Batch> = platforms.iter().map(batch).collect();
         let brings = platforms.iter().zip(&batches);
         let brings = brings.map(|(platform, batch)| platform.bring(batch));
-        let _crashed = executor.run(join(join_all(brings), beside()));
+        let ended = executor.run(join(join_all(brings), beside()));
+        crashes += usize::from(ended.is_err());
         for (platform, batch) in platforms.iter().zip(batches) {
             platform.end(batch);
         }
     }
+    crashes
 }
 
 fn describe(error: &WorkError) -> String {

@@ -8,8 +8,8 @@ use kedge_engine::ports::{Condition, Store as _};
 use kedge_sandbox::{Fault, Matches, Provider, SplitMix64};
 use kedge_service::queue::Queue as _;
 use kedge_service::upload::Upload;
-use kedge_tests::platform::Platform;
-use kedge_tests::ports::{CrashPoint, WriteFault};
+use kedge_tests::platform::{Platform, Trouble};
+use kedge_tests::ports::{CrashPoint, SimPorts, WriteFault};
 use kedge_tests::pushed::commit;
 use kedge_tests::stack::Stack;
 use serde_json::json;
@@ -47,18 +47,31 @@ pub(super) struct Wanted {
     pub(super) holds: Vec<(i64, Option<i64>)>,
 }
 
+/// Something that was asked for over HTTP.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// For which stack.
+    pub(super) at: usize,
+    /// What.
+    pub(super) verb: &'static str,
+    /// The id of the run.
+    pub(super) id: String,
+    pub(super) at_ms: i64,
+}
+
 /// The world, and what has happened in it.
 pub(super) struct Chaos {
     pub(super) stacks: RefCell<Vec<Stack>>,
-    pub(super) platform: Platform,
+    pub(super) platforms: Vec<Platform>,
+    pub(super) ports: SimPorts,
     pub(super) caller: Caller,
     random: RefCell<SplitMix64>,
     number: Cell<i64>,
     pub(super) wanted: RefCell<Vec<Wanted>>,
     /// By topic: what somebody set by hand, the last one at the end.
     pub(super) by_hand: RefCell<BTreeMap<String, Vec<i64>>>,
-    /// What was asked for over HTTP: stack, id, time.
-    pub(super) asked: RefCell<Vec<(usize, String, i64)>>,
+    /// What was asked for over HTTP.
+    pub(super) asked: RefCell<Vec<Asked>>,
     /// Every version that was put there.
     pub(super) uploads: RefCell<Vec<Upload>>,
     /// What happened, and how often.
@@ -67,8 +80,11 @@ pub(super) struct Chaos {
 
 impl Chaos {
     pub(super) fn new(stacks: Vec<Stack>, caller: Caller, seed: u64) -> Self {
-        let platform = Platform::over(&stacks[0]);
-        platform.ports.jitter_ms.set(7);
+        let ports = stacks[0].ports.clone();
+        ports.jitter_ms.set(7);
+        // Of three worlds one has two instances, each with a queue of its own.
+        let instances = if seed.is_multiple_of(3) { 2 } else { 1 };
+        let platforms = (0..instances).map(|_| Platform::over(&stacks[0]));
         let wanted = vec![
             Wanted {
                 commit: 1,
@@ -77,7 +93,8 @@ impl Chaos {
             stacks.len()
         ];
         Self {
-            platform,
+            platforms: platforms.collect(),
+            ports,
             caller,
             random: RefCell::new(SplitMix64::new(seed)),
             number: Cell::new(0),
@@ -102,7 +119,7 @@ impl Chaos {
         of[usize::try_from(self.below(of.len() as u64)).unwrap()]
     }
 
-    fn count(&self, what: &'static str) {
+    pub(super) fn count(&self, what: &'static str) {
         *self.happened.borrow_mut().entry(what).or_default() += 1;
     }
 
@@ -111,8 +128,14 @@ impl Chaos {
         self.number.get()
     }
 
+    /// One of the instances.
+    pub(super) fn platform(&self) -> &Platform {
+        let at = self.below(self.platforms.len() as u64);
+        &self.platforms[usize::try_from(at).unwrap()]
+    }
+
     fn now_ms(&self) -> i64 {
-        self.platform.ports.executor.now_ms()
+        self.ports.executor.now_ms()
     }
 
     fn stack(&self, at: usize) -> Stack {
@@ -122,14 +145,14 @@ impl Chaos {
     /// Something happens.
     pub(super) async fn happens(&self) {
         let at = usize::try_from(self.below(self.stacks.borrow().len() as u64)).unwrap();
-        match self.below(16) {
-            0..=2 => self.drifts(at),
-            3 | 4 => self.pushes(at).await,
-            5..=7 => self.uploads(at).await,
-            8..=10 => self.asks(at).await,
-            11 => self.holds(at).await,
-            12 => self.crashes(),
-            13 | 14 => self.store_fails(),
+        match self.below(20) {
+            0..=3 => self.drifts(at),
+            4 | 5 => self.pushes(at).await,
+            6..=8 => self.uploads(at).await,
+            9..=13 => self.asks(at).await,
+            14 => self.holds(at).await,
+            15 | 16 => self.crashes(),
+            17 | 18 => self.store_fails(),
             _ => self.provider_fails(),
         }
     }
@@ -197,7 +220,7 @@ impl Chaos {
             }
         };
         let key = format!("upload/{}/{path}", stack.name);
-        let ports = &self.platform.ports;
+        let ports = &self.ports;
         let Ok(put) = ports.put(&key, bytes.into(), Condition::None).await else {
             return;
         };
@@ -210,12 +233,18 @@ impl Chaos {
         self.count("upload");
         match self.one_in(2) {
             true => self.count("lost event"),
-            false => self.platform.queue.send(&upload.work()).await.unwrap(),
+            false => self.platform().queue.send(&upload.work()).await.unwrap(),
         }
     }
 
     /// Somebody asks over HTTP: for a preview, and then for the `up` of it.
     async fn asks(&self, at: usize) {
+        let previewed = self
+            .wanted
+            .borrow()
+            .iter()
+            .position(|one| !one.previews.is_empty());
+        let at = previewed.unwrap_or(at);
         let name = self.stack(at).name;
         let preview = self.wanted.borrow()[at].previews.last().cloned();
         if let Some(id) = preview {
@@ -236,12 +265,19 @@ impl Chaos {
             return;
         };
         self.count(verb);
-        self.asked
-            .borrow_mut()
-            .push((at, id.clone(), self.now_ms()));
+        self.asks_for(at, verb, &id);
         if verb == "preview" {
             self.wanted.borrow_mut()[at].previews.push(id);
         }
+    }
+
+    fn asks_for(&self, at: usize, verb: &'static str, id: &str) {
+        self.asked.borrow_mut().push(Asked {
+            at,
+            verb,
+            id: id.to_owned(),
+            at_ms: self.now_ms(),
+        });
     }
 
     async fn ups(&self, at: usize, digest: &str) {
@@ -257,12 +293,17 @@ impl Chaos {
         for _ in 0..1 + self.below(3) {
             let asked = self.call(&path, Some(body.clone()), Some(&key)).await;
             if let Some(id) = asked.id() {
-                ids.insert(id.clone());
-                self.asked.borrow_mut().push((at, id, self.now_ms()));
+                ids.insert(id);
             }
         }
         assert!(ids.len() <= 1, "{ids:?}");
+        for id in ids {
+            self.asks_for(at, "up", &id);
+        }
         self.count("up");
+        if self.one_in(3) {
+            self.crashes();
+        }
     }
 
     async fn call(
@@ -271,7 +312,7 @@ impl Chaos {
         body: Option<serde_json::Value>,
         key: Option<&str>,
     ) -> super::super::http::Answered {
-        self.caller.call(&self.platform, path, body, key).await
+        self.caller.call(self.platform(), path, body, key).await
     }
 
     /// Somebody holds a stack, or releases it.
@@ -306,9 +347,9 @@ impl Chaos {
 
     /// All that is under way is cut off, after so many port calls more.
     fn crashes(&self) {
-        let call = self.platform.ports.calls.get() + 1 + self.below(40);
+        let call = self.ports.calls.get() + 1 + self.below(40);
         let point = self.any(&[CrashPoint::Before(call), CrashPoint::After(call)]);
-        self.platform.ports.crash_point.set(Some(point));
+        self.ports.crash_point.set(Some(point));
         self.count("crash");
     }
 
@@ -329,7 +370,7 @@ impl Chaos {
             ".json",
         ]);
         let (after, times) = (self.below(3), 1 + self.below(3));
-        let store = &self.platform.ports.store;
+        let store = &self.ports.store;
         match self.one_in(2) {
             true => store.fail_reads(key_end, after, times),
             false => store.write_faults.borrow_mut().push(WriteFault {
@@ -348,7 +389,7 @@ impl Chaos {
             write: self.any(&[None, Some(true), Some(false)]),
             ..Matches::default()
         };
-        self.platform.ports.sandbox.add_fault(Fault {
+        self.ports.sandbox.add_fault(Fault {
             matches,
             effect: status(self.any(&[429, 500, 503])),
             times: Some(u32::try_from(1 + self.below(6)).unwrap()),
@@ -358,9 +399,10 @@ impl Chaos {
 
     /// From now on nothing goes wrong.
     pub(super) fn calm(&self) {
-        let ports = &self.platform.ports;
-        self.platform
-            .trouble(kedge_tests::platform::Trouble::default());
+        let ports = &self.ports;
+        for platform in &self.platforms {
+            platform.trouble(Trouble::default());
+        }
         ports.crash_point.set(None);
         ports.store.read_faults.borrow_mut().clear();
         ports.store.write_faults.borrow_mut().clear();

@@ -7,7 +7,7 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use kedge_engine::DueScope;
-use kedge_tests::platform::{Platform, Trouble};
+use kedge_tests::platform::{Platform, Trouble, work_together};
 use kedge_tests::stack::Stack;
 
 use self::chaos::Chaos;
@@ -17,8 +17,31 @@ use super::{assert_settled, deployed_with, running};
 /// How many worlds are tried; more with `KEDGE_SEEDS`.
 const SEEDS: u64 = 200;
 /// How many ticks there are while all goes wrong.
-const TICKS: usize = 8;
+const TICKS: usize = 12;
 const TICK_EVERY_MS: i64 = 5 * 60_000;
+
+/// What has to happen somewhere, or the worlds are too tame.
+const HAPPENS: [&str; 19] = [
+    "check done",
+    "correction",
+    "cut off",
+    "drift",
+    "hold",
+    "lost event",
+    "preview done",
+    "provider fault",
+    "push",
+    "set aside",
+    "store fault",
+    "up",
+    "up done",
+    "up failed",
+    "up refused",
+    "upload",
+    "upload out of date",
+    "upload stored",
+    "upload unchanged",
+];
 
 #[test]
 #[expect(
@@ -39,6 +62,7 @@ fn whatever_happens_and_whatever_the_queue_does() {
     let _ = running(&stacks);
     let mut happened = BTreeMap::new();
     let seeds = variable("KEDGE_SEED").map_or(0..seeds, |seed| seed..seed + 1);
+    let tried = seeds.end - seeds.start;
     for seed in seeds {
         // A test that fails says where.
         let said = Seed(seed);
@@ -48,6 +72,11 @@ fn whatever_happens_and_whatever_the_queue_does() {
         drop(said);
     }
     println!("{happened:?}");
+    if tried >= SEEDS {
+        for what in HAPPENS {
+            assert!(happened.contains_key(what), "{what} never happened");
+        }
+    }
 }
 
 /// Says which seed it was when something fails.
@@ -68,50 +97,60 @@ fn one_world(stacks: &[Stack], seed: u64) -> BTreeMap<&'static str, usize> {
         ..stack.clone()
     });
     let chaos = Chaos::new(stacks.collect(), Caller::new(&ports), seed);
-    if seed % 2 == 1 {
-        chaos.platform.queue.keep_lines();
+    for platform in &chaos.platforms {
+        if seed % 2 == 1 {
+            platform.queue.keep_lines();
+        }
+        platform.trouble(Trouble {
+            duplicates: 2 + seed % 4,
+            drops: 3 + seed % 5,
+            delays: 2 + seed % 3,
+        });
     }
-    chaos.platform.trouble(Trouble {
-        duplicates: 2 + seed % 4,
-        drops: 3 + seed % 5,
-        delays: 2 + seed % 3,
-    });
     for _ in 0..TICKS {
         ticks(&chaos);
     }
     ends(&chaos);
     let mut happened = verdict::assert_as_it_should_be(&chaos);
     let stacks = chaos.stacks.borrow().clone();
-    assert_settled(&stacks, &chaos.platform);
+    for platform in &chaos.platforms {
+        assert_settled(&stacks, platform);
+    }
     happened.append(&mut chaos.happened.borrow_mut());
     happened
 }
 
 /// Things happen, there is a tick or two, and more happens while messages are worked on, until the next tick.
 fn ticks(chaos: &Chaos) {
-    let Chaos { platform, .. } = chaos;
-    let executor = &platform.ports.executor;
+    let executor = &chaos.ports.executor;
     let next_ms = executor.now_ms() + TICK_EVERY_MS;
     for _ in 0..chaos.below(4) {
-        let _cut_off = executor.run(chaos.happens());
+        cut_off(chaos, executor.run(chaos.happens()).is_err().into());
     }
     for _ in 0..1 + u64::from(chaos.one_in(8)) {
-        let _failed = platform.tick(DueScope::Due);
+        let ticked = chaos.platform().tick(DueScope::Due);
+        cut_off(chaos, ticked.is_err().into());
     }
-    platform.work_until(next_ms, 3, async || {
+    let platforms: Vec<&Platform> = chaos.platforms.iter().collect();
+    let crashes = work_together(&platforms, next_ms, 3, async || {
         if chaos.one_in(3) {
             executor.sleep(chaos.below(300)).await;
             chaos.happens().await;
         }
     });
+    cut_off(chaos, crashes);
     executor.advance_ms((next_ms - executor.now_ms()).max(0));
+}
+
+fn cut_off(chaos: &Chaos, times: usize) {
+    (0..times).for_each(|_| chaos.count("cut off"));
 }
 
 /// All is well again: people repeat what they don't know to be done, and there are some ticks more.
 fn ends(chaos: &Chaos) {
     chaos.calm();
-    let platform: &Platform = &chaos.platform;
-    let executor = &platform.ports.executor;
+    let executor = &chaos.ports.executor;
+    let platforms: Vec<&Platform> = chaos.platforms.iter().collect();
     let stacks = chaos.stacks.borrow().clone();
     for (at, stack) in stacks.iter().enumerate() {
         assert!(executor.run(chaos.releases(at)).unwrap());
@@ -121,8 +160,8 @@ fn ends(chaos: &Chaos) {
         }
     }
     for _ in 0..4 {
-        platform.tick(DueScope::Due).unwrap().unwrap();
-        platform.work(3);
+        chaos.platform().tick(DueScope::Due).unwrap().unwrap();
+        work_together(&platforms, i64::MAX, 3, async || {});
         executor.advance_ms(TICK_EVERY_MS);
     }
     executor.advance_ms(15 * 60_000);

@@ -8,7 +8,7 @@ use kedge_tests::queue::CRASHED;
 use kedge_tests::stack::{AIVEN_PROJECT, KAFKA_SERVICE, describe};
 use serde_json::Value;
 
-use super::chaos::{BY_HAND, Chaos, EDITED, RETENTION_MS, Wanted};
+use super::chaos::{Asked, BY_HAND, Chaos, EDITED, RETENTION_MS, Wanted};
 
 /// A run under way begins nothing that is held later than half a lease after the hold was set.
 const HELD_AFTER_MS: i64 = 30_000;
@@ -20,7 +20,7 @@ pub(super) fn assert_as_it_should_be(chaos: &Chaos) -> BTreeMap<&'static str, us
     let mut happened = BTreeMap::new();
     assert_definitions(chaos);
     assert_world(chaos);
-    assert_writes(chaos);
+    happened.insert("correction", assert_writes(chaos));
     assert_held(chaos);
     assert_uploads(chaos, &mut happened);
     assert_answers(chaos, &mut happened);
@@ -66,7 +66,7 @@ fn declared(wanted: &Wanted) -> BTreeMap<String, Value> {
 
 /// The world, and what a check says of it.
 fn assert_world(chaos: &Chaos) {
-    let world = chaos.platform.ports.sandbox.world();
+    let world = chaos.ports.sandbox.world();
     let topics = &world["aiven"]["projects"][AIVEN_PROJECT][KAFKA_SERVICE]["topics"];
     for (stack, wanted) in chaos.stacks.borrow().iter().zip(&*chaos.wanted.borrow()) {
         let name = stack.name.as_str();
@@ -92,11 +92,12 @@ fn assert_world(chaos: &Chaos) {
     }
 }
 
-/// No change was made twice: each thing that somebody did needs one request at most.
-fn assert_writes(chaos: &Chaos) {
+/// No change was made twice: each thing that somebody did needs one request at most. How many corrections
+/// there were.
+fn assert_writes(chaos: &Chaos) -> usize {
     let mut creates = 0;
     let mut updates: BTreeMap<String, usize> = BTreeMap::new();
-    for sent in chaos.platform.ports.sandbox.requests() {
+    for sent in chaos.ports.sandbox.requests() {
         if !sent.write || !sent.applied {
             continue;
         }
@@ -109,6 +110,7 @@ fn assert_writes(chaos: &Chaos) {
     let all = chaos.wanted.borrow();
     let added: usize = all.iter().map(|wanted| wanted.added).sum();
     assert_eq!(creates, added);
+    let mut corrections = 0;
     for (stack, wanted) in chaos.stacks.borrow().iter().zip(&*all) {
         let name = &stack.name;
         let edits = usize::try_from(wanted.edits).unwrap();
@@ -131,17 +133,19 @@ fn assert_writes(chaos: &Chaos) {
                 true => drifts.min(wanted.ups),
                 false => drifts,
             };
+            corrections += of(topic);
             assert!(of(topic) <= most, "{name}-{topic}: {} of {most}", of(topic));
         }
         for number in 0..wanted.added {
             assert_eq!(of(&format!("n{number}")), 0, "{name}");
         }
     }
+    corrections
 }
 
 /// Nothing of a stack was changed while it was held.
 fn assert_held(chaos: &Chaos) {
-    let sent = chaos.platform.ports.sandbox.requests();
+    let sent = chaos.ports.sandbox.requests();
     for (stack, wanted) in chaos.stacks.borrow().iter().zip(&*chaos.wanted.borrow()) {
         for (from_ms, until_ms) in &wanted.holds {
             let held = from_ms + HELD_AFTER_MS + ON_ITS_WAY_MS..until_ms.unwrap();
@@ -157,7 +161,7 @@ fn assert_held(chaos: &Chaos) {
 
 /// Each upload that lies there has one result, and no version has two.
 fn assert_uploads(chaos: &Chaos, happened: &mut BTreeMap<&'static str, usize>) {
-    let store = &chaos.platform.ports.store;
+    let store = &chaos.ports.store;
     let written = store.written.borrow();
     for upload in &*chaos.uploads.borrow() {
         let key = upload.result_key();
@@ -189,29 +193,38 @@ fn assert_uploads(chaos: &Chaos, happened: &mut BTreeMap<&'static str, usize>) {
 
 /// Whoever asked has an answer, or asked more than an hour ago.
 fn assert_answers(chaos: &Chaos, happened: &mut BTreeMap<&'static str, usize>) {
-    let now_ms = chaos.platform.ports.executor.now_ms();
-    let store = &chaos.platform.ports.store;
-    for (at, id, at_ms) in &*chaos.asked.borrow() {
+    let now_ms = chaos.ports.executor.now_ms();
+    let store = &chaos.ports.store;
+    for Asked {
+        at,
+        verb,
+        id,
+        at_ms,
+    } in &*chaos.asked.borrow()
+    {
         let stack = chaos.stacks.borrow()[*at].clone();
-        let run = chaos.caller.run(&chaos.platform, &stack, id);
-        let what = match run["status"].as_str().unwrap() {
-            "done" => "run done",
-            "refused" => "run refused",
-            "failed" => "run failed",
-            "expired" => "run expired",
-            other => panic!("{id} is {other} after {} s", (now_ms - at_ms) / 1_000),
+        let run = chaos.caller.run(chaos.platform(), &stack, id);
+        let what = match (*verb, run["status"].as_str().unwrap()) {
+            ("check", "done") => "check done",
+            ("preview", "done") => "preview done",
+            ("up", "done") => "up done",
+            ("up", "refused") => "up refused",
+            ("up", "failed") => "up failed",
+            (_, "expired") => "expired",
+            (_, other) => panic!("{id} is {other} after {} s", (now_ms - at_ms) / 1_000),
         };
         let answer = format!("requests/{id}.answer.json");
         let written = store.written.borrow();
         let answers = written.iter().filter(|(key, _)| *key == answer).count();
-        assert_eq!(answers, usize::from(what != "run expired"), "{id}");
+        assert_eq!(answers, usize::from(what != "expired"), "{id}");
         *happened.entry(what).or_default() += 1;
     }
 }
 
 /// What was set aside failed each time for a reason that was planted.
 fn assert_set_aside(chaos: &Chaos, happened: &mut BTreeMap<&'static str, usize>) {
-    for set_aside in &*chaos.platform.queue.set_aside.borrow() {
+    let all = chaos.platforms.iter();
+    for set_aside in all.flat_map(|platform| platform.queue.set_aside.borrow().clone()) {
         for failure in &set_aside.failures {
             let is_planted = failure == CRASHED || failure.contains("the connection broke");
             assert!(is_planted, "{set_aside:#?}");
