@@ -70,10 +70,10 @@ fuzz: ## Feed every reader of outside text with mutated text (SECONDS=15 each, S
 	    $$target $(FUZZ) || exit 1; \
 	done
 
-soak: ## The long repetitions, about three hours: fuzz, properties, random worlds, killed runs
+soak: ## The long repetitions, about three hours: fuzz, properties, 10,000 worlds of automation, killed runs
 	@$(MAKE) --no-print-directory fuzz SECONDS=600
 	PROPTEST_CASES=5000 $(CARGO) test --locked --profile fuzz -p kedge-core
-	$(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
+	KEDGE_SEEDS=10000 $(CARGO) test --locked --profile fuzz -p kedge-tests -- --include-ignored
 	KEDGE_RACES=50 KEDGE_KILLS=200 CLIENT_WITHIN_S=5400 .ci/test-real store
 
 mutants: ## Break one place at a time: does a test notice? (N=40 SEED=7, SINCE=commit: changed lines)
