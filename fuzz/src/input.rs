@@ -25,8 +25,7 @@ impl Input {
         let part = |part: &Part| match std::str::from_utf8(&part.bytes) {
             Ok(text) => json!({ "name": part.name, "text": text }),
             Err(_) => {
-                let digits = part.bytes.iter().map(|byte| format!("{byte:02x}"));
-                json!({ "name": part.name, "hex": digits.collect::<String>() })
+                json!({ "name": part.name, "hex": hex::encode(&part.bytes) })
             }
         };
         self.parts.iter().map(part).collect()
@@ -42,7 +41,7 @@ impl Input {
         let part = |part: &Value| {
             let name = part["name"].as_str()?.to_owned();
             let bytes = match part["hex"].as_str() {
-                Some(digits) => unhex(digits)?,
+                Some(digits) => hex::decode(digits).ok()?,
                 None => part["text"].as_str()?.as_bytes().to_vec(),
             };
             Some(Part { name, bytes })
@@ -52,9 +51,4 @@ impl Input {
             parts: parts.ok_or("a part has a `name`, and a `text` or a `hex`")?,
         })
     }
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map(byte).collect()
 }

@@ -186,7 +186,9 @@ class Uploads(ServeDesk):
         self.assertEqual(self.applied(), [])
         self.check_as_declared()
         self.one.end()
-        self.assertEqual(self.one.complaints(), [])
+        said = [(line["message"], line["key"], line["outcome"]) for line in self.one.complaints()]
+        keys = [f"upload/{STACK}/data/kafka-topics.yaml", f"upload/{STACK}/{name}"]
+        self.assertEqual(said, [("upload ended", key, "invalid") for key in keys])
 
     def result(self, listed, path, but=None):
         """The result of an upload, awaited by what the tool lists; of several versions the new one."""

@@ -1,26 +1,52 @@
 //! Ports that count: requests under way to providers and the store together, and all that were made.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::Response;
+use kedge_adapters::{BeforeStore, HookedStore, StoreOperation};
 use kedge_core::model::{SecretText, Timestamp};
 use kedge_engine::ports::{
-    Attempts, Clock, Condition, HttpError, HttpRead, HttpWrite, Listed, PutOutcome, Random,
-    ReadRequest, Secrets, SignError, Signer, Store, StoreError, StoredObject, WriteRequest,
+    Clock, HttpError, HttpRead, HttpWrite, Random, ReadRequest, Secrets, SignError, Signer,
+    StoreError, WriteRequest,
 };
 
 use crate::ports::SimPorts;
 use crate::under_way::{OnTheWay, UnderWay};
 
+/// Requests to providers and store together.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    /// Those under way.
+    pub under_way: Rc<UnderWay>,
+    /// How many were made.
+    pub made: Rc<Cell<u64>>,
+}
+
+impl Requests {
+    fn one_more(&self, write: bool) -> OnTheWay<'_> {
+        self.made.set(self.made.get() + 1);
+        self.under_way.one_more(write)
+    }
+}
+
+impl BeforeStore for Requests {
+    type Kept<'a> = OnTheWay<'a>;
+
+    async fn before(&self, _: StoreOperation<'_>) -> Result<OnTheWay<'_>, StoreError> {
+        Ok(self.one_more(false))
+    }
+}
+
 /// The ports of a runner, and what went through them.
 #[derive(Debug)]
 pub struct Crowd {
     inner: SimPorts,
-    /// Requests under way.
-    pub under_way: UnderWay,
-    /// Requests made, to providers and store.
-    pub made: Cell<u64>,
+    /// The store.
+    pub store: HookedStore<SimPorts, Requests>,
+    /// What went to providers and store.
+    pub requests: Requests,
     /// When each write to a provider was sent.
     pub writes_at: RefCell<Vec<i64>>,
     /// Signatures made.
@@ -31,81 +57,34 @@ impl Crowd {
     /// Counts what goes through these.
     #[must_use]
     pub fn over(inner: &SimPorts) -> Self {
+        let requests = Requests::default();
         Self {
             inner: inner.clone(),
-            under_way: UnderWay::default(),
-            made: Cell::default(),
+            store: HookedStore {
+                inner: inner.clone(),
+                hook: requests.clone(),
+            },
+            requests,
             writes_at: RefCell::default(),
             signed: Cell::default(),
         }
-    }
-
-    fn one_more(&self, write: bool) -> OnTheWay<'_> {
-        self.made.set(self.made.get() + 1);
-        self.under_way.one_more(write)
     }
 }
 
 impl HttpRead for Crowd {
     async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
-        let _under_way = self.one_more(false);
+        let _under_way = self.requests.one_more(false);
         self.inner.send_read(request).await
     }
 }
 
 impl HttpWrite for Crowd {
     async fn send_write(&self, request: &WriteRequest) -> Result<Response<Bytes>, HttpError> {
-        let _under_way = self.one_more(true);
+        let _under_way = self.requests.one_more(true);
         self.writes_at
             .borrow_mut()
             .push(self.inner.executor.now_ms());
         self.inner.send_write(request).await
-    }
-}
-
-impl Store for Crowd {
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    async fn get_counting(
-        &self,
-        key: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Option<StoredObject>, StoreError> {
-        let _under_way = self.one_more(false);
-        self.inner.get_counting(key, attempts).await
-    }
-
-    async fn put_counting(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: Condition,
-        attempts: &dyn Attempts,
-    ) -> Result<PutOutcome, StoreError> {
-        let _under_way = self.one_more(false);
-        self.inner
-            .put_counting(key, bytes, condition, attempts)
-            .await
-    }
-
-    async fn list_counting(
-        &self,
-        prefix: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
-        let _under_way = self.one_more(false);
-        self.inner.list_counting(prefix, attempts).await
-    }
-
-    async fn versions_counting(
-        &self,
-        prefix: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Vec<Listed>, StoreError> {
-        let _under_way = self.one_more(false);
-        self.inner.versions_counting(prefix, attempts).await
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Platform {
     pub limits: Limits,
     /// What the accounts of providers allow.
     pub requests_per_minute: BTreeMap<ProviderName, u64>,
+    /// Whether it may only read.
+    pub read_only: bool,
     caches: Rc<Caches>,
     instance: Instance,
     overrides: BTreeMap<String, String>,
@@ -47,6 +49,7 @@ impl Platform {
             queue: SimQueue::new(&stack.ports),
             limits: Limits::MACHINE,
             requests_per_minute: BTreeMap::new(),
+            read_only: false,
             caches: Rc::default(),
             instance: Instance::new(),
             overrides: BTreeMap::new(),
@@ -70,7 +73,7 @@ impl Platform {
                 overrides: &self.overrides,
                 endpoints: &self.endpoints,
                 lease: LeaseTimes::default(),
-                read_only: false,
+                read_only: self.read_only,
                 limits: self.limits,
                 requests_per_minute: &self.requests_per_minute,
                 caches: &self.caches,

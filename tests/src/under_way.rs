@@ -14,7 +14,8 @@ pub struct UnderWay {
 }
 
 /// One request that is under way until this is dropped.
-pub(crate) struct OnTheWay<'a> {
+#[derive(Debug)]
+pub struct OnTheWay<'a> {
     under_way: &'a UnderWay,
     write: bool,
 }

@@ -2,10 +2,12 @@
 
 mod serve;
 mod token;
+mod unused;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use kedge_core::model::span_ms;
 
 pub(crate) use self::serve::ServeOptions;
@@ -56,6 +58,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Reads the words of a command line. Help is so many columns wide.
+    pub(crate) fn read(
+        words: impl Iterator<Item = OsString>,
+        width: usize,
+    ) -> Result<Self, clap::Error> {
+        let mut command = unused::hide(Self::command()).term_width(width);
+        let matches = command.try_get_matches_from_mut(words)?;
+        unused::refuse(&mut command, &matches)?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// The form of the output.
     pub(crate) fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
@@ -409,8 +422,6 @@ mod workflow;
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -36,16 +36,12 @@ use std::future::ready;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
-
 use crate::args::{Args, Command, Format};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
     kedge_native::install_tls();
-    let command = Args::command().term_width(screen::width());
-    let matches = command.try_get_matches();
-    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
+    let args = match Args::read(std::env::args_os(), screen::width()) {
         Ok(args) => args,
         Err(error) => {
             // The parser's own code for a usage error is 2, which would read as drift.
@@ -141,6 +137,8 @@ async fn dispatch(args: &Args) -> Result<u8, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ use kedge_engine::{
 };
 use kedge_native::logs::{self, Logs};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_s3::AnyStore;
 
 use crate::args::{Args, Command};
 use crate::definitions;
@@ -19,7 +20,7 @@ use crate::error::CliError;
 use crate::screen;
 use crate::source::{self, Source};
 use crate::stack::{self, Chosen};
-use crate::store::{AnyStore, ChosenStore};
+use crate::store::ChosenStore;
 
 /// How long a run of the command line may take: long enough for 500 topics at one request a second.
 const DEADLINE_MS: i64 = 15 * 60 * 1000;
@@ -74,7 +75,7 @@ impl OpenStore {
         };
         let chosen = ChosenStore::of(args, &settings, &bundle)?;
         Ok(Self {
-            store: chosen.open(&settings, options)?,
+            store: chosen.open(&settings, read_only, || NativeHttp::new(options))?,
             actor: settings.actor(),
             read_only,
         })
@@ -129,8 +130,8 @@ impl Setup {
             read_only,
             ..HttpOptions::default()
         };
-        let store = chosen_store.open(&settings, options.clone())?;
         let http = NativeHttp::new(options)?;
+        let store = chosen_store.open(&settings, read_only, || Ok(http.clone()))?;
         let (secrets, problem) = settings.secrets(&folder);
         if let Some(problem) = problem {
             // Only what needs it is unknown then; the rest of the check stands.

@@ -118,7 +118,7 @@ fn line(token: &Token, now: Timestamp) -> String {
     };
     let used = match token.last_used_at {
         None => "never used".to_owned(),
-        Some(at) => format!("last used {}", at.day_and_time()),
+        Some(at) => format!("last used in the hour from {}", at.day_and_time()),
     };
     format!(
         "{}  {} · {} · {} · {end} · {used}",

@@ -2,6 +2,11 @@
 //!
 //! A platform ticks when it likes, twice or not at all. So a tick compares the slots of time that it is in
 //! with those of the last tick: what was missed is made up for once, and the same tick again finds nothing.
+//! Which checks are late is in `late`.
+
+mod late;
+
+pub use late::{known_checks, learnt, to_learn};
 
 use crate::model::{StackName, Timestamp, short_hash};
 use crate::stored::index::{Entry, Index};

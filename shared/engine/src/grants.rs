@@ -5,11 +5,14 @@
 //! can't use one consent, and a run that crashed after it needs a new one.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kedge_core::change::Verb;
 use kedge_core::compare::Cause;
-use kedge_core::model::{ResourceKey, StackName, Timestamp};
+use kedge_core::model::{ResourceKey, StackName, Timestamp, id_prefixes};
 use kedge_core::report::Report;
 use kedge_core::risk::Risk;
 use kedge_core::stored::grant::{Grant, NotGranted};
@@ -20,6 +23,14 @@ use crate::consent::UsableGrant;
 use crate::keys::Keys;
 use crate::ports::{Condition, PutOutcome, Store, StoreError, StoredObject};
 use crate::state_store::put_own;
+
+/// How far the clock of who gives a consent may be from the store's, in milliseconds: S3 refuses requests
+/// that are signed with a time further away.
+const CLOCKS_DIFFER_MS: i64 = 15 * 60 * 1000;
+/// How many consents are read at most to find out whether one was given meanwhile.
+const READ_MAX: usize = 20;
+/// How many of them at once.
+const READ_AT_ONCE: usize = 4;
 
 /// A grant could not be used or written.
 #[derive(Debug, Error)]
@@ -193,8 +204,9 @@ async fn write<S: Store>(
     }
 }
 
-/// Whether a grant was given since this run began, and no run used it yet. Ids begin with the time,
-/// as those of runs do.
+/// Whether a grant was given since this run began, and no run used it yet. Ids begin with the time, as those
+/// of runs do; so the keys of the last hour are listed, and the newest of them read. One that is missed (its
+/// giver's clock is wrong, or many were given after it) is used by its id all the same.
 pub(crate) async fn given_since<S: Store>(
     store: &S,
     stack: &StackName,
@@ -202,21 +214,38 @@ pub(crate) async fn given_since<S: Store>(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let keys = Keys::of(stack);
+    let (since, until) = (
+        now.plus_ms(-Grant::LASTS_MS - CLOCKS_DIFFER_MS),
+        now.plus_ms(CLOCKS_DIFFER_MS),
+    );
+    let lists = id_prefixes(since, until).map(|ids| {
+        let prefix = format!("{}{ids}", keys.grants);
+        async move { store.list(&prefix).await }
+    });
     let own = keys.grant(run);
-    for key in store.list(&keys.grants).await? {
-        if key <= own {
-            continue;
-        }
-        let Some(object) = store.get(&key).await? else {
-            continue;
-        };
-        // One that can't be read is no consent; the run that would use it says so.
-        let grant = decode(&object, stack);
-        if grant.is_ok_and(|grant| grant.used_by.is_none() && now < grant.expires_at) {
+    let mut later: Vec<String> = try_join_all(lists).await?.concat();
+    later.retain(|key| *key > own);
+    let newest = later.iter().rev().take(READ_MAX);
+    let reads: Vec<_> = newest.map(|key| stands(store, stack, key, now)).collect();
+    let mut reads = pin!(stream::iter(reads).buffered(READ_AT_ONCE));
+    while let Some(stands) = reads.try_next().await? {
+        if stands {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a grant may still be used. One that can't be read is no consent; the run that would use it says so.
+async fn stands<S: Store>(
+    store: &S,
+    stack: &StackName,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let object = store.get(key).await?;
+    let grant = object.and_then(|object| decode(&object, stack).ok());
+    Ok(grant.is_some_and(|grant| grant.used_by.is_none() && now < grant.expires_at))
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub use push::{
     UploadPush,
 };
 pub use registry::RegistryError;
-pub use schedule::{DueGroup, DueWork, ScheduleError, Scope as DueScope, Standing};
+pub use schedule::{DueGroup, DueWork, LastTick, ScheduleError, Scope as DueScope, Standing};
 pub use session::Wait;
 pub use settings::{CheckRequest, Definitions, Settings};
 pub use state_command::StateCommand;

@@ -1,18 +1,22 @@
 //! What a schedule has to do, read from the store: the registry, and what the last tick left.
 //!
 //! A tick reads two objects, however many stacks there are. It sends the work, and then writes
-//! `schedule.json`: a tick that is cut off between the two sends the same again.
+//! `schedule.json`: a tick that is cut off between the two sends the same again. Beside that it finds out which
+//! stacks are late, for whoever asks how automation does: each costs a read about once in the time after which
+//! it would be late.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::future::join;
-use kedge_core::model::{StackName, StackVerdict, Timestamp};
+use futures_util::stream::{self, StreamExt as _};
+use kedge_core::model::{CheckEvery, StackName, StackVerdict, Timestamp};
 use kedge_core::providers::ProviderName;
-use kedge_core::schedule::due;
+use kedge_core::schedule::{due, known_checks, learnt, to_learn};
 use kedge_core::state::Watch;
 use kedge_core::stored::index::{Entry, Index};
-use kedge_core::stored::schedule::Schedule;
+use kedge_core::stored::schedule::{KnownCheck, Schedule};
 use kedge_core::stored::{EncodeError, StoredError};
 use thiserror::Error;
 
@@ -20,6 +24,11 @@ use crate::estimate::{Estimate, groups};
 use crate::keys::{Keys, SCHEDULE};
 use crate::ports::{Condition, ETag, PutOutcome, Store, StoreError};
 use crate::registry::{self, Made, ReadIndex, RegistryError};
+
+/// About how many stacks a tick asks at most when they were checked last; the others come later.
+const LEARN_MAX: usize = 1_000;
+/// The part of a limited number of requests that a tick has for that.
+const LEARN_SHARE: u64 = 4;
 
 /// A schedule could not say what is to be done.
 #[derive(Debug, Error)]
@@ -62,6 +71,19 @@ pub struct DueWork {
     pub booked_until: BTreeMap<ProviderName, Timestamp>,
     next: Schedule,
     etag: Option<ETag>,
+    /// The stacks to ask when they were checked last.
+    to_learn: Vec<(StackName, CheckEvery)>,
+}
+
+/// What the last tick left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastTick {
+    /// When it was.
+    pub at: Timestamp,
+    /// How many stacks were in use.
+    pub stacks: u64,
+    /// How many of them were looked at too long ago by now, as far as ticks know.
+    pub late_stacks: u64,
 }
 
 /// Which stacks count as due.
@@ -112,7 +134,15 @@ pub(crate) async fn read<S: Store>(
         Some(Err(_)) => None,
     };
     let counts = last.as_ref().filter(|_| scope == Scope::Due);
-    let due = due(&index, counts, now);
+    let mut due = due(&index, counts, now);
+    due.next.checks = known_checks(&index, last.as_ref(), now);
+    let every = |stack: &StackName| Some(index.stacks.get(stack)?.check_every);
+    let learn_max = limit.map(|limit| usize::try_from(limit / LEARN_SHARE).unwrap_or(LEARN_MAX));
+    let to_learn = to_learn(&index, &due.next.checks, now)
+        .into_iter()
+        .take(learn_max.unwrap_or(LEARN_MAX).min(LEARN_MAX))
+        .filter_map(|stack| Some((every(&stack)?, stack)))
+        .map(|(every, stack)| (stack, every));
     let revision = |stack: &StackName| {
         let entry = index.stacks.get(stack)?;
         Some((stack.clone(), entry.revision.clone()))
@@ -122,7 +152,12 @@ pub(crate) async fn read<S: Store>(
         groups: grouped(&index, due.checks, limit),
         stacks: due.next.revisions.keys().cloned().collect(),
         ticked_at: last.as_ref().map(|last| last.ticked_at),
-        booked_until: last.map(|last| last.booked_until).unwrap_or_default(),
+        // What a process begins with was not sent by it.
+        booked_until: match scope {
+            Scope::Due => last.map(|last| last.booked_until).unwrap_or_default(),
+            Scope::All => BTreeMap::new(),
+        },
+        to_learn: to_learn.collect(),
         next: due.next,
         etag,
     })
@@ -156,11 +191,17 @@ fn grouped(index: &Index, stacks: Vec<StackName>, limit: Option<u64>) -> Vec<Due
     groups.into_iter().map(of_group).collect()
 }
 
-/// Notes that what was due is on its way. False: another tick was first, and sent the same.
-pub(crate) async fn keep<S: Store>(store: &S, due: &DueWork) -> Result<bool, ScheduleError> {
+/// Notes that what was due is on its way, and what it learns of checks, with so many reads at once. False:
+/// another tick was first, and sent the same.
+pub(crate) async fn keep<S: Store>(
+    store: &S,
+    due: &DueWork,
+    at_once: usize,
+) -> Result<bool, ScheduleError> {
     let condition = due.etag.clone().map_or(Condition::Absent, Condition::Is);
     let next = Schedule {
         booked_until: due.booked_until.clone(),
+        checks: learn(store, due, at_once).await,
         ..due.next.clone()
     };
     let bytes = Bytes::from(next.encode()?);
@@ -168,11 +209,45 @@ pub(crate) async fn keep<S: Store>(store: &S, due: &DueWork) -> Result<bool, Sch
     Ok(matches!(put, PutOutcome::Written(_)))
 }
 
-/// When the last tick was; none if there was none, or what it left is damaged.
-pub(crate) async fn last_tick<S: Store>(store: &S) -> Result<Option<Timestamp>, StoreError> {
+/// Asks when the stacks that may be late were checked last. About one that can't be read, the next tick asks
+/// again: until then what is known of it stands.
+async fn learn<S: Store>(
+    store: &S,
+    due: &DueWork,
+    at_once: usize,
+) -> BTreeMap<StackName, KnownCheck> {
+    let mut checks = due.next.checks.clone();
+    let reads = due.to_learn.iter().map(|(stack, every)| async move {
+        let watch = store.get(&Keys::of(stack).watch).await;
+        (stack, *every, watch)
+    });
+    let reads: Vec<_> = reads.collect();
+    let mut reads = pin!(stream::iter(reads).buffer_unordered(at_once.max(1)));
+    while let Some((stack, every, watch)) = reads.next().await {
+        let Ok(watch) = watch else { continue };
+        let watch = watch.and_then(|object| Watch::decode(&object.bytes).ok());
+        let last_check = watch.and_then(|watch| watch.last_check);
+        let last_check = last_check.map(|(at, _)| at);
+        let before = checks.get(stack).copied();
+        let known = learnt(before, last_check, every, due.next.ticked_at);
+        checks.insert(stack.clone(), known);
+    }
+    checks
+}
+
+/// What the last tick left; none if there was none.
+pub(crate) async fn last_tick<S: Store>(
+    store: &S,
+    now: Timestamp,
+) -> Result<Option<LastTick>, ScheduleError> {
     let object = store.get(SCHEDULE).await?;
-    let last = object.and_then(|object| Schedule::decode(&object.bytes).ok());
-    Ok(last.map(|last| last.ticked_at))
+    let last = object.map(|object| Schedule::decode(&object.bytes));
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    Ok(last.transpose()?.map(|last| LastTick {
+        at: last.ticked_at,
+        stacks: count(last.revisions.len()),
+        late_stacks: count(last.late(now)),
+    }))
 }
 
 /// How a stack stood when it was looked at last.

@@ -5,17 +5,19 @@
 //! alone allows, and the answer says that it broke off (semantics 6.3).
 
 use kedge_core::documents::{self, Document, Failed, Surroundings};
+use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_core::report::Report;
-use kedge_core::stored::run_request::{Answer, AnswerOutcome, Asked, RunRequest};
+use kedge_core::stored::run_request::{Answer, AnswerOutcome, RequestedRun, RunRequest};
 use kedge_engine::ports::{Store, WritePorts};
 use kedge_engine::{
     Applied, By, CheckRequest, Engine, LeaseHolder, Ran, RunError, RunReadError, error_causes,
 };
 
+use crate::hints;
 use crate::queue::Queue;
 use crate::requests::{self, RequestError};
-use crate::service::{Asks, Service};
+use crate::service::{Requester, Service};
 use crate::worker::WorkError;
 
 /// What became of a run request.
@@ -36,20 +38,22 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let Some(request) = requests::read(self.store, stack, id).await? else {
             return Ok(None);
         };
-        if requests::is_answered(self.store, id).await? {
+        // What was wanted an hour ago may not be wanted any more.
+        let has_expired = request.has_expired(self.ports.now());
+        if has_expired || requests::is_answered(self.store, id).await? {
             return Ok(None);
         }
         let budget = self.settings.limits.budget(self.ports)?;
-        let asks = Asks {
+        let requester = Requester {
             actor: &request.actor,
             trigger: "http",
             run: Some(id),
         };
-        let engine = self.engine(&budget, asks);
+        let engine = self.engine(&budget, requester);
         let ended = match &request.asked {
-            Asked::Check => self.answer_check(&engine, &request).await?,
-            Asked::Preview => preview(&engine, &request).await?,
-            Asked::Up { .. } => self.answer_up(&engine, &request).await?,
+            RequestedRun::Check => self.answer_check(&engine, &request).await?,
+            RequestedRun::Preview => preview(&engine, &request).await?,
+            RequestedRun::Up { .. } => self.answer_up(&engine, &request).await?,
         };
         let (outcome, document) = match ended {
             Ended::Busy(holder) => return Ok(Some(holder)),
@@ -72,7 +76,7 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let stack = &request.stack;
         match engine.check(stack, &CheckRequest::default()).await {
             Ok(checked) => {
-                if checked.has_work && !self.settings.read_only {
+                if checked.has_work {
                     let because = format!("check {}", request.id);
                     self.send_apply(stack, because).await?;
                 }
@@ -115,7 +119,7 @@ async fn preview<P: WritePorts, S: Store>(
     request: &RunRequest,
 ) -> Result<Ended, WorkError> {
     let options = CheckRequest::default();
-    match engine.check(&request.stack, &options).await {
+    match engine.plan(&request.stack, &options).await {
         Ok(checked) => {
             let report = &checked.report;
             done(&documents::preview(report, &Surroundings::default(), None))
@@ -150,9 +154,14 @@ async fn after_use<P: WritePorts, S: Store>(
     engine.settings.run = None;
     match engine.apply(stack, &By::Policy).await {
         Applied::Done(ran) | Applied::OutOfTime(ran) | Applied::OutOfRequests(ran) => {
-            let text = "the run broke off, and its consent is used; what it did is recorded. Preview \
-                        again to see what is left";
-            refused(AnswerOutcome::Failed, text, &[], Some(&ran.report))
+            let text = "the run broke off, and its consent is used; what it did is recorded";
+            let next = hints::describe(stack, &Hint::Preview);
+            let why = Why {
+                text,
+                because: &[],
+                next: Some(&next),
+            };
+            refused(AnswerOutcome::Failed, why, Some(&ran.report))
         }
         Applied::Busy { holder, .. } => Ok(Ended::Busy(holder)),
         Applied::Failed(error) => failed(stack, error),
@@ -184,24 +193,36 @@ fn failed(stack: &StackName, error: RunError) -> Result<Ended, WorkError> {
         RunError::Stopped { stopped, .. } => (AnswerOutcome::Refused, Some(&stopped.report)),
         _ => (AnswerOutcome::Refused, None),
     };
-    let because = error_causes(&error);
-    refused(outcome, &error.to_string(), &because, report)
+    let next = error.hint().map(|hint| hints::describe(stack, &hint));
+    let why = Why {
+        text: &error.to_string(),
+        because: &error_causes(&error),
+        next: next.as_deref(),
+    };
+    refused(outcome, why, report)
+}
+
+/// Why there is no better answer, and what to do next.
+struct Why<'a> {
+    text: &'a str,
+    because: &'a [String],
+    next: Option<&'a str>,
 }
 
 fn refused(
     outcome: AnswerOutcome,
-    text: &str,
-    because: &[String],
+    why: Why<'_>,
     report: Option<&Report>,
 ) -> Result<Ended, WorkError> {
     let failed = Failed {
-        error: text,
-        because,
+        error: why.text,
+        because: why.because,
         refusals: &[],
-        next: None,
+        next: why.next,
         exit_code: 1,
     };
     let report = report.map(|report| documents::check(report, &Surroundings::default()));
+    // A run has no refusals, which are of pushes.
     let document = documents::error(failed, report, &|_| String::new());
     let text = documents::json_text(&document).map_err(RequestError::from)?;
     Ok(Ended::Answered(outcome, text))

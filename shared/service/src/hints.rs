@@ -5,7 +5,7 @@ use kedge_core::model::StackName;
 
 /// A hint for who asks over HTTP.
 #[must_use]
-pub(crate) fn words(stack: &StackName, hint: &Hint) -> String {
+pub(crate) fn describe(stack: &StackName, hint: &Hint) -> String {
     let post = |what: &str| format!("POST /v1/stacks/{stack}/{what}");
     let command = |verb: &str| format!("on a command line: kedge {verb} --stack {stack}");
     match hint {
@@ -84,7 +84,7 @@ mod tests {
             ),
             (Hint::Adopt, "on a command line: kedge adopt --stack dev"),
         ] {
-            assert_eq!(words(&stack, &hint), expected);
+            assert_eq!(describe(&stack, &hint), expected);
         }
     }
 }

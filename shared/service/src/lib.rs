@@ -11,7 +11,6 @@ mod answers;
 mod hints;
 mod http;
 mod instance;
-mod keys;
 pub mod queue;
 pub mod requests;
 mod service;
@@ -21,8 +20,8 @@ pub mod upload;
 pub mod work;
 mod worker;
 
-pub use http::Unread;
+pub use http::{Unread, Unsent};
 pub use instance::Instance;
-pub use service::{Limits, Service, Settings};
+pub use service::{HeldSettings, Limits, Service, Settings};
 pub use tick::{TickError, Ticked};
 pub use worker::WorkError;

@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use crate::work::Work;
 
-/// The queue did not take a message.
+/// The queue did not do what it was asked for. The text says what that was: to take a message, or to bring one
+/// again later.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the queue did not take the work: {0}")]
+#[error("the queue failed: {0}")]
 pub struct QueueError(pub String);
 
 /// What a platform does with the message that it handed over.

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use kedge_core::model::{StackName, Timestamp};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use kedge_core::model::{StackName, Timestamp, id_prefixes, id_time};
 use kedge_core::stored::run_request::{Answer, RequestKey, RunRequest};
 use kedge_core::stored::{EncodeError, StoredError};
 use kedge_engine::ports::{Condition, PutOutcome, Store, StoreError};
@@ -17,8 +18,12 @@ use crate::work::Work;
 
 /// What the keys of all requests begin with.
 const REQUESTS: &str = "requests/";
-/// The digits that ids of one time have in common: those of the nearly three hours of 10,000,000 ms.
-const TIME_DIGITS: usize = 6;
+/// How many requests are sent again at once, at most: each is read first. The others come later.
+const OPEN_MAX: usize = 200;
+/// How old a request is when it is sent again, in milliseconds: its first message is worked on until then.
+const SENT_AGAIN_AFTER_MS: i64 = 60_000;
+/// How many requests are read at once.
+const READ_AT_ONCE: usize = 8;
 
 /// A request or its answer could not be read or written.
 #[derive(Debug, Error)]
@@ -122,46 +127,37 @@ pub async fn answer<S: Store>(store: &S, id: &str, answer: &Answer) -> Result<()
     Ok(())
 }
 
-/// The requests of the last hour without an answer, the oldest first: what a queue may have lost. Older
-/// ones have expired. One that can't be read is passed over: it fails for whoever asks about it.
+/// Requests of the last hour without an answer, the oldest first: what a queue may have lost. Older ones have
+/// expired. One that can't be read is passed over: it fails for whoever asks about it.
 ///
 /// # Errors
 /// When the store can't say.
 pub async fn open<S: Store>(store: &S, now: Timestamp) -> Result<Vec<OpenRequest>, StoreError> {
     let since = Timestamp(now.0 - RunRequest::LASTS_MS);
-    let prefixes: BTreeSet<String> = [since, now].into_iter().map(time_prefix).collect();
     let mut keys = BTreeSet::new();
-    for prefix in prefixes {
+    for prefix in id_prefixes(since, now) {
         keys.extend(store.list(&format!("{REQUESTS}{prefix}")).await?);
     }
-    let mut open = Vec::new();
-    for key in &keys {
-        let id = key.strip_prefix(REQUESTS);
-        let id = id.and_then(|rest| rest.strip_suffix(".json"));
-        let Some(id) = id.filter(|id| RunRequest::is_id(id)) else {
-            continue;
-        };
-        if keys.contains(&answer_key(id)) || time_of(id) <= since {
-            continue;
-        }
-        let object = store.get(key).await?;
-        let request = object.and_then(|object| RunRequest::decode(&object.bytes, id).ok());
-        if let Some(RunRequest { stack, id, .. }) = request {
-            open.push(OpenRequest { stack, id });
-        }
-    }
-    Ok(open)
-}
-
-/// The time that an id begins with.
-fn time_of(id: &str) -> Timestamp {
-    let time = id.split('-').next().unwrap_or_default();
-    Timestamp(time.parse().unwrap_or_default())
-}
-
-fn time_prefix(time: Timestamp) -> String {
-    let time = format!("{:013}", time.0);
-    time.chars().take(TIME_DIGITS).collect()
+    let id = |key: &String| {
+        let id = key.strip_prefix(REQUESTS)?.strip_suffix(".json")?;
+        let is_open = RunRequest::is_id(id) && !keys.contains(&answer_key(id));
+        let age_ms = now.ms_since(id_time(id));
+        // What comes from a clock that is ahead is sent too.
+        let is_due = age_ms < RunRequest::LASTS_MS && !(0..SENT_AGAIN_AFTER_MS).contains(&age_ms);
+        (is_open && is_due).then(|| id.to_owned())
+    };
+    let ids: Vec<String> = keys.iter().filter_map(id).collect();
+    let reads = ids.into_iter().map(|id| async move {
+        let object = store.get(&request_key(&id)).await?;
+        let request = object.and_then(|object| RunRequest::decode(&object.bytes, &id).ok());
+        let open = request.map(|RunRequest { stack, id, .. }| OpenRequest { stack, id });
+        Ok::<_, StoreError>(open)
+    });
+    let reads: Vec<_> = reads.collect();
+    // Those that can't be read take no other one's place.
+    let found = stream::iter(reads).buffered(READ_AT_ONCE);
+    let found = found.try_filter_map(async |open| Ok(open));
+    found.take(OPEN_MAX).try_collect().await
 }
 
 /// What an idempotency key stands for, if it was used before.

@@ -67,6 +67,46 @@ pub struct Settings<'a> {
     pub relay_key: Option<&'a SecretText>,
 }
 
+/// What a service is told once, when its process starts, and lends to each invocation.
+#[derive(Debug, Clone, Default)]
+pub struct HeldSettings {
+    /// See [`Settings::overrides`].
+    pub overrides: BTreeMap<String, String>,
+    /// See [`Settings::endpoints`].
+    pub endpoints: Endpoints,
+    /// See [`Settings::lease`].
+    pub lease: LeaseTimes,
+    /// See [`Settings::read_only`].
+    pub read_only: bool,
+    /// See [`Settings::requests_per_minute`].
+    pub requests_per_minute: BTreeMap<ProviderName, u64>,
+    /// See [`Settings::relay_key`].
+    pub relay_key: Option<SecretText>,
+}
+
+impl HeldSettings {
+    /// The settings of an invocation, with what the process remembers.
+    #[must_use]
+    pub fn lend<'a>(
+        &'a self,
+        limits: Limits,
+        caches: &'a Caches,
+        instance: &'a Instance,
+    ) -> Settings<'a> {
+        Settings {
+            overrides: &self.overrides,
+            endpoints: &self.endpoints,
+            lease: self.lease,
+            read_only: self.read_only,
+            limits,
+            requests_per_minute: &self.requests_per_minute,
+            caches,
+            instance,
+            relay_key: self.relay_key.as_ref(),
+        }
+    }
+}
+
 /// One service over the ports of a platform: what all of its events go through.
 pub struct Service<'a, P, S, Q> {
     /// Where requests, time and randomness come from.
@@ -89,7 +129,7 @@ impl<P, S, Q> Copy for Service<'_, P, S, Q> {}
 
 /// Who asks for a run of the engine, and why.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asks<'a> {
+pub(crate) struct Requester<'a> {
     /// Whom history names.
     pub(crate) actor: &'a str,
     /// What started it.
@@ -98,7 +138,7 @@ pub(crate) struct Asks<'a> {
     pub(crate) run: Option<&'a str>,
 }
 
-impl Asks<'static> {
+impl Requester<'static> {
     /// Nobody: a schedule, an upload, new definitions.
     pub(crate) const AUTOMATION: Self = Self {
         actor: "automation",
@@ -109,7 +149,11 @@ impl Asks<'static> {
 
 impl<'a, P, S: Store, Q> Service<'a, P, S, Q> {
     /// The engine for one piece of work.
-    pub(crate) fn engine<'b>(&'b self, budget: &'b Budget, asks: Asks<'b>) -> Engine<'b, P, S> {
+    pub(crate) fn engine<'b>(
+        &'b self,
+        budget: &'b Budget,
+        requester: Requester<'b>,
+    ) -> Engine<'b, P, S> {
         let Settings {
             overrides,
             endpoints,
@@ -124,9 +168,9 @@ impl<'a, P, S: Store, Q> Service<'a, P, S, Q> {
             endpoints,
             budget,
             read_only,
-            actor: asks.actor,
-            trigger: asks.trigger,
-            run: asks.run,
+            actor: requester.actor,
+            trigger: requester.trigger,
+            run: requester.run,
             lease,
             caches,
             progress: &|_: Progress<'_>| {},

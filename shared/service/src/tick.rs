@@ -11,19 +11,21 @@ use futures_util::future::join3;
 use kedge_core::model::Timestamp;
 use kedge_core::providers::ProviderName;
 use kedge_engine::ports::{Clock, Random, Store, StoreError};
-use kedge_engine::{DueGroup, DueScope, DueWork, ScheduleError, TooFewConnections};
+use kedge_engine::{DueGroup, DueScope, DueWork, Engine, ScheduleError, TooFewConnections};
 use thiserror::Error;
 
-use crate::keys::UPLOADS;
 use crate::queue::{Queue, QueueError};
-use crate::requests;
-use crate::service::{Asks, Service};
-use crate::upload;
-use crate::work::{Authority, Work};
+use crate::requests::{self, OpenRequest};
+use crate::service::{Requester, Service};
+use crate::upload::{self, Upload};
+use crate::work::Work;
 
 /// Ticks within this time are one: a platform may call twice. In milliseconds.
 const SLOT_MS: i64 = 60 * 1000;
 const MINUTE_MS: u64 = 60_000;
+/// How far ahead an account is booked at most, in milliseconds: as long as stacks are checked by default. What
+/// is beyond that asks too much of the account at all times, and its refusals are waited out.
+const BOOKED_MS_MAX: i64 = 15 * 60 * 1000;
 /// Groups begin within this time of each other, so that they don't ask everything at once.
 const JITTER_MS: u64 = 5_000;
 
@@ -33,6 +35,9 @@ pub enum TickError {
     /// What is due could not be read.
     #[error("what is due could not be read")]
     Schedule(#[from] ScheduleError),
+    /// What was sent could not be noted, so the next tick sends it again.
+    #[error("what was sent could not be noted")]
+    Keep(#[source] ScheduleError),
     /// Uploads or run requests could not be listed.
     #[error("uploads and run requests could not be listed")]
     Store(#[from] StoreError),
@@ -62,51 +67,76 @@ pub struct Ticked {
 }
 
 impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
-    /// Sends what is due. [`DueScope::All`] is for a process that starts: its queue was empty.
+    /// Sends what is due. [`DueScope::All`] is for a process that starts: its queue was empty. In read-only
+    /// mode it checks all stacks and sends nothing else: whoever may write deploys, takes over and answers.
     ///
     /// # Errors
     /// When the store or the queue fails. What was sent before stays sent.
     pub async fn tick(&self, scope: DueScope) -> Result<Ticked, TickError> {
         let budget = self.settings.limits.budget(self.ports)?;
-        let engine = self.engine(&budget, Asks::AUTOMATION);
+        let engine = self.engine(&budget, Requester::AUTOMATION);
         let now = self.ports.now();
+        let mut ticked = Ticked::default();
+        let limit = self.settings.limits.requests;
+        if self.settings.read_only {
+            // What the last tick of somebody else left says which stacks to apply instead of checking them.
+            let due = engine.due(DueScope::All, limit).await?;
+            self.send_due(&engine, due, now, &mut ticked).await?;
+            return Ok(ticked);
+        }
         let (due, uploads, requests) = join3(
-            engine.due(scope, self.settings.limits.requests),
-            self.store.versions(UPLOADS),
+            engine.due(scope, limit),
+            self.store.versions(upload::PREFIX),
             requests::open(self.store, now),
         )
         .await;
-        let mut due = due?;
+        // Each is on its way, whatever becomes of the others.
+        let due = match due {
+            Ok(due) => self.send_due(&engine, due, now, &mut ticked).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Ok(uploads) = &uploads {
+            for key in upload::strays(uploads, now) {
+                tracing::warn!(target: "kedge", key, "this is no upload: {}", upload::STRAY);
+            }
+            let uploads = upload::open(uploads, now);
+            ticked.uploads = uploads.len();
+            self.send_all(uploads.iter().map(Upload::work)).await?;
+        }
+        if let Ok(requests) = &requests {
+            ticked.requests = requests.len();
+            let works = requests.iter().cloned().map(OpenRequest::work);
+            self.send_all(works).await?;
+        }
+        due?;
+        uploads?;
+        requests?;
+        Ok(ticked)
+    }
+
+    /// Sends the checks and applies that are due, and notes that.
+    async fn send_due(
+        &self,
+        engine: &Engine<'_, P, S>,
+        mut due: DueWork,
+        now: Timestamp,
+        ticked: &mut Ticked,
+    ) -> Result<(), TickError> {
         let checks: Vec<Work> = self.checks(&mut due, now);
-        let mut ticked = Ticked {
+        *ticked = Ticked {
             stacks: due.stacks.len(),
             checks: due.groups.iter().map(|group| group.stacks.len()).sum(),
             groups: checks.len(),
             applies: due.applies.len(),
             ..Ticked::default()
         };
-        self.send_all(
-            checks
-                .into_iter()
-                .chain(due.applies.iter().map(|(stack, revision)| Work::Apply {
-                    stack: stack.clone(),
-                    by: Authority::Policy,
-                    because: revision.clone(),
-                })),
-        )
-        .await?;
-        // Checks go on where these can't be listed.
-        let (uploads, requests) = match (uploads, requests) {
-            (Ok(uploads), Ok(requests)) => (upload::open(&uploads), requests),
-            (Err(error), _) | (_, Err(error)) => return Err(error.into()),
-        };
-        (ticked.uploads, ticked.requests) = (uploads.len(), requests.len());
-        self.send_all(uploads.into_iter().map(|upload| upload.work()))
-            .await?;
-        self.send_all(requests.into_iter().map(|request| request.work()))
-            .await?;
-        engine.keep_schedule(&due).await?;
-        Ok(ticked)
+        let applies = due.applies.iter().map(|(stack, revision)| Work::Apply {
+            stack: stack.clone(),
+            because: revision.clone(),
+        });
+        self.send_all(checks.into_iter().chain(applies)).await?;
+        engine.keep_schedule(&due).await.map_err(TickError::Keep)?;
+        Ok(())
     }
 
     async fn send_all(&self, works: impl Iterator<Item = Work>) -> Result<(), QueueError> {
@@ -156,10 +186,8 @@ impl Pace<'_> {
             self.per_minute.get(provider)?;
             self.booked_until.get(provider)
         });
-        let begins = of
-            .copied()
-            .max()
-            .map_or(self.now, |until| until.max(self.now));
+        let begins = of.copied().max().unwrap_or(self.now);
+        let begins = begins.clamp(self.now, self.now.plus_ms(BOOKED_MS_MAX));
         for (provider, per_minute) in self.per_minute {
             let Some(requests) = requests.get(provider) else {
                 continue;
@@ -209,5 +237,10 @@ mod tests {
             [60_000, 30_000]
         );
         assert_eq!(begins(NOW.plus_ms(90_000), &[aiven]), [90_000]);
+        // Nothing waits longer than a quarter of an hour, whatever was booked, and by whichever clock.
+        let much = &[(Aiven, 300 * 60)][..];
+        let later = NOW.plus_ms(3_600_000);
+        assert_eq!(begins(later, &[much, aiven]), [3_600_000, 4_500_000]);
+        assert_eq!(begins(NOW, &[aiven]), [900_000]);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use kedge_core::model::{SecretText, Timestamp};
+use kedge_core::model::{SecretText, Timestamp, is_hex, sha256};
 use kedge_core::stored::token::{StackPattern, Token, TokenEnd, TokenScope};
 use kedge_core::stored::{EncodeError, StoredError};
 use kedge_engine::ports::{Condition, ETag, PutOutcome, Random, Store, StoreError};
@@ -110,7 +110,7 @@ pub async fn issue<R: Random, S: Store>(
         .map(|_| format!("{:016x}", random.next_u64()))
         .collect();
     let token = Token {
-        hash: hash_of(&secret),
+        hash: sha256(&secret),
         name: (*name).to_owned(),
         scopes: scopes.clone(),
         stacks: stacks.clone(),
@@ -224,7 +224,7 @@ impl Presented {
             && parts.next().is_none()
             && is_id(id)
             && secret.len() == SECRET_CHARS
-            && secret.bytes().all(is_hex);
+            && is_hex(secret);
         is_fine.then(|| Self {
             id: id.to_owned(),
             secret: SecretText::new(secret),
@@ -253,7 +253,7 @@ impl Presented {
         });
         let nobodys = "0".repeat(Token::HASH_CHARS);
         let expected = found.as_ref().map_or(&nobodys, |(token, _)| &token.hash);
-        let given = hash_of(self.secret.reveal());
+        let given = sha256(self.secret.reveal());
         let is_its: bool = given.as_bytes().ct_eq(expected.as_bytes()).into();
         let (token, etag) = found.filter(|_| is_its).ok_or(TokenRefused::Unknown)?;
         match token.ended(now) {
@@ -278,19 +278,9 @@ fn key_of(id: &str) -> String {
     format!("{TOKENS}{id}.json")
 }
 
-fn is_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-}
-
 /// An id is part of a key; nothing but what ids are made of leads anywhere.
 fn is_id(text: &str) -> bool {
-    text.len() == ID_CHARS && text.bytes().all(is_hex)
-}
-
-/// SHA-256 as hexadecimal digits.
-pub(crate) fn hash_of(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    text.len() == ID_CHARS && is_hex(text)
 }
 
 #[cfg(test)]

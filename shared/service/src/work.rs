@@ -4,10 +4,9 @@
 //! and the live world when it is worked on. So a message that comes twice, late or out of order changes
 //! nothing, and one that is lost is made up for by the next tick.
 
-use kedge_core::model::{StackName, Timestamp};
+use kedge_core::model::{StackName, Timestamp, sha256};
 use kedge_core::stored::run_request::RunRequest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// The most stacks that one message names: more than any group has, and little enough for the 128 KB of a
@@ -26,12 +25,11 @@ pub enum Work {
         /// When it may begin, so that a provider's account is not asked for too much at once.
         not_before: Timestamp,
     },
-    /// Make a stack what it is declared to be, as far as this authority goes.
+    /// Make a stack what it is declared to be, as far as its policy goes. What a person consented to is a
+    /// [`Work::Request`]: that is found again where a queue loses it, has an answer, and knows who asked.
     Apply {
         /// Which.
         stack: StackName,
-        /// By whose authority.
-        by: Authority,
         /// What tells this message from another of the same stack: a revision, a lease's epoch, a tick.
         because: String,
     },
@@ -53,15 +51,6 @@ pub enum Work {
     },
 }
 
-/// By whose authority an apply works.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Authority {
-    /// The stack's policy.
-    Policy,
-    /// A person's consent, by its id.
-    Grant(String),
-}
-
 /// A message is none of ours, or of a newer program.
 #[derive(Debug, Error)]
 #[error("the message can't be read: {0}")]
@@ -73,14 +62,11 @@ impl Work {
     pub fn id(&self) -> String {
         let text = match self {
             Self::Check { stacks, tick, .. } => format!("check {} {}", tick.0, joined(stacks)),
-            Self::Apply { stack, by, because } => match by {
-                Authority::Policy => format!("apply {stack} {because}"),
-                Authority::Grant(id) => format!("grant {stack} {id} {because}"),
-            },
+            Self::Apply { stack, because } => format!("apply {stack} {because}"),
             Self::Upload { key, etag, .. } => format!("upload {etag} {key}"),
             Self::Request { stack, id } => format!("request {stack} {id}"),
         };
-        short_digest(&text)
+        half_sha256(&text)
     }
 
     /// What may not be worked on side by side: work of one stack, and checks of the same stacks. A stack
@@ -88,7 +74,7 @@ impl Work {
     #[must_use]
     pub fn lane(&self) -> String {
         match self {
-            Self::Check { stacks, .. } => format!("check-{}", short_digest(&joined(stacks))),
+            Self::Check { stacks, .. } => format!("check-{}", half_sha256(&joined(stacks))),
             Self::Apply { stack, .. }
             | Self::Upload { stack, .. }
             | Self::Request { stack, .. } => format!("stack-{stack}"),
@@ -127,10 +113,10 @@ fn joined(stacks: &[StackName]) -> String {
 }
 
 /// Half of a SHA-256, as 32 digits: a FIFO queue of AWS takes up to 128 characters.
-fn short_digest(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let bytes = digest.iter().take(16);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+fn half_sha256(text: &str) -> String {
+    let mut digits = sha256(text);
+    digits.truncate(32);
+    digits
 }
 
 const FORMAT: u32 = 1;
@@ -152,8 +138,6 @@ enum MessageWork {
     },
     Apply {
         stack: String,
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        grant: Option<String>,
         because: String,
     },
     Upload {
@@ -179,12 +163,8 @@ impl MessageWork {
                 tick_ms: tick.0,
                 not_before_ms: not_before.0,
             },
-            Work::Apply { stack, by, because } => Self::Apply {
+            Work::Apply { stack, because } => Self::Apply {
                 stack: stack.to_string(),
-                grant: match by {
-                    Authority::Policy => None,
-                    Authority::Grant(id) => Some(id),
-                },
                 because,
             },
             Work::Upload { stack, key, etag } => Self::Upload {
@@ -220,13 +200,8 @@ impl MessageWork {
                     not_before: Timestamp(not_before_ms),
                 }
             }
-            Self::Apply {
-                stack,
-                grant,
-                because,
-            } => Work::Apply {
+            Self::Apply { stack, because } => Work::Apply {
                 stack: name(&stack)?,
-                by: grant.map_or(Authority::Policy, Authority::Grant),
                 because,
             },
             Self::Upload { stack, key, etag } => Work::Upload {
@@ -254,10 +229,9 @@ mod tests {
         StackName::new(text).unwrap()
     }
 
-    fn apply(by: Authority, because: &str) -> Work {
+    fn apply(because: &str) -> Work {
         Work::Apply {
             stack: name("dev"),
-            by,
             because: because.to_owned(),
         }
     }
@@ -279,9 +253,8 @@ mod tests {
                 tick: Timestamp(5),
                 not_before: Timestamp(5),
             },
-            apply(Authority::Policy, "e3b0c44298fc"),
-            apply(Authority::Policy, "lease 7"),
-            apply(Authority::Grant("1-a".to_owned()), "e3b0c44298fc"),
+            apply("e3b0c44298fc"),
+            apply("lease 7"),
             Work::Upload {
                 stack: name("dev"),
                 key: "upload/dev/a.zip".to_owned(),
@@ -322,7 +295,7 @@ mod tests {
     #[test]
     fn work_of_one_stack_has_one_lane() {
         let lanes: Vec<_> = all().iter().map(Work::lane).collect();
-        assert_eq!(&lanes[3..], ["stack-dev"; 6]);
+        assert_eq!(&lanes[3..], ["stack-dev"; 5]);
         assert_eq!(lanes[0], lanes[1], "checks of the same stacks");
         assert_ne!(lanes[0], lanes[2]);
     }
@@ -359,6 +332,11 @@ mod tests {
             (
                 r#"{"format":1,"work":{"apply":{"stack":"a","because":"x","allow":["k"]}}}"#,
                 "allow",
+            ),
+            // Who sends a message consents to nothing by it.
+            (
+                r#"{"format":1,"work":{"apply":{"stack":"a","because":"x","grant":"1-a"}}}"#,
+                "grant",
             ),
         ] {
             let why = Work::decode(message).unwrap_err().to_string();

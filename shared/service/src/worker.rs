@@ -5,19 +5,23 @@
 //! left to the platform, which brings the message again, counts, and sets it aside in the end.
 
 use futures_util::future::join_all;
+use kedge_core::documents::{self, Word as _};
 use kedge_core::model::{StackName, Timestamp};
 use kedge_engine::ports::{ETag, Store, StoreError, WritePorts};
 use kedge_engine::{
     Applied, By, CheckRequest, Checked, GroupCheck, LeaseHolder, Ran, RunError, TooFewConnections,
 };
 use thiserror::Error;
+use tracing::{Level, event};
 
 use crate::queue::{Acknowledge, Queue, QueueError};
 use crate::requests::RequestError;
-use crate::service::{Asks, Service};
+use crate::service::{Requester, Service};
 use crate::upload::{self, TakenOver, Upload, UploadError};
-use crate::work::{Authority, UnreadableWork, Work};
+use crate::work::{UnreadableWork, Work};
 
+/// What all lines of Kedge are of.
+const TARGET: &str = "kedge";
 /// How long a message waits where a store does not say the time, in milliseconds: a lease and what it takes
 /// to take it over.
 const BUSY_MS: i64 = 90_000;
@@ -78,7 +82,17 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
                 self.check(stacks, *tick).await?;
                 Ok(Acknowledge::Done)
             }
-            Work::Apply { stack, by, .. } => match self.apply(stack, by).await? {
+            // Sent before this was read-only, or by somebody else. Whoever may write finds it again.
+            _ if self.settings.read_only => {
+                event!(
+                    target: TARGET,
+                    Level::INFO,
+                    lane = %work.lane(),
+                    "left alone, since nothing may be changed from here"
+                );
+                Ok(Acknowledge::Done)
+            }
+            Work::Apply { stack, .. } => match self.apply(stack).await? {
                 None => Ok(Acknowledge::Done),
                 Some(holder) => self.later(&work, receipt, free_in_ms(&holder, now)).await,
             },
@@ -107,7 +121,7 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
     /// one of them fails at is said, and comes again with its next turn.
     async fn check(&self, stacks: &[StackName], tick: Timestamp) -> Result<(), WorkError> {
         let budget = self.settings.limits.budget(self.ports)?;
-        let engine = self.engine(&budget, Asks::AUTOMATION);
+        let engine = self.engine(&budget, Requester::AUTOMATION);
         let GroupCheck { checks } = engine.check_group(stacks, &CheckRequest::default()).await;
         let has_work = |check: &Result<Checked, RunError>| {
             check.as_ref().is_ok_and(|checked| checked.has_work) && !self.settings.read_only
@@ -128,15 +142,18 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
             return Ok(());
         };
         let budget = self.settings.limits.budget(self.ports)?;
-        let engine = self.engine(&budget, Asks::AUTOMATION);
+        let engine = self.engine(&budget, Requester::AUTOMATION);
         match upload::take_over(&engine, self.store, &upload).await? {
-            TakenOver::Done(result) => match &result.revision {
-                Some(revision) => {
-                    let because = revision.as_str().to_owned();
-                    self.send_apply(&upload.stack, because).await
+            TakenOver::Done(result) => {
+                tell(&upload, &result);
+                match &result.revision {
+                    Some(revision) => {
+                        let because = revision.as_str().to_owned();
+                        self.send_apply(&upload.stack, because).await
+                    }
+                    None => Ok(()),
                 }
-                None => Ok(()),
-            },
+            }
             TakenOver::Before | TakenOver::Gone => Ok(()),
         }
     }
@@ -148,25 +165,16 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
     ) -> Result<(), WorkError> {
         let work = Work::Apply {
             stack: stack.clone(),
-            by: Authority::Policy,
             because,
         };
         Ok(self.queue.send(&work).await?)
     }
 
-    /// Applies a stack. Gives back who has it, if it is busy.
-    async fn apply(
-        &self,
-        stack: &StackName,
-        by: &Authority,
-    ) -> Result<Option<Box<LeaseHolder>>, WorkError> {
+    /// Applies a stack by its policy. Gives back who has it, if it is busy.
+    async fn apply(&self, stack: &StackName) -> Result<Option<Box<LeaseHolder>>, WorkError> {
         let budget = self.settings.limits.budget(self.ports)?;
-        let engine = self.engine(&budget, Asks::AUTOMATION);
-        let by = match by {
-            Authority::Policy => By::Policy,
-            Authority::Grant(id) => By::Grant(id.clone()),
-        };
-        match engine.apply(stack, &by).await {
+        let engine = self.engine(&budget, Requester::AUTOMATION);
+        match engine.apply(stack, &By::Policy).await {
             Applied::Done(ran) => {
                 self.follow_up(stack, &ran).await?;
                 Ok(None)
@@ -198,6 +206,32 @@ impl<P: WritePorts, S: Store, Q: Queue> Service<'_, P, S, Q> {
         }
         let because = format!("after {}", ran.changed.run);
         self.send_apply(stack, because).await
+    }
+}
+
+/// One line about what came of an upload. Its result has the rest.
+fn tell(upload: &Upload, result: &documents::Upload) {
+    let (stack, key, outcome) = (&upload.stack, &upload.key, result.outcome.as_str());
+    let problems = result.problems.len() + result.refusals.len();
+    match &result.revision {
+        Some(revision) => event!(
+            target: TARGET,
+            Level::INFO,
+            stack.name = %stack,
+            key = %key,
+            outcome = %outcome,
+            revision = %revision.as_str(),
+            "upload ended"
+        ),
+        None => event!(
+            target: TARGET,
+            Level::WARN,
+            stack.name = %stack,
+            key = %key,
+            outcome = %outcome,
+            problems,
+            "upload ended"
+        ),
     }
 }
 

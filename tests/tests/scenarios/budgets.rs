@@ -46,7 +46,7 @@ fn invocation(stack: &Stack, limits: Limits) -> Invocation {
 async fn applied(crowd: &Crowd, stack: &Stack, invocation: &Invocation, by: &By) -> Applied {
     let bundle = stack.set();
     let settings = stack.engine(&bundle, &stack.variables, invocation).settings;
-    let engine = Engine::new(crowd, crowd, settings);
+    let engine = Engine::new(crowd, &crowd.store, settings);
     engine.apply(&stack.name, by).await
 }
 
@@ -62,7 +62,7 @@ async fn checked(
 ) -> Result<Report, RunError> {
     let bundle = stack.set();
     let settings = stack.engine(&bundle, &stack.variables, invocation).settings;
-    let engine = Engine::new(crowd, crowd, settings);
+    let engine = Engine::new(crowd, &crowd.store, settings);
     let checked = engine.check(&stack.name, &CheckRequest::default()).await;
     checked.map(|checked| checked.report)
 }

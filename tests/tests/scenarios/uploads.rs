@@ -48,6 +48,9 @@ pub(super) fn put(stack: &Stack, key: &str, bytes: impl Into<Bytes>) {
     ));
 }
 
+/// When all that was put there is there whole.
+const FAR: kedge_core::model::Timestamp = kedge_core::model::Timestamp(i64::MAX);
+
 fn put_archive(stack: &Stack) {
     put(stack, ARCHIVE, archive(stack));
 }
@@ -58,7 +61,7 @@ fn try_tick(stack: &Stack) -> Result<Vec<Result<TakenOver, UploadError>>, Crashe
     let engine = stack.engine_stored(&none, &invocation);
     stack.ports.executor.run(async {
         let mut taken = Vec::new();
-        for upload in open(&stack.ports.versions("upload/").await.unwrap()) {
+        for upload in open(&stack.ports.versions("upload/").await.unwrap(), FAR) {
             taken.push(take_over(&engine, &stack.ports, &upload).await);
         }
         taken
@@ -272,7 +275,7 @@ fn a_newer_version_is_taken_over_as_what_it_is() {
     let mut stack = edited();
     put_archive(&stack);
     let listed = stack.run(stack.ports.versions("upload/")).unwrap();
-    let [old] = open(&listed).try_into().unwrap();
+    let [old] = open(&listed, FAR).try_into().unwrap();
     stack.wait_minutes(1);
     stack.many_topics(3, "retention_ms: 691200000");
     put_archive(&stack);
@@ -354,7 +357,7 @@ fn of_two_at_once_one_stores_it_and_one_result_is_written() {
         put_archive(&stack);
         stack.ports.latency_ms.set(1 + seed % 3);
         let listed = stack.run(stack.ports.versions("upload/")).unwrap();
-        let [upload] = open(&listed).try_into().unwrap();
+        let [upload] = open(&listed, FAR).try_into().unwrap();
         let (none, invocation) = (BTreeMap::new(), stack.invocation());
         let engine = stack.engine_stored(&none, &invocation);
         let both = futures_util::future::join(
@@ -429,7 +432,7 @@ fn one_that_comes_during_a_run_is_deployed_by_the_next() {
     stack.wait_minutes(1);
     put_archive(&stack);
     let listed = stack.run(stack.ports.versions("upload/")).unwrap();
-    let [upload] = open(&listed).try_into().unwrap();
+    let [upload] = open(&listed, FAR).try_into().unwrap();
     let (none, invocation) = (BTreeMap::new(), stack.invocation());
     let engine = stack.engine_stored(&none, &invocation);
     let takes_over = async {

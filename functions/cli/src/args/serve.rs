@@ -12,7 +12,7 @@ const LISTEN: &str = "127.0.0.1:8650";
 pub(crate) struct ServeOptions {
     /// Where to answer HTTP. Port 0 uses a free one. What comes from outside needs a proxy with TLS
     /// before it.
-    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// How many runs work side by side.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -24,6 +24,11 @@ pub(crate) struct ServeOptions {
     /// then, and a store of its own.
     #[arg(long)]
     pub(crate) sandbox: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let fail = |_| format!("write an IP address and a port, such as {LISTEN} or [::1]:8650");
+    text.parse().map_err(fail)
 }
 
 /// A second to ten minutes: more often finds nothing new, and after fifteen without a tick `/healthz` says
@@ -39,6 +44,13 @@ fn tick_span(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_it_listens() {
+        assert_eq!(address("[::1]:80").unwrap().port(), 80);
+        let error = address("localhost:80").unwrap_err();
+        assert!(error.contains(LISTEN), "{error}");
+    }
 
     #[test]
     fn how_often_it_ticks() {

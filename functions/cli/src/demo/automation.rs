@@ -186,7 +186,7 @@ impl<'a> Automation<'a> {
 
     async fn tick_corrects(&self) -> Result<(), CliError> {
         title(
-            "10. Somebody changes something again; the next tick finds it and corrects it",
+            "10. Somebody changes something again; automation finds it and corrects it",
             "",
         )?;
         let deed =
@@ -301,6 +301,9 @@ impl<'a> Automation<'a> {
         self.world.an_hour_passes();
         self.tick().await?;
         let again = self.last_run().await?;
-        expect(again.id == run.id, "another tick changes nothing")
+        expect(
+            again.id == run.id,
+            "automation changes nothing when it looks again",
+        )
     }
 }

@@ -1,48 +1,44 @@
 //! What `kedge serve` has: ports, store, settings, and the queue.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kedge_core::definitions::Bundle;
 use kedge_core::model::SecretText;
-use kedge_core::providers::ProviderName;
 use kedge_core::stored::token::{StackPattern, TokenScope};
 use kedge_engine::ports::Clock as _;
-use kedge_engine::{Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress};
+use kedge_engine::{Budget, Caches, Definitions, Engine, Progress};
 use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_s3::AnyStore;
 use kedge_service::tokens::{self, TokenRequest};
-use kedge_service::{Instance, Limits, Service};
+use kedge_service::{HeldSettings, Instance, Limits, Service};
 
 use super::http::Handle;
 use super::queue::LocalQueue;
 use crate::args::Args;
 use crate::definitions;
 use crate::error::CliError;
-use crate::store::{AnyStore, ChosenStore};
-
-/// The key by which a relay signs events of uploads.
-const RELAY_KEY: &str = "KEDGE_RELAY_KEY";
+use crate::store::ChosenStore;
 
 /// What `kedge serve` has.
 pub(super) struct Home {
     ports: NativePorts,
     store: AnyStore,
     chosen_store: ChosenStore,
-    overrides: BTreeMap<String, String>,
-    endpoints: Endpoints,
-    requests_per_minute: BTreeMap<ProviderName, u64>,
-    lease: LeaseTimes,
-    read_only: bool,
+    held: HeldSettings,
     caches: Caches,
-    instance: Instance,
-    relay_key: Option<SecretText>,
+    pub(super) instance: Instance,
     /// The folder of `.env`; none: the settings are not read again.
     folder: Option<PathBuf>,
+    /// Whether there was one when the process started.
+    had_env: bool,
     /// Whether people only try it.
     pub(super) is_trial: bool,
     pub(super) queue: LocalQueue,
 }
+
+/// The file of settings in the folder that the process was started in.
+const ENV_FILE: &str = ".env";
 
 impl Home {
     /// Reads the settings and opens the store.
@@ -57,6 +53,7 @@ impl Home {
         let chosen_store = ChosenStore::of(args, &settings, &bundle)?;
         let home = Self::over(&settings, &folder, chosen_store)?;
         Ok(Self {
+            had_env: folder.join(ENV_FILE).exists(),
             folder: Some(folder),
             is_trial: false,
             ..home
@@ -69,29 +66,26 @@ impl Home {
         folder: &Path,
         chosen_store: ChosenStore,
     ) -> Result<Self, CliError> {
-        let read_only = settings.read_only()?;
+        let held = settings.of_service()?;
         let options = HttpOptions {
-            read_only,
+            read_only: held.read_only,
             ..HttpOptions::default()
         };
-        let store = chosen_store.open(settings, options.clone())?;
+        let http = NativeHttp::new(options)?;
+        let store = chosen_store.open(settings, held.read_only, || Ok(http.clone()))?;
         let (secrets, problem) = settings.secrets(folder);
         if let Some(problem) = problem {
             tracing::warn!("{problem}");
         }
         Ok(Self {
-            ports: NativePorts::new(NativeHttp::new(options)?, secrets),
+            ports: NativePorts::new(http, secrets),
             store,
             chosen_store,
-            overrides: settings.config_overrides(),
-            endpoints: settings.endpoints()?,
-            requests_per_minute: settings.requests_per_minute()?,
-            lease: settings.lease_times()?,
-            read_only,
+            held,
             caches: Caches::default(),
             instance: Instance::new(),
-            relay_key: settings.get(RELAY_KEY).map(SecretText::new),
             folder: None,
+            had_env: false,
             is_trial: true,
             queue: LocalQueue::default(),
         })
@@ -110,14 +104,14 @@ impl Home {
     ) -> Engine<'a, NativePorts, AnyStore> {
         let settings = kedge_engine::Settings {
             definitions: Definitions::Stored,
-            overrides: &self.overrides,
-            endpoints: &self.endpoints,
+            overrides: &self.held.overrides,
+            endpoints: &self.held.endpoints,
             budget,
-            read_only: self.read_only,
+            read_only: self.held.read_only,
             actor,
             trigger: "cli",
             run: None,
-            lease: self.lease,
+            lease: self.held.lease,
             caches: &self.caches,
             progress: &|_: Progress<'_>| {},
         };
@@ -151,17 +145,9 @@ impl Home {
             ports: &self.ports,
             store: &self.store,
             queue: &self.queue,
-            settings: kedge_service::Settings {
-                overrides: &self.overrides,
-                endpoints: &self.endpoints,
-                lease: self.lease,
-                read_only: self.read_only,
-                limits: Limits::MACHINE,
-                requests_per_minute: &self.requests_per_minute,
-                caches: &self.caches,
-                instance: &self.instance,
-                relay_key: self.relay_key.as_ref(),
-            },
+            settings: self
+                .held
+                .lend(Limits::MACHINE, &self.caches, &self.instance),
         }
     }
 
@@ -170,6 +156,13 @@ impl Home {
         let Some(folder) = &self.folder else {
             return;
         };
+        // As while an editor replaces it.
+        if self.had_env && !folder.join(ENV_FILE).exists() {
+            tracing::warn!(
+                "the settings can't be read again, and stay: there is no {ENV_FILE} any more"
+            );
+            return;
+        }
         let (secrets, problem) = match Settings::load(folder) {
             Ok(settings) => settings.secrets(folder),
             Err(error) => {

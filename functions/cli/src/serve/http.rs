@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +22,7 @@ use kedge_service::Unread;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutWriter;
 
 /// The most connections at once: with their buffers some 20 MB.
 const CONNECTIONS_MAX: usize = 512;
@@ -29,6 +30,8 @@ const CONNECTIONS_MAX: usize = 512;
 const BODY_BYTES_MAX: usize = 128 * 1024;
 /// How long a request's head or body may take to arrive. Whoever sends slower holds a connection.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may leave unread what is sent to it. Whoever reads slower holds a connection.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// After a failed accept (no file descriptors left, as a rule) the others get time to finish.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -71,6 +74,13 @@ pub(super) async fn serve<H: Handle + 'static>(
     while connections.join_next().await.is_some() {}
 }
 
+/// A stream that ends if its other side does not read what is sent to it.
+fn writing_in_time(stream: TcpStream) -> Pin<Box<TimeoutWriter<TcpStream>>> {
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(READ_WITHIN));
+    Box::pin(stream)
+}
+
 async fn connection<H: Handle>(
     handle: Rc<H>,
     stream: TcpStream,
@@ -83,7 +93,7 @@ async fn connection<H: Handle>(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(ARRIVES_WITHIN)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(writing_in_time(stream)), service)
     );
     tokio::select! {
         // An error ends the connection: a client that went away, or sent no HTTP.
@@ -98,6 +108,10 @@ async fn answer<H: Handle>(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    let announced = body.size_hint().lower();
+    if announced > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
+        return Ok(refused(Unread::TooLarge).map(Full::new));
+    }
     let body = Limited::new(body, BODY_BYTES_MAX).collect();
     let response = match tokio::time::timeout(ARRIVES_WITHIN, body).await {
         Ok(Ok(body)) => {

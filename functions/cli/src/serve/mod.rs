@@ -52,9 +52,16 @@ async fn serve(
         let works = worker::work(home, options.concurrency.into(), stopping.clone());
         let signals = async {
             signals(home).await;
-            tracing::info!("stopping: runs under way get {} s", STOPS_WITHIN.as_secs());
+            tracing::info!(
+                "stopping: runs under way get {} s, or until the next signal",
+                STOPS_WITHIN.as_secs()
+            );
+            home.instance.stop();
             let _ = stop.send(true);
-            tokio::time::sleep(STOPS_WITHIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(STOPS_WITHIN) => {}
+                () = signals(home) => {}
+            }
             tracing::warn!("stopped with runs under way; the next run finds out what they did");
         };
         tokio::select! {

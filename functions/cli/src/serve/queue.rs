@@ -19,8 +19,29 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) work: Work,
+    /// What it may not be worked on beside.
+    pub(super) lane: String,
     /// How often it failed.
     failures: u32,
+}
+
+impl Message {
+    fn new(work: &Work) -> Self {
+        Self {
+            work: work.clone(),
+            lane: work.lane(),
+            failures: 0,
+        }
+    }
+
+    /// What is the same for messages of which one is enough: checks of the same stacks, whichever tick asks,
+    /// and else equal work.
+    fn mark(&self) -> String {
+        match self.work {
+            Work::Check { .. } => self.lane.clone(),
+            _ => self.work.id(),
+        }
+    }
 }
 
 /// What becomes of a message that failed.
@@ -43,27 +64,38 @@ pub(super) struct LocalQueue {
 struct Inner {
     /// By when they are due, and then in the order in which they came.
     waiting: BTreeMap<(Instant, u64), Message>,
+    /// What tells those that wait from others, so that none waits twice.
+    marks: BTreeSet<String>,
     sent: u64,
     busy: BTreeSet<String>,
 }
 
 impl Inner {
+    /// Puts a message among those that wait, unless one that says the same is there.
     fn put(&mut self, message: Message, due: Instant) {
+        if !self.marks.insert(message.mark()) {
+            return;
+        }
         let at = (due, self.sent);
         self.sent = self.sent.saturating_add(1);
         self.waiting.insert(at, message);
     }
 
-    /// Whether work that says the same waits already. Of checks of the same stacks one is enough.
-    fn waits(&self, work: &Work) -> bool {
-        let (id, lane) = (work.id(), work.lane());
-        let is_check = matches!(work, Work::Check { .. });
-        let mut waiting = self.waiting.values();
-        waiting.any(|one| one.work.id() == id || (is_check && one.work.lane() == lane))
+    fn take(&mut self, at: (Instant, u64)) -> Option<Message> {
+        let message = self.waiting.remove(&at)?;
+        self.marks.remove(&message.mark());
+        self.busy.insert(message.lane.clone());
+        Some(message)
     }
 }
 
 impl LocalQueue {
+    fn put(&self, work: &Work, after: Duration) {
+        let message = Message::new(work);
+        self.inner.borrow_mut().put(message, Instant::now() + after);
+        self.changed.notify_one();
+    }
+
     /// The next message that is due and whose lane is free; its lane is busy from then on. Waits for one.
     pub(super) async fn next(&self) -> Message {
         loop {
@@ -85,7 +117,7 @@ impl LocalQueue {
     fn take(&self) -> Result<Message, Option<Instant>> {
         let now = Instant::now();
         let mut inner = self.inner.borrow_mut();
-        let is_free = |message: &&Message| !inner.busy.contains(&message.work.lane());
+        let is_free = |message: &&Message| !inner.busy.contains(&message.lane);
         let next = inner.waiting.iter().find(|(_, message)| is_free(message));
         let Some((&at, _)) = next else {
             return Err(None);
@@ -93,18 +125,12 @@ impl LocalQueue {
         if at.0 > now {
             return Err(Some(at.0));
         }
-        match inner.waiting.remove(&at) {
-            Some(message) => {
-                inner.busy.insert(message.work.lane());
-                Ok(message)
-            }
-            None => Err(None),
-        }
+        inner.take(at).ok_or(None)
     }
 
     /// A message is worked on no more; its lane is free.
     pub(super) fn done(&self, message: &Message) {
-        self.inner.borrow_mut().busy.remove(&message.work.lane());
+        self.inner.borrow_mut().busy.remove(&message.lane);
         self.changed.notify_one();
     }
 
@@ -135,15 +161,9 @@ impl Queue for LocalQueue {
     type Receipt = ();
 
     async fn send(&self, work: &Work) -> Result<(), QueueError> {
-        let mut inner = self.inner.borrow_mut();
-        if !inner.waits(work) {
-            let message = Message {
-                work: work.clone(),
-                failures: 0,
-            };
-            inner.put(message, Instant::now());
-            self.changed.notify_one();
-        }
+        self.put(work, Duration::ZERO);
+        // A tick may send thousands, and there is one thread for all.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
@@ -153,14 +173,90 @@ impl Queue for LocalQueue {
         (): &Self::Receipt,
         in_ms: u64,
     ) -> Result<Acknowledge, QueueError> {
-        let mut inner = self.inner.borrow_mut();
-        if !inner.waits(work) {
-            let message = Message {
-                work: work.clone(),
-                failures: 0,
-            };
-            inner.put(message, Instant::now() + Duration::from_millis(in_ms));
-        }
+        self.put(work, Duration::from_millis(in_ms));
         Ok(Acknowledge::ComesAgain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kedge_core::model::{StackName, Timestamp};
+
+    use super::*;
+
+    fn name(text: &str) -> StackName {
+        StackName::new(text).unwrap()
+    }
+
+    fn check(tick: i64) -> Work {
+        Work::Check {
+            stacks: vec![name("a"), name("b")],
+            tick: Timestamp(tick),
+            not_before: Timestamp(tick),
+        }
+    }
+
+    fn apply(stack: &str, because: &str) -> Work {
+        Work::Apply {
+            stack: name(stack),
+            because: because.to_owned(),
+        }
+    }
+
+    async fn next(queue: &LocalQueue) -> Work {
+        queue.next().await.work
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_says_the_same_waits_once() {
+        let queue = LocalQueue::default();
+        for work in [
+            check(1),
+            check(2),
+            apply("a", "x"),
+            apply("a", "x"),
+            apply("a", "y"),
+        ] {
+            queue.send(&work).await.unwrap();
+        }
+        assert_eq!(queue.len(), 3);
+        assert_eq!(next(&queue).await, check(1));
+        // What is worked on does not keep the next one away.
+        queue.send(&check(3)).await.unwrap();
+        assert_eq!(queue.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_is_worked_on_once_at_a_time_and_others_beside_it() {
+        let queue = LocalQueue::default();
+        for work in [apply("a", "x"), apply("a", "y"), apply("b", "x")] {
+            queue.send(&work).await.unwrap();
+        }
+        let first = queue.next().await;
+        assert_eq!(first.work, apply("a", "x"));
+        assert_eq!(next(&queue).await, apply("b", "x"));
+        queue.done(&first);
+        assert_eq!(next(&queue).await, apply("a", "y"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_comes_again_later_and_later_and_is_given_up() {
+        let queue = LocalQueue::default();
+        queue.send(&apply("a", "x")).await.unwrap();
+        let began = Instant::now();
+        let mut after = Vec::new();
+        loop {
+            let message = queue.next().await;
+            after.push(began.elapsed().as_secs());
+            if queue.failed(message) == Failed::GivenUp {
+                break;
+            }
+        }
+        assert_eq!(after, [0, 10, 30, 70, 150]);
+        assert_eq!(queue.len(), 0);
+        queue.later(&apply("a", "x"), &(), 5_000).await.unwrap();
+        let began = Instant::now();
+        let _ = queue.next().await;
+        assert_eq!(began.elapsed().as_secs(), 5);
     }
 }

@@ -12,6 +12,7 @@ use kedge_core::push::{Ancestry, PushConsent};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::{Budget, By, Consent, FolderPush, PushRequest};
 use kedge_native::Settings;
+use kedge_s3::Place;
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::net::TcpListener;
 
@@ -21,7 +22,7 @@ use crate::demo::demo_files;
 use crate::error::CliError;
 use crate::sandbox::listen;
 use crate::screen;
-use crate::store::{ChosenStore, Place};
+use crate::store::ChosenStore;
 
 /// The stacks that are there from the beginning.
 const STACKS: [&str; 3] = ["demo", "development", "staging"];
@@ -29,11 +30,13 @@ const STACKS: [&str; 3] = ["demo", "development", "staging"];
 const FILE: &str = "data_plane/kafka-topics.yaml";
 /// How long the first run of a stack may take.
 const DEPLOYS_WITHIN_MS: i64 = 60_000;
-/// How often somebody changes something.
+/// How often somebody changes something at first, and how often after a round of it. Automation makes the same
+/// correction twice a day and no more (semantics 6.7), so who looks after hours still sees it work.
 const DEED_EVERY: Duration = Duration::from_secs(45);
+const DEED_EVERY_LATER: Duration = Duration::from_secs(60 * 60);
 
-/// What somebody does by hand. The policy of stack `demo` corrects all but the last two, which wait for a
-/// person.
+/// What somebody does by hand first. The policy of stack `demo` corrects all but the last two, which wait for
+/// a person.
 const DEEDS: &[(&str, &str)] = &[
     (
         "shortens the retention of demo-runtime to 1 hour",
@@ -57,6 +60,59 @@ const DEEDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Topics of stack `demo` whose settings somebody changes then, one after the other.
+const TOPICS: [&str; 11] = [
+    "cerebras",
+    "ingestion-control",
+    "raw-records",
+    "http-requests-lake",
+    "http-responses-lake",
+    "websocket-requests",
+    "websocket-responses",
+    "sse-requests-lake",
+    "sse-responses-lake",
+    "nginx-routes",
+    "nginx-upstreams",
+];
+/// What somebody changes of them: a setting, to which value, and how that is said.
+const TOPIC_DEEDS: [(&str, &str, &str); 2] = [
+    (
+        "retention_ms",
+        "3600000",
+        "shortens the retention of TOPIC to 1 hour",
+    ),
+    (
+        "max_message_bytes",
+        "1048588",
+        "lets TOPIC take no message of more than 1 MiB",
+    ),
+];
+
+/// What somebody does, in this order and for ever: what is done, and how it is said.
+fn deeds() -> impl Iterator<Item = (String, String)> {
+    let first = DEEDS
+        .iter()
+        .map(|(words, deed)| ((*words).to_owned(), (*deed).to_owned()));
+    let of_topics = TOPIC_DEEDS.iter().flat_map(|(setting, value, words)| {
+        TOPICS.iter().map(move |topic| {
+            let topic = format!("demo-{topic}");
+            let deed = format!(
+                r#"{{"do":"set_topic_config","topic":"{topic}","config":{{"{setting}":{value}}}}}"#
+            );
+            (words.replace("TOPIC", &topic), deed)
+        })
+    });
+    first.chain(of_topics.cycle())
+}
+
+/// How long somebody waits before the deed of this number, from 0.
+fn pause_before(number: usize) -> Duration {
+    match number < DEEDS.len() + TOPICS.len() {
+        true => DEED_EVERY,
+        false => DEED_EVERY_LATER,
+    }
+}
+
 /// Serves in a world of its own until it is stopped.
 pub(super) async fn serve(options: &ServeOptions) -> Result<u8, CliError> {
     let folder = tempfile::tempdir().map_err(|source| CliError::Write {
@@ -68,9 +124,9 @@ pub(super) async fn serve(options: &ServeOptions) -> Result<u8, CliError> {
     let at = providers.local_addr().map_err(CliError::Serve)?.to_string();
     let home = Rc::new(home(&at, folder.path())?);
     let living = async {
-        let token = settle(&home).await?;
         let listener = super::listen(options.listen).await?;
-        screen::out(&greeting(&listener, folder.path(), &token)?)?;
+        let token = deploy(&home).await?;
+        screen::out(&greeting(&listener, folder.path(), &token, options)?)?;
         tokio::select! {
             served = super::serve(&home, listener, options) => served,
             never = person(&home, &sandbox) => never,
@@ -124,7 +180,7 @@ fn write(path: &Path, text: Option<&str>) -> Result<(), CliError> {
 }
 
 /// Pushes and deploys the stacks as a person would, and makes a token for everything.
-async fn settle(home: &Home) -> Result<SecretText, CliError> {
+async fn deploy(home: &Home) -> Result<SecretText, CliError> {
     let bundle = Bundle::new(demo_files())?;
     for name in STACKS {
         let stack = StackName::new(name).map_err(|error| CliError::Demo(error.to_string()))?;
@@ -145,49 +201,79 @@ async fn settle(home: &Home) -> Result<SecretText, CliError> {
 }
 
 /// How to try it, for whoever started it.
-fn greeting(listener: &TcpListener, folder: &Path, token: &SecretText) -> Result<String, CliError> {
+fn greeting(
+    listener: &TcpListener,
+    folder: &Path,
+    token: &SecretText,
+    options: &ServeOptions,
+) -> Result<String, CliError> {
     let at = listener.local_addr().map_err(CliError::Serve)?;
     let folder = folder.display();
     Ok(format!(
         "Kedge serves a sandbox: stacks {stacks}. Nothing outside {folder} is touched.\n\
-         Somebody changes something every {every} s. Watch the lines below, and try:\n\n  \
+         Somebody changes something every {every} s, later every hour, and automation looks every {tick} s. Watch the lines\n\
+         below, and try:\n\n  \
          export KEDGE_TOKEN={token}\n  \
          curl -H \"Authorization: Bearer $KEDGE_TOKEN\" http://{at}/v1/stacks\n  \
          curl -H \"Authorization: Bearer $KEDGE_TOKEN\" -X POST \"http://{at}/v1/stacks/demo/preview?wait=20\"\n\n\
          To deploy an edit, change a file and put it into the store:\n\n  \
          cd {folder}\n  \
-         cp definitions/{FILE} store/upload/demo/{FILE}\n\n",
+         cp definitions/{FILE} store/upload/demo/{FILE}\n\n\
+         Automation deploys it when it looks next, and writes its result beside it.\n\n",
         token = token.reveal(),
         stacks = STACKS.join(", "),
         every = DEED_EVERY.as_secs(),
+        tick = options.tick_every.as_secs(),
     ))
 }
 
 /// Somebody in a console, for ever.
 async fn person(home: &Home, sandbox: &Sandbox) -> Result<u8, CliError> {
-    let mut deeds = DEEDS.iter().cycle();
-    loop {
-        tokio::time::sleep(DEED_EVERY).await;
-        let Some((words, deed)) = deeds.next() else {
-            return pending().await;
-        };
-        let deed: Deed = serde_json::from_str(deed)?;
+    for (number, (words, deed)) in deeds().enumerate() {
+        tokio::time::sleep(pause_before(number)).await;
+        let deed: Deed = serde_json::from_str(&deed)?;
         match sandbox.act(&deed, home.ports().now().0) {
             Ok(()) => tracing::info!("somebody {words}"),
             // What is gone can't be deleted again.
             Err(why) => tracing::debug!("somebody could not do it again: {why}"),
         }
     }
+    pending().await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// All deeds of a first round.
+    const ROUND: usize = DEEDS.len() + TOPIC_DEEDS.len() * TOPICS.len();
+
     #[test]
-    fn each_deed_is_one() {
-        for (words, deed) in DEEDS {
-            assert!(serde_json::from_str::<Deed>(deed).is_ok(), "{words}");
+    fn each_deed_is_one_about_what_is_declared() {
+        let declared = &demo_files()[FILE];
+        for topic in TOPICS {
+            let line = format!("name: \"{{stack}}-{topic}\"\n");
+            assert!(declared.contains(&line), "{topic}");
         }
+        for (words, deed) in deeds().take(ROUND) {
+            assert!(serde_json::from_str::<Deed>(&deed).is_ok(), "{words}");
+        }
+    }
+
+    /// Automation makes the same correction twice a day at most.
+    #[test]
+    fn nothing_is_done_three_times_a_day() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let mut at = Duration::ZERO;
+        let mut done = std::collections::BTreeMap::new();
+        for (number, (words, _)) in deeds().enumerate() {
+            at += pause_before(number);
+            if at > day {
+                break;
+            }
+            *done.entry(words).or_insert(0) += 1;
+        }
+        assert_eq!(done.len(), ROUND);
+        assert_eq!(done.values().max(), Some(&2));
     }
 }

@@ -28,6 +28,11 @@ pub(super) async fn tick(home: &Home, every: Duration, mut stopping: watch::Rece
         home.reload();
         match home.service().tick(scope).await {
             Ok(ticked) => {
+                if ticked.stacks == 0 && scope == DueScope::All {
+                    tracing::warn!(
+                        "there is no stack to look after; kedge push --stack NAME stores one"
+                    );
+                }
                 scope = later;
                 tracing::debug!(
                     stacks = ticked.stacks,
@@ -42,7 +47,7 @@ pub(super) async fn tick(home: &Home, every: Duration, mut stopping: watch::Rece
             }
             Err(error) => {
                 tracing::error!(
-                    "a tick failed; the next one makes up for it: {}",
+                    "automation could not look for work; its next look makes up for it: {}",
                     error_chain(&error)
                 );
             }

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::home::Home;
-use super::queue::{Failed, Message};
+use super::queue::{Failed, LocalQueue, Message};
 
 /// Works until `stopping` becomes true, and then ends what it began.
 pub(super) async fn work(
@@ -40,28 +40,84 @@ pub(super) async fn work(
     while running.join_next().await.is_some() {}
 }
 
-async fn one(home: &Home, message: Message) {
-    let service = home.service();
-    match service.work(&message.work.encode(), &()).await {
-        Ok(Acknowledge::Done | Acknowledge::ComesAgain) => home.queue.done(&message),
-        Err(error) => {
-            let why = error_chain(&error);
-            let lane = message.work.lane();
-            match home.queue.failed(message) {
-                Failed::Again(after) => {
-                    tracing::warn!(
-                        lane,
-                        "failed, and is tried again in {} s: {why}",
-                        after.as_secs()
-                    );
-                }
-                Failed::GivenUp => {
-                    tracing::error!(
-                        lane,
-                        "failed too often; the next tick finds what is left: {why}"
-                    );
-                }
+/// A message that is worked on. Dropped without an end, as after a panic, it has failed.
+struct Taken<'a> {
+    queue: &'a LocalQueue,
+    message: Option<Message>,
+}
+
+impl Taken<'_> {
+    fn done(mut self) {
+        if let Some(message) = self.message.take() {
+            self.queue.done(&message);
+        }
+    }
+
+    fn failed(&mut self, why: &str) {
+        let Some(message) = self.message.take() else {
+            return;
+        };
+        let lane = message.lane.clone();
+        match self.queue.failed(message) {
+            Failed::Again(after) => {
+                tracing::warn!(lane, "failed, retrying in {} s: {why}", after.as_secs());
+            }
+            Failed::GivenUp => {
+                tracing::error!(
+                    lane,
+                    "failed too often; automation finds what is left with the next check: {why}"
+                );
             }
         }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.failed("the work ended without an answer");
+    }
+}
+
+async fn one(home: &Home, message: Message) {
+    let text = message.work.encode();
+    let mut taken = Taken {
+        queue: &home.queue,
+        message: Some(message),
+    };
+    match home.service().work(&text, &()).await {
+        Ok(Acknowledge::Done | Acknowledge::ComesAgain) => taken.done(),
+        Err(error) => taken.failed(&error_chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kedge_core::model::StackName;
+    use kedge_service::queue::Queue as _;
+    use kedge_service::work::Work;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_without_an_answer_comes_again() {
+        let queue = LocalQueue::default();
+        let work = Work::Apply {
+            stack: StackName::new("a").unwrap(),
+            because: "x".to_owned(),
+        };
+        queue.send(&work).await.unwrap();
+        let message = Some(queue.next().await);
+        assert_eq!(queue.len(), 0);
+        drop(Taken {
+            queue: &queue,
+            message,
+        });
+        let message = Some(queue.next().await);
+        let taken = Taken {
+            queue: &queue,
+            message,
+        };
+        taken.done();
+        assert_eq!(queue.len(), 0);
     }
 }

@@ -72,8 +72,7 @@ impl EtagHash {
     /// The version of what was written.
     #[must_use]
     pub fn etag(self) -> ETag {
-        let digest = self.0.finalize();
-        ETag(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        ETag(hex::encode(self.0.finalize()))
     }
 }
 

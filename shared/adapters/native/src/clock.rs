@@ -1,10 +1,15 @@
 //! The system's clock.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::Clock;
+
+/// From when on all clocks of this process count: what is remembered in one clock's time is compared with
+/// another's, where ports are made anew for new credentials.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
 
 /// Wall time of this machine; waiting by tokio's timer.
 #[derive(Debug)]
@@ -18,7 +23,7 @@ pub struct SystemClock {
 impl Default for SystemClock {
     fn default() -> Self {
         Self {
-            began: instant(),
+            began: *BEGAN.get_or_init(instant),
             ahead_ms: Cell::default(),
         }
     }
@@ -74,6 +79,12 @@ mod tests {
         let epoch = SystemTime::UNIX_EPOCH;
         assert_eq!(timestamp(epoch + Duration::from_millis(1_500)).0, 1_500);
         assert_eq!(timestamp(epoch - Duration::from_millis(1_500)).0, -1_500);
+    }
+
+    #[test]
+    fn all_clocks_count_from_the_same_time() {
+        let before = SystemClock::default();
+        assert_eq!(SystemClock::default().began, before.began);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,6 +1,8 @@
 //! HTTP by reqwest.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -57,10 +59,14 @@ pub struct HttpBuildError(String);
 /// replace them on Linux). `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured.
 /// Redirects are answers and are not followed: a token must not travel to another host. A request
 /// is sent once; repeating is the engine's business.
-#[derive(Debug)]
+///
+/// A clone shares connections and root certificates: providers, store and platform of a process are asked
+/// through one.
+#[derive(Debug, Clone)]
 pub struct NativeHttp {
     client: reqwest::Client,
     options: HttpOptions,
+    refusals: Arc<AtomicU64>,
 }
 
 impl NativeHttp {
@@ -79,7 +85,26 @@ impl NativeHttp {
             .referer(false)
             .build()
             .map_err(|error| HttpBuildError(causes(&error)))?;
-        Ok(Self { client, options })
+        Ok(Self {
+            client,
+            options,
+            refusals: Arc::default(),
+        })
+    }
+
+    /// How many answers to this client and its clones were 401 or 403 so far: a credential may have been
+    /// replaced.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    /// The same client, which takes in no answer beyond so many bytes.
+    #[must_use]
+    pub fn with_answers_up_to(&self, bytes: usize) -> Self {
+        let mut http = self.clone();
+        http.options.answer_bytes_max = bytes.min(http.options.answer_bytes_max);
+        http
     }
 
     /// Sends one request of another adapter (the store's), once, and takes in the whole answer. Any
@@ -94,12 +119,28 @@ impl NativeHttp {
         self.send(request).await
     }
 
+    /// Sends one request to the platform that this process runs on (its queue, its secrets), once, and takes
+    /// in the whole answer. `KEDGE_READ_ONLY` says nothing of that: neither a provider's resource nor
+    /// anything in the store changes by it.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn exchange_with_platform(
+        &self,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, HttpError> {
+        self.send(request).await
+    }
+
     async fn send(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let host = host(request);
         let failed = |error: reqwest::Error| self.failure(&host, error);
         let request = reqwest::Request::try_from(request.clone())
             .map_err(|error| HttpError::NotSent(causes(&error.without_url())))?;
         let mut answer = self.client.execute(request).await.map_err(failed)?;
+        if matches!(answer.status().as_u16(), 401 | 403) {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
         let most = self.options.answer_bytes_max;
         let announced = answer.content_length().unwrap_or(0);
         if announced > most as u64 {
@@ -270,6 +311,27 @@ mod tests {
             assert_eq!(answer.status().as_u16(), status);
             assert_eq!(answer.headers()["content-length"], "2");
             assert_eq!(answer.body().as_ref(), b"hi");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn refused_credentials_are_counted_by_all_clones() {
+        let http = NativeHttp::new(quick()).unwrap();
+        for (status, refusals) in [(200, 0), (401, 1), (404, 1), (403, 2), (500, 2)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let uri = format!("http://{}/", listener.local_addr().unwrap());
+            let request = Request::get(uri).body(Bytes::new()).unwrap();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            let clone = http.with_answers_up_to(5);
+            let serve = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 4096];
+                let _ = socket.read(&mut asked).await.unwrap();
+                socket.write_all(head.as_bytes()).await.unwrap();
+            };
+            let (answer, ()) = tokio::join!(clone.send(&request), serve);
+            assert_eq!(answer.unwrap().status().as_u16(), status);
+            assert_eq!(http.refusals(), refusals, "{status}");
         }
     }
 

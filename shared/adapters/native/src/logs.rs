@@ -73,7 +73,8 @@ pub struct Logs {
     _spans: Option<otlp::Spans>,
 }
 
-type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+/// One that listens.
+pub type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Listens from now on, for the whole process, by `RUST_LOG` or else this filter, in the format of
 /// `KEDGE_LOG_FORMAT`. Where there is neither, nothing is written. With the feature `otlp`, spans go to the
@@ -82,9 +83,20 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 /// # Errors
 /// When a setting can't be used, or something listens already.
 pub fn install(settings: &Settings, default_filter: Option<&str>) -> Result<Logs, LogsError> {
+    install_beside(settings, default_filter, Vec::new())
+}
+
+/// The same beside others that listen, whatever `RUST_LOG` says.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_beside(
+    settings: &Settings,
+    default_filter: Option<&str>,
+    mut layers: Vec<BoxedLayer>,
+) -> Result<Logs, LogsError> {
     let format = Format::of(settings)?;
     let filter = settings.get(RUST_LOG).or(default_filter);
-    let mut layers: Vec<BoxedLayer> = Vec::new();
     if let Some(filter) = filter {
         layers.push(lines(format, filter, io::stderr)?);
     }

@@ -14,6 +14,7 @@ use kedge_core::model::SecretText;
 use kedge_core::providers::ProviderName;
 use kedge_engine::Endpoints;
 use kedge_engine::ports::Secrets;
+use kedge_service::HeldSettings;
 use thiserror::Error;
 
 use crate::dotenv;
@@ -36,6 +37,8 @@ pub struct Settings(BTreeMap<String, String>);
 
 const KEDGE_READ_ONLY: &str = "KEDGE_READ_ONLY";
 const CONFIG_PREFIX: &str = "KEDGE_CONFIG_";
+/// The key by which a relay signs events of uploads.
+pub const KEDGE_RELAY_KEY: &str = "KEDGE_RELAY_KEY";
 
 impl Settings {
     /// Reads the process's environment and, if there is one, `.env` in `folder`. The process wins;
@@ -44,12 +47,14 @@ impl Settings {
     /// # Errors
     /// When `.env` can't be read; names the line, never its text.
     pub fn load(folder: &Path) -> Result<Self, SettingsError> {
-        // A value that is not Unicode is set and unusable, so it is not passed over.
-        let process = std::env::vars_os().filter_map(|(name, value)| {
-            let value = value.to_string_lossy().into_owned();
-            Some((name.into_string().ok()?, value))
-        });
-        Self::merge(process, folder)
+        Self::merge(process_variables(), folder)
+    }
+
+    /// These variables alone, where there is no `.env`.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let variables = variables.into_iter();
+        Self(variables.filter(|(_, value)| !is_blank(value)).collect())
     }
 
     /// The same with another environment, for tests.
@@ -147,6 +152,21 @@ impl Settings {
             .map_err(|error| SettingsError(error.to_string()))
     }
 
+    /// What a service is told by all of these.
+    ///
+    /// # Errors
+    /// When one can't be used; names it, not its value.
+    pub fn of_service(&self) -> Result<HeldSettings, SettingsError> {
+        Ok(HeldSettings {
+            overrides: self.config_overrides(),
+            endpoints: self.endpoints()?,
+            lease: self.lease_times()?,
+            read_only: self.read_only()?,
+            requests_per_minute: self.requests_per_minute()?,
+            relay_key: self.get(KEDGE_RELAY_KEY).map(SecretText::new),
+        })
+    }
+
     /// The credentials of all providers. `GOOGLE_CREDENTIALS` is JSON, JSON in base64, or the path of a
     /// file with JSON; a relative path begins at `folder`. What is none of these is reported beside the
     /// credentials, since only what needs it suffers. The message names the variable and never its
@@ -177,6 +197,15 @@ impl Settings {
         }
         (NativeSecrets(secrets), problem)
     }
+}
+
+/// The variables of the process.
+pub fn process_variables() -> impl Iterator<Item = (String, String)> {
+    // A value that is not Unicode is set and unusable, so it is not passed over.
+    std::env::vars_os().filter_map(|(name, value)| {
+        let value = value.to_string_lossy().into_owned();
+        Some((name.into_string().ok()?, value))
+    })
 }
 
 /// The JSON of a key that is given as it is, in base64, or by the path of its file.

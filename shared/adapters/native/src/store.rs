@@ -1,7 +1,7 @@
 //! A folder as store: for one machine, the sandbox and tests.
 
 use std::cell::Cell;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +10,10 @@ use bytes::Bytes;
 use kedge_adapters::{
     EtagHash, LOCK_NAME, Operations, TEMP_NAME, etag_of, holds, key_problem, may_read, may_write,
 };
+use kedge_core::model::Timestamp;
 use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::ports::{
-    Attempts, Condition, Listed, PutOutcome, Store, StoreError, StoredObject, Version,
+    Attempts, Condition, ETag, Listed, PutOutcome, Store, StoreError, StoredObject, Version,
 };
 
 use crate::clock::{system_time, timestamp};
@@ -104,20 +105,31 @@ impl FolderStore {
             .fold(self.root.clone(), |path, part| path.join(part))
     }
 
+    /// Opens a file; none if there is none, or a folder. What else may be there is no object: a link leads
+    /// out of the store, and a pipe would not let go.
+    fn file(&self, key: &str) -> io::Result<Option<(File, Metadata)>> {
+        let path = self.path(key);
+        let opened = fs::symlink_metadata(&path).and_then(|found| match found.file_type() {
+            sort if sort.is_dir() => Err(ErrorKind::IsADirectory.into()),
+            sort if sort.is_file() => File::open(&path),
+            _ => Err(io::Error::other("this is a link or a device, and no file")),
+        });
+        match opened {
+            Ok(file) => {
+                let metadata = file.metadata()?;
+                Ok(Some((file, metadata)))
+            }
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads one file, bytes and time from the same file even while it is being replaced.
     fn read(&self, key: &str) -> io::Result<Option<StoredObject>> {
-        let file = match File::open(self.path(key)) {
-            Ok(file) => file,
-            Err(error) if is_absence(&error) => {
-                self.check_root()?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
+        let Some((file, metadata)) = self.file(key)? else {
+            self.check_root()?;
             return Ok(None);
-        }
+        };
         if metadata.len() > BYTES_MAX {
             return Err(io::Error::from(ErrorKind::FileTooLarge));
         }
@@ -126,29 +138,45 @@ impl FolderStore {
         Ok(Some(StoredObject {
             etag: etag_of(&bytes),
             bytes: bytes.into(),
-            written_at: timestamp(metadata.modified()?),
+            written_at: written_at(&metadata)?,
             read_at: Some(system_time()),
         }))
     }
 
     /// The version and time of one file, of whatever size, without taking it in.
     fn listed(&self, key: String) -> io::Result<Option<Listed>> {
-        let mut file = match File::open(self.path(&key)) {
-            Ok(file) => file,
-            Err(error) if is_absence(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
+        let Some((mut file, metadata)) = self.file(&key)? else {
             return Ok(None);
-        }
-        let mut hash = EtagHash::default();
-        io::copy(&mut file, &mut hash)?;
+        };
+        let written_at = written_at(&metadata)?;
+        let etag = match metadata.len() > BYTES_MAX {
+            // Nobody takes it in, so its content is not worth reading at each look.
+            true => ETag(format!("{:x}-{:x}", written_at.0, metadata.len())),
+            false => {
+                let mut hash = EtagHash::default();
+                io::copy(&mut file, &mut hash)?;
+                hash.etag()
+            }
+        };
         Ok(Some(Listed {
             key,
-            etag: hash.etag(),
-            written_at: timestamp(metadata.modified()?),
+            etag,
+            written_at,
         }))
+    }
+
+    fn keys(&self, walk: Walk<'_>) -> Result<Vec<String>, StoreError> {
+        Operations::count(&self.operations, |operations| operations.lists += 1);
+        let mut keys = Vec::new();
+        let collect = |keys| match self.is_read_only && !self.root.exists() {
+            true => Ok(()),
+            false => self.walk("", walk, keys),
+        };
+        self.check_root()
+            .and_then(|()| collect(&mut keys))
+            .map_err(|error| read_error(&format!("the keys of `{}`", walk.prefix), &error))?;
+        keys.sort_unstable();
+        Ok(keys)
     }
 
     /// Waits for the lock. It is free again when the returned file is dropped, or its process ends.
@@ -192,7 +220,7 @@ impl FolderStore {
         let mut file = File::create(&temp)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        let written_at = timestamp(file.metadata()?.modified()?);
+        let written_at = written_at(&file.metadata()?)?;
         drop(file);
         fs::rename(&temp, &path)?;
         for folder in path
@@ -223,13 +251,26 @@ impl FolderStore {
     }
 
     /// Collects the keys under one folder, whose own key is `above` (empty for the root).
-    fn walk(&self, above: &str, prefix: &str, keys: &mut Vec<String>) -> io::Result<()> {
-        let folder = if above.is_empty() {
-            self.root.clone()
-        } else {
-            self.path(above)
+    fn walk(&self, above: &str, walk: Walk<'_>, keys: &mut Vec<String>) -> io::Result<()> {
+        let Walk { prefix, unreadable } = walk;
+        let folder = match above.is_empty() {
+            true => self.root.clone(),
+            false => self.path(above),
         };
-        for entry in fs::read_dir(folder)? {
+        let entries = match fs::read_dir(folder) {
+            // It was removed a moment ago.
+            Err(error) if !above.is_empty() && is_absence(&error) => return Ok(()),
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied
+                    && unreadable == Unreadable::PassOver
+                    && above.starts_with(prefix) =>
+            {
+                passed_over(above);
+                return Ok(());
+            }
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             // A name that is not Unicode is no key of ours.
             let Ok(name) = entry.file_name().into_string() else {
@@ -240,11 +281,14 @@ impl FolderStore {
             } else {
                 format!("{above}/{name}")
             };
-            let sort = entry.file_type()?;
+            let sort = match entry.file_type() {
+                Err(error) if is_absence(&error) => continue,
+                sort => sort?,
+            };
             if sort.is_dir() {
                 let inside = format!("{key}/");
                 if inside.starts_with(prefix) || prefix.starts_with(&inside) {
-                    self.walk(&key, prefix, keys)?;
+                    self.walk(&key, walk, keys)?;
                 }
             } else if sort.is_file() && key.starts_with(prefix) && key_problem(&key).is_none() {
                 keys.push(key);
@@ -252,6 +296,39 @@ impl FolderStore {
         }
         Ok(())
     }
+}
+
+/// Which keys are collected.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
+    prefix: &'a str,
+    unreadable: Unreadable,
+}
+
+/// What a folder does to a listing that may not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unreadable {
+    /// What can't be seen is not absent.
+    Fails,
+    /// What somebody put there whom nobody else may read does no harm to others.
+    PassOver,
+}
+
+fn passed_over(key: &str) {
+    tracing::warn!(target: "kedge", key, "this may not be read in the store, and is passed over");
+}
+
+/// When a file was written: its own time, unless the system knows that it was put there before that, as with a
+/// copy from a machine whose clock is fast.
+fn written_at(metadata: &Metadata) -> io::Result<Timestamp> {
+    let said = timestamp(metadata.modified()?);
+    #[cfg(unix)]
+    let said = {
+        use std::os::unix::fs::MetadataExt as _;
+        let ms = metadata.ctime() * 1000 + metadata.ctime_nsec() / 1_000_000;
+        said.min(Timestamp(ms))
+    };
+    Ok(said)
 }
 
 impl Store for FolderStore {
@@ -300,28 +377,30 @@ impl Store for FolderStore {
         prefix: &str,
         _attempts: &dyn Attempts,
     ) -> Result<Vec<String>, StoreError> {
-        Operations::count(&self.operations, |operations| operations.lists += 1);
-        let mut keys = Vec::new();
-        let walk = |keys| match self.is_read_only && !self.root.exists() {
-            true => Ok(()),
-            false => self.walk("", prefix, keys),
-        };
-        self.check_root()
-            .and_then(|()| walk(&mut keys))
-            .map_err(|error| read_error(&format!("the keys of `{prefix}`"), &error))?;
-        keys.sort_unstable();
-        Ok(keys)
+        self.keys(Walk {
+            prefix,
+            unreadable: Unreadable::Fails,
+        })
     }
 
     async fn versions_counting(
         &self,
         prefix: &str,
-        attempts: &dyn Attempts,
+        _attempts: &dyn Attempts,
     ) -> Result<Vec<Listed>, StoreError> {
-        let keys = self.list_counting(prefix, attempts).await?;
+        let keys = self.keys(Walk {
+            prefix,
+            unreadable: Unreadable::PassOver,
+        })?;
         let version = |key: String| {
             let listed = self.listed(key.clone());
-            listed.map_err(|error| read_error(&key, &error)).transpose()
+            match listed {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    passed_over(&key);
+                    None
+                }
+                listed => listed.map_err(|error| read_error(&key, &error)).transpose(),
+            }
         };
         keys.into_iter().filter_map(version).collect()
     }

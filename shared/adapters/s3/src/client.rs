@@ -31,7 +31,7 @@ use crate::settings::S3Settings;
 pub(crate) fn client(settings: &S3Settings, http: NativeHttp) -> Client {
     let secret = settings.secret.reveal();
     let credentials = Credentials::new(&settings.key_id, secret, None, None, "kedge");
-    let connector = SharedHttpConnector::new(Sender(Arc::new(http)));
+    let connector = SharedHttpConnector::new(Sender(http));
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .endpoint_url(&settings.endpoint)
@@ -52,11 +52,11 @@ pub(crate) fn client(settings: &S3Settings, http: NativeHttp) -> Client {
 
 /// Hands requests of AWS's client to our HTTP.
 #[derive(Debug)]
-struct Sender(Arc<NativeHttp>);
+struct Sender(NativeHttp);
 
 impl HttpConnector for Sender {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let http = Arc::clone(&self.0);
+        let http = self.0.clone();
         HttpConnectorFuture::new(async move { send(&http, request).await })
     }
 }

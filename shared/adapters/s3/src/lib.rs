@@ -9,19 +9,20 @@
 //! what is tried again, is decided here and not by AWS's client: it does not know that a conditional
 //! PUT which is repeated after a lost answer can meet its own first success as a 412, and it does
 //! not repeat R2's 429. The way through it: `store` → `client` → `failure` (what an answer
-//! means) → `tries` (when to ask again).
+//! means); [`kedge_adapters::Tries`] says when to ask again.
 //!
 //! Settings and answers of R2: developers.cloudflare.com/r2, api/s3/api, reference/consistency,
 //! platform/limits (one write a second to one key, beyond it 429).
 
 mod client;
 mod failure;
+mod place;
 mod settings;
 mod store;
-mod tries;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::settings::{S3Settings, S3SettingsError};
+pub use self::place::{AnyStore, OpenError, Place, PlaceError};
+pub use self::settings::{S3Settings, S3SettingsError, SECRET_VARIABLES};
 pub use self::store::{S3Options, S3Store};

@@ -29,6 +29,8 @@ const PAIRS: [PairNames; 2] = [
         secret: "AWS_SECRET_ACCESS_KEY",
     },
 ];
+/// The variables of ours that hold something secret, or belong to it.
+pub const SECRET_VARIABLES: [&str; 2] = [PAIRS[0].id, PAIRS[0].secret];
 const ENDPOINTS: [&str; 2] = ["R2_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
 const REGION: &str = "AWS_REGION";
 /// R2's one region (developers.cloudflare.com/r2/api/s3/api).
@@ -80,13 +82,15 @@ impl S3Settings {
             )));
         };
         let endpoint = text.trim_end_matches('/');
-        let host = host(endpoint_name, endpoint)?;
+        let (host, has_path) = host(endpoint_name, endpoint)?;
+        // AWS's client appends the bucket as it is to a path that has no final slash.
+        let slash = if has_path { "/" } else { "" };
         let region = match variable(REGION) {
             Some(region) if !host.ends_with(R2_HOST) => region,
             _ => AUTO,
         };
         Ok(Self {
-            endpoint: endpoint.to_owned(),
+            endpoint: format!("{endpoint}{slash}"),
             host,
             endpoint_name,
             region: region.to_owned(),
@@ -123,8 +127,8 @@ fn half(there: &str, missing: &str) -> S3SettingsError {
     ))
 }
 
-/// Checks the endpoint, and gives its host and port.
-fn host(name: &str, endpoint: &str) -> Result<String, S3SettingsError> {
+/// Checks the endpoint, and gives its host and port, and whether it has a path.
+fn host(name: &str, endpoint: &str) -> Result<(String, bool), S3SettingsError> {
     let fail = || {
         S3SettingsError(format!(
             "{name} must be an address like https://<account-id>{R2_HOST}, with no user, query or \
@@ -139,13 +143,14 @@ fn host(name: &str, endpoint: &str) -> Result<String, S3SettingsError> {
     if !is_plain {
         return Err(fail());
     }
+    let has_path = !matches!(uri.path(), "" | "/");
     // Cloudflare's pages show the address of a bucket, too.
-    if authority.host().ends_with(R2_HOST) && !matches!(uri.path(), "" | "/") {
+    if authority.host().ends_with(R2_HOST) && has_path {
         return Err(S3SettingsError(format!(
             "{name} must end with {R2_HOST}; the bucket is named by the store's address"
         )));
     }
-    Ok(authority.to_string())
+    Ok((authority.to_string(), has_path))
 }
 
 #[cfg(test)]
@@ -169,7 +174,7 @@ mod tests {
         ];
         let settings = of(&aws).unwrap();
         assert_eq!(settings.key_id, "aws");
-        assert_eq!(settings.endpoint, "http://127.0.0.1:9000/s3");
+        assert_eq!(settings.endpoint, "http://127.0.0.1:9000/s3/");
         assert_eq!(settings.host, "127.0.0.1:9000");
         assert_eq!(settings.region, "eu-central-1");
         let ours = [
@@ -181,6 +186,7 @@ mod tests {
         let settings = of(&both).unwrap();
         assert_eq!(settings.key_id, "r2");
         assert_eq!(settings.host, "acc.r2.cloudflarestorage.com");
+        assert_eq!(settings.endpoint, "https://acc.r2.cloudflarestorage.com");
         assert_eq!(settings.region, "auto", "R2 refuses a Lambda's own region");
         assert!(!format!("{settings:?}").contains("s3cret"));
     }

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::Object;
 use bytes::Bytes;
-use kedge_adapters::{Operations, key_problem, may_read, may_write};
+use kedge_adapters::{Failed, Operations, Tries, key_problem, may_read, may_write};
 use kedge_core::model::{BucketAddress, Timestamp};
 use kedge_core::ran_out::RanOut;
 use kedge_core::stored::OBJECT_BYTES_MAX;
@@ -15,31 +15,22 @@ use kedge_engine::ports::{
     Attempts, Condition, ETag, Listed, PutOutcome, Random as _, Store, StoreError, StoredObject,
     Version,
 };
-use kedge_native::{HttpBuildError, HttpOptions, NativeHttp, SystemRandom};
+use kedge_native::{NativeHttp, SystemRandom};
 
 use crate::client::{AnswerDate, client, timestamp};
 use crate::failure::{Doing, Failure, Fate};
 use crate::settings::S3Settings;
-use crate::tries::Tries;
 
 /// How a bucket is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Options {
-    /// How one request is sent.
-    pub http: HttpOptions,
     /// The longest pause before the first repetition, in milliseconds; it doubles.
     pub pause_ms: u64,
 }
 
 impl Default for S3Options {
     fn default() -> Self {
-        Self {
-            http: HttpOptions {
-                answer_bytes_max: OBJECT_BYTES_MAX,
-                ..HttpOptions::default()
-            },
-            pause_ms: 500,
-        }
+        Self { pause_ms: 500 }
     }
 }
 
@@ -79,25 +70,24 @@ enum Seen {
 }
 
 impl S3Store {
-    /// A store that is asked with these settings. Nothing is sent yet, so that a bucket that is not
-    /// there shows with the first request.
-    ///
-    /// # Errors
-    /// When the system has no usable root certificates.
+    /// A store that is asked with these settings, by the client of this process. Nothing is sent yet, so
+    /// that a bucket that is not there shows with the first request.
+    #[must_use]
     pub fn new(
         address: BucketAddress,
         settings: S3Settings,
+        http: &NativeHttp,
         options: S3Options,
-    ) -> Result<Self, HttpBuildError> {
-        let http = NativeHttp::new(options.http)?;
-        Ok(Self {
+    ) -> Self {
+        let http = http.with_answers_up_to(OBJECT_BYTES_MAX);
+        Self {
             client: client(&settings, http),
             address,
             settings,
             random: SystemRandom::new(),
             pause_ms: options.pause_ms,
             operations: Cell::default(),
-        })
+        }
     }
 
     /// How many requests were sent so far, repetitions and looks after a lost answer included.
@@ -238,7 +228,11 @@ impl S3Store {
         failure: Failure,
         attempts: &dyn Attempts,
     ) -> Result<(), GaveUp> {
-        let pause_ms = tries.pause_ms(&failure, self.pause_ms, self.random.next_u64());
+        let failed = Failed {
+            was_heard: !matches!(failure, Failure::Unheard(_)),
+            retry_after_ms: failure.retry_after_ms(),
+        };
+        let pause_ms = tries.pause_ms(&failed, self.pause_ms, self.random.next_u64());
         let Some(ms) = pause_ms else {
             return Err(failure.into());
         };

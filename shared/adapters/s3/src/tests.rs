@@ -1,6 +1,7 @@
 //! The store against a server that plays a script: what an answer means, without any S3.
 
 mod attempts;
+mod paths;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use kedge_adapters::Operations;
 use kedge_adapters::conformance::text;
 use kedge_core::model::Timestamp;
 use kedge_engine::ports::{Condition, ETag, Listed, PutOutcome, Store, StoreError, Version};
-use kedge_native::HttpOptions;
+use kedge_native::{HttpOptions, NativeHttp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -61,8 +62,12 @@ struct Stage {
 
 impl Stage {
     async fn new(script: &[Act]) -> Self {
+        Self::under("", script).await
+    }
+
+    async fn under(path: &str, script: &[Act]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = format!("http://{}{path}", listener.local_addr().unwrap());
         let settings = S3Settings::from_variables(|name| match name {
             "R2_ENDPOINT_URL" => Some(&endpoint),
             "R2_ACCESS_KEY_ID" => Some("key-id"),
@@ -74,10 +79,11 @@ impl Stage {
             answer_bytes_max: 1_000,
             ..HttpOptions::default()
         };
-        let options = S3Options { http, pause_ms: 2 };
+        let http = NativeHttp::new(http).unwrap();
+        let options = S3Options { pause_ms: 2 };
         let address = "s3://bucket/some/prefix".parse().unwrap();
         Self {
-            store: S3Store::new(address, settings.unwrap(), options).unwrap(),
+            store: S3Store::new(address, settings.unwrap(), &http, options),
             listener,
             script: RefCell::new(script.iter().copied().collect()),
             heard: RefCell::default(),

@@ -13,7 +13,7 @@ use kedge_adapters::conformance::{
 };
 use kedge_core::model::BucketAddress;
 use kedge_engine::ports::{Condition, Random as _, Store as _};
-use kedge_native::SystemRandom;
+use kedge_native::{HttpOptions, NativeHttp, SystemRandom};
 use kedge_s3::{S3Options, S3Settings, S3Store};
 
 /// The server's variables: its address, a bucket, a key pair.
@@ -40,7 +40,8 @@ fn store(server: &BTreeMap<&'static str, String>, prefix: &str) -> S3Store {
 fn open(server: &BTreeMap<&'static str, String>, address: &BucketAddress) -> S3Store {
     let variable = |name: &str| server.get(name).map(String::as_str);
     let settings = S3Settings::from_variables(variable).unwrap();
-    S3Store::new(address.clone(), settings, S3Options::default()).unwrap()
+    let http = NativeHttp::new(HttpOptions::default()).unwrap();
+    S3Store::new(address.clone(), settings, &http, S3Options::default())
 }
 
 /// A prefix that nobody used before.

@@ -4,7 +4,6 @@
 //! Its stored form is in [`crate::stored::bundle`].
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -214,13 +213,9 @@ fn add(hash: &mut Sha256, part: &str) {
 }
 
 fn digits(hash: Sha256) -> String {
-    let bytes = hash.finalize();
-    let shown = bytes.iter().take(Bundle::REVISION_CHARS / 2);
-    shown.fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut digits = hex::encode(hash.finalize());
+    digits.truncate(Bundle::REVISION_CHARS);
+    digits
 }
 
 fn is_plain(path: &str) -> bool {

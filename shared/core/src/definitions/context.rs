@@ -70,6 +70,8 @@ pub(super) struct ParseContext<'a> {
     pub(super) default_path: Option<(&'a str, Arc<str>)>,
     /// Whether the stack's config could not be read, so that what is missing in it is unknown.
     pub(super) config_unknown: bool,
+    /// Whether the areas' defaults could not all be read, so that what is missing in a resource is unknown.
+    pub(super) defaults_unknown: bool,
     /// Whether a file could not be read, so that what it would have used is unknown.
     pub(super) incomplete: bool,
 }
@@ -221,7 +223,7 @@ impl<'a> ParseContext<'a> {
         self.asked.insert(lower);
         match filled {
             Filled::Absent if !optional => {
-                if !self.config_unknown {
+                if !self.is_unknown(key) {
                     // Finding the column reads the file again, which only a problem is worth.
                     let at = self.inside(place, before, name);
                     self.undefined(at, key);
@@ -230,6 +232,16 @@ impl<'a> ParseContext<'a> {
             }
             filled => filled,
         }
+    }
+
+    /// Whether a config key that is not there may be in a file that could not be read, or be one of ours
+    /// whose namespace is not known.
+    fn is_unknown(&self, key: &str) -> bool {
+        let is_ours = || {
+            let ours = super::stack::CONFIG_KEYS;
+            ours.iter().any(|ours| key.eq_ignore_ascii_case(ours))
+        };
+        self.config_unknown || (self.project.is_none() && !is_ours())
     }
 
     /// A config value as text, marked as used. Reports one that is encrypted, once.

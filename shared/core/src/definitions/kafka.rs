@@ -77,6 +77,7 @@ impl<'a> KafkaReader<'a> {
         check(context, &read.fields, true);
         for required in ["partitions", "replication"] {
             if !read.fields.contains_key(&FieldName::known(required))
+                && !context.defaults_unknown
                 && is_map(node)
                 && (!is_written(node, required) || is_left_out(node, required))
             {
@@ -190,6 +191,7 @@ fn check_local(context: &mut ParseContext<'_>, fields: &FieldMap<'_>, is_topic: 
             continue;
         };
         match int(fields, whole) {
+            None if is_topic && context.defaults_unknown => {}
             None if is_topic || !a.is_default => {
                 let message = format!("`{local}` needs a `{whole}`");
                 let hint = format!("add `{whole}`, or write -2, which means the same limit");

@@ -93,7 +93,10 @@ pub fn parse(input: &ParseInput<'_>) -> Result<Declared, Problems> {
         stack::read_config(&mut context, own_path, stack_root.as_ref(), input.overrides);
     let mut project = match &root {
         Some(root) => project::read(&mut context, root, &layout.areas),
-        None => Project::default(),
+        None => {
+            context.defaults_unknown = true;
+            Project::default()
+        }
     };
     if let Some(root) = &stack_root {
         stack::read_policy(&mut context, own_path, root, &mut project.policy_keys);
@@ -162,6 +165,7 @@ fn context<'a>(input: &ParseInput<'a>) -> ParseContext<'a> {
         own_path: None,
         default_path: None,
         config_unknown: false,
+        defaults_unknown: false,
         incomplete: false,
     }
 }

@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with definitions, by file, line and column.
+/// Everything that is wrong with definitions, by file, line and column; that of `kedge.yaml` first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The problems, never none.
@@ -212,14 +212,20 @@ impl<'a> ProblemCollector<'a> {
         });
     }
 
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.list.len() + self.left_out
+    }
+
     /// The text of a file.
     pub(super) fn text(&self, file: &str) -> Option<&'a str> {
         self.bundle.text(file)
     }
 
-    /// The problems in order, if there are any.
+    /// The problems in order, if there are any: those of `kedge.yaml` first, on which all other files depend.
     pub(super) fn finish(mut self, files_read: usize) -> Option<Problems> {
-        self.list.sort();
+        self.list
+            .sort_by(|one, other| in_order(one).cmp(&in_order(other)));
         self.list.dedup();
         if self.list.is_empty() {
             return None;
@@ -230,6 +236,10 @@ impl<'a> ProblemCollector<'a> {
             left_out: self.left_out,
         })
     }
+}
+
+fn in_order(problem: &Problem) -> (bool, &Problem) {
+    (problem.file != super::project::FILE, problem)
 }
 
 /// A place brought inside its text: the parser points behind the end for what is cut off.

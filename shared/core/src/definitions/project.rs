@@ -94,6 +94,10 @@ pub(super) fn read<'a>(
 ) -> Project<'a> {
     let mut project = Project::default();
     let entries = context.entries(FILE, root, "this file");
+    // A map of another sort, or one that is misspelt, was reported.
+    let is_areas = |entry: &Entry<'_, '_>| entry.key == "areas";
+    let has_areas = is_written(root, "areas");
+    context.defaults_unknown = !is_map(root) || (has_areas && !entries.iter().any(is_areas));
     // The order of the keys must not matter: the project's policy comes before the stack's.
     for entry in entries.iter().filter(|entry| entry.key == "policy") {
         policy::read(context, FILE, entry.value, &mut project.policy_keys);
@@ -102,7 +106,11 @@ pub(super) fn read<'a>(
         match entry.key {
             "project" | "policy" => {}
             "bucket" => bucket(context, entry.value),
-            "areas" => read_areas(context, entry.value, areas, &mut project),
+            "areas" => {
+                let before = context.report.count();
+                read_areas(context, entry.value, areas, &mut project);
+                context.defaults_unknown |= context.report.count() > before;
+            }
             "stacks" => stacks(context, entry.value, &mut project.policy_keys),
             "branches" => branches(context, entry.value),
             "environments" => environments(context, entry.value),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::model::StackName;
+use crate::model::{StackName, is_hex};
 
 use super::bundle::Bundle;
 use super::context::{
@@ -370,12 +370,9 @@ fn fault(key: &str, text: &str) -> Option<&'static str> {
             let id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:".contains(c);
             (!all(id)).then_some("write the project's id: lower-case letters, digits, dashes")
         }
-        "cloudflare_zone_id" => {
-            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-            (text.len() != 32 || !all(hex)).then_some(
-                "write the zone's 32 digits 0-9 and a-f, in lower case: see its page, under API",
-            )
-        }
+        "cloudflare_zone_id" => (text.len() != 32 || !is_hex(text)).then_some(
+            "write the zone's 32 digits 0-9 and a-f, in lower case: see its page, under API",
+        ),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The readers as a whole: what good sets declare, and what is said of bad ones.
 
 mod bad;
+mod causes;
 mod chaos;
 mod documented;
 mod rules;

@@ -23,10 +23,10 @@ pub struct Health {
     pub looked_at: Time,
     /// When the schedule last started automation; `null` if it never did, or that could not be read.
     pub last_tick_at: Option<Time>,
-    /// How many stacks are in use; `null` if that could not be read.
+    /// How many stacks were in use then; `null` if that is not known.
     pub stacks: Option<u64>,
     /// How many of them were last checked too long ago: more than three times their `check_every`, and 15
-    /// minutes.
+    /// minutes. The schedule finds that out.
     pub late_stacks: Option<u64>,
 }
 

@@ -83,7 +83,6 @@ pub fn asked_run(
         None if request.has_expired(now) => RunStatus::Expired,
         None => RunStatus::Queued,
     };
-    let document = |answer: &Answer| RawValue::from_string(answer.document.trim().to_owned());
     Ok(Run {
         format: RunFormat::V1,
         id: Text::new(&request.id),
@@ -93,9 +92,15 @@ pub fn asked_run(
         asked_at: request.at.into(),
         actor: Text::new(&request.actor),
         answered_at: answer.map(|answer| answer.at.into()),
-        document: answer.map(document).transpose()?,
+        document: answer.map(nested).transpose()?,
         record: None,
     })
+}
+
+/// The document of an answer, with its lines as far in as they belong here: it was kept as a text of its own.
+/// A text in JSON has no line break, so each of them is between two tokens.
+fn nested(answer: &Answer) -> Result<Box<RawValue>, serde_json::Error> {
+    RawValue::from_string(answer.document.trim().replace('\n', "\n  "))
 }
 
 /// A run that is in history; none if its record has a word that this program does not know.
@@ -125,5 +130,40 @@ pub fn runs(stack: &StackName, records: &[RunRecord], unread: &[String], more: b
         runs: history.runs,
         unread: history.unread,
         more,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::json_text;
+    use crate::stored::run_request::{AnswerOutcome, RequestedRun};
+
+    #[test]
+    fn the_document_of_an_answer_is_as_far_in_as_the_rest() {
+        let request = RunRequest {
+            id: "1795348800000-0badcafe".to_owned(),
+            stack: StackName::new("dev").unwrap(),
+            actor: "ci".to_owned(),
+            at: Timestamp(1_795_348_800_000),
+            asked: RequestedRun::Check,
+        };
+        let answer = Answer {
+            at: Timestamp(1_795_348_801_000),
+            outcome: AnswerOutcome::Done,
+            document: "{\n  \"because\": [\n    \"a\\nb  c\"\n  ]\n}\n".to_owned(),
+        };
+        let run = asked_run(&request, Some(&answer), request.at).unwrap();
+        let text = json_text(&run).unwrap();
+        let expected = r#"
+  "document": {
+    "because": [
+      "a\nb  c"
+    ]
+  },
+  "record": null
+}
+"#;
+        assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -8,13 +8,14 @@ mod by_field;
 mod declared;
 mod field_name;
 mod fields;
+mod hash;
 mod mark;
 mod names;
 mod policy;
 mod printable;
 mod resource;
+mod run_id;
 mod secret;
-mod short_hash;
 mod size;
 mod special;
 mod stack_verdict;
@@ -30,13 +31,15 @@ pub use fields::{
     DefaultValue, FieldSpec, ItemRules, RiskRule, Shape, Unit, WorseWith, default_value,
     field_spec, field_specs,
 };
+pub(crate) use hash::short_hash;
+pub use hash::{is_hex, sha256};
 pub use mark::{mark_of, marked_stack};
 pub use names::{Kind, NameError, ResourceKey, Scope, StackName};
 pub use policy::{Allowance, CheckEvery, Guards, OnMissing, Policy};
 pub use printable::printable;
 pub use resource::{CatchingUp, Fields, Recorded, has_items, items};
+pub use run_id::{id_prefixes, id_time};
 pub use secret::{Salt, SealedUrl, SecretText, UrlError};
-pub(crate) use short_hash::short_hash;
 pub use size::Size;
 pub(crate) use special::row as special_row;
 pub use special::{Meaning, Special, Spelling, mean_the_same};

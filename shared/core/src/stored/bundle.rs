@@ -14,7 +14,7 @@ use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
 use crate::definitions::{Bundle, BundleError};
 use crate::hint::Hint;
-use crate::model::{StackName, Timestamp};
+use crate::model::{StackName, Timestamp, is_hex};
 
 /// The most bytes of a stored bundle: the texts and paths of a full one with every character
 /// escaped, and some room for the rest. More is not read into memory, of which a Worker has 128 MB.
@@ -266,8 +266,7 @@ impl StoredBundle {
 /// makes. It becomes a part of a key.
 #[must_use]
 pub fn is_revision(text: &str) -> bool {
-    let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    text.len() == Bundle::REVISION_CHARS && text.chars().all(digit)
+    text.len() == Bundle::REVISION_CHARS && is_hex(text)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Time;
 use super::format::{Format, OBJECT_BYTES_MAX, Stored, read, write};
 use super::{EncodeError, StoredError};
-use crate::model::{StackName, Timestamp};
+use crate::model::{StackName, Timestamp, is_hex};
 
 const REQUEST: &str = "request for a run";
 const ANSWER: &str = "answer to a request";
@@ -26,12 +26,12 @@ pub struct RunRequest {
     /// When, by the clock of who took the request.
     pub at: Timestamp,
     /// For what.
-    pub asked: Asked,
+    pub asked: RequestedRun,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestedRun {
     /// Say what differs.
     Check,
     /// Say what `up` would do.
@@ -45,7 +45,7 @@ pub enum Asked {
     },
 }
 
-impl Asked {
+impl RequestedRun {
     /// The word in paths and JSON.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -123,12 +123,11 @@ impl RunRequest {
         let Some((time, rest)) = text.split_once('-') else {
             return false;
         };
-        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         text.len() <= Self::ID_BYTES_MAX
             && time.len() == 13
             && time.bytes().all(|byte| byte.is_ascii_digit())
             && !rest.is_empty()
-            && rest.bytes().all(is_hex)
+            && is_hex(rest)
     }
 
     /// Whether nobody is to work on it any more at this time.
@@ -156,9 +155,9 @@ impl RunRequest {
             actor: actor.clone(),
             at_ms: (*at).into(),
             asked: match asked.clone() {
-                Asked::Check => StoredAsked::Check,
-                Asked::Preview => StoredAsked::Preview,
-                Asked::Up { digest, allow } => StoredAsked::Up { digest, allow },
+                RequestedRun::Check => StoredRequestedRun::Check,
+                RequestedRun::Preview => StoredRequestedRun::Preview,
+                RequestedRun::Up { digest, allow } => StoredRequestedRun::Up { digest, allow },
             },
         })
     }
@@ -179,9 +178,9 @@ impl RunRequest {
             actor: stored.actor,
             at: stored.at_ms.into(),
             asked: match stored.asked {
-                StoredAsked::Check => Asked::Check,
-                StoredAsked::Preview => Asked::Preview,
-                StoredAsked::Up { digest, allow } => Asked::Up { digest, allow },
+                StoredRequestedRun::Check => RequestedRun::Check,
+                StoredRequestedRun::Preview => RequestedRun::Preview,
+                StoredRequestedRun::Up { digest, allow } => RequestedRun::Up { digest, allow },
             },
         })
     }
@@ -293,12 +292,12 @@ pub(crate) struct StoredRequest {
     stack: String,
     actor: String,
     at_ms: Time,
-    asked: StoredAsked,
+    asked: StoredRequestedRun,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum StoredAsked {
+pub(crate) enum StoredRequestedRun {
     Check,
     Preview,
     Up { digest: String, allow: Vec<String> },
@@ -329,7 +328,7 @@ mod tests {
     const ID: &str = "1795348800000-0badcafe";
     const NOW: Timestamp = Timestamp(1_795_348_800_000);
 
-    fn request(asked: Asked) -> RunRequest {
+    fn request(asked: RequestedRun) -> RunRequest {
         RunRequest {
             id: ID.to_owned(),
             stack: StackName::new("dev").unwrap(),
@@ -339,8 +338,8 @@ mod tests {
         }
     }
 
-    fn up() -> Asked {
-        Asked::Up {
+    fn up() -> RequestedRun {
+        RequestedRun::Up {
             digest: "00c0ffee00c0ffee".to_owned(),
             allow: vec!["dev-a".to_owned()],
         }
@@ -368,7 +367,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_can_be_asked_for_is_read_back() {
-        for asked in [Asked::Check, Asked::Preview, up()] {
+        for asked in [RequestedRun::Check, RequestedRun::Preview, up()] {
             let bytes = request(asked.clone()).encode().unwrap();
             assert_eq!(RunRequest::decode(&bytes, ID).unwrap().asked, asked);
         }
@@ -426,7 +425,7 @@ mod tests {
 
     #[test]
     fn it_lasts_an_hour() {
-        let one = request(Asked::Check);
+        let one = request(RequestedRun::Check);
         assert!(!one.has_expired(NOW.plus_ms(RunRequest::LASTS_MS - 1)));
         assert!(one.has_expired(NOW.plus_ms(RunRequest::LASTS_MS)));
     }

@@ -22,9 +22,29 @@ pub struct Schedule {
     pub revisions: BTreeMap<StackName, String>,
     /// Until when the accounts of providers are booked with checks that were sent.
     pub booked_until: BTreeMap<ProviderName, Timestamp>,
+    /// What is known of the last check of each stack, so that whoever asks how automation does reads nothing
+    /// else. A stack about which nothing is known yet is not there.
+    pub checks: BTreeMap<StackName, KnownCheck>,
+}
+
+/// What ticks know of the last check of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownCheck {
+    /// When it looked, or later: a tick asks only where that may be too long ago. For a stack that was never
+    /// looked at, when a tick saw it first.
+    pub at: Timestamp,
+    /// From when on the next one is late.
+    pub late_at: Timestamp,
 }
 
 impl Schedule {
+    /// How many stacks were looked at too long ago at this time, as far as ticks know.
+    #[must_use]
+    pub fn late(&self, now: Timestamp) -> usize {
+        let checks = self.checks.values();
+        checks.filter(|check| check.late_at < now).count()
+    }
+
     /// Writes it as JSON.
     ///
     /// # Errors
@@ -32,6 +52,7 @@ impl Schedule {
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let revisions = self.revisions.iter();
         let booked = self.booked_until.iter();
+        let checks = self.checks.iter();
         write(&StoredSchedule {
             format: StoredSchedule::FORMAT.written,
             ticked_at_ms: self.ticked_at.into(),
@@ -40,6 +61,9 @@ impl Schedule {
                 .collect(),
             booked_until_ms: booked
                 .map(|(provider, until)| (provider.as_str().to_owned(), (*until).into()))
+                .collect(),
+            checks: checks
+                .map(|(stack, check)| (stack.to_string(), (*check).into()))
                 .collect(),
         })
     }
@@ -50,8 +74,9 @@ impl Schedule {
     /// When it is damaged, or newer than this program.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
         let stored: StoredSchedule = read(bytes)?;
+        let name = |stack: &str| StackName::new(stack).map_err(|error| invalid(error.to_string()));
         let revision = |(stack, revision): (String, String)| {
-            let stack = StackName::new(&stack).map_err(|error| invalid(error.to_string()))?;
+            let stack = name(&stack)?;
             match is_revision(&revision) {
                 true => Ok((stack, revision)),
                 false => Err(invalid(format!("`{revision}` as a revision"))),
@@ -66,10 +91,13 @@ impl Schedule {
         };
         let revisions = stored.revisions.into_iter().map(revision);
         let booked = stored.booked_until_ms.into_iter().map(booked);
+        let check = |(stack, check): (String, StoredCheck)| Ok((name(&stack)?, check.into()));
+        let checks = stored.checks.into_iter().map(check);
         Ok(Self {
             ticked_at: stored.ticked_at_ms.into(),
             revisions: revisions.collect::<Result<_, _>>()?,
             booked_until: booked.collect::<Result<_, _>>()?,
+            checks: checks.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -99,6 +127,33 @@ pub(crate) struct StoredSchedule {
     revisions: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     booked_until_ms: BTreeMap<String, Time>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    checks: BTreeMap<String, StoredCheck>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredCheck {
+    at_ms: Time,
+    late_at_ms: Time,
+}
+
+impl From<KnownCheck> for StoredCheck {
+    fn from(check: KnownCheck) -> Self {
+        Self {
+            at_ms: check.at.into(),
+            late_at_ms: check.late_at.into(),
+        }
+    }
+}
+
+impl From<StoredCheck> for KnownCheck {
+    fn from(check: StoredCheck) -> Self {
+        Self {
+            at: check.at_ms.into(),
+            late_at: check.late_at_ms.into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,10 +164,15 @@ mod tests {
 
     fn schedule() -> Schedule {
         let stack = StackName::new("dev").unwrap();
+        let check = KnownCheck {
+            at: Timestamp(1_795_347_900_000),
+            late_at: Timestamp(1_795_351_500_000),
+        };
         Schedule {
             ticked_at: Timestamp(1_795_348_800_000),
-            revisions: [(stack, "e3b0c44298fc".to_owned())].into(),
+            revisions: [(stack.clone(), "e3b0c44298fc".to_owned())].into(),
             booked_until: [(ProviderName::Aiven, Timestamp(1_795_348_830_000))].into(),
+            checks: [(stack, check)].into(),
         }
     }
 

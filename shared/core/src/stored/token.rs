@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Time;
 use super::format::{Format, Stored, read, write};
 use super::{EncodeError, StoredError};
-use crate::model::{StackName, Timestamp};
+use crate::model::{StackName, Timestamp, is_hex};
 
 const OBJECT: &str = "API token";
 
@@ -205,8 +205,7 @@ impl Token {
         if stored.id != id {
             return Err(invalid(format!("it is token `{}`", stored.id)));
         }
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if stored.hash.len() != Self::HASH_CHARS || !stored.hash.bytes().all(is_digit) {
+        if stored.hash.len() != Self::HASH_CHARS || !is_hex(&stored.hash) {
             return Err(invalid("its hash".to_owned()));
         }
         let scopes = stored.scopes.iter().map(|word| {

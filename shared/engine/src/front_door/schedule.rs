@@ -1,12 +1,12 @@
 //! What a schedule and a list of all stacks ask.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use kedge_core::model::{StackName, Timestamp};
+use kedge_core::model::StackName;
 
 use super::Engine;
-use crate::ports::{Clock, Store, StoreError};
+use crate::ports::{Clock, Store};
 use crate::registry;
-use crate::schedule::{self, DueWork, ScheduleError, Scope, Standing};
+use crate::schedule::{self, DueWork, LastTick, ScheduleError, Scope, Standing};
 
 impl<P: Clock, S: Store> Engine<'_, P, S> {
     /// Says what a schedule has to do now. A group of checks fits under this limit of requests; none:
@@ -36,15 +36,16 @@ impl<P: Clock, S: Store> Engine<'_, P, S> {
             return Ok(true);
         }
         let store = self.settings.budget.gated(self.store, None);
-        schedule::keep(&store, due).await
+        schedule::keep(&store, due, self.settings.budget.permits()).await
     }
 
-    /// When the last tick was; none if there was none, or what it left is damaged.
+    /// What the last tick left; none if there was none.
     ///
     /// # Errors
-    /// When the store can't say.
-    pub async fn last_tick(&self) -> Result<Option<Timestamp>, StoreError> {
-        schedule::last_tick(&self.settings.budget.gated(self.store, None)).await
+    /// When the store can't say, or what it left can't be read.
+    pub async fn last_tick(&self) -> Result<Option<LastTick>, ScheduleError> {
+        let store = self.settings.budget.gated(self.store, None);
+        schedule::last_tick(&store, self.ports.now()).await
     }
 
     /// How the stacks stand, in order: so many of those whose names come after this one, and fit. Retired

@@ -17,6 +17,8 @@ struct Objects {
     there: RefCell<BTreeMap<String, Bytes>>,
     gone: Vec<String>,
     written_at: Timestamp,
+    /// What was read and listed.
+    asked: RefCell<Vec<String>>,
 }
 
 impl Default for Objects {
@@ -25,6 +27,7 @@ impl Default for Objects {
             there: RefCell::default(),
             gone: Vec::new(),
             written_at: NOW,
+            asked: RefCell::default(),
         }
     }
 }
@@ -39,6 +42,7 @@ impl Store for Objects {
         key: &str,
         _attempts: &dyn Attempts,
     ) -> Result<Option<StoredObject>, StoreError> {
+        self.asked.borrow_mut().push(key.to_owned());
         let bytes = self.there.borrow().get(key).cloned();
         Ok(bytes.map(|bytes| StoredObject {
             bytes,
@@ -63,6 +67,7 @@ impl Store for Objects {
         prefix: &str,
         _attempts: &dyn Attempts,
     ) -> Result<Vec<Listed>, StoreError> {
+        self.asked.borrow_mut().push(prefix.to_owned());
         let there = self.there.borrow();
         let keys = there.keys().chain(&self.gone);
         let mut keys: Vec<_> = keys
@@ -175,6 +180,54 @@ fn what_cannot_be_read_hides_no_other() {
         .borrow_mut()
         .insert(keys.grant(&good.id), bytes);
     assert!(given(&objects));
+}
+
+/// A stack that is asked for a change each second for a day, before this run and beside it.
+#[test]
+fn what_was_given_long_ago_is_neither_listed_nor_read() {
+    let objects = Objects::default();
+    for second in 0..86_400_i64 {
+        let grant = Grant {
+            used_by: Some("another".to_owned()),
+            ..grant(&format!("{}-0badcafe", NOW.0 - 1_000 * second))
+        };
+        let key = Keys::of(&dev()).grant(&grant.id);
+        let bytes = Bytes::from(grant.encode().unwrap());
+        objects.there.borrow_mut().insert(key, bytes);
+    }
+    let given = |run: &str| {
+        objects.asked.borrow_mut().clear();
+        let given = now(given_since(&objects, &dev(), run, NOW)).unwrap();
+        (given, objects.asked.take())
+    };
+    let began_before = format!("{}-77777777", NOW.0 - 600_000);
+    let (is_given, asked) = given(&began_before);
+    assert!(!is_given);
+    assert_eq!(asked[0], "stacks/dev/grants/179534");
+    assert_eq!(asked.len(), 1 + READ_MAX);
+    // The last one that was given is found at once, and a run that began after it reads none.
+    let last = grant(&format!("{}-1", NOW.0));
+    let key = Keys::of(&dev()).grant(&last.id);
+    let bytes = Bytes::from(last.encode().unwrap());
+    objects.there.borrow_mut().insert(key, bytes);
+    let (is_given, asked) = given(&began_before);
+    assert!(is_given);
+    assert!(asked.len() <= 1 + READ_AT_ONCE, "{asked:?}");
+    let (is_given, asked) = given(&format!("{}-77777777", NOW.0 + 1));
+    assert_eq!((is_given, asked.len()), (false, 1));
+    // Where ids begin to have other digits, both lists are asked for.
+    let later = NOW.plus_ms(10_000_000);
+    now(given_since(
+        &objects,
+        &dev(),
+        RUN,
+        later.plus_ms(-9_000_000),
+    ))
+    .unwrap();
+    assert_eq!(
+        objects.asked.take(),
+        ["stacks/dev/grants/179534", "stacks/dev/grants/179535"]
+    );
 }
 
 #[test]

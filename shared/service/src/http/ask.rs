@@ -10,8 +10,8 @@ use ::http::StatusCode;
 use ::http::header::{HeaderName, LOCATION, RETRY_AFTER};
 use kedge_core::change::Verb;
 use kedge_core::documents;
-use kedge_core::model::{ResourceKey, StackName};
-use kedge_core::stored::run_request::{Asked, RequestKey, RunRequest};
+use kedge_core::model::{ResourceKey, StackName, sha256};
+use kedge_core::stored::run_request::{RequestKey, RequestedRun, RunRequest};
 use kedge_core::stored::token::Token;
 use kedge_engine::ports::{Clock, Random, Store};
 use kedge_engine::{Agreement, GrantError, RunError};
@@ -19,13 +19,13 @@ use kedge_engine::{Agreement, GrantError, RunError};
 use super::Routed;
 use super::answer::Reply;
 use super::body::{self, AskBody, UpBody};
+use super::caller::too_many;
 use super::problem::{Problem, ProblemKind};
 use super::query::{Query, header};
 use super::routes::Endpoint;
 use crate::queue::Queue;
 use crate::requests::{self, OpenRequest};
 use crate::service::Service;
-use crate::tokens::hash_of;
 
 /// The header by which a request that is sent again is known.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -40,34 +40,34 @@ const POLICY: &str = "policy";
 
 /// What is asked for, and by which key if it has one.
 struct Wanted {
-    asked: Asked,
+    asked: RequestedRun,
     /// What tells its `Idempotency-Key` from others, and the fingerprint of its body.
     key: Option<(String, String)>,
 }
 
 impl Wanted {
     fn read(routed: &Routed<'_>, token: &Token, stack: &StackName) -> Result<Self, Problem> {
-        let (asked, said) = match routed.route.endpoint {
+        let (asked, text) = match routed.route.endpoint {
             Endpoint::Up => {
                 let body = UpBody::read(routed)?;
-                let said = serde_json::to_string(&body);
+                let text = serde_json::to_string(&body);
                 let UpBody { digest, allow } = body;
-                (Asked::Up { digest, allow }, said)
+                (RequestedRun::Up { digest, allow }, text)
             }
             other => {
-                let said = serde_json::to_string(&body::read::<AskBody>(routed)?);
+                let text = serde_json::to_string(&body::read::<AskBody>(routed)?);
                 let is_check = other == Endpoint::Check;
                 (
                     if is_check {
-                        Asked::Check
+                        RequestedRun::Check
                     } else {
-                        Asked::Preview
+                        RequestedRun::Preview
                     },
-                    said,
+                    text,
                 )
             }
         };
-        let fingerprint = hash_of(&said.map_err(|_| Problem::internal())?);
+        let fingerprint = sha256(&text.map_err(|_| Problem::internal())?);
         let key = header(&routed.head.headers, &IDEMPOTENCY_KEY)?;
         let key = key.map(|key| {
             let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -80,7 +80,7 @@ impl Wanted {
             // None of its parts has a line break.
             let (id, verb) = (&token.id, asked.as_str());
             Ok((
-                hash_of(&format!("{id}\n{stack}\n{verb}\n{key}")),
+                sha256(&format!("{id}\n{stack}\n{verb}\n{key}")),
                 fingerprint,
             ))
         });
@@ -153,8 +153,12 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let budget = self.http_budget()?;
         let engine = self.http_engine(&budget, &token.name, None);
         self.known(&engine, stack).await?;
+        let instance = self.settings.instance;
+        instance
+            .take_for_stack(stack, self.ports.monotonic_ms())
+            .map_err(too_many)?;
         let agreement = match &wanted.asked {
-            Asked::Up { digest, allow } => {
+            RequestedRun::Up { digest, allow } => {
                 let (policy, names): (Vec<_>, Vec<_>) =
                     allow.iter().cloned().partition(|name| name == POLICY);
                 let keys = match names.is_empty() {
@@ -166,7 +170,7 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
                 };
                 Some(agreement(digest, keys, !policy.is_empty()))
             }
-            Asked::Check | Asked::Preview => None,
+            RequestedRun::Check | RequestedRun::Preview => None,
         };
         let mut id = engine.fresh_id();
         if let Some((digest, fingerprint)) = wanted.key {
@@ -218,7 +222,10 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let until_ms = self.ports.monotonic_ms().saturating_add(wait_ms);
         let answer = loop {
             let answer = requests::read_answer(self.store, &request.id).await?;
-            let left_ms = until_ms - self.ports.monotonic_ms();
+            let left_ms = match self.settings.instance.is_stopping() {
+                true => 0,
+                false => until_ms - self.ports.monotonic_ms(),
+            };
             match (answer, u64::try_from(left_ms)) {
                 (None, Ok(left_ms @ 1..)) => self.ports.sleep_ms(left_ms.min(POLL_MS)).await,
                 (answer, _) => break answer,

@@ -1,6 +1,7 @@
 //! Bodies, read strictly: one JSON object, no key that is not known, and bounds on all that is kept.
 
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use kedge_core::model::is_hex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,21 @@ use super::routes::BodyOf;
 
 /// The most keys that one request names: as many changes as the guards let a plan have, and some more.
 const KEYS_MAX: usize = 200;
-/// The longest key, in bytes: that of a Pub/Sub binding has under 1,000.
-const KEY_BYTES_MAX: usize = 1_024;
-/// The longest reason of a hold, in bytes.
-const REASON_BYTES_MAX: usize = 500;
+/// The longest key, in characters: that of a Pub/Sub binding has under 1,000.
+const KEY_CHARS_MAX: usize = 1_024;
+/// The longest reason of a hold, in characters.
+const REASON_CHARS_MAX: usize = 500;
+/// How long a hold lasts: a second to 30 days, in any unit.
+#[cfg(test)]
+const HOLD_LENGTH: &str = "^0*(\
+    ([1-9]|[12][0-9]|30)d|\
+    ([1-9][0-9]?|[1-6][0-9]{2}|7[01][0-9]|720)h|\
+    ([1-9][0-9]{0,3}|[1-3][0-9]{4}|4[0-2][0-9]{3}|43[01][0-9]{2}|43200)m|\
+    ([1-9][0-9]{0,5}|1[0-9]{6}|2[0-4][0-9]{5}|25[0-8][0-9]{4}|259[01][0-9]{3}|2592000)s\
+    )$";
+/// Any character but white space, of which each language of patterns has an idea of its own.
+#[cfg(test)]
+const VISIBLE: &str = "[^\\u0009-\\u000d\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 
 /// Nothing is said of a check or a preview.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -44,10 +56,10 @@ pub(super) struct UpBody {
 pub(super) struct HoldBody {
     /// For how long: `30m`, `2h`, `3d`; at most `30d`.
     #[serde(rename = "for")]
-    #[cfg_attr(test, schemars(regex(pattern = "^[0-9]{1,9}[smhd]$")))]
+    #[cfg_attr(test, schemars(regex(pattern = HOLD_LENGTH)))]
     pub(super) length: String,
     /// The reason, for everybody who is blocked by it.
-    #[cfg_attr(test, schemars(length(min = 1, max = 500)))]
+    #[cfg_attr(test, schemars(length(min = 1, max = 500), regex(pattern = VISIBLE)))]
     pub(super) reason: String,
     /// The resources, by key (short forms are fine). None: the whole stack.
     #[serde(default)]
@@ -72,7 +84,7 @@ pub(super) struct ReleaseBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct UploadEventBody {
     /// Its key: `upload/<stack>/PATH`.
-    #[cfg_attr(test, schemars(length(max = 1024)))]
+    #[cfg_attr(test, schemars(length(min = 1, max = 1024)))]
     pub(super) key: String,
     /// Its version.
     #[cfg_attr(test, schemars(length(min = 1, max = 256)))]
@@ -129,11 +141,11 @@ pub(super) fn read<T: DeserializeOwned>(routed: &Routed<'_>) -> Result<T, Proble
 
 /// Refuses a list of keys that is too long.
 pub(super) fn bounded(name: &str, keys: &[String]) -> Result<(), Problem> {
-    let is_fine = |key: &String| (1..=KEY_BYTES_MAX).contains(&key.len());
+    let is_fine = |key: &String| (1..=KEY_CHARS_MAX).contains(&key.chars().count());
     match keys.len() <= KEYS_MAX && keys.iter().all(is_fine) {
         true => Ok(()),
         false => Err(invalid(&format!(
-            "`{name}` has at most {KEYS_MAX} keys of 1 to {KEY_BYTES_MAX} bytes"
+            "`{name}` has at most {KEYS_MAX} keys of 1 to {KEY_CHARS_MAX} characters"
         ))),
     }
 }
@@ -142,8 +154,7 @@ impl UpBody {
     /// Reads and checks it.
     pub(super) fn read(routed: &Routed<'_>) -> Result<Self, Problem> {
         let body: Self = read(routed)?;
-        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if !(16..=64).contains(&body.digest.len()) || !body.digest.bytes().all(is_hex) {
+        if !(16..=64).contains(&body.digest.len()) || !is_hex(&body.digest) {
             return Err(invalid(
                 "`digest` is that of a preview: 16 to 64 hexadecimal digits",
             ));
@@ -157,9 +168,9 @@ impl HoldBody {
     /// Reads and checks it.
     pub(super) fn read(routed: &Routed<'_>) -> Result<Self, Problem> {
         let body: Self = read(routed)?;
-        if !(1..=REASON_BYTES_MAX).contains(&body.reason.len()) {
+        if !(1..=REASON_CHARS_MAX).contains(&body.reason.chars().count()) {
             return Err(invalid(&format!(
-                "`reason` has 1 to {REASON_BYTES_MAX} bytes"
+                "`reason` has 1 to {REASON_CHARS_MAX} characters"
             )));
         }
         bounded("keys", &body.keys)?;

@@ -37,16 +37,8 @@ impl<P: Clock, S: Store, Q> Service<'_, P, S, Q> {
     /// Finds out who asks. Before the store is asked, whoever it is must not ask too often.
     pub(super) async fn verified(&self, head: &Parts) -> Result<Verified, Problem> {
         let authorization = Authorization::read(head)?;
-        let fingerprint = match &authorization {
-            Authorization::Token(presented) => Some(presented.fingerprint()),
-            Authorization::Nothing | Authorization::Strange => None,
-        };
-        let instance = self.settings.instance;
-        let now_ms = self.ports.monotonic_ms();
-        instance
-            .take_for(fingerprint.as_ref(), now_ms)
-            .map_err(too_many)?;
         let refused = |detail: &str| Problem::token(ProblemKind::TokenRefused, detail);
+        // What is no token costs the store nothing.
         let presented = match authorization {
             Authorization::Token(presented) => presented,
             Authorization::Nothing => {
@@ -55,6 +47,11 @@ impl<P: Clock, S: Store, Q> Service<'_, P, S, Q> {
             }
             Authorization::Strange => return Err(refused("it has not the form of a token")),
         };
+        let instance = self.settings.instance;
+        let now_ms = self.ports.monotonic_ms();
+        instance
+            .take_for(&presented.fingerprint(), now_ms)
+            .map_err(too_many)?;
         match presented.verify(self.store, self.ports.now()).await {
             Ok(verified) => {
                 instance.prove(presented.fingerprint(), now_ms);

@@ -30,7 +30,7 @@ use self::problem::{Problem, ProblemKind};
 use self::query::Query;
 use self::routes::{Caller, Endpoint, Route};
 use crate::queue::Queue;
-use crate::service::{Asks, Service};
+use crate::service::{Requester, Service};
 use crate::tokens::Verified;
 
 /// The longest path and query, in bytes. The longest of ours has under 200.
@@ -127,7 +127,7 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
         let trigger = "http";
         self.engine(
             budget,
-            Asks {
+            Requester {
                 actor,
                 trigger,
                 run,
@@ -157,6 +157,31 @@ impl Unread {
             Self::Broken => ProblemKind::InvalidBody,
         };
         Reply::from(Problem::of(kind)).into_response(false)
+    }
+}
+
+/// Why a shell could not send an answer of the service, or get one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsent {
+    /// It is larger than the platform takes.
+    TooLarge,
+    /// The service can't be set up: a setting can't be used. Why is for the log.
+    Unusable,
+    /// There is none as long as the platform waits: the store is slow.
+    Late,
+}
+
+impl Unsent {
+    /// The answer that is sent in its place.
+    #[must_use]
+    pub fn answer(self) -> Response<Bytes> {
+        let problem = match self {
+            Self::TooLarge => Problem::of(ProblemKind::AnswerTooLarge)
+                .next("ask for less (`most`), or use `kedge` on the command line"),
+            Self::Unusable => Problem::internal(),
+            Self::Late => Problem::store(),
+        };
+        Reply::from(problem).into_response(false)
     }
 }
 

@@ -76,6 +76,7 @@ problems! {
     UnknownResource => UNPROCESSABLE_ENTITY, "unknown-resource", "a name fits no resource, or several";
     TooManyRequests => TOO_MANY_REQUESTS, "too-many-requests", "too many requests";
     Internal => INTERNAL_SERVER_ERROR, "internal", "something is wrong with this service";
+    AnswerTooLarge => INTERNAL_SERVER_ERROR, "answer-too-large", "the answer is larger than this platform sends";
     StoreFailed => SERVICE_UNAVAILABLE, "store-failed", "the store could not be read or written";
     QueueFailed => SERVICE_UNAVAILABLE, "queue-failed", "the queue did not take it";
 }
@@ -191,7 +192,10 @@ impl Problem {
             | RunError::Memory(StateStoreError::Store(_))
             | RunError::Lease(LeaseError::Store { .. })
             | RunError::Grant(GrantError::Store(_)) => Self::store(),
-            _ => Self::unusable(error, error.hint().map(|hint| hints::words(stack, &hint))),
+            _ => Self::unusable(
+                error,
+                error.hint().map(|hint| hints::describe(stack, &hint)),
+            ),
         }
     }
 
@@ -203,7 +207,10 @@ impl Problem {
                 Self::new(ProblemKind::InvalidBody, error.to_string())
             }
             HoldError::Memory(StateStoreError::Store(_)) => Self::store(),
-            _ => Self::unusable(error, error.hint().map(|hint| hints::words(stack, &hint))),
+            _ => Self::unusable(
+                error,
+                error.hint().map(|hint| hints::describe(stack, &hint)),
+            ),
         }
     }
 
@@ -211,7 +218,10 @@ impl Problem {
     pub(super) fn of_lease(stack: &StackName, error: &LeaseError) -> Self {
         match error {
             LeaseError::Store { .. } => Self::store(),
-            _ => Self::unusable(error, error.hint().map(|hint| hints::words(stack, &hint))),
+            _ => Self::unusable(
+                error,
+                error.hint().map(|hint| hints::describe(stack, &hint)),
+            ),
         }
     }
 

@@ -5,8 +5,8 @@
 
 use ::http::header::{HeaderName, WWW_AUTHENTICATE};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use kedge_core::model::{SecretText, StackName, Timestamp, printable};
-use kedge_engine::ports::{Clock, Random, Store};
+use kedge_core::model::{SecretText, Timestamp, printable};
+use kedge_engine::ports::{Clock, ETag, Random, Store};
 use sha2::Sha256;
 
 use super::Routed;
@@ -18,6 +18,7 @@ use super::query::{Query, header};
 use crate::instance::{Event, TooMany};
 use crate::queue::Queue;
 use crate::service::Service;
+use crate::upload::Upload;
 use crate::work::Work;
 
 /// The header with the signature.
@@ -25,8 +26,6 @@ pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("kedge-signatur
 /// How far the clock of a relay may be from ours, and how old an event may be, in milliseconds. A tick finds
 /// every upload within as much.
 pub(super) const WINDOW_MS: i64 = 5 * 60 * 1000;
-/// What the keys of uploads begin with.
-const UPLOADS: &str = "upload/";
 /// The longest key of an object, in bytes: that of S3.
 const KEY_BYTES_MAX: usize = 1_024;
 /// The longest version of an object, in bytes.
@@ -46,10 +45,12 @@ impl Signature {
         let (time, mac) = text.strip_prefix("t=")?.split_once(",v1=")?;
         let is_time = (1..=11).contains(&time.len()) && time.bytes().all(|b| b.is_ascii_digit());
         let seconds: i64 = is_time.then(|| time.parse().ok())??;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(mac, &mut bytes).ok()?;
         Some(Self {
             time: time.to_owned(),
             at: Timestamp(seconds * 1000),
-            mac: hex(mac)?,
+            mac: bytes,
         })
     }
 
@@ -98,7 +99,7 @@ impl<P: Clock + Random, S: Store, Q: Queue> Service<'_, P, S, Q> {
                 instance.forget_event(&signature.mac);
                 let problem = Problem::of(ProblemKind::QueueFailed);
                 Err(problem
-                    .next("send it again, or leave it to the next tick")
+                    .next("send it again, or leave it to automation, which looks every few minutes")
                     .after_s(5))
             }
         }
@@ -110,15 +111,11 @@ fn upload(body: UploadEventBody) -> Result<Work, Problem> {
     let UploadEventBody { key, etag } = body;
     let is_fit =
         |text: &str, most: usize| (1..=most).contains(&text.len()) && printable(text) == text;
-    let stack = key
-        .strip_prefix(UPLOADS)
-        .and_then(|rest| rest.split_once('/'));
-    let stack = stack.filter(|(_, path)| !path.is_empty());
-    let stack = stack.and_then(|(stack, _)| StackName::new(stack).ok());
-    let stack = stack.filter(|_| is_fit(&key, KEY_BYTES_MAX));
-    let stack = stack.ok_or_else(|| invalid("`key` is `upload/<stack>/PATH`"))?;
+    let is_key = is_fit(&key, KEY_BYTES_MAX);
+    let upload = Upload::of(&key, ETag(etag.clone())).filter(|_| is_key);
+    let upload = upload.ok_or_else(|| invalid("`key` is `upload/<stack>/PATH`"))?;
     match is_fit(&etag, ETAG_BYTES_MAX) {
-        true => Ok(Work::Upload { stack, key, etag }),
+        true => Ok(upload.work()),
         false => Err(invalid("`etag` has 1 to 256 bytes")),
     }
 }
@@ -126,17 +123,4 @@ fn upload(body: UploadEventBody) -> Result<Work, Problem> {
 fn refused(detail: &str) -> Problem {
     let problem = Problem::new(ProblemKind::BadSignature, detail);
     problem.header(WWW_AUTHENTICATE, "Kedge-Signature")
-}
-
-/// Hexadecimal digits of 32 bytes.
-fn hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (number, byte) in bytes.iter_mut().enumerate() {
-        let digits = text.get(number * 2..number * 2 + 2)?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(bytes)
 }

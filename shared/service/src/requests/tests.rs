@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use kedge_adapters::InMemoryStore;
-use kedge_core::stored::run_request::{AnswerOutcome, Asked};
+use kedge_core::stored::run_request::{AnswerOutcome, RequestedRun};
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn request(at: Timestamp, number: u32) -> RunRequest {
         stack: stack("dev"),
         actor: "ci".to_owned(),
         at,
-        asked: Asked::Check,
+        asked: RequestedRun::Check,
     }
 }
 
@@ -91,7 +91,8 @@ fn those_of_the_last_hour_without_an_answer_are_open() {
         }
         let open = done(open(&store, now)).unwrap();
         let ids: Vec<&str> = open.iter().map(|one| one.id.as_str()).collect();
-        assert_eq!(ids, [&all[1].id, &all[3].id, &all[4].id], "{now:?}");
+        // The last one was sent a moment ago.
+        assert_eq!(ids, [&all[1].id, &all[3].id], "{now:?}");
         let work = open[0].clone().work();
         assert_eq!(
             work,

@@ -10,13 +10,24 @@ use super::archive::Form;
 use crate::work::Work;
 
 /// What the keys of uploads begin with.
-const PREFIX: &str = "upload/";
+pub(crate) const PREFIX: &str = "upload/";
 /// What the keys of results end with.
 const RESULT: &str = ".result.json";
 /// How many characters of a version are in the key of its result.
 const ETAG_CHARS: usize = 8;
+/// How old an object is at least when it is taken over, in milliseconds: who copies into a folder may not have
+/// written all of it yet.
+const AGE_MIN_MS: i64 = 2_000;
 /// The most bytes of a PATH: the key of its result is longer, and a store takes 1,024 with its prefix.
 const PATH_BYTES_MAX: usize = 512;
+
+/// The most bytes of one name in a PATH: a folder takes 255, and the name of a result is 21 longer.
+const NAME_BYTES_MAX: usize = 200;
+/// How long it is said of a key that it is no upload, in milliseconds: often enough to be seen, and not for ever.
+const STRAY_FOR_MS: i64 = 5 * 60 * 1000;
+/// What the key of an upload has to be.
+pub(crate) const STRAY: &str =
+    "its key has to be upload/STACK/PATH, with a stack's name and a plain path of short names";
 
 /// Where the engine keeps a revision of a stack's definitions.
 pub(super) fn revision_key(stack: &StackName, revision: &str) -> String {
@@ -42,7 +53,8 @@ impl Upload {
     #[must_use]
     pub fn of(key: &str, etag: ETag) -> Option<Self> {
         let (stack, path) = key.strip_prefix(PREFIX)?.split_once('/')?;
-        let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+        let is_plain =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && part.len() <= NAME_BYTES_MAX;
         let is_upload = path.split('/').all(is_plain)
             && !path.contains('\\')
             && !path.chars().any(char::is_control)
@@ -90,9 +102,9 @@ impl Upload {
 
 /// The uploads in a listing of `upload/` that have no result yet, in the order in which they are to be taken
 /// over. A result that is older than its object is of an earlier one with the same bytes, as where an edit is
-/// taken back.
+/// taken back. What was put there a moment ago waits for the next look.
 #[must_use]
-pub fn open(listed: &[Listed]) -> Vec<Upload> {
+pub fn open(listed: &[Listed], now: Timestamp) -> Vec<Upload> {
     let results = listed.iter().filter(|object| object.key.ends_with(RESULT));
     let results: BTreeMap<&str, Timestamp> = results
         .map(|object| (object.key.as_str(), object.written_at))
@@ -101,11 +113,28 @@ pub fn open(listed: &[Listed]) -> Vec<Upload> {
         let upload = Upload::of(&object.key, object.etag.clone())?;
         let result_at = results.get(upload.result_key().as_str());
         let is_open = result_at.is_none_or(|at| *at < object.written_at);
-        is_open.then_some(upload)
+        // A clock that is behind the store's keeps nothing away.
+        let is_old_enough = !(0..AGE_MIN_MS).contains(&now.ms_since(object.written_at));
+        (is_open && is_old_enough).then_some(upload)
     };
     let mut open: Vec<Upload> = listed.iter().filter_map(open).collect();
     open.sort_by(|one, other| one.place().cmp(&other.place()));
     open
+}
+
+/// The keys in a listing of `upload/` that somebody put there lately and that are no uploads: a mistake, as
+/// where the stack was forgotten. What is hidden, a folder or a result is none.
+pub(crate) fn strays(listed: &[Listed], now: Timestamp) -> impl Iterator<Item = &str> {
+    listed.iter().filter_map(move |object| {
+        let path = object.key.strip_prefix(PREFIX)?;
+        let is_meant = !path.is_empty()
+            && !path.ends_with('/')
+            && !path.ends_with(RESULT)
+            && !path.split('/').any(|part| part.starts_with('.'));
+        let is_new = now.ms_since(object.written_at) < STRAY_FOR_MS;
+        let is_stray = is_meant && is_new && Upload::of(&object.key, object.etag.clone()).is_none();
+        is_stray.then_some(object.key.as_str())
+    })
 }
 
 /// What an upload is by its name.
@@ -159,7 +188,8 @@ mod tests {
             assert_eq!((found.stack.as_str(), found.path.as_str()), (stack, path));
             assert_eq!(found.key, key);
         }
-        let long = format!("upload/dev/{}.zip", "x".repeat(PATH_BYTES_MAX));
+        let long = format!("upload/dev/{}a.zip", "x/".repeat(PATH_BYTES_MAX / 2));
+        let long_name = format!("upload/dev/{}.zip", "x".repeat(NAME_BYTES_MAX - 3));
         for key in [
             "upload/dev/definitions.zip.9b2cf535.result.json",
             "upload/dev/a.result.json",
@@ -181,9 +211,29 @@ mod tests {
             "stacks/dev/a.zip",
             "xupload/dev/a.zip",
             &long,
+            &long_name,
         ] {
             assert_eq!(upload(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn what_was_put_at_a_wrong_place_is_said_for_five_minutes() {
+        let all = [
+            "upload/loose.zip",
+            "upload/Nope/x.zip",
+            "upload/dev/a\\b.yaml",
+            "upload/dev/",
+            "upload/",
+            "upload/.keep",
+            "upload/dev/.DS_Store",
+            "upload/dev/a.zip",
+            "upload/dev/a.zip.9b2cf535.result.json",
+        ];
+        let listed: Vec<_> = all.iter().map(|key| listed(key, "e", 1_000)).collect();
+        let after = |ms| strays(&listed, Timestamp(1_000 + ms)).collect::<Vec<_>>();
+        assert_eq!(after(STRAY_FOR_MS - 1), all[..3]);
+        assert_eq!(after(STRAY_FOR_MS), [""; 0]);
     }
 
     #[test]
@@ -208,7 +258,10 @@ mod tests {
         let result = "upload/dev/a.zip.11111111.result.json";
         let old = "upload/dev/a.zip.00000000.result.json";
         let keys = |listed: &[Listed]| -> Vec<String> {
-            open(listed).into_iter().map(|upload| upload.key).collect()
+            open(listed, Timestamp(i64::MAX))
+                .into_iter()
+                .map(|upload| upload.key)
+                .collect()
         };
         let a = |at_ms| listed("upload/dev/a.zip", "\"1111111122\"", at_ms);
         assert_eq!(keys(&[a(5)]), ["upload/dev/a.zip"]);
@@ -217,6 +270,18 @@ mod tests {
         // Times of a store may be whole seconds.
         assert_eq!(keys(&[a(5), listed(result, "x", 5)]), [""; 0]);
         assert_eq!(keys(&[a(6), listed(result, "x", 5)]), ["upload/dev/a.zip"]);
+    }
+
+    #[test]
+    fn what_was_put_there_a_moment_ago_waits() {
+        let of = |at_ms, now| {
+            let listed = [listed("upload/dev/a.zip", "\"x\"", at_ms)];
+            open(&listed, Timestamp(now)).len()
+        };
+        assert_eq!((of(5_000, 5_000), of(5_000, 6_999)), (0, 0));
+        assert_eq!(of(5_000, 7_000), 1);
+        // Our clock is behind the store's.
+        assert_eq!(of(5_000, 4_999), 1);
     }
 
     #[test]
@@ -230,7 +295,10 @@ mod tests {
             "upload/a/.hidden.zip",
         ];
         let listed: Vec<Listed> = keys.iter().map(|key| listed(key, "1", 1)).collect();
-        let found: Vec<String> = open(&listed).into_iter().map(|one| one.key).collect();
+        let found: Vec<String> = open(&listed, Timestamp(i64::MAX))
+            .into_iter()
+            .map(|one| one.key)
+            .collect();
         assert_eq!(
             found,
             [

@@ -9,6 +9,7 @@ mod keys;
 mod take_over;
 mod text;
 
+pub(crate) use keys::{PREFIX, STRAY, strays};
 pub use keys::{Upload, open};
 pub use take_over::{TakenOver, UploadError, take_over};
 pub use text::NotText;

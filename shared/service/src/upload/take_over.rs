@@ -141,7 +141,7 @@ async fn result<P: Clock + Random, S: Store>(
         }
         Err(problem) => return Ok(unusable(engine, upload, &problem)),
     };
-    let say = |answer: UploadAnswer<'_>| Ok(said(engine, upload, answer));
+    let answered = |answer: UploadAnswer<'_>| Ok(result_of(engine, upload, answer));
     match pushed {
         Ok(report) => {
             let unchanged = report.outcome != PushOutcome::Stored
@@ -152,19 +152,19 @@ async fn result<P: Clock + Random, S: Store>(
                 notices,
                 ..
             } = report;
-            say(UploadAnswer::Stored {
+            answered(UploadAnswer::Stored {
                 unchanged,
                 revision: &stored.revision(),
                 resources,
                 notices: &notices,
             })
         }
-        Err(PushError::Refused(refusals)) => say(UploadAnswer::Refused(&refusals)),
-        Err(PushError::Definitions(problems)) => say(UploadAnswer::Problems(&problems)),
-        Err(PushError::Bundle(error)) => say(UploadAnswer::Unusable(&of_bundle(&error))),
+        Err(PushError::Refused(refusals)) => answered(UploadAnswer::Refused(&refusals)),
+        Err(PushError::Definitions(problems)) => answered(UploadAnswer::Problems(&problems)),
+        Err(PushError::Bundle(error)) => answered(UploadAnswer::Unusable(&of_bundle(&error))),
         Err(PushError::Encode(error)) => {
             let problem = UploadProblem::new(None, &error.to_string());
-            say(UploadAnswer::Unusable(&problem))
+            answered(UploadAnswer::Unusable(&problem))
         }
         Err(source) => Err(UploadError::Push {
             key: upload.key.clone(),
@@ -323,15 +323,15 @@ fn read(path: &str, object: &StoredObject) -> Result<Content, UploadProblem> {
 }
 
 fn of_archive(error: &ArchiveError) -> UploadProblem {
-    let said = error.to_string();
+    let message = error.to_string();
     match error {
         ArchiveError::NotText { path, at } => {
-            UploadProblem::new(Some(path), &said).at((at.line, at.column))
+            UploadProblem::new(Some(path), &message).at((at.line, at.column))
         }
         ArchiveError::FileTooLarge { path } | ArchiveError::Encrypted { path } => {
-            UploadProblem::new(Some(path), &said)
+            UploadProblem::new(Some(path), &message)
         }
-        _ => UploadProblem::new(None, &said),
+        _ => UploadProblem::new(None, &message),
     }
 }
 
@@ -351,8 +351,8 @@ fn too_large(path: &str) -> UploadProblem {
         What::File => (Some(path), Bundle::FILE_BYTES_MAX),
         What::Archive(_) | What::Nothing => (None, super::archive::ARCHIVE_BYTES_MAX),
     };
-    let said = format!("this is larger than {}, the most that is taken", Size(most));
-    UploadProblem::new(file, &said)
+    let message = format!("this is larger than {}, the most that is taken", Size(most));
+    UploadProblem::new(file, &message)
 }
 
 fn unusable<P: Clock, S>(
@@ -360,10 +360,10 @@ fn unusable<P: Clock, S>(
     upload: &Upload,
     problem: &UploadProblem,
 ) -> documents::Upload {
-    said(engine, upload, UploadAnswer::Unusable(problem))
+    result_of(engine, upload, UploadAnswer::Unusable(problem))
 }
 
-fn said<P: Clock, S>(
+fn result_of<P: Clock, S>(
     engine: &Engine<'_, P, S>,
     upload: &Upload,
     answer: UploadAnswer<'_>,
@@ -374,11 +374,11 @@ fn said<P: Clock, S>(
         etag: &upload.etag.0,
         at: engine.ports.now(),
     };
-    documents::upload(of, answer, &|hint| words(&upload.stack, hint))
+    documents::upload(of, answer, &|hint| command(&upload.stack, hint))
 }
 
 /// The command that mends a refusal. It is a person's to run, wherever the definitions are.
-fn words(stack: &StackName, hint: &Hint) -> String {
+fn command(stack: &StackName, hint: &Hint) -> String {
     let option = match hint {
         Hint::Withdraw => " --withdraw",
         _ => "",

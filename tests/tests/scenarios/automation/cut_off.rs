@@ -3,7 +3,7 @@
 use kedge_core::report::StackVerdict;
 use kedge_engine::DueScope;
 use kedge_service::queue::Queue as _;
-use kedge_service::work::{Authority, Work};
+use kedge_service::work::Work;
 use kedge_tests::platform::Platform;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::stack::{Stack, describe};
@@ -19,7 +19,6 @@ fn drifted(stack: &Stack) -> (Stack, Platform) {
     set_config(&fork, "fix1-a", json!({"retention_ms": 1_800_000}));
     let work = Work::Apply {
         stack: fork.name.clone(),
-        by: Authority::Policy,
         because: "a test".to_owned(),
     };
     fork.run(platform.queue.send(&work)).unwrap();

@@ -138,6 +138,7 @@ fn what_expires_in_the_midst_of_it_is_made_up_for() {
         let body = json!({"digest": digest});
         let asked = caller.asks(&platform, "see1/up", Some(body), None);
         assert_eq!(asked.status, 202);
+        stacks[0].wait_minutes(1);
         platform.tick(DueScope::Due).unwrap().unwrap();
         let is_over = std::cell::Cell::new(false);
         platform.work_until(i64::MAX, 2, async || {

@@ -41,6 +41,8 @@ fn at_once(stacks: &[Stack], seed: u64) {
     let body = json!({"digest": digest});
     let asked = caller.asks(&platforms[1], "see1/up", Some(body), None);
     let id = asked.id().unwrap();
+    // What was asked for is sent again a minute later.
+    stacks[0].wait_minutes(1);
     // Both tick at the same moment, so both send everything; the one that is second to note it is told so.
     let [one, other] = &platforms;
     let (first, second) = (one.service(), other.service());

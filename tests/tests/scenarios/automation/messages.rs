@@ -2,10 +2,12 @@
 
 use kedge_core::report::StackVerdict;
 use kedge_engine::DueScope;
+use kedge_engine::ports::Store as _;
 use kedge_service::queue::Queue as _;
-use kedge_service::work::{Authority, Work};
+use kedge_service::work::Work;
 use kedge_tests::platform::Platform;
 use kedge_tests::ports::CrashPoint;
+use kedge_tests::pushed::commit;
 use kedge_tests::stack::{LEASE_OVER_MS, Stack};
 use serde_json::json;
 
@@ -15,7 +17,6 @@ use crate::scenarios::{set_config, uploads};
 pub(super) fn apply(stack: &Stack) -> Work {
     Work::Apply {
         stack: stack.name.clone(),
-        by: Authority::Policy,
         because: "a test".to_owned(),
     }
 }
@@ -102,7 +103,6 @@ fn a_check_of_what_the_policy_corrects_sends_one_apply() {
     platform.work(1);
     let expected = Work::Apply {
         stack: stacks[0].name.clone(),
-        by: Authority::Policy,
         because: format!("check {}", now.0),
     };
     assert_eq!(
@@ -230,6 +230,11 @@ fn an_upload_whose_event_is_lost_is_deployed_by_the_next_tick() {
     ]);
     let key = "upload/see1/definitions.zip";
     uploads::put(&stacks[1], key, uploads::archive(&stacks[1]));
+    // It may not be there whole yet.
+    let ticked = platform.tick(DueScope::Due).unwrap().unwrap();
+    assert_eq!(ticked.uploads, 0);
+    platform.work(1);
+    stacks[1].wait_ms(2_000);
     let ticked = platform.tick(DueScope::Due).unwrap().unwrap();
     assert_eq!((ticked.uploads, ticked.applies), (1, 0));
     // What it stores is known to this tick's work, and needs no other tick.
@@ -276,5 +281,86 @@ fn two_ticks_at_once_do_everything_once() {
         StackVerdict::Drifted,
     ];
     assert_eq!(verdicts(&stacks), expected);
+    assert_settled(&stacks, &platform);
+}
+
+/// What a newer kedge noted about checks stops checks, and nothing else.
+#[test]
+fn uploads_and_run_requests_go_on_where_checks_can_not() {
+    let mut stacks = deployed(&["see1"]);
+    let platform = running(&stacks);
+    stacks[0].topics(&[("a", "retention_ms: 3600000"), ("b", ""), ("c", "")]);
+    let key = "upload/see1/definitions.zip";
+    uploads::put(&stacks[0], key, uploads::archive(&stacks[0]));
+    stacks[0].wait_ms(2_000);
+    let newer = json!({"format": 99}).to_string();
+    let now = platform.ports.true_now();
+    let store = &platform.ports.store;
+    store.set_at("schedule.json", newer.clone(), now);
+    let error = platform.tick(DueScope::Due).unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "what is due could not be read");
+    let sent = platform.queue.sent.borrow().clone();
+    let [Work::Upload { key: sent, .. }] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(sent, key);
+    assert_eq!(store.object("schedule.json").bytes, newer);
+}
+
+/// Read-only mode checks everything. What changes something is left for whoever may write, and fails nowhere.
+#[test]
+fn what_may_only_read_checks_and_leaves_the_rest_to_others() {
+    let mut stacks = deployed(&["fix1", "see1"]);
+    let mut platform = running(&stacks);
+    platform.read_only = true;
+    drift(&stacks[0]);
+    stacks[1].topics(&[
+        ("a", "retention_ms: 3600000"),
+        ("b", ""),
+        ("c", ""),
+        ("d", ""),
+    ]);
+    stacks[1].push(&commit(2));
+    let key = "upload/see1/definitions.zip";
+    uploads::put(&stacks[1], key, uploads::archive(&stacks[1]));
+    stacks[0].wait_minutes(1);
+    let ticked = platform.tick(DueScope::Due).unwrap().unwrap();
+    let sent = (ticked.checks, ticked.applies, ticked.uploads);
+    assert_eq!(
+        sent,
+        (2, 0, 0),
+        "the stack with new definitions is checked too"
+    );
+    // Whatever was sent before.
+    let upload = Work::Upload {
+        stack: stacks[1].name.clone(),
+        key: key.to_owned(),
+        etag: "x".to_owned(),
+    };
+    let request = Work::Request {
+        stack: stacks[1].name.clone(),
+        id: "1795348800000-0badcafe".to_owned(),
+    };
+    for work in [apply(&stacks[0]), upload, request] {
+        send(&platform, &work);
+    }
+    platform.work(2);
+    assert_eq!(platform.ports.writes(), 0);
+    assert_eq!(*platform.queue.set_aside.borrow(), []);
+    let listed = stacks[1].ports.list("upload/");
+    assert_eq!(stacks[1].run(listed).unwrap(), [key], "it has no result");
+
+    // Nothing of it is lost.
+    platform.read_only = false;
+    platform.queue.sent.borrow_mut().clear();
+    let ticked = platform.tick(DueScope::Due).unwrap().unwrap();
+    assert_eq!((ticked.applies, ticked.uploads), (1, 1));
+    platform.work(2);
+    let world = platform.ports.sandbox.world().to_string();
+    assert!(world.contains("see1-d"));
+    platform.tick(DueScope::All).unwrap().unwrap();
+    platform.work(2);
+    stacks[0].wait_minutes(20);
+    assert_eq!(verdicts(&stacks), [StackVerdict::Clean; 2]);
     assert_settled(&stacks, &platform);
 }

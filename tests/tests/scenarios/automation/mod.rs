@@ -7,6 +7,7 @@ mod expiry;
 mod http;
 mod instances;
 mod messages;
+mod pace;
 mod requests;
 mod seeds;
 

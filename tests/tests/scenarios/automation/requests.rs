@@ -4,6 +4,7 @@
 use kedge_core::report::StackVerdict;
 use kedge_engine::DueScope;
 use kedge_sandbox::Logged;
+use kedge_service::work::Work;
 use kedge_tests::platform::Platform;
 use kedge_tests::ports::CrashPoint;
 use kedge_tests::pushed::commit;
@@ -11,8 +12,9 @@ use kedge_tests::stack::{Stack, describe};
 use serde_json::{Value, json};
 
 use super::http::Caller;
-use super::messages::drift;
+use super::messages::{drift, send};
 use super::{assert_settled, deployed, running};
+use crate::scenarios::set_config;
 
 /// A stack that automation does not correct: its first topic was changed by hand, and its last is removed from
 /// the definitions and to be deleted.
@@ -113,11 +115,29 @@ impl Asking {
 const ALLOWED: &[&str] = &["see1-c"];
 
 #[test]
+fn an_up_of_a_plan_that_is_out_of_date_says_what_to_do_next() {
+    let mut asking = Asking::of(&left());
+    // Somebody changes something else after the preview.
+    set_config(&asking.stack, "see1-a", json!({"retention_ms": 900_000}));
+    let id = asking.up(ALLOWED, "k").unwrap();
+    asking.platform.work(1);
+    let run = asking.run(&id);
+    assert_eq!(run["status"], "refused", "{run:#}");
+    assert_eq!(run["document"]["next"], "POST /v1/stacks/see1/preview");
+    assert_eq!((asking.count("PUT"), asking.count("DELETE")), (0, 0));
+    asking.heals();
+}
+
+#[test]
 fn an_up_whose_message_is_lost_is_sent_again_by_a_tick_and_done_once() {
     let asking = Asking::of(&left());
     let id = asking.up(ALLOWED, "k").unwrap();
     asking.platform.queue.lose_all();
     assert_eq!(asking.run(&id)["status"], "queued");
+    // It is not taken for lost at once.
+    let ticked = asking.platform.tick(DueScope::Due).unwrap().unwrap();
+    assert_eq!(ticked.requests, 0);
+    asking.stack.wait_minutes(1);
     // Two ticks before anybody works on it, so there are two messages.
     for _ in 0..2 {
         let ticked = asking.platform.tick(DueScope::Due).unwrap().unwrap();
@@ -152,6 +172,12 @@ fn an_up_that_nobody_worked_on_for_an_hour_is_not_done_any_more() {
     asking.stack.wait_minutes(60);
     let ticked = asking.platform.tick(DueScope::Due).unwrap().unwrap();
     assert_eq!(ticked.requests, 0);
+    // Its message turns up after all.
+    let late = Work::Request {
+        stack: asking.stack.name.clone(),
+        id: id.clone(),
+    };
+    send(&asking.platform, &late);
     asking.goes_on(20);
     assert_eq!(asking.run(&id)["status"], "expired");
     assert_eq!((asking.count("PUT"), asking.count("DELETE")), (0, 0));

@@ -24,10 +24,10 @@ fn no_more_is_under_way_than_there_are_connections() {
         let run = upped(&crowd, &stack, &given, &By::Policy);
         let (_, changed) = drive(&stack, run).unwrap();
         assert_eq!(changed.done(), 364, "{connections}");
-        assert_eq!(crowd.under_way.most.get(), connections);
+        assert_eq!(crowd.requests.under_way.most.get(), connections);
         assert_eq!(given.budget.most_under_way(), connections);
         // None goes another way.
-        assert_eq!(crowd.made.get(), given.budget.spent());
+        assert_eq!(crowd.requests.made.get(), given.budget.spent());
 
         stack.wait_minutes(10);
         let crowd = Crowd::over(&stack.ports);
@@ -39,8 +39,8 @@ fn no_more_is_under_way_than_there_are_connections() {
             "{}",
             describe(&report)
         );
-        assert_eq!(crowd.under_way.most.get(), connections);
-        assert_eq!(crowd.made.get(), given.budget.spent());
+        assert_eq!(crowd.requests.under_way.most.get(), connections);
+        assert_eq!(crowd.requests.made.get(), given.budget.spent());
         stack.ports.latency_ms.set(1);
         stack.ports.jitter_ms.set(0);
         stack.assert_settled();
@@ -67,7 +67,7 @@ fn a_renewal_is_sent_in_time_though_a_bulk_of_requests_queues() {
             }
             let bundle = stack.set();
             let settings = stack.engine(&bundle, &stack.variables, &given).settings;
-            let engine = Engine::new(&crowd, &crowd, settings);
+            let engine = Engine::new(&crowd, &crowd.store, settings);
             let other = stack_name("other");
             let reads = (0..60).map(|_| engine.is_known(&other));
             join_all(reads).await;
@@ -76,7 +76,7 @@ fn a_renewal_is_sent_in_time_though_a_bulk_of_requests_queues() {
         let (upped, ()) = drive(&stack, join(run, bulk));
         let (_, changed) = upped.unwrap();
         assert_eq!(changed.done(), 12, "{connections}: {changed:?}");
-        assert_eq!(crowd.under_way.most.get(), connections);
+        assert_eq!(crowd.requests.under_way.most.get(), connections);
         let written = stack.ports.store.written.borrow();
         let renewals = written.iter().filter(|(key, _)| key == LEASE);
         let at: Vec<i64> = renewals.map(|(_, at)| *at).collect();

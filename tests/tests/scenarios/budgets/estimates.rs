@@ -112,7 +112,7 @@ fn a_group_cut_by_its_estimate_is_checked_whole_under_its_limit() {
             let given = invocation(stack, Limits { requests, ..AMPLE });
             let bundle = stack.set();
             let settings = stack.engine(&bundle, &stack.variables, &given).settings;
-            let engine = Engine::new(&crowd, &crowd, settings);
+            let engine = Engine::new(&crowd, &crowd.store, settings);
             let request = CheckRequest::default();
             let checked = drive(stack, engine.check_group(&group, &request));
             for (name, checked) in checked.checks {
@@ -125,13 +125,13 @@ fn a_group_cut_by_its_estimate_is_checked_whole_under_its_limit() {
                 );
             }
             // Each is counted where it is made, and only there.
-            assert_eq!(crowd.made.get(), given.budget.spent());
+            assert_eq!(crowd.requests.made.get(), given.budget.spent());
             let real = given.budget.spent();
             assert!(
                 real <= estimate.requests() && estimate.requests() <= 2 * real,
                 "{real}"
             );
-            assert!(crowd.under_way.most.get() <= 6);
+            assert!(crowd.requests.under_way.most.get() <= 6);
             let lists = stack.ports.sent.borrow();
             let lists = lists
                 .iter()

@@ -36,7 +36,7 @@ fn a_check_reads_the_scopes_that_fit_and_says_what_all_need() {
         stack.ports.clear_sent();
         let given = invocation(&stack, limits);
         let report = drive(&stack, checked(&crowd, &stack, &given));
-        assert!(crowd.made.get() <= limit, "{limit}");
+        assert!(crowd.requests.made.get() <= limit, "{limit}");
         let report = match report {
             Ok(report) => report,
             Err(error) => {
@@ -103,7 +103,7 @@ fn an_up_begins_only_what_fits_and_records_what_it_did() {
         let given = invocation(&stack, limits);
         let run = upped(&crowd, &stack, &given, &By::Policy);
         let ended = drive(&stack, run);
-        assert!(crowd.made.get() <= limit, "{limit}");
+        assert!(crowd.requests.made.get() <= limit, "{limit}");
         let begun = stack.ports.writes();
         match &ended {
             Ok((_, changed)) => {
@@ -181,7 +181,7 @@ fn a_composite_is_begun_only_if_all_of_it_fits() {
         let given = invocation(&stack, Limits { requests, ..AMPLE });
         let by = By::Person(Consent::to_any_plan().allowing(["dev-mail-sub"]));
         let (_, changed) = drive(&stack, upped(&crowd, &stack, &given, &by)).unwrap();
-        assert!(crowd.made.get() <= limit, "{limit}");
+        assert!(crowd.requests.made.get() <= limit, "{limit}");
         made.push(changed.done());
         let grants = stack.ports.store.keys();
         let is_grant = |key: &&String| key.contains("/grants/");

@@ -3,48 +3,36 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use kedge_adapters::{BeforeStore, HookedStore, StoreOperation};
 use kedge_core::ran_out::RanOut;
 use kedge_engine::Budget;
-use kedge_engine::ports::{
-    Attempts, Clock as _, Condition, Listed, PutOutcome, Store, StoreError, StoredObject,
-};
+use kedge_engine::ports::{Clock as _, StoreError};
 use kedge_tests::ports::SimPorts;
 use kedge_tests::stack::{Invocation, Stack};
 use serde_json::json;
 
 use super::{NAMES, asked_of_aiven, assert_clean, given, group_over, of_forty, report, set_config};
 
-/// What a store does before it answers the n-th read (from 1) of a key: it may take some milliseconds.
+/// What happens before a store answers the n-th read (from 1) of a key: it may take some milliseconds.
 type BeforeRead<'a> = &'a dyn Fn(&str, usize) -> u64;
 
-/// A store that does something before it answers a read.
-struct Hooked<'a> {
-    inner: SimPorts,
+/// Does something before each read.
+struct BeforeReads<'a> {
+    ports: SimPorts,
     before: BeforeRead<'a>,
     reads: RefCell<BTreeMap<String, usize>>,
 }
 
-impl<'a> Hooked<'a> {
-    fn over(stack: &Stack, before: BeforeRead<'a>) -> Self {
-        Self {
-            inner: stack.ports.clone(),
-            before,
-            reads: RefCell::default(),
-        }
-    }
-}
+impl BeforeStore for BeforeReads<'_> {
+    type Kept<'k>
+        = ()
+    where
+        Self: 'k;
 
-impl Store for Hooked<'_> {
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    async fn get_counting(
-        &self,
-        key: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Option<StoredObject>, StoreError> {
+    async fn before(&self, operation: StoreOperation<'_>) -> Result<(), StoreError> {
+        let StoreOperation::Get(key) = operation else {
+            return Ok(());
+        };
         let count = {
             let mut reads = self.reads.borrow_mut();
             let count = reads.entry(key.to_owned()).or_default();
@@ -53,37 +41,21 @@ impl Store for Hooked<'_> {
         };
         let ms = (self.before)(key, count);
         if ms > 0 {
-            self.inner.sleep_ms(ms).await;
+            self.ports.sleep_ms(ms).await;
         }
-        self.inner.get_counting(key, attempts).await
+        Ok(())
     }
+}
 
-    async fn put_counting(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: Condition,
-        attempts: &dyn Attempts,
-    ) -> Result<PutOutcome, StoreError> {
-        self.inner
-            .put_counting(key, bytes, condition, attempts)
-            .await
-    }
-
-    async fn list_counting(
-        &self,
-        prefix: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Vec<String>, StoreError> {
-        self.inner.list_counting(prefix, attempts).await
-    }
-
-    async fn versions_counting(
-        &self,
-        prefix: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Vec<Listed>, StoreError> {
-        self.inner.versions_counting(prefix, attempts).await
+fn hooked<'a>(stack: &Stack, before: BeforeRead<'a>) -> HookedStore<SimPorts, BeforeReads<'a>> {
+    let ports = stack.ports.clone();
+    HookedStore {
+        inner: ports.clone(),
+        hook: BeforeReads {
+            ports,
+            before,
+            reads: RefCell::default(),
+        },
     }
 }
 
@@ -97,7 +69,7 @@ fn a_slow_stack_is_waited_for_and_one_that_hangs_is_not() {
             true => slow_ms,
             false => 0,
         };
-        let store = Hooked::over(&stacks[0], &before);
+        let store = hooked(&stacks[0], &before);
         let checked = group_over(&stacks, &store, &given(&stacks[0], None));
         assert_clean(&checked, &NAMES, "");
         let (others, bulks) = asked_of_aiven(&stacks[0]);
@@ -108,7 +80,7 @@ fn a_slow_stack_is_waited_for_and_one_that_hangs_is_not() {
         true => 50_000,
         false => 0,
     };
-    let store = Hooked::over(&stacks[0], &before);
+    let store = hooked(&stacks[0], &before);
     let given = Invocation {
         budget: Budget::lasting(&stacks[0].ports, 40_000),
         ..stacks[0].invocation()
@@ -137,7 +109,7 @@ fn a_stack_that_looks_again_takes_no_answer_that_is_older_than_its_state() {
         }
         0
     };
-    let store = Hooked::over(&stacks[0], &before);
+    let store = hooked(&stacks[0], &before);
     let checked = group_over(&stacks, &store, &given(&stacks[0], None));
     assert!(is_moved.get());
     assert_clean(&checked, &NAMES, "");

@@ -115,7 +115,7 @@ fn group_over<S: Store>(stacks: &[Stack], store: &S, given: &Invocation) -> Grou
     let names: Vec<_> = stacks.iter().map(|stack| stack.name.clone()).collect();
     let group = first.run(engine.check_group(&names, &CheckRequest::default()));
     let all = format!("{group:?}");
-    assert!(!all.contains("s3cret"), "a secret is describe");
+    assert!(!all.contains("s3cret"), "a secret is in it");
     group
 }
 

@@ -42,6 +42,27 @@ fn it_is_a_store() {
 }
 
 #[test]
+fn what_is_too_large_is_listed_by_its_time_and_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FolderStore::open(folder.path()).unwrap();
+    let file = File::create(folder.path().join("large")).unwrap();
+    file.set_len(BYTES_MAX + 1).unwrap();
+    let listed = block_on(store.versions("l")).unwrap();
+    let [large] = listed.as_slice() else {
+        panic!("{listed:?}");
+    };
+    let expected = format!("{:x}-{:x}", large.written_at.0, BYTES_MAX + 1);
+    assert_eq!(large.etag, ETag(expected));
+    let got = block_on(store.get("large"));
+    assert!(matches!(got, Err(StoreError::TooLarge { .. })), "{got:?}");
+    // One byte less is an object.
+    file.set_len(BYTES_MAX).unwrap();
+    let object = block_on(store.get("large")).unwrap().unwrap();
+    let listed = block_on(store.versions("l")).unwrap();
+    assert_eq!(listed[0].etag, object.etag);
+}
+
+#[test]
 fn of_many_threads_one_wins_and_readers_see_whole_objects() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
@@ -179,4 +200,42 @@ fn a_file_that_is_too_large_is_listed_and_not_taken_in() {
         file.set_len(BYTES_MAX).unwrap();
         assert!(store.get("large").await.unwrap().is_some());
     });
+}
+
+/// As a copy has it from a machine whose clock is fast.
+#[cfg(unix)]
+#[test]
+fn a_file_is_not_written_after_it_was_put_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FolderStore::open(folder.path()).unwrap();
+    let file = File::create(folder.path().join("a")).unwrap();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let now = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(now + day).unwrap();
+    let read = block_on(store.get("a")).unwrap().unwrap();
+    let listed = block_on(store.versions("a")).unwrap().remove(0);
+    assert!(read.written_at <= read.read_at.unwrap());
+    assert_eq!(listed.written_at, read.written_at);
+    // An earlier time is the file's own: it may have been copied.
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let read = block_on(store.get("a")).unwrap().unwrap();
+    assert_eq!(read.written_at, Timestamp(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_and_a_device_are_no_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+    let store = FolderStore::open(folder.path()).unwrap();
+    for key in ["link", "socket"] {
+        let read = block_on(store.get(key)).unwrap_err();
+        let reason = "this is a link or a device, and no file".to_owned();
+        let key = key.to_owned();
+        assert_eq!(read, StoreError::Read { key, reason });
+    }
+    assert_eq!(block_on(store.versions("")).unwrap(), []);
 }

@@ -1,5 +1,6 @@
 //! Each request of an operation is counted before it is sent.
 
+use kedge_adapters::{Failed, Tries};
 use kedge_core::ran_out::RanOut;
 use kedge_engine::ports::Attempts;
 
@@ -18,6 +19,22 @@ impl Attempts for Left {
             None => Err(RanOut::Requests { needs: 1, left: 0 }),
         }
     }
+}
+
+#[test]
+fn a_second_between_two_writes_of_a_key_is_waited_out() {
+    const R2_MS: u64 = 1_000;
+    let busy = Failed {
+        was_heard: true,
+        retry_after_ms: None,
+    };
+    let first_ms = S3Options::default().pause_ms;
+    let mut tries = Tries::default();
+    // The shortest pauses, and a try to spare.
+    let pauses = std::iter::from_fn(|| tries.pause_ms(&busy, first_ms, 0));
+    let pauses: Vec<u64> = pauses.collect();
+    let waited: u64 = pauses.iter().rev().skip(1).sum();
+    assert!(waited > R2_MS, "{pauses:?}");
 }
 
 /// Each request that is sent was counted, and none is sent that may not be.

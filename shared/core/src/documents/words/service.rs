@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Word;
-use crate::stored::run_request::{AnswerOutcome, Asked};
+use crate::stored::run_request::{AnswerOutcome, RequestedRun};
 use crate::stored::token::TokenScope as CoreTokenScope;
 
 words! {
@@ -24,7 +24,7 @@ words! {
 
 words! {
     /// What was asked for.
-    RequestName of Asked {
+    RequestName of RequestedRun {
         /// Say what differs.
         Check => "check",
         /// Say what `up` would do.

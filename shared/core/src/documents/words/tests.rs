@@ -10,7 +10,7 @@ use crate::model::{Allowance, OnMissing};
 use crate::plan::GuardName;
 use crate::report::{Outcome, StackVerdict};
 use crate::risk::Risk;
-use crate::stored::run_request::{AnswerOutcome, Asked};
+use crate::stored::run_request::{AnswerOutcome, RequestedRun};
 use crate::stored::token::TokenScope;
 
 /// These are all values of the core, and each has the word of its document.
@@ -110,14 +110,14 @@ fn how_a_change_ended() {
 #[test]
 fn what_is_asked_for_over_http() {
     let asked = [
-        Asked::Check,
-        Asked::Preview,
-        Asked::Up {
+        RequestedRun::Check,
+        RequestedRun::Preview,
+        RequestedRun::Up {
             digest: String::new(),
             allow: Vec::new(),
         },
     ];
-    same::<service::RequestName, _>(&asked, Asked::as_str);
+    same::<service::RequestName, _>(&asked, RequestedRun::as_str);
     same::<service::TokenScope, _>(&TokenScope::ALL, |one| one.as_str());
     for outcome in AnswerOutcome::ALL {
         assert_eq!(service::RunStatus::from(outcome).as_str(), outcome.as_str());

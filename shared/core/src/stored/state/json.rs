@@ -139,12 +139,7 @@ pub fn encode(state: &State) -> Result<Vec<u8>, EncodeError> {
         step: Count(state.step),
         epoch: Count(state.epoch),
         nonce: state.nonce.clone(),
-        salt: state
-            .salt
-            .0
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        salt: hex::encode(state.salt.0),
         policy: store_policy(&state.policy),
         resources: state
             .resources
@@ -232,15 +227,8 @@ fn load_key(text: &str) -> Result<ResourceKey, DecodeError> {
 }
 
 fn load_salt(text: &str) -> Result<Salt, DecodeError> {
-    let digits = text.as_bytes();
-    let mut salt = [0_u8; 16];
-    if digits.len() != 32 {
-        return Err(no_sense("the salt"));
-    }
-    for (byte, pair) in salt.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).unwrap_or_default();
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| no_sense("the salt"))?;
-    }
+    let mut salt = [0; 16];
+    hex::decode_to_slice(text, &mut salt).map_err(|_| no_sense("the salt"))?;
     Ok(Salt(salt))
 }
 

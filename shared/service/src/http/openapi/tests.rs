@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ::http::StatusCode;
+use kedge_core::model::StackName;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
@@ -26,6 +27,7 @@ impl Route {
             Kind::BodyLate,
             Kind::BodyTooLarge,
             Kind::Internal,
+            Kind::AnswerTooLarge,
         ]);
         match self.caller {
             Caller::Anybody => {}
@@ -164,8 +166,14 @@ fn param(param: Param) -> Json {
     })
 }
 
+/// What `StackName` takes. That a text is not something is no pattern that every reader of patterns has.
 fn stack_name() -> Json {
-    json!({"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"})
+    json!({
+        "type": "string",
+        "maxLength": StackName::LENGTH_MAX,
+        "pattern": "^[a-z]([a-z0-9-]*[a-z0-9])?$",
+        "not": {"pattern": "^(goog.*|yes|y|no|n)$"},
+    })
 }
 
 fn parameters(route: &Route) -> Vec<Json> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kedge_core::change::Verb;
 use kedge_core::stored::grant::Grant;
-use kedge_core::stored::run_request::{Asked, RunRequest};
+use kedge_core::stored::run_request::{RequestedRun, RunRequest};
 use kedge_core::stored::token::TokenScope;
 use kedge_engine::ports::Store as _;
 
@@ -46,7 +46,10 @@ fn sent(world: &World) -> Vec<String> {
 fn what_is_asked_for_is_written_and_sent() {
     let world = World::new();
     let token = world.prod();
-    for (verb, asked) in [("check", Asked::Check), ("preview", Asked::Preview)] {
+    for (verb, asked) in [
+        ("check", RequestedRun::Check),
+        ("preview", RequestedRun::Preview),
+    ] {
         for body in ["", "{}", " {} "] {
             let path = format!("/v1/stacks/prod-1/{verb}");
             let answered = world.call(post(path, &token, body));
@@ -94,7 +97,7 @@ fn an_up_writes_the_consent_under_the_id_of_the_run() {
         assert_eq!(key.to_string(), "kafka-topic/p/s/prod-1-a");
     }
     assert!(named.iter().any(|(_, verb)| *verb == Verb::Delete));
-    let Asked::Up { digest, allow } = stored(&world, &id).asked else {
+    let RequestedRun::Up { digest, allow } = stored(&world, &id).asked else {
         panic!("it is an up");
     };
     assert_eq!(digest, "00c0ffee00c0ffee");
@@ -199,9 +202,22 @@ fn a_queue_that_fails_loses_nothing() {
     world.queue.fails.set(true);
     let answered = world.call(post("/v1/stacks/prod-1/check", &token, ""));
     assert_eq!(answered.status, 202);
-    let open = done(requests::open(&*world.store, NOW)).unwrap();
+    let open = done(requests::open(&*world.store, NOW.plus_ms(60_000))).unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].id, id(&answered));
+}
+
+#[test]
+fn nobody_waits_for_a_process_that_ends() {
+    let world = World::new();
+    let token = world.prod();
+    world.instance.stop();
+    let began = world.ports.now.get();
+    let answered = world.call(post("/v1/stacks/prod-1/check?wait=25", &token, ""));
+    assert_eq!(answered.status, 202);
+    assert_eq!(world.ports.now.get(), began);
+    // What was asked for is there for the next process.
+    assert_eq!(sent(&world), [id(&answered)]);
 }
 
 #[test]
@@ -220,7 +236,7 @@ fn waiting_ends_with_the_answer_or_with_its_time() {
         if now.0 - began < 1_200 {
             return;
         }
-        for open in done(requests::open(&*store, now)).unwrap() {
+        for open in done(requests::open(&*store, now.plus_ms(60_000))).unwrap() {
             answer(&store, &open.id, now, DOCUMENT);
         }
     };

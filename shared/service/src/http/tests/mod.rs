@@ -9,6 +9,7 @@ mod limits;
 mod reading;
 mod refusals;
 mod relay;
+mod schema;
 mod world;
 
 use std::cell::RefCell;

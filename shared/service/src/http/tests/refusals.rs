@@ -457,7 +457,7 @@ fn where_nothing_may_be_changed() {
 fn where_the_store_fails() {
     let world = World::new();
     let token = world.prod();
-    world.store.fails.set(true);
+    world.store.hook.is_on.set(true);
     for route in with_token() {
         let answered = refused(&world, call(route, "prod-1", &token), Kind::StoreFailed);
         assert_eq!(answered.header("retry-after"), "5");

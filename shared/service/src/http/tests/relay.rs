@@ -13,8 +13,7 @@ const BODY: &str = r#"{"key": "upload/prod-1/definitions.zip", "etag": "\"9f86\"
 fn mac(key: &str, time: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(mac.finalize().into_bytes())
 }
 
 fn event<'a>(body: &'a str, signature: &str) -> Call<'a> {

@@ -8,16 +8,14 @@ use ::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use ::http::{Method, Request};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use kedge_adapters::InMemoryStore;
+use kedge_adapters::{BeforeStore, HookedStore, InMemoryStore, StoreOperation};
 use kedge_core::definitions::Bundle;
 use kedge_core::model::{SecretText, StackName, StackVerdict, Timestamp};
 use kedge_core::push::{Ancestry, PushConsent};
 use kedge_core::stored::run_request::{Answer, AnswerOutcome};
 use kedge_core::stored::state::Watch;
 use kedge_core::stored::token::{StackPattern, TokenScope};
-use kedge_engine::ports::{
-    Attempts, Clock, Condition, Listed, PutOutcome, Random, Store, StoreError, StoredObject,
-};
+use kedge_engine::ports::{Clock, Condition, Listed, Random, Store, StoreError};
 use kedge_engine::{Caches, Endpoints, FolderPush, LeaseTimes, PushRequest};
 use serde_json::Value as Json;
 
@@ -25,7 +23,7 @@ use super::{Answered, fits, route_of};
 use crate::instance::Instance;
 use crate::queue::{Acknowledge, Queue, QueueError};
 use crate::requests;
-use crate::service::{Asks, Limits, Service, Settings};
+use crate::service::{Limits, Requester, Service, Settings};
 use crate::tokens::{self, TokenRequest};
 use crate::work::Work;
 
@@ -76,15 +74,19 @@ impl Random for Ports {
     }
 }
 
-/// A store that can fail.
-pub(super) struct FailingStore {
-    pub(super) inner: InMemoryStore,
-    pub(super) fails: Cell<bool>,
+/// Fails whatever a store is asked for, where it is told to.
+#[derive(Default)]
+pub(super) struct Outage {
+    pub(super) is_on: Cell<bool>,
 }
 
-impl FailingStore {
-    fn may(&self, key: &str) -> Result<(), StoreError> {
-        match self.fails.get() {
+impl BeforeStore for Outage {
+    type Kept<'a> = ();
+
+    async fn before(&self, operation: StoreOperation<'_>) -> Result<(), StoreError> {
+        let (StoreOperation::Get(key) | StoreOperation::Put(key) | StoreOperation::List(key)) =
+            operation;
+        match self.is_on.get() {
             false => Ok(()),
             true => Err(StoreError::Read {
                 key: key.to_owned(),
@@ -94,42 +96,8 @@ impl FailingStore {
     }
 }
 
-impl Store for FailingStore {
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    async fn get_counting(
-        &self,
-        key: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Option<StoredObject>, StoreError> {
-        self.may(key)?;
-        self.inner.get_counting(key, attempts).await
-    }
-
-    async fn put_counting(
-        &self,
-        key: &str,
-        bytes: Bytes,
-        condition: Condition,
-        attempts: &dyn Attempts,
-    ) -> Result<PutOutcome, StoreError> {
-        self.may(key)?;
-        self.inner
-            .put_counting(key, bytes, condition, attempts)
-            .await
-    }
-
-    async fn versions_counting(
-        &self,
-        prefix: &str,
-        attempts: &dyn Attempts,
-    ) -> Result<Vec<Listed>, StoreError> {
-        self.may(prefix)?;
-        self.inner.versions_counting(prefix, attempts).await
-    }
-}
+/// A store that can fail.
+pub(super) type FailingStore = HookedStore<InMemoryStore, Outage>;
 
 /// A queue that keeps what it is sent, or refuses it.
 #[derive(Default)]
@@ -223,9 +191,9 @@ impl World {
                 random: Cell::default(),
                 on_sleep: RefCell::default(),
             },
-            store: Rc::new(FailingStore {
+            store: Rc::new(HookedStore {
                 inner,
-                fails: Cell::default(),
+                hook: Outage::default(),
             }),
             queue: Recorder::default(),
             instance: Instance::new(),
@@ -301,12 +269,17 @@ impl World {
         });
         let service = self.service();
         let budget = Limits::MACHINE.budget(&self.ports).unwrap();
-        let asks = Asks {
+        let requester = Requester {
             actor: "ana@laptop",
             trigger: "cli",
             run: None,
         };
-        done(service.engine(&budget, asks).push(&name(stack), request)).unwrap();
+        done(
+            service
+                .engine(&budget, requester)
+                .push(&name(stack), request),
+        )
+        .unwrap();
     }
 
     /// A token for a day, used just now.

@@ -91,9 +91,9 @@ fn the_command_that_mends_a_refusal_is_a_push() {
     let push = Hint::Push {
         after_rollback: None,
     };
-    assert_eq!(words(&stack, &push), "kedge push --stack dev");
+    assert_eq!(command(&stack, &push), "kedge push --stack dev");
     assert_eq!(
-        words(&stack, &Hint::Withdraw),
+        command(&stack, &Hint::Withdraw),
         "kedge push --stack dev --withdraw"
     );
 }

@@ -369,7 +369,12 @@ impl Chaos {
             "kafka-topics.yaml",
             ".json",
         ]);
-        let (after, times) = (self.below(3), 1 + self.below(3));
+        // A few last until a message that meets them is set aside.
+        let times = match self.one_in(8) {
+            true => 12,
+            false => 1 + self.below(3),
+        };
+        let after = self.below(3);
         let store = &self.ports.store;
         match self.one_in(2) {
             true => store.fail_reads(key_end, after, times),

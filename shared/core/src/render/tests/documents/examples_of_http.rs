@@ -8,7 +8,7 @@ use crate::report::{Report, StackVerdict};
 use crate::stored::hold::Holds;
 use crate::stored::index::Entry;
 use crate::stored::run::RunRecord;
-use crate::stored::run_request::{Answer, AnswerOutcome, Asked, RunRequest};
+use crate::stored::run_request::{Answer, AnswerOutcome, RequestedRun, RunRequest};
 use crate::stored::token::{StackPattern, Token, TokenScope};
 
 fn standing(name: &str) -> StackStanding {
@@ -45,7 +45,7 @@ fn run(report: &Report) -> documents::Run {
         stack: StackName::new("dev").unwrap(),
         actor: "ci".to_owned(),
         at: NOW,
-        asked: Asked::Check,
+        asked: RequestedRun::Check,
     };
     let answer = Answer {
         at: NOW.plus_ms(1_200),
