@@ -12,6 +12,8 @@ STACK =
 ARGS =
 SECONDS = 15
 SEED ?=
+# Of `make bench-lambda`: arm64, or this machine's.
+ARCH =
 # Of `make mutants`, from the environment too: how many (40, or all of a change), of the lines changed
 # since which commit, and how many may be left.
 N ?=
@@ -30,8 +32,8 @@ KEDGE = $(CARGO) run --quiet --locked -p kedge --
 FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real documents fuzz soak mutants bench size install init preview up outputs refresh \
-	select-dev select-staging select-prod fmt lint
+.PHONY: help demo test test-real documents fuzz soak mutants bench bench-lambda size install init preview up outputs \
+	refresh select-dev select-staging select-prod deploy-aws fmt lint
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +86,10 @@ bench: ## Time, memory and requests on made data, with octoDNS and avn beside
 	@.ci/prerequisites build
 	@.ci/bench
 
+bench-lambda: ## Size, memory and starts of Lambda's functions, built as they are deployed (ARCH=arm64: under qemu)
+	@.ci/prerequisites build
+	@.ci/bench-lambda $(ARCH)
+
 size: ## Lines of code, crates, crates in several versions
 	@.ci/size
 
@@ -115,6 +121,9 @@ select-staging: $(BUILT) ## Work on staging
 
 select-prod: $(BUILT) ## Work on prod
 	@$(KEDGE) select prod
+
+deploy-aws: ## Build the functions and deploy them to AWS, after it said what is missing (docs/deploy-aws.md)
+	@deploy/aws-deploy $(ARGS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
