@@ -70,6 +70,8 @@ async fn serve(
         }
     });
     running.await;
+    // What was cut off says so first.
+    drop(local);
     tracing::info!("stopped");
     Ok(0)
 }
