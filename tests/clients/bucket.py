@@ -27,6 +27,8 @@ ATTEMPTS = 5
 class Bucket:
     """The server, and what its clients need in their environment."""
 
+    name, key_id, secret = NAME, KEY_ID, SECRET
+
     def __init__(self):
         if not WEED.exists():
             raise unittest.SkipTest("SeaweedFS, the S3 server, has no package for this system")

@@ -5,7 +5,6 @@
 
 import base64
 import concurrent.futures
-import http.client
 import json
 import os
 import pathlib
@@ -14,7 +13,7 @@ import shutil
 import threading
 import time
 
-from desk import STEP_S
+from desk import exchange
 from emulators import ACCOUNT, REGION, TOOLS, Ministack, run_tool
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "template.yaml"
@@ -144,20 +143,8 @@ class Deployment:
 
     def ask(self, method, path, token=None, body=None, **headers):
         """A request to the function URL; gives status, headers and the body's JSON."""
-        connection = http.client.HTTPConnection(self.aws.url.removeprefix("http://"), timeout=STEP_S)
-        headers["Host"] = self.host
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            body = body if isinstance(body, str) else json.dumps(body)
-            headers.setdefault("Content-Type", "application/json")
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            return answer.status, answer.headers, json.loads(text) if text else None
-        finally:
-            connection.close()
+        address = self.aws.url.removeprefix("http://")
+        return exchange(address, method, path, token, body, Host=self.host, **headers)
 
     def lines(self, function):
         """What a function wrote: its lines, those of Lambda (START, END, REPORT) left out."""

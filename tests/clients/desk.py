@@ -5,6 +5,7 @@ sandbox or kedge work inside.
 """
 
 import atexit
+import http.client
 import json
 import os
 import pathlib
@@ -24,6 +25,13 @@ STEP_S = 60
 STACK = "clients"
 PROJECT = "clustera-control-plane"
 ZONE = "c1a57e4a000000000000000000000001"
+# In the text of each credential of these tests, so that one look finds any of them in a log.
+MARK = "s3cret"
+# A lease's length under automation. The next holder may begin one and a half of it after the last renewal.
+LEASE_S = 4
+# Another retention of a topic, and the one that is declared.
+HOUR_MS = 60 * 60 * 1000
+WEEK_MS = 7 * 24 * HOUR_MS
 
 # Stopped from outside (a time limit), Python must still end what it started: see `Server`.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -80,6 +88,42 @@ def wait_for(condition, server, what):
     raise AssertionError(f"{what} did not answer within {STEP_S} s")
 
 
+def start_sandbox(log, *options):
+    """Starts the providers. Gives the server, and the variables that say where it is."""
+    with log.open("w") as out:
+        server = Server([KEDGE, "sandbox", "--port", "0", *options], out)
+    wait_for(lambda: "# admin" in log.read_text(), server, "kedge sandbox")
+    # What a person would paste into a shell is what the clients get.
+    env = {}
+    for line in log.read_text().splitlines():
+        if line.startswith("export "):
+            env |= dict(word.split("=", 1) for word in line.split()[1:])
+    server.listens_on(int(env["AIVEN_WEB_URL"].rsplit(":", 1)[1]))
+    return server, env
+
+
+def exchange(address, method, path, token=None, body=None, **headers):
+    """One request; gives status, headers and the body's JSON. A body that is no text is sent as JSON."""
+    connection = http.client.HTTPConnection(address, timeout=STEP_S)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if body is not None:
+        body = body if isinstance(body, str) else json.dumps(body)
+        headers.setdefault("Content-Type", "application/json")
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, answer.headers, json.loads(text) if text else None
+    finally:
+        connection.close()
+
+
+def figures(text):
+    """A line for the end of the whole run (`.ci/test-real`)."""
+    print(f"\nfigures: {text}", flush=True)
+
+
 class Desk(unittest.TestCase):
     """A test that begins with the whole stack deployed to a fresh sandbox, and clean."""
 
@@ -113,17 +157,10 @@ class Desk(unittest.TestCase):
 
     def serve(self, *options):
         """Starts the providers, and says where they are."""
-        log = self.folder / "sandbox.log"
-        with log.open("w") as out:
-            server = Server([KEDGE, "sandbox", "--port", "0", *options], out)
+        server, env = start_sandbox(self.folder / "sandbox.log", *options)
         self.addCleanup(server.stop)
-        wait_for(lambda: "# admin" in log.read_text(), server, "kedge sandbox")
-        # What a person would paste into a shell is what the clients get.
-        for line in log.read_text().splitlines():
-            if line.startswith("export "):
-                self.env |= dict(word.split("=", 1) for word in line.split()[1:])
-        self.url = self.env["AIVEN_WEB_URL"]
-        server.listens_on(int(self.url.rsplit(":", 1)[1]))
+        self.env |= env
+        self.url = env["AIVEN_WEB_URL"]
 
     def run_command(self, *command, code=0, cwd=None):
         """Runs a program, and gives its standard output."""

@@ -1,23 +1,15 @@
 """Processes of `kedge serve` over a store in a bucket, and the tools that people put objects there with."""
 
-import http.client
 import json
 import pathlib
 import sys
 import urllib.request
 
 from bucket import KEY_ID, SECRET
-from desk import KEDGE, STACK, STEP_S, Server, wait_for
+from desk import KEDGE, LEASE_S, MARK, STACK, STEP_S, Server, exchange, wait_for
 from store_desk import StoreDesk
 
 TOOLS = pathlib.Path(sys.executable).parent
-# In the text of each credential of these tests, so that one look finds any of them in a log.
-MARK = "s3cret"
-# A lease's length. The next holder may begin one and a half of it after the last renewal.
-LEASE_S = 4
-# Another retention of a topic, and the one that is declared.
-HOUR_MS = 60 * 60 * 1000
-WEEK_MS = 7 * 24 * HOUR_MS
 SCOPES = ("read", "check", "apply", "hold")
 
 
@@ -55,19 +47,7 @@ class Instance(Server):
 
     def ask(self, method, path, token=None, body=None, **headers):
         """One request; gives status, headers and the body's JSON."""
-        connection = http.client.HTTPConnection(self.at, timeout=STEP_S)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            body = json.dumps(body)
-            headers["Content-Type"] = "application/json"
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            return answer.status, answer.headers, json.loads(text) if text else None
-        finally:
-            connection.close()
+        return exchange(self.at, method, path, token, body, **headers)
 
     def memory_max_mb(self):
         """The most memory that it ever had, where the system says so; else none."""

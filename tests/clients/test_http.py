@@ -11,8 +11,8 @@ import socket
 import subprocess
 import time
 
-from desk import HERE, KEDGE, STACK, STEP_S
-from instance import MARK, TOOLS, ServeDesk
+from desk import HERE, KEDGE, MARK, STACK, STEP_S, figures
+from instance import TOOLS, ServeDesk
 from store_desk import CHANGES, SEED, start_bucket
 
 # What schemathesis may take at most, and how much it tries of each operation.
@@ -427,8 +427,3 @@ def receive(client):
     while part := client.recv(65_536):
         parts.append(part)
     return b"".join(parts)
-
-
-def figures(text):
-    """A line for the end of the whole run (`.ci/test-real`)."""
-    print(f"\nfigures: {text}", flush=True)

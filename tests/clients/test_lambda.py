@@ -5,18 +5,15 @@ The roles of the template hold: ministack refuses what they don't allow, but for
 (`Deployment.allow_parameters`).
 """
 
-import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
-import zipfile
 
-from desk import HERE, KEDGE, STEP_S
-from lambda_desk import FUNCTIONS, HIDDEN_S, HOUR_MS, LEASE_S, MARK, WEEK_MS, LambdaDesk, figures
-from store_desk import CHANGES, records_of
+from desk import HOUR_MS, KEDGE, LEASE_S, MARK, STEP_S, WEEK_MS, figures
+from lambda_desk import FUNCTIONS, HIDDEN_S, LambdaDesk
+from store_desk import CHANGES
 
 STACKS = ("alpha", "bravo", "charlie", "delta", "echo")
 # So many changes that a run makes them one batch after the other: in all of them it can be killed.
@@ -38,18 +35,7 @@ def setUpModule():
 class Five(LambdaDesk):
     """Five stacks that people deployed, and that are clean."""
 
-    @classmethod
-    def write_definitions(cls):
-        definitions = cls.folder / "definitions"
-        shutil.copytree(HERE / "definitions", definitions)
-        project = definitions / "kedge.yaml"
-        project.write_text(project.read_text() + "  correct_after: 0\n")
-        [template] = (definitions / "stacks").iterdir()
-        for stack in STACKS:
-            # Each stack has names of its own in the one zone.
-            text = template.read_text().replace("domain: ", f"domain: {stack}-")
-            (definitions / f"stacks/{stack}.yaml").write_text(text)
-        template.unlink()
+    stacks = STACKS
 
     def setUp(self):
         if self.deployment:
@@ -61,62 +47,12 @@ class Five(LambdaDesk):
         """How many messages are set aside."""
         return sum(self.deployment.counts(self.deployment.dead))
 
-    def edit(self, stack, name, changes=CHANGES):
-        """Edits one stack's definitions: so many changes, each one request."""
-        file = self.folder / f"definitions/stacks/{stack}.yaml"
-        nodes = "".join(
-            f"    - name: {name}{number}\n      ips: [203.0.113.{number + 100}]\n"
-            f"      domain: {stack}-{name}{number}.clustera.io\n"
-            for number in range(changes)
-        )
-        file.write_text(file.read_text() + nodes)
-
-    def check_applied(self, name, **changes):
-        """The edits of these stacks were made, each change once, and nothing else was."""
-        applied = self.applied()
-        self.assertEqual(len(applied), sum(changes.values()), applied)
-        for stack, count in changes.items():
-            expected = {f"{stack}-{name}{number}.clustera.io" for number in range(count)}
-            found = self.names(f"{stack}-{name}")
-            self.assertEqual((len(found), set(found)), (count, expected))
-
-    def names(self, prefix):
-        """The names that DNS has, of those that begin so."""
-        return [one["name"] for one in self.records() if one["name"].startswith(prefix)]
-
-    def slow_down(self, body):
-        """Writes with this text take half a second."""
-        slow = {"match": {"write": True, "body": body}, "effect": {"kind": "latency", "ms": 500}}
-        self.sandbox("faults", "POST", slow)
-        self.addCleanup(self.sandbox, "faults", "DELETE")
-
     def kill_runs(self):
         """Kills what works on messages, as the machine's end would. Gives the process ids."""
         killed = self.deployment.aws.environments(self.deployment.names["reconcile"])
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         return killed
-
-    def records(self):
-        return [one for one in records_of(self.sandbox("world")) if one["type"] in ("A", "AAAA", "CNAME")]
-
-    def archive(self):
-        """The definitions as a zip."""
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted((self.folder / "definitions").rglob("*.yaml")):
-                archive.write(path, path.relative_to(self.folder))
-        return packed.getvalue()
-
-    def result(self, stack, name):
-        """The result of an upload, once it is there."""
-
-        def there():
-            paths = self.paths(f"upload/{stack}/{name}.")
-            return [path for path in paths if path.endswith(".result.json")]
-
-        [path] = self.wait(there, f"the result of {name}")
-        return self.read(path)
 
 
 class Configured(Five):

@@ -9,9 +9,9 @@ import time
 
 from bucket import SECRET
 from deployment import Deliveries
-from desk import PROJECT, STEP_S
+from desk import PROJECT, STEP_S, figures
 from emulators import memory_max_mb
-from lambda_desk import LambdaDesk, figures
+from lambda_desk import LambdaDesk
 
 STACKS = tuple(f"s{number:03}" for number in range(500))
 WORKED_OFF_WITHIN_S = 240

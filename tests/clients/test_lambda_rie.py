@@ -7,9 +7,9 @@ import json
 import shutil
 
 from deployment import Deliveries, FunctionError, program, record, url_event
-from desk import HERE
+from desk import HERE, MARK, figures
 from emulators import Moto, RuntimeEmulator
-from lambda_desk import MARK, LambdaDesk, figures
+from lambda_desk import LambdaDesk
 
 STACK = "solo"
 R2 = "R2_SECRET_ACCESS_KEY"

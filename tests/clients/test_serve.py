@@ -3,14 +3,13 @@
 KEDGE_KILLS and KEDGE_SEED say how often it is killed, and with which seed (else 4 and 1).
 """
 
-import json
 import os
 import signal
 import time
 import zipfile
 
-from desk import STACK, STEP_S
-from instance import HOUR_MS, MARK, WEEK_MS, ServeDesk
+from desk import HOUR_MS, MARK, STACK, STEP_S, WEEK_MS
+from instance import ServeDesk
 from store_desk import CHANGES, SEED, start_bucket
 
 KILLS = int(os.environ.get("KEDGE_KILLS", "4"))

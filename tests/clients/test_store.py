@@ -11,13 +11,11 @@ import time
 import unittest
 
 from bucket import KEY_ID, NAME, SECRET
-from desk import HERE, STEP_S
+from desk import HERE, LEASE_S, STEP_S
 from store_desk import CHANGES, SEED, StoreDesk, start_bucket
 
 # The suite is a test of cargo's; `.ci/test-real` has built it.
 SUITE_S = 300
-# A lease's length where holders are killed. The next one may begin one and a half of it later.
-LEASE_S = 4
 RACES = int(os.environ.get("KEDGE_RACES", "10"))
 KILLS = int(os.environ.get("KEDGE_KILLS", "10"))
 
