@@ -160,11 +160,10 @@ mod tests {
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
-        let folder = tempfile::tempdir().unwrap();
         let pairs = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::merge(pairs, folder.path()).unwrap()
+        Settings::of(pairs)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use kedge_core::hint::Hint;
 use kedge_core::model::StackName;
 use kedge_engine::RunError;
 use kedge_engine::ports::{ProviderName, Secrets as _};
-use kedge_native::Settings;
+use kedge_native::{load_settings, secrets_of};
 
 use crate::args::{Args, InitOptions};
 use crate::error::CliError;
@@ -25,7 +25,7 @@ const ENV_EXAMPLE: &str = include_str!("../../../.env.example");
 pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     let set = definitions::load(&args.definitions)?;
     let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-    let settings = Settings::load(&folder)?;
+    let settings = load_settings(&folder)?;
     if settings.read_only()? {
         return Err(RunError::ReadOnly.into());
     }
@@ -58,7 +58,7 @@ pub(crate) fn init(args: &Args, options: &InitOptions) -> Result<u8, CliError> {
     }
     stack::write_selected(name.as_str())?;
     screen::out_lines(&format!("selected {name}"))?;
-    let (secrets, problem) = settings.secrets(&folder);
+    let (secrets, problem) = secrets_of(&settings, &folder);
     if let Some(problem) = problem {
         screen::out_lines(&problem.to_string())?;
     }

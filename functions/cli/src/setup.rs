@@ -11,7 +11,9 @@ use kedge_engine::{
     Budget, Caches, Definitions, Endpoints, Engine, LeaseTimes, Progress, RunError,
 };
 use kedge_native::logs::{self, Logs};
-use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_native::{
+    HttpOptions, NativeHttp, NativePorts, Settings, actor_of, load_settings, secrets_of,
+};
 use kedge_s3::AnyStore;
 
 use crate::args::{Args, Command};
@@ -29,7 +31,7 @@ const DEADLINE_MS: i64 = 15 * 60 * 1000;
 /// goes on to change anything.
 pub(crate) fn is_read_only() -> bool {
     let folder = std::env::current_dir();
-    let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
+    let settings = folder.ok().and_then(|folder| load_settings(&folder).ok());
     settings.is_some_and(|settings| settings.read_only().unwrap_or(true))
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn is_read_only() -> bool {
 /// settings can't be read, the command that needs them says so.
 pub(crate) fn logs(args: &Args) -> Result<Logs, CliError> {
     let folder = std::env::current_dir();
-    let settings = folder.ok().and_then(|folder| Settings::load(&folder).ok());
+    let settings = folder.ok().and_then(|folder| load_settings(&folder).ok());
     let filter = matches!(args.verb, Command::Serve(_)).then_some("info");
     Ok(logs::install(&settings.unwrap_or_default(), filter)?)
 }
@@ -45,7 +47,7 @@ pub(crate) fn logs(args: &Args) -> Result<Logs, CliError> {
 /// Refuses a command that writes here and needs no more than files (semantics 9.7).
 pub(crate) fn refuse_read_only() -> Result<(), CliError> {
     let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-    match Settings::load(&folder)?.read_only()? {
+    match load_settings(&folder)?.read_only()? {
         true => Err(RunError::ReadOnly.into()),
         false => Ok(()),
     }
@@ -62,7 +64,7 @@ impl OpenStore {
     /// Reads settings and opens the store.
     pub(crate) fn of(args: &Args) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-        let settings = Settings::load(&folder)?;
+        let settings = load_settings(&folder)?;
         // Only these files say where the store is, if nothing else does.
         let bundle = match args.definitions.is_dir() {
             true => definitions::load(&args.definitions)?,
@@ -76,7 +78,7 @@ impl OpenStore {
         let chosen = ChosenStore::of(args, &settings, &bundle)?;
         Ok(Self {
             store: chosen.open(&settings, read_only, || NativeHttp::new(options))?,
-            actor: settings.actor(),
+            actor: actor_of(&settings),
             read_only,
         })
     }
@@ -115,7 +117,7 @@ impl Setup {
     /// Reads settings and local definitions and opens the store.
     pub(crate) fn of(args: &Args) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-        let settings = Settings::load(&folder)?;
+        let settings = load_settings(&folder)?;
         // Where the stored definitions count, no local ones are needed.
         let without_local = ChosenStore::of(args, &settings, &Bundle::default())?;
         let has_local = args.definitions.is_dir() || !without_local.is_remote();
@@ -132,7 +134,7 @@ impl Setup {
         };
         let http = NativeHttp::new(options)?;
         let store = chosen_store.open(&settings, read_only, || Ok(http.clone()))?;
-        let (secrets, problem) = settings.secrets(&folder);
+        let (secrets, problem) = secrets_of(&settings, &folder);
         if let Some(problem) = problem {
             // Only what needs it is unknown then; the rest of the check stands.
             screen::err_lines(&format!("warning: {problem}"))?;
@@ -142,7 +144,7 @@ impl Setup {
         let is_preview = has_local && matches!(args.verb, Command::Preview(_));
         Ok(Self {
             source: source::source(chosen_store.is_remote(), args.stored, is_preview),
-            actor: settings.actor(),
+            actor: actor_of(&settings),
             lease: settings.lease_times()?,
             overrides: settings.config_overrides(),
             endpoints: settings.endpoints()?,

@@ -9,7 +9,7 @@ use kedge_core::definitions::{
 };
 use kedge_core::documents;
 use kedge_core::model::{StackName, printable};
-use kedge_native::Settings;
+use kedge_native::{Settings, load_settings};
 
 use crate::args::{Args, Format};
 use crate::error::CliError;
@@ -69,7 +69,7 @@ fn no_stack(branch: &str, bundle: &Bundle) -> CliError {
 /// error there: there is nothing to do then.
 pub(crate) fn show(args: &Args) -> Result<u8, CliError> {
     let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-    let settings = Settings::load(&folder)?;
+    let settings = load_settings(&folder)?;
     let bundle = definitions::load(&args.definitions)?;
     let format = args.format();
     let is_given = args.stack.is_some() || settings.get("KEDGE_STACK").is_some();

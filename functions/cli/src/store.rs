@@ -90,7 +90,6 @@ mod tests {
 
     #[test]
     fn who_names_the_store_first() {
-        let empty = tempfile::tempdir().unwrap();
         let of = |flag: &str, variables: &[(&str, &str)], line: &str| {
             let args = Args::parse_from(
                 ["kedge", "check"]
@@ -100,7 +99,7 @@ mod tests {
             let variables = variables
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            let settings = Settings::merge(variables, empty.path()).unwrap();
+            let settings = Settings::of(variables);
             let files = [("kedge.yaml".to_owned(), format!("project: acme\n{line}\n"))];
             let bundle = Bundle::new(files.into()).unwrap();
             ChosenStore::of(&args, &settings, &bundle).map(|chosen| chosen.describe())

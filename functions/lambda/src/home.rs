@@ -16,7 +16,7 @@ use kedge_engine::Caches;
 use kedge_engine::ports::Clock as _;
 use kedge_native::{
     HttpBuildError, HttpOptions, KEDGE_RELAY_KEY, NativeHttp, NativePorts, Settings, SettingsError,
-    SystemClock,
+    SystemClock, secrets_of,
 };
 use kedge_s3::{AnyStore, OpenError, Place, PlaceError};
 use kedge_service::{HeldSettings, Instance, Limits, Service};
@@ -188,7 +188,7 @@ impl Home {
         let variables = variables.filter(|(name, _)| !OF_THE_ROLE.contains(&name.as_str()));
         let settings = Settings::of(variables.chain(secrets));
         let folder = settings.get(LAMBDA_TASK_ROOT).unwrap_or(".");
-        let (credentials, problem) = settings.secrets(Path::new(folder));
+        let (credentials, problem) = secrets_of(&settings, Path::new(folder));
         if let Some(problem) = problem {
             tracing::warn!(target: "kedge", "{problem}");
         }

@@ -24,7 +24,7 @@ use kedge_engine::ports::ProviderName;
 use kedge_engine::{
     Budget, By, Caches, CheckRequest, Definitions, Endpoints, Engine, LeaseTimes, Progress, Ran,
 };
-use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings, secrets_of};
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::sync::oneshot;
 
@@ -97,8 +97,8 @@ impl World {
             .into_iter()
             .flat_map(|provider| provider.entry().sandbox_variables(at, "demo"));
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
-        let settings = Settings::merge(settings, folder.path())?;
-        let (secrets, _) = settings.secrets(folder.path());
+        let settings = Settings::of(settings);
+        let (secrets, _) = secrets_of(&settings, folder.path());
         let stack = StackName::new("demo").map_err(|error| CliError::Demo(error.to_string()))?;
         Ok(Self {
             sandbox,

@@ -8,7 +8,7 @@ use kedge_core::model::SecretText;
 use kedge_core::stored::token::{StackPattern, TokenScope};
 use kedge_engine::ports::Clock as _;
 use kedge_engine::{Budget, Caches, Definitions, Engine, Progress};
-use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_native::{HttpOptions, NativeHttp, NativePorts, Settings, load_settings, secrets_of};
 use kedge_s3::AnyStore;
 use kedge_service::tokens::{self, TokenRequest};
 use kedge_service::{HeldSettings, Instance, Limits, Service};
@@ -44,7 +44,7 @@ impl Home {
     /// Reads the settings and opens the store.
     pub(super) fn of(args: &Args) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(CliError::CurrentFolder)?;
-        let settings = Settings::load(&folder)?;
+        let settings = load_settings(&folder)?;
         // Only to find the bucket that kedge.yaml names: what counts is stored.
         let bundle = match args.definitions.is_dir() {
             true => definitions::load(&args.definitions)?,
@@ -73,7 +73,7 @@ impl Home {
         };
         let http = NativeHttp::new(options)?;
         let store = chosen_store.open(settings, held.read_only, || Ok(http.clone()))?;
-        let (secrets, problem) = settings.secrets(folder);
+        let (secrets, problem) = secrets_of(settings, folder);
         if let Some(problem) = problem {
             tracing::warn!("{problem}");
         }
@@ -163,8 +163,8 @@ impl Home {
             );
             return;
         }
-        let (secrets, problem) = match Settings::load(folder) {
-            Ok(settings) => settings.secrets(folder),
+        let (secrets, problem) = match load_settings(folder) {
+            Ok(settings) => secrets_of(&settings, folder),
             Err(error) => {
                 tracing::warn!("the settings can't be read again, and stay: {error}");
                 return;

@@ -11,7 +11,7 @@ use kedge_core::model::{SecretText, StackName};
 use kedge_core::push::{Ancestry, PushConsent};
 use kedge_engine::ports::{Clock as _, ProviderName};
 use kedge_engine::{Budget, By, Consent, FolderPush, PushRequest};
-use kedge_native::Settings;
+use kedge_native::merge_settings;
 use kedge_s3::Place;
 use kedge_sandbox::{Deed, Options, Sandbox};
 use tokio::net::TcpListener;
@@ -147,7 +147,7 @@ fn home(at: &str, folder: &Path) -> Result<Home, CliError> {
         .into_iter()
         .flat_map(|provider| provider.entry().sandbox_variables(at, "sandbox"));
     let variables = variables.map(|(name, value)| (name.to_owned(), value));
-    let settings = Settings::merge(variables, folder)?;
+    let settings = merge_settings(variables, folder)?;
     let place = folder.join("store");
     // Where an upload is put, and what can be edited for one.
     let upload = place.join("upload/demo").join(FILE);

@@ -17,7 +17,7 @@ use kedge_engine::ports::Clock as _;
 use kedge_engine::{
     Budget, By, Caches, Definitions, Engine, FolderPush, LeaseTimes, Progress, PushRequest,
 };
-use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings};
+use kedge_native::{FolderStore, HttpOptions, NativeHttp, NativePorts, Settings, secrets_of};
 use kedge_sandbox::{Options, Sandbox};
 use kedge_service::HeldSettings;
 use kedge_service::tokens::{self, TokenRequest};
@@ -77,7 +77,7 @@ impl World {
         Self {
             cloud,
             sandbox,
-            ports: NativePorts::new(http, settings.secrets(folder.path()).0),
+            ports: NativePorts::new(http, secrets_of(&settings, folder.path()).0),
             store: FolderStore::create(folder.path().join("store")).unwrap(),
             held: settings.of_service().unwrap(),
             caches: Caches::default(),

@@ -1,5 +1,5 @@
-//! What every adapter shares and is pure: the keys of a store, counting, when to ask again, a
-//! store in memory, and the suite that every store passes. No runtime, no sockets, no files: those are in the adapters.
+//! What every adapter shares and is pure: the keys of a store, counting, when to ask again,
+//! what variables say, a store in memory, and the suite that every store passes. No runtime, no sockets, no files: those are in the adapters.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -8,6 +8,7 @@ mod in_memory;
 mod keys;
 mod meter;
 mod operations;
+mod settings;
 mod tries;
 
 pub use self::hooked::{BeforeStore, HookedStore, StoreOperation};
@@ -17,4 +18,5 @@ pub use self::keys::{
 };
 pub use self::meter::{Metered, Traffic};
 pub use self::operations::Operations;
+pub use self::settings::{HeldSecrets, KEDGE_RELAY_KEY, Settings, SettingsError};
 pub use self::tries::{Failed, Tries};

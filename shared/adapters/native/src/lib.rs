@@ -1,7 +1,7 @@
 //! The ports on an ordinary machine: HTTP by reqwest, a folder as store, the system's clock and
 //! random numbers, RS256 by ring, settings and secrets from the environment.
 //!
-//! `main` calls [`install_tls`] first, then [`Settings::load`] once; everything else gets values.
+//! `main` calls [`install_tls`] first, then [`load_settings`] once; everything else gets values.
 
 mod actor;
 mod clock;
@@ -13,14 +13,14 @@ mod settings;
 mod signer;
 mod store;
 
+pub use self::actor::actor_of;
 pub use self::clock::SystemClock;
 pub use self::http::{HttpBuildError, HttpOptions, NativeHttp, install_tls};
 pub use self::random::SystemRandom;
-pub use self::settings::{
-    KEDGE_RELAY_KEY, NativeSecrets, Settings, SettingsError, process_variables,
-};
+pub use self::settings::{load_settings, merge_settings, process_variables, secrets_of};
 pub use self::signer::RingSigner;
 pub use self::store::FolderStore;
+pub use kedge_adapters::{HeldSecrets, KEDGE_RELAY_KEY, Settings, SettingsError};
 
 use std::cell::RefCell;
 
@@ -44,13 +44,13 @@ pub struct NativePorts {
     /// RS256.
     pub signer: RingSigner,
     /// Credentials from the environment.
-    secrets: RefCell<NativeSecrets>,
+    secrets: RefCell<HeldSecrets>,
 }
 
 impl NativePorts {
     /// Ports that send by `http` and sign in with `secrets`.
     #[must_use]
-    pub fn new(http: NativeHttp, secrets: NativeSecrets) -> Self {
+    pub fn new(http: NativeHttp, secrets: HeldSecrets) -> Self {
         Self {
             http: Metered::new(http),
             clock: SystemClock::default(),
@@ -61,7 +61,7 @@ impl NativePorts {
     }
 
     /// From now on these credentials are used.
-    pub fn replace_secrets(&self, secrets: NativeSecrets) {
+    pub fn replace_secrets(&self, secrets: HeldSecrets) {
         self.secrets.replace(secrets);
     }
 }
@@ -134,8 +134,8 @@ mod tests {
         };
         let settings = BTreeMap::from([("CLOUDFLARE_API_TOKEN".to_owned(), "t0ken".to_owned())]);
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::merge(settings, folder.path()).unwrap();
-        let secrets = settings.secrets(folder.path()).0;
+        let settings = Settings::of(settings);
+        let secrets = secrets_of(&settings, folder.path()).0;
         let ports = NativePorts::new(NativeHttp::new(options).unwrap(), secrets);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut endpoints = Endpoints::default();

@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::settings::Settings;
+use kedge_adapters::Settings;
 
 /// What may be written, by level and target.
 const RUST_LOG: &str = "RUST_LOG";
@@ -164,8 +164,7 @@ mod tests {
     fn settings(pairs: &[(&str, &str)]) -> Settings {
         let pairs = pairs.iter();
         let pairs = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let folder = tempfile::tempdir().unwrap();
-        Settings::merge(pairs.collect::<BTreeMap<_, _>>(), folder.path()).unwrap()
+        Settings::of(pairs)
     }
 
     /// What is written of a run, and of a library beside it.

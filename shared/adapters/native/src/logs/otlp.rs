@@ -20,7 +20,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{BoxedLayer, LogsError, ours};
 use crate::http::{HttpOptions, NativeHttp};
-use crate::settings::Settings;
+use kedge_adapters::Settings;
 
 /// The longest that a batch may take, in milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
