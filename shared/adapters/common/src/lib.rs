@@ -8,6 +8,7 @@ mod in_memory;
 mod keys;
 mod meter;
 mod operations;
+pub mod patient;
 mod settings;
 mod tries;
 

@@ -142,7 +142,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
     use tracing::subscriber::with_default;
     use tracing::{Level, debug, error_span, event, info, warn};

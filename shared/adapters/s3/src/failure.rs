@@ -2,6 +2,8 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use kedge_adapters::Failed;
+use kedge_adapters::patient::{BucketFailure, Doing, Fate};
 use kedge_core::model::BucketAddress;
 use kedge_engine::ports::{Condition, HttpError, retry_after_ms};
 use std::error::Error;
@@ -28,26 +30,6 @@ pub(crate) enum Failure {
     Strange(&'static str),
     /// We refuse to send it.
     Forbidden(String),
-}
-
-/// What a failure says of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// The condition did not hold.
-    Lost,
-    /// Not written, and it may be tried again.
-    NotDone,
-    /// Written or not; a look at the object tells.
-    Open,
-    /// Not written, and trying again does not help.
-    Refused,
-}
-
-/// What was being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
-    Reading,
-    Writing,
 }
 
 impl Failure {
@@ -84,47 +66,10 @@ impl Failure {
         Self::NotSent(deepest(error))
     }
 
-    /// What it says of a write under this condition.
-    pub(crate) fn fate(&self, condition: &Condition) -> Fate {
-        match self {
-            Self::NotSent(_) => Fate::NotDone,
-            Self::Forbidden(_) => Fate::Refused,
-            Self::Unheard(_) | Self::TooLarge(_) | Self::Strange(_) => Fate::Open,
-            Self::Answered { status, code, .. } => match status {
-                412 => Fate::Lost,
-                // S3's ConditionalRequestConflict: another conditional write of this key was under
-                // way. It does not say which one won.
-                409 if *condition != Condition::None => Fate::Open,
-                409 | 429 => Fate::NotDone,
-                // S3 says so, R2 412, where the object of an If-Match is gone.
-                404 if matches!(condition, Condition::Is(_)) && is_no_such_key(code) => Fate::Lost,
-                408 | 500.. => Fate::Open,
-                _ => Fate::Refused,
-            },
-        }
-    }
-
-    /// Whether a read may succeed if it is tried again.
-    pub(crate) fn may_pass(&self) -> bool {
-        match self {
-            Self::NotSent(_) | Self::Unheard(_) => true,
-            Self::TooLarge(_) | Self::Strange(_) | Self::Forbidden(_) => false,
-            Self::Answered { status, .. } => matches!(status, 408 | 409 | 429 | 500..),
-        }
-    }
-
     /// Whether the server says that there is no such object. A 404 that does not come from S3 proves
     /// nothing.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::Answered { status: 404, code, .. } if is_no_such_key(code))
-    }
-
-    /// How long the server asks to wait.
-    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
-        match self {
-            Self::Answered { retry_after_ms, .. } => *retry_after_ms,
-            _ => None,
-        }
     }
 
     /// What happened and what to do about it, for a person.
@@ -155,6 +100,53 @@ impl Failure {
                     word.unwrap_or_default()
                 )
             }
+        }
+    }
+}
+
+impl BucketFailure for Failure {
+    fn strange(what: &'static str) -> Self {
+        Self::Strange(what)
+    }
+
+    fn fate(&self, condition: &Condition) -> Fate {
+        match self {
+            Self::NotSent(_) => Fate::NotDone,
+            Self::Forbidden(_) => Fate::Refused,
+            Self::Unheard(_) | Self::TooLarge(_) | Self::Strange(_) => Fate::Open,
+            Self::Answered { status, code, .. } => match status {
+                412 => Fate::Lost,
+                // S3's ConditionalRequestConflict: another conditional write of this key was under
+                // way. It does not say which one won.
+                409 if *condition != Condition::None => Fate::Open,
+                409 | 429 => Fate::NotDone,
+                // S3 says so, R2 412, where the object of an If-Match is gone.
+                404 if matches!(condition, Condition::Is(_)) && is_no_such_key(code) => Fate::Lost,
+                408 | 500.. => Fate::Open,
+                _ => Fate::Refused,
+            },
+        }
+    }
+
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::NotSent(_) | Self::Unheard(_) => true,
+            Self::TooLarge(_) | Self::Strange(_) | Self::Forbidden(_) => false,
+            Self::Answered { status, .. } => matches!(status, 408 | 409 | 429 | 500..),
+        }
+    }
+
+    fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge(_))
+    }
+
+    fn failed(&self) -> Failed {
+        Failed {
+            was_heard: !matches!(self, Self::Unheard(_)),
+            retry_after_ms: match self {
+                Self::Answered { retry_after_ms, .. } => *retry_after_ms,
+                _ => None,
+            },
         }
     }
 }

@@ -7,9 +7,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::Object;
 use bytes::Bytes;
-use kedge_adapters::{Failed, Operations, Tries, key_problem, may_read, may_write};
+use kedge_adapters::patient::{self, Bucket, Doing};
+use kedge_adapters::{Operations, key_problem};
 use kedge_core::model::{BucketAddress, Timestamp};
-use kedge_core::ran_out::RanOut;
 use kedge_core::stored::OBJECT_BYTES_MAX;
 use kedge_engine::ports::{
     Attempts, Condition, ETag, Listed, PutOutcome, Random as _, Store, StoreError, StoredObject,
@@ -18,7 +18,7 @@ use kedge_engine::ports::{
 use kedge_native::{NativeHttp, SystemRandom};
 
 use crate::client::{AnswerDate, client, timestamp};
-use crate::failure::{Doing, Failure, Fate};
+use crate::failure::Failure;
 use crate::settings::S3Settings;
 
 /// How a bucket is asked.
@@ -37,36 +37,18 @@ impl Default for S3Options {
 /// Objects in a bucket, under one prefix.
 #[derive(Debug)]
 pub struct S3Store {
+    bucket: S3Bucket,
+}
+
+/// The same, one request at a time.
+#[derive(Debug)]
+struct S3Bucket {
     client: Client,
     address: BucketAddress,
     settings: S3Settings,
     random: SystemRandom,
     pause_ms: u64,
     operations: Cell<Operations>,
-}
-
-/// Why an operation ended without an answer that counts.
-struct GaveUp {
-    failure: Failure,
-    /// Set if it was not repeated for want of requests.
-    ran_out: Option<RanOut>,
-}
-
-impl From<Failure> for GaveUp {
-    fn from(failure: Failure) -> Self {
-        let ran_out = None;
-        Self { failure, ran_out }
-    }
-}
-
-/// What a look at the object finds after a write whose fate is open.
-enum Seen {
-    /// The bytes that were to be written: they are there.
-    Own(Version),
-    /// What the write's condition allows: it was not made.
-    Unchanged,
-    /// Something else: another writer was there.
-    Other,
 }
 
 impl S3Store {
@@ -80,21 +62,26 @@ impl S3Store {
         options: S3Options,
     ) -> Self {
         let http = http.with_answers_up_to(OBJECT_BYTES_MAX);
-        Self {
+        let bucket = S3Bucket {
             client: client(&settings, http),
             address,
             settings,
             random: SystemRandom::new(),
             pause_ms: options.pause_ms,
             operations: Cell::default(),
-        }
+        };
+        Self { bucket }
     }
 
     /// How many requests were sent so far, repetitions and looks after a lost answer included.
     #[must_use]
     pub fn operations(&self) -> Operations {
-        self.operations.get()
+        self.bucket.operations.get()
     }
+}
+
+impl Bucket for S3Bucket {
+    type Failure = Failure;
 
     async fn get_once(&self, key: &str) -> Result<Option<StoredObject>, Failure> {
         Operations::count(&self.operations, |operations| operations.gets += 1);
@@ -158,7 +145,6 @@ impl S3Store {
         }
     }
 
-    /// One page of keys, as they are in the bucket, and where the next one begins.
     async fn list_once(
         &self,
         prefix: &str,
@@ -187,99 +173,43 @@ impl S3Store {
             let whole_seconds = |at: Timestamp| Timestamp(at.0 - at.0.rem_euclid(1_000));
             let written_at = object.last_modified.as_ref().and_then(timestamp);
             let written_at = written_at.map(whole_seconds);
-            match (object.key, object.e_tag, written_at) {
-                (Some(key), Some(etag), Some(written_at)) => Ok(Listed {
+            let key = object
+                .key
+                .map(|key| self.address.own_key(&key).map(str::to_owned));
+            match (key, object.e_tag, written_at) {
+                // Others' objects may have names that are no keys of ours.
+                (Some(None), Some(_), Some(_)) => Ok(None),
+                (Some(Some(key)), _, _) if key_problem(&key).is_some() => Ok(None),
+                (Some(Some(key)), Some(etag), Some(written_at)) => Ok(Some(Listed {
                     key,
                     etag: ETag(etag),
                     written_at,
-                }),
+                })),
                 _ => Err(Failure::Strange(
                     "an object in it has no ETag or no LastModified",
                 )),
             }
         };
-        let versions = objects.into_iter().map(version);
+        let versions = objects
+            .into_iter()
+            .filter_map(|object| version(object).transpose());
         Ok((versions.collect::<Result<_, _>>()?, next))
     }
 
-    /// Reads, and reads again where that may help.
-    async fn reading<T>(
-        &self,
-        attempts: &dyn Attempts,
-        mut once: impl AsyncFnMut() -> Result<T, Failure>,
-    ) -> Result<T, GaveUp> {
-        let mut tries = Tries::default();
-        loop {
-            let failure = match once().await {
-                Ok(read) => return Ok(read),
-                Err(failure) => failure,
-            };
-            match failure.may_pass() {
-                true => self.pause(&mut tries, failure, attempts).await?,
-                false => return Err(failure.into()),
-            }
-        }
+    fn first_pause_ms(&self) -> u64 {
+        self.pause_ms
     }
 
-    /// Waits before the next try, if there is to be one.
-    async fn pause(
-        &self,
-        tries: &mut Tries,
-        failure: Failure,
-        attempts: &dyn Attempts,
-    ) -> Result<(), GaveUp> {
-        let failed = Failed {
-            was_heard: !matches!(failure, Failure::Unheard(_)),
-            retry_after_ms: failure.retry_after_ms(),
-        };
-        let pause_ms = tries.pause_ms(&failed, self.pause_ms, self.random.next_u64());
-        let Some(ms) = pause_ms else {
-            return Err(failure.into());
-        };
-        if let Err(ran_out) = attempts.another() {
-            let ran_out = Some(ran_out);
-            return Err(GaveUp { failure, ran_out });
-        }
+    async fn sleep_ms(&self, ms: u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        Ok(())
     }
 
-    /// Looks at an object whose write has an open fate. A write that is not seen may still arrive;
-    /// then the next try finds its condition broken, and looks again.
-    async fn look(
-        &self,
-        key: &str,
-        bytes: &Bytes,
-        condition: &Condition,
-        attempts: &dyn Attempts,
-    ) -> Result<Seen, Option<RanOut>> {
-        attempts.another().map_err(Some)?;
-        let standing = self.reading(attempts, async || self.get_once(key).await);
-        let standing = standing.await.map_err(|gave_up| gave_up.ran_out)?;
-        Ok(match (standing, condition) {
-            (Some(object), _) if object.bytes == *bytes => Seen::Own(Version {
-                etag: object.etag,
-                written_at: object.written_at,
-            }),
-            (_, Condition::None) | (None, Condition::Absent) => Seen::Unchanged,
-            (Some(object), Condition::Is(etag)) if object.etag == *etag => Seen::Unchanged,
-            _ => Seen::Other,
-        })
+    fn random(&self) -> u64 {
+        self.random.next_u64()
     }
 
-    fn read_error(&self, what: &str, reason: String) -> StoreError {
-        StoreError::Read {
-            key: what.to_owned(),
-            reason,
-        }
-    }
-
-    fn told(&self, gave_up: &GaveUp, doing: Doing) -> String {
-        let told = gave_up.failure.told(doing, &self.address, &self.settings);
-        match gave_up.ran_out {
-            None => told,
-            Some(ran_out) => format!("{told}; not tried again: {ran_out}"),
-        }
+    fn told(&self, failure: &Failure, doing: Doing) -> String {
+        failure.told(doing, &self.address, &self.settings)
     }
 }
 
@@ -293,15 +223,7 @@ impl Store for S3Store {
         key: &str,
         attempts: &dyn Attempts,
     ) -> Result<Option<StoredObject>, StoreError> {
-        may_read(key)?;
-        let read = self.reading(attempts, async || self.get_once(key).await);
-        let read = read.await;
-        read.map_err(|gave_up| match gave_up.failure {
-            Failure::TooLarge(_) => StoreError::TooLarge {
-                key: key.to_owned(),
-            },
-            _ => self.read_error(key, self.told(&gave_up, Doing::Reading)),
-        })
+        patient::get(&self.bucket, key, attempts).await
     }
 
     async fn put_counting(
@@ -311,38 +233,7 @@ impl Store for S3Store {
         condition: Condition,
         attempts: &dyn Attempts,
     ) -> Result<PutOutcome, StoreError> {
-        may_write(key)?;
-        let failed = |reason: String| StoreError::Write {
-            key: key.to_owned(),
-            reason,
-        };
-        let told = |gave_up: GaveUp| failed(self.told(&gave_up, Doing::Writing));
-        let mut tries = Tries::default();
-        // Whether an earlier try may have been carried out, so that a broken condition may be its
-        // doing.
-        let mut is_open = false;
-        loop {
-            let failure = match self.put_once(key, &bytes, &condition).await {
-                Ok(version) => return Ok(PutOutcome::Written(version)),
-                Err(failure) => failure,
-            };
-            match failure.fate(&condition) {
-                Fate::Lost if !is_open => return Ok(PutOutcome::Conflict),
-                Fate::Refused => return Err(told(failure.into())),
-                Fate::NotDone => {}
-                Fate::Lost | Fate::Open => {
-                    is_open = true;
-                    match self.look(key, &bytes, &condition, attempts).await {
-                        Ok(Seen::Own(version)) => return Ok(PutOutcome::Written(version)),
-                        Ok(Seen::Other) => return Ok(PutOutcome::Conflict),
-                        Ok(Seen::Unchanged) => {}
-                        Err(ran_out) => return Err(told(GaveUp { failure, ran_out })),
-                    }
-                }
-            }
-            let paused = self.pause(&mut tries, failure, attempts).await;
-            paused.map_err(told)?;
-        }
+        patient::put(&self.bucket, key, &bytes, &condition, attempts).await
     }
 
     async fn versions_counting(
@@ -350,33 +241,6 @@ impl Store for S3Store {
         prefix: &str,
         attempts: &dyn Attempts,
     ) -> Result<Vec<Listed>, StoreError> {
-        let what = format!("the keys of `{prefix}`");
-        let failed = |gave_up: GaveUp| self.read_error(&what, self.told(&gave_up, Doing::Reading));
-        let mut versions = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self.reading(attempts, async || {
-                self.list_once(prefix, from.as_deref()).await
-            });
-            let (found, next) = page.await.map_err(failed)?;
-            // Others' objects may have names that are no keys of ours.
-            let own = found.into_iter().filter_map(|listed| {
-                let key = self.address.own_key(&listed.key)?;
-                let key = key_problem(key).is_none().then(|| key.to_owned())?;
-                Some(Listed { key, ..listed })
-            });
-            versions.extend(own);
-            if next.is_none() {
-                versions.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-                return Ok(versions);
-            }
-            if next == from {
-                let failure = Failure::Strange("its pages lead round in a circle");
-                return Err(failed(failure.into()));
-            }
-            let another = attempts.another();
-            another.map_err(|ran_out| self.read_error(&what, ran_out.to_string()))?;
-            from = next;
-        }
+        patient::versions(&self.bucket, prefix, attempts).await
     }
 }

@@ -148,7 +148,6 @@ impl Drop for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
     use tracing::subscriber::with_default;
@@ -156,10 +155,9 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     fn settings(endpoint: Option<&str>) -> Settings {
-        let folder = tempfile::tempdir().unwrap();
         let name = "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned();
         let pairs = endpoint.map(|endpoint| (name, endpoint.to_owned()));
-        Settings::merge(pairs.into_iter().collect::<BTreeMap<_, _>>(), folder.path()).unwrap()
+        Settings::of(pairs)
     }
 
     /// The head and the body of a request, which is answered with 200.
