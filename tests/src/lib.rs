@@ -10,6 +10,7 @@ pub mod crowd;
 pub mod declares;
 pub mod desk;
 pub mod executor;
+pub mod golden;
 pub mod pause;
 pub mod platform;
 pub mod ports;

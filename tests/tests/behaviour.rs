@@ -1,6 +1,7 @@
 //! Behaviour across crates. One binary, so that everything is linked once.
 
 mod contract;
+mod golden;
 mod layers;
 mod matrix;
 mod providers;

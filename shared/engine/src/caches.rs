@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use kedge_core::definitions::{self, Bundle, ParseInput, Problems};
@@ -19,9 +20,9 @@ const STACKS_MAX: usize = 64;
 /// What outlives an invocation.
 #[derive(Default)]
 pub struct Caches {
-    parsed: RefCell<BTreeMap<ParsedKey, Arc<Declared>>>,
+    parsed: Rc<RefCell<BTreeMap<ParsedKey, Arc<Declared>>>>,
     /// How often definitions were parsed.
-    parses: Cell<usize>,
+    parses: Rc<Cell<usize>>,
     google_tokens: GoogleTokens,
 }
 
@@ -43,6 +44,17 @@ impl fmt::Debug for Caches {
 }
 
 impl Caches {
+    /// A handle for one event, where the platform does not let an event wait for what another one began, as
+    /// Cloudflare's Workers. What is kept is the same.
+    #[must_use]
+    pub fn for_event(&self) -> Self {
+        Self {
+            parsed: Rc::clone(&self.parsed),
+            parses: Rc::clone(&self.parses),
+            google_tokens: self.google_tokens.apart(),
+        }
+    }
+
     /// How often definitions were parsed since this was made.
     #[must_use]
     pub fn parses(&self) -> usize {

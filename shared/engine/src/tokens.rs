@@ -16,13 +16,10 @@ pub const GOOGLE_TOKEN_AGE_MAX_S: i64 = GOOGLE_TOKEN_LIFETIME_S - 600;
 
 /// The tokens of a process. Clones are handles to the same ones.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct GoogleTokens(Rc<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    tokens: RefCell<Vec<GoogleToken>>,
+pub(crate) struct GoogleTokens {
+    tokens: Rc<RefCell<Vec<GoogleToken>>>,
     /// Held by who makes a token, so that those beside it wait for that one.
-    making: Mutex<()>,
+    making: Rc<Mutex<()>>,
 }
 
 /// A token, and what it was made from.
@@ -44,9 +41,17 @@ impl GoogleToken {
 }
 
 impl GoogleTokens {
+    /// The same tokens for others, who don't wait for those that make one here, nor these for them.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            tokens: Rc::clone(&self.tokens),
+            making: Rc::default(),
+        }
+    }
+
     /// The token that was made from this very credential, if it may still be used.
     pub(crate) fn good(&self, credential: &SecretText, now: Timestamp) -> Option<SecretText> {
-        let tokens = self.0.tokens.borrow();
+        let tokens = self.tokens.borrow();
         let mut good = tokens.iter().filter(|one| one.is_good_at(now));
         let found = good.find(|one| one.credential == *credential);
         found.map(|one| one.token.clone())
@@ -55,7 +60,7 @@ impl GoogleTokens {
     /// Keeps a token that was made at this time, in place of those made from the same credential.
     /// What nobody could use any longer goes.
     pub(crate) fn keep(&self, credential: SecretText, token: SecretText, made_at: Timestamp) {
-        let mut tokens = self.0.tokens.borrow_mut();
+        let mut tokens = self.tokens.borrow_mut();
         let lives = |one: &GoogleToken| {
             let age_ms = made_at.ms_since(one.made_at);
             age_ms < GOOGLE_TOKEN_LIFETIME_S * 1000
@@ -74,7 +79,7 @@ impl GoogleTokens {
 
     /// Google refused this token: nobody uses it again.
     pub(crate) fn refuse(&self, token: &SecretText) {
-        let mut tokens = self.0.tokens.borrow_mut();
+        let mut tokens = self.tokens.borrow_mut();
         for one in tokens.iter_mut().filter(|one| one.token == *token) {
             one.is_good = false;
         }
@@ -82,18 +87,20 @@ impl GoogleTokens {
 
     /// All tokens that an answer may repeat.
     pub(crate) fn all(&self) -> Vec<SecretText> {
-        let tokens = self.0.tokens.borrow();
+        let tokens = self.tokens.borrow();
         tokens.iter().map(|one| one.token.clone()).collect()
     }
 
     /// Waits until nobody else makes a token.
     pub(crate) async fn make_alone(&self) -> MutexGuard<'_, ()> {
-        self.0.making.lock().await
+        self.making.lock().await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -125,6 +132,18 @@ mod tests {
             !shown.contains("token 1") && !shown.contains("key 1"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn those_apart_have_the_same_tokens_and_wait_for_nobody() {
+        let kept = GoogleTokens::default();
+        let (beside, apart) = (kept.clone(), kept.apart());
+        let making = kept.make_alone().now_or_never();
+        assert!(making.is_some());
+        assert!(beside.make_alone().now_or_never().is_none());
+        assert!(apart.make_alone().now_or_never().is_some());
+        apart.keep(text("key"), text("token"), NOW);
+        assert_eq!(kept.good(&text("key"), NOW), Some(text("token")));
     }
 
     #[test]

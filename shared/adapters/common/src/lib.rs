@@ -9,6 +9,8 @@ mod keys;
 mod meter;
 mod operations;
 pub mod patient;
+mod pem;
+mod requests;
 mod settings;
 mod tries;
 
@@ -19,5 +21,7 @@ pub use self::keys::{
 };
 pub use self::meter::{Metered, Traffic};
 pub use self::operations::Operations;
+pub use self::pem::pkcs8_der;
+pub use self::requests::{host_of, read_may_be_sent, read_only_refusal, write_may_be_sent};
 pub use self::settings::{HeldSecrets, KEDGE_RELAY_KEY, Settings, SettingsError};
 pub use self::tries::{Failed, Tries};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use kedge_adapters::{host_of, read_may_be_sent, read_only_refusal, write_may_be_sent};
 use kedge_engine::ports::{
-    ANSWER_BYTES_MAX, HttpError, HttpRead, HttpWrite, ReadRequest, WriteRequest, is_known_read,
+    ANSWER_BYTES_MAX, HttpError, HttpRead, HttpWrite, ReadRequest, WriteRequest,
 };
 use thiserror::Error;
 
@@ -114,7 +115,7 @@ impl NativeHttp {
     /// When no whole answer came, or where this process may only read and it is no GET.
     pub async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         if self.options.read_only && request.method() != http::Method::GET {
-            return Err(refused(request));
+            return Err(read_only_refusal(request));
         }
         self.send(request).await
     }
@@ -133,7 +134,7 @@ impl NativeHttp {
     }
 
     async fn send(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let host = host(request);
+        let host = host_of(request.uri());
         let failed = |error: reqwest::Error| self.failure(&host, error);
         let request = reqwest::Request::try_from(request.clone())
             .map_err(|error| HttpError::NotSent(causes(&error.without_url())))?;
@@ -177,40 +178,15 @@ impl NativeHttp {
 
 impl HttpRead for NativeHttp {
     async fn send_read(&self, request: &ReadRequest) -> Result<Response<Bytes>, HttpError> {
-        let http = request.request();
-        if self.options.read_only
-            && !is_known_read(request.provider(), http.method(), http.uri().path())
-        {
-            return Err(refused(http));
-        }
-        self.send(http).await
+        read_may_be_sent(self.options.read_only, request)?;
+        self.send(request.request()).await
     }
 }
 
 impl HttpWrite for NativeHttp {
     async fn send_write(&self, request: &WriteRequest) -> Result<Response<Bytes>, HttpError> {
-        if self.options.read_only {
-            return Err(refused(request.request()));
-        }
+        write_may_be_sent(self.options.read_only, request)?;
         self.send(request.request()).await
-    }
-}
-
-fn refused(request: &Request<Bytes>) -> HttpError {
-    HttpError::Refused(format!(
-        "KEDGE_READ_ONLY is set, and {} {} is not in the table of reads",
-        request.method(),
-        request.uri().path()
-    ))
-}
-
-/// Host and port of a request, without what may be secret in an address.
-fn host(request: &Request<Bytes>) -> String {
-    let uri = request.uri();
-    match (uri.host(), uri.port_u16()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
-        (None, _) => "no host".to_owned(),
     }
 }
 

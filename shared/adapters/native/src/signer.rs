@@ -1,13 +1,9 @@
 //! RS256 by ring.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use kedge_adapters::pkcs8_der;
 use kedge_core::model::SecretText;
 use kedge_engine::ports::{SignError, Signer};
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-const END: &str = "-----END PRIVATE KEY-----";
 
 /// Signs with RSA keys in PKCS#8, the form in Google's key files.
 #[derive(Debug)]
@@ -44,21 +40,11 @@ fn fail(why: &str) -> SignError {
     SignError(why.to_owned())
 }
 
-/// The bytes between the lines of a PEM text.
-fn pkcs8_der(pem: &str) -> Result<Vec<u8>, SignError> {
-    let body = pem
-        .split_once(BEGIN)
-        .and_then(|(_, rest)| rest.split_once(END))
-        .map(|(body, _)| body)
-        .ok_or_else(|| fail("it is not a PEM text with a `PRIVATE KEY` block"))?;
-    let compact: String = body.chars().filter(|c| !c.is_whitespace()).collect();
-    STANDARD
-        .decode(compact)
-        .map_err(|_| fail("its PEM block is not base64"))
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     // Made for this test with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048`.
