@@ -33,7 +33,7 @@ FLAGS = $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-real documents fuzz soak mutants bench bench-lambda size install init preview up outputs \
-	refresh select-dev select-staging select-prod deploy-aws fmt lint
+	refresh select-dev select-staging select-prod deploy-aws deploy-cloudflare fmt lint
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -124,6 +124,9 @@ select-prod: $(BUILT) ## Work on prod
 
 deploy-aws: ## Build the functions and deploy them to AWS, after it said what is missing (docs/deploy-aws.md)
 	@deploy/aws-deploy $(ARGS)
+
+deploy-cloudflare: ## Build the Worker and deploy it to Cloudflare, after it said what is missing (docs/deploy-cloudflare.md)
+	@deploy/cloudflare-deploy $(ARGS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
