@@ -40,15 +40,12 @@ class CloudDesk(StoreDesk):
     stacks = ()
 
     @classmethod
-    def prepare(cls, bucket, name):
-        """For a module's setUpModule: all but the cloud."""
+    def prepare(cls, name):
+        """For a module's setUpModule: all but the cloud and its bucket."""
         folder = tempfile.TemporaryDirectory(prefix=f"kedge-{name}-", ignore_cleanup_errors=True)
         unittest.addModuleCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
-        cls.bucket = bucket
-        cls.store = f"s3://{cls.prefix}"
         cls.env = {"PATH": os.environ["PATH"], "HOME": folder.name, "KEDGE_LEASE_SECONDS": str(LEASE_S)}
-        cls.env |= bucket.env()
         log = cls.folder / "sandbox.log"
         server, env = start_sandbox(log, "--latency-ms", str(cls.LATENCY_MS))
         unittest.addModuleCleanup(server.stop)
@@ -56,6 +53,12 @@ class CloudDesk(StoreDesk):
         # The sandbox takes any credential.
         cls.env |= env | {"AIVEN_TOKEN": f"aiven-{MARK}", "CLOUDFLARE_API_TOKEN": f"cloudflare-{MARK}"}
         cls.write_definitions()
+
+    @classmethod
+    def use_bucket(cls, bucket):
+        cls.bucket = bucket
+        cls.store = f"s3://{cls.prefix}"
+        cls.env |= bucket.env()
 
     @classmethod
     def write_definitions(cls):

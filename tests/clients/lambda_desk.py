@@ -25,7 +25,8 @@ class LambdaDesk(CloudDesk):
             raise unittest.SkipTest("the emulators run the functions as programs for Linux")
         bucket = Bucket()
         unittest.addModuleCleanup(bucket.stop)
-        cls.prepare(bucket, "lambda")
+        cls.prepare("lambda")
+        cls.use_bucket(bucket)
 
     def tearDown(self):
         if self.deployment:

@@ -1,4 +1,4 @@
-"""deploy/aws-cost: its sums, and that docs/deploy-aws.md shows them as they are."""
+"""deploy/aws-cost and deploy/cloudflare-cost: their sums, and that the pages show them as they are."""
 
 import importlib.machinery
 import importlib.util
@@ -13,21 +13,24 @@ from template import ROOT, names, template
 PROGRAM = ROOT / "deploy" / "aws-cost"
 
 
-def program():
-    loader = importlib.machinery.SourceFileLoader("aws_cost", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("aws_cost", loader))
+def program(path=PROGRAM):
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    loader = importlib.machinery.SourceFileLoader(path.name.replace("-", "_"), str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
 
 
-def printed(*args):
-    done = subprocess.run([sys.executable, PROGRAM, *args], capture_output=True, text=True, check=True, timeout=30)
+def printed(*args, path=PROGRAM):
+    done = subprocess.run([sys.executable, path, *args], capture_output=True, text=True, check=True, timeout=30)
     return done.stdout
 
 
 class Sums(unittest.TestCase):
     def setUp(self):
         self.cost = program()
+        self.costing = sys.modules["costing"]
 
     def test_what_is_free_is_taken_off_and_r2_bills_whole_millions(self):
         for name, quantity, free, expected in (
@@ -40,7 +43,8 @@ class Sums(unittest.TestCase):
             ("R2, class A (writes, lists)", 2_000_001, True, "9"),
             ("R2, class A (writes, lists)", 500_000, False, "2.25"),
         ):
-            self.assertEqual(self.cost.cost(name, quantity, free), Decimal(expected), (name, quantity, free))
+            found = self.costing.cost(self.cost.PRICES[name], quantity, free)
+            self.assertEqual(found, Decimal(expected), (name, quantity, free))
 
     def test_fifty_stacks_every_fifteen_minutes(self):
         text = printed("--stacks", "50")
@@ -92,8 +96,8 @@ class Sums(unittest.TestCase):
         self.assertEqual(counts, [self.cost.SCHEDULE_SECRETS, self.cost.RECONCILE_SECRETS])
 
     def default(self, option):
-        found = re.search(rf'"--{option.replace("_", "-")}".*default=(?:Decimal\()?"?([\w.]+)', PROGRAM.read_text())
-        return found[1]
+        text = PROGRAM.read_text() + PROGRAM.with_name("costing.py").read_text()
+        return re.search(rf'"--{option.replace("_", "-")}".*default=(?:Decimal\()?"?([\w.]+)', text)[1]
 
     def test_its_metrics_are_those_of_the_functions(self):
         code = (ROOT / "functions/lambda/src/metrics.rs").read_text()
@@ -106,7 +110,27 @@ class Sums(unittest.TestCase):
         self.assertEqual(len(re.findall(r'Self::\w+ => "', verdicts)), 6)
 
 
-class Page(unittest.TestCase):
-    def test_the_page_shows_what_it_prints(self):
-        page = (ROOT / "docs/deploy-aws.md").read_text()
-        self.assertIn(f"<!-- deploy/aws-cost -->\n\n{printed().strip()}\n\n<!-- end of deploy/aws-cost -->", page)
+class Cloudflare(unittest.TestCase):
+    PROGRAM = ROOT / "deploy" / "cloudflare-cost"
+
+    def test_it_says_where_the_free_plan_ends(self):
+        text = printed("--stacks", "30", "50", "--tick-ms", "5", path=self.PROGRAM)
+        for row in (
+            "| Queues | 10,000 | 8,640 | 14,400 **too much** |",
+            "| Workers, processor | ticks × 5 + checks × 20 ms | 1,795,800 | 2,963,800 |",
+            "| The paid plan | 5.00 | 5.00 |",
+        ):
+            self.assertIn(row, text)
+
+    def test_each_price_has_its_source(self):
+        for name, price in program(self.PROGRAM).PRICES.items():
+            self.assertRegex(price.source, r"^https://github.com/cloudflare/cloudflare-docs/blob/[0-9a-f]{40}/\S+$", name)
+
+
+class Pages(unittest.TestCase):
+    def test_a_page_shows_what_its_program_prints(self):
+        for cloud in ("aws", "cloudflare"):
+            path = ROOT / f"deploy/{cloud}-cost"
+            page = (ROOT / f"docs/deploy-{cloud}.md").read_text()
+            told = printed(path=path).strip()
+            self.assertIn(f"<!-- deploy/{cloud}-cost -->\n\n{told}\n\n<!-- end of deploy/{cloud}-cost -->", page)

@@ -7,17 +7,14 @@ were called.
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import tomllib
 import unittest
 
+from deploy_desk import NOTHING, DeployDesk
 from template import ROOT, template, yaml_parse
 
 TOOLS = pathlib.Path(sys.executable).parent
-WITHIN_S = 180
-MARK = "s3cret"
 CARGO = """#!/bin/sh
 printf 'cargo %s\\n' "$*" >>"$NOTES"
 case "$*" in
@@ -37,33 +34,20 @@ AWS = """#!/bin/sh
 printf 'aws %s\\n' "$*" >>"$NOTES"
 echo 123456789012
 """
-NOTHING = "#!/bin/sh\n"
 
 
-class DeployDesk(unittest.TestCase):
-    """A folder with what `make deploy-aws` needs of this repository, and programs that note their calls."""
+class SamDesk(DeployDesk):
+    files = ("deploy/aws-deploy", "template.yaml", "samconfig.toml.example")
+    programs = {"cargo": CARGO, "cargo-lambda": NOTHING, "zig": NOTHING, "sam": SAM, "aws": AWS}
+    variables = {
+        "REAL_SAM": str(TOOLS / "sam"),
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="kedge-deploy-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        for path in ("template.yaml", "samconfig.toml.example", "deploy/aws-deploy", "Makefile"):
-            (self.folder / path).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / path, self.folder / path)
+        super().setUp()
         (self.folder / "functions/lambda").mkdir(parents=True)
-        self.bin = self.folder / "bin"
-        self.bin.mkdir()
-        self.script(".ci/prerequisites", NOTHING)
-        for name, text in (("cargo", CARGO), ("cargo-lambda", NOTHING), ("zig", NOTHING), ("sam", SAM), ("aws", AWS)):
-            self.script(f"bin/{name}", text)
-        self.notes = self.folder / "notes"
-        self.notes.touch()
-
-    def script(self, path, text):
-        path = self.folder / path
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
 
     def settings(self, **more):
         """Fills in the example as a person would; deletes what is not wanted (None), adds the rest."""
@@ -80,38 +64,8 @@ class DeployDesk(unittest.TestCase):
         added = "".join(f'  "{name}={value}",\n' for name, value in more.items())
         (self.folder / "samconfig.toml").write_text(text.replace("\n]\n", f"\n{added}]\n", 1))
 
-    def deploy(self, *args, program=("deploy/aws-deploy",)):
-        env = {
-            # Nothing of the machine but what every shell has; a cargo or sam of it must not be found.
-            "PATH": f"{self.bin}:/usr/bin:/bin",
-            "HOME": str(self.folder),
-            "NOTES": str(self.notes),
-            "DESK": str(self.folder),
-            "REAL_SAM": str(TOOLS / "sam"),
-            "SAM_CLI_TELEMETRY": "0",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            # What whoever deploys may have around.
-            "AIVEN_TOKEN": f"aiven-{MARK}",
-            "R2_SECRET_ACCESS_KEY": f"r2-{MARK}",
-        }
-        done = subprocess.run(
-            [*program, *args],
-            env=env,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
-        return done.returncode, done.stdout
 
-    def calls(self, start):
-        return [line for line in self.notes.read_text().splitlines() if line.startswith(start)]
-
-
-class Missing(DeployDesk):
+class Missing(SamDesk):
     def test_all_that_is_missing_is_said_at_once_and_nothing_is_built(self):
         for name in ("cargo-lambda", "sam"):
             (self.bin / name).unlink()
@@ -181,7 +135,7 @@ class Missing(DeployDesk):
             self.assertEqual(f"missing: sam 1.167.0 or newer; this is {version}" in said, code == 1, said)
 
 
-class Built(DeployDesk):
+class Built(SamDesk):
     def built(self, flags):
         return [f"cargo lambda build --release{flags} --bin {name}" for name in ("http", "reconcile", "schedule")]
 
@@ -196,10 +150,7 @@ class Built(DeployDesk):
             self.assertEqual((built / f"{name}Function/bootstrap").read_text(), f"{name.lower()}\n")
         self.check_built_template(built / "template.yaml")
         # Whatever sam and the scripts wrote and said.
-        for path in [*self.folder.rglob("*"), None]:
-            if path is None or path.is_file():
-                text = said if path is None else path.read_text(errors="replace")
-                self.assertNotIn(MARK, text, path)
+        self.check_no_secret(said)
 
     def check_built_template(self, path):
         text = path.read_text()

@@ -29,7 +29,7 @@ function keepLogs(stdout, stderr) {
 function options(bindings) {
   return {
     host: "127.0.0.1",
-    port: 0,
+    port: settings.port ?? 0,
     cf: false,
     log: new Log(LogLevel.WARN),
     handleRuntimeStdio: keepLogs,
