@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::random::SplitMix64;
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 /// Whose API a request belongs to.
@@ -290,22 +291,73 @@ fn decides_answer(effect: &Effect) -> bool {
     )
 }
 
-/// An effect that only one provider has does not use up its `times` on the others' requests.
-fn concerns(effect: &Effect, provider: Provider) -> bool {
+/// Whether an effect can show in the answer to a request. It does not use up its `times` on others.
+fn concerns(effect: &Effect, call: &Call, provider: Provider) -> bool {
+    let aiven = match provider {
+        Provider::Aiven => OfAiven::of(call),
+        _ => None,
+    };
+    let is_one_of = |those: &[OfAiven]| aiven.is_some_and(|this| those.contains(&this));
     match effect {
-        Effect::PowerOff
-        | Effect::ListingLag { .. }
-        | Effect::BulkLag { .. }
-        | Effect::SingleLag { .. }
-        | Effect::ShortAnswer { .. }
-        | Effect::SlowCreate { .. }
-        | Effect::SlowDelete { .. }
-        | Effect::SlowReassignment { .. }
-        | Effect::UnlimitedAsFloat
-        | Effect::EqualReadsAsDefault => provider == Provider::Aiven,
-        Effect::NegativeCache { .. } | Effect::OrgPolicy { .. } => provider == Provider::Pubsub,
+        Effect::PowerOff => aiven.is_some(),
+        Effect::ListingLag { .. } => is_one_of(&[OfAiven::List]),
+        Effect::BulkLag { .. } | Effect::ShortAnswer { .. } => is_one_of(&[OfAiven::Bulk]),
+        Effect::SingleLag { .. } => is_one_of(&[OfAiven::Single]),
+        Effect::SlowCreate { .. } => is_one_of(&[OfAiven::Create]),
+        Effect::SlowDelete { .. } => is_one_of(&[OfAiven::Delete]),
+        Effect::SlowReassignment { .. } => {
+            let changes_replication = |call: &Call| {
+                call.object()
+                    .is_ok_and(|body| body.contains_key("replication"))
+            };
+            is_one_of(&[OfAiven::Update]) && changes_replication(call)
+        }
+        Effect::EqualReadsAsDefault => is_one_of(&[OfAiven::Bulk, OfAiven::Single]),
+        Effect::UnlimitedAsFloat => is_one_of(&[OfAiven::Bulk, OfAiven::List, OfAiven::Single]),
+        Effect::NegativeCache { .. } => {
+            let of_one = match call.segments().as_slice() {
+                ["v1", "projects", _, "topics" | "subscriptions", name] => !name.contains(':'),
+                _ => false,
+            };
+            provider == Provider::Pubsub && call.method == Method::GET && of_one
+        }
+        Effect::OrgPolicy { .. } => {
+            provider == Provider::Pubsub && call.path.ends_with(":setIamPolicy")
+        }
         Effect::BudgetSpent { .. } => provider == Provider::Cloudflare,
         _ => true,
+    }
+}
+
+/// What is asked of one of Aiven's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OfAiven {
+    List,
+    Bulk,
+    Single,
+    Create,
+    Update,
+    Delete,
+    /// Nothing about topics.
+    Else,
+}
+
+impl OfAiven {
+    /// None where no service is named.
+    fn of(call: &Call) -> Option<Self> {
+        let segments = call.segments();
+        let [version, "project", _, "service", _, rest @ ..] = segments.as_slice() else {
+            return None;
+        };
+        Some(match (call.method.as_str(), *version, rest) {
+            ("GET", "v1", ["topic"]) => Self::List,
+            ("POST", "v2", ["topic"]) => Self::Bulk,
+            ("GET", "v1", ["topic", _]) => Self::Single,
+            ("POST", "v1", ["topic"]) => Self::Create,
+            ("PUT", "v1", ["topic", _]) => Self::Update,
+            ("DELETE", "v1", ["topic", _]) => Self::Delete,
+            _ => Self::Else,
+        })
     }
 }
 
@@ -386,7 +438,7 @@ impl Faults {
             let Fault {
                 matches, effect, ..
             } = &rule.fault;
-            let fits = concerns(effect, provider) && matches.fits(call, provider, write);
+            let fits = concerns(effect, call, provider) && matches.fits(call, provider, write);
             if !fits {
                 continue;
             }

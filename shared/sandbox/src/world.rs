@@ -58,7 +58,7 @@ impl World {
 pub(crate) fn provider_of(call: &Call) -> Provider {
     match call.segments().as_slice() {
         ["_sandbox", ..] => Provider::Sandbox,
-        ["v1" | "v2", "project", ..] => Provider::Aiven,
+        ["v1" | "v2", "project", ..] | ["v1", "me"] => Provider::Aiven,
         ["v1", "projects", ..] => Provider::Pubsub,
         ["client", "v4", ..] => Provider::Cloudflare,
         _ => Provider::Nobody,

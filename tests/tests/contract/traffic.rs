@@ -183,6 +183,9 @@ fn aiven_routes() -> Vec<Route> {
     let update = json!({"config": {"retention_ms": -1}, "tags": []});
     vec![
         get("/v1/project"),
+        get("/v1/me"),
+        get("/v1/project/clustera-creators"),
+        get("/v1/project/clustera-creators/service-types/kafka/plans/business-4"),
         get(service.trim_end_matches("/kafka-clustera")),
         get(format!("{service}?include_secrets=false")),
         (
@@ -263,6 +266,7 @@ fn cloudflare_routes() -> Vec<Route> {
     vec![
         get("/client/v4/zones?name=clustera.io"),
         get(zone.clone()),
+        get("/client/v4/user"),
         get("/client/v4/user/tokens/verify"),
         get(format!("{zone}/pagerules")),
         get(format!("{records}/usage")),

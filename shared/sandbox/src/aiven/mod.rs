@@ -132,15 +132,22 @@ fn route(
     let segments = call.segments();
     let (version, project, rest) = match segments.as_slice() {
         ["v1", "project"] if call.method == Method::GET => return Ok(read::projects(aiven)),
+        ["v1", "me"] if call.method == Method::GET => return Ok(read::me()),
+        ["v1", "project", project, rest @ ..] if !matches!(rest, ["service", ..]) => {
+            if !aiven.projects.contains_key(*project) {
+                return Err(no_project(project));
+            }
+            return match (call.method.as_str(), rest) {
+                ("GET", []) => Ok(read::project(project)),
+                ("GET", ["service-types", kind, "plans", plan]) => read::plan(kind, plan),
+                _ => Err(no_route()),
+            };
+        }
         [version, "project", project, "service", rest @ ..] => (*version, *project, rest),
         _ => return Err(no_route()),
     };
     let Some(services) = aiven.projects.get_mut(project) else {
-        return Err(refuse(
-            404,
-            None,
-            &format!("Project {project} does not exist"),
-        ));
+        return Err(no_project(project));
     };
     let (name, rest) = match rest {
         [] if version == "v1" && call.method == Method::GET => {
@@ -173,6 +180,11 @@ fn route(
         ("DELETE", "v1", ["topic", topic]) => write::delete(service, topic, quirks, now_ms),
         _ => Err(no_route()),
     }
+}
+
+fn no_project(project: &str) -> Refused {
+    let text = format!("Project {project} does not exist");
+    refuse(404, None, &text)
 }
 
 fn no_route() -> Refused {

@@ -12,22 +12,18 @@ use std::collections::BTreeMap;
 /// What an Aiven engineer named as the ceiling, "about 200" (Aiven: tf#354).
 const BULK_CEILING: usize = 200;
 const HOUR_MS: i64 = 3_600_000;
+/// What every service here is.
+const KIND: &str = "kafka";
+const PLAN: &str = "business-4";
+const CLOUD: &str = "google-us-central1";
+const DISK_MB: u64 = 614_400;
 
 pub(super) fn nothing() -> Answer {
     Answer::json(200, json!({"topics": []}))
 }
 
 pub(super) fn projects(aiven: &Aiven) -> Answer {
-    let projects: Vec<Value> = aiven
-        .projects
-        .keys()
-        .map(|name| {
-            json!({
-                "project_name": name, "account_id": "a0000000000", "organization_id": "org00000000",
-                "default_cloud": "google-us-central1", "tags": {},
-            })
-        })
-        .collect();
+    let projects: Vec<Value> = aiven.projects.keys().map(describe_project).collect();
     let of = |value: Value| -> BTreeMap<&String, Value> {
         aiven
             .projects
@@ -43,6 +39,60 @@ pub(super) fn projects(aiven: &Aiven) -> Answer {
             "project_memberships": of(json!(["developer"])),
         }),
     )
+}
+
+/// One project has what the list leaves out.
+pub(super) fn project(name: &str) -> Answer {
+    let mut project = json!({
+        "features": {}, "tenant_id": "aiven", "billing_emails": [], "tech_emails": [],
+        "payment_method": "no_payment_expected", "available_credits": "0.00",
+        "estimated_balance": "0.00", "country_code": "", "vat_id": "",
+    });
+    if let (Some(whole), Value::Object(listed)) = (project.as_object_mut(), describe_project(name))
+    {
+        whole.extend(listed);
+    }
+    Answer::json(200, json!({"project": project}))
+}
+
+fn describe_project(name: impl AsRef<str>) -> Value {
+    json!({
+        "project_name": name.as_ref(), "account_id": "a0000000000", "organization_id": "org00000000",
+        "default_cloud": CLOUD, "tags": {},
+    })
+}
+
+/// Who asks.
+pub(super) fn me() -> Answer {
+    Answer::json(
+        200,
+        json!({"user": {
+            "user_id": "u0000000000", "user": "sandbox@kedge.invalid", "real_name": "Sandbox",
+            "state": "active", "auth": ["token"], "create_time": "2025-01-01T00:00:00Z", "features": {},
+            "token_validity_begin": null, "project_membership": {}, "project_memberships": {},
+        }}),
+    )
+}
+
+/// The plan of every service here; others there are not.
+pub(super) fn plan(kind: &str, plan: &str) -> Result<Answer, Refused> {
+    if (kind, plan) != (KIND, PLAN) {
+        let text = format!("Plan {plan} of service type {kind} does not exist");
+        return Err(refuse(404, None, &text));
+    }
+    Ok(Answer::json(
+        200,
+        json!({
+            "service_type": KIND, "service_plan": PLAN, "node_count": 3, "shard_count": 1,
+            "disk_space_mb": DISK_MB, "disk_space_cap_mb": DISK_MB, "disk_space_step_mb": null,
+            "max_memory_percent": null, "backup_config": {
+                "interval": 24, "max_count": 0, "recovery_mode": "basic",
+            },
+            "regions": {CLOUD: {
+                "disk_space_mb": DISK_MB, "node_cpu_count": 2, "node_memory_mb": 8_192, "price_usd": "0.0",
+            }},
+        }),
+    ))
 }
 
 pub(super) fn services(services: &BTreeMap<String, Service>) -> Answer {
@@ -74,9 +124,14 @@ fn describe_service(name: &str, service: &Service, off: bool) -> Value {
     };
     json!({
         "service_name": name,
-        "service_type": "kafka",
-        "plan": "business-4",
-        "cloud_name": "google-us-central1",
+        "service_type": KIND,
+        "plan": PLAN,
+        "cloud_name": CLOUD,
+        "disk_space_mb": DISK_MB,
+        // Clients read these without asking whether they are there (terraform-provider-aiven 4.61 panics).
+        "maintenance": {"dow": "sunday", "time": "05:04:59", "enabled": true, "updates": []},
+        "group_list": ["default"],
+        "service_integrations": [],
         "state": state,
         "node_count": service.nodes,
         "node_states": nodes,

@@ -388,3 +388,39 @@ fn segments_are_decoded_once() {
     assert_eq!(bench.get(&format!("{TOPICS}/a.b%252Dc_d")).0, 404);
     assert_eq!(bench.get(&format!("{TOPICS}%2Fa.b-c_d")).0, 404);
 }
+
+/// What terraform-provider-aiven 4.61 and Aiven's other clients ask for before they come to topics.
+#[test]
+fn other_tools_find_what_they_ask_for_first() {
+    let bench = Bench::new();
+    let (_, body) = bench.get(SERVICE);
+    let service = &body["service"];
+    assert_eq!(service["maintenance"]["dow"], "sunday");
+    assert_eq!(service["maintenance"]["updates"], json!([]));
+    assert_eq!(service["group_list"], json!(["default"]));
+    assert_eq!(service["service_integrations"], json!([]));
+    let (status, project) = bench.get("/v1/project/clustera-creators");
+    assert_eq!(
+        (status, &project["project"]["project_name"]),
+        (200, &json!("clustera-creators"))
+    );
+    let plans = "/v1/project/clustera-creators/service-types/kafka/plans";
+    let (status, plan) = bench.get(&format!("{plans}/business-4"));
+    assert_eq!(status, 200);
+    assert_eq!(plan["service_plan"], service["plan"]);
+    assert_eq!(plan["disk_space_mb"], service["disk_space_mb"]);
+    let (status, me) = bench.get("/v1/me");
+    assert_eq!((status, &me["user"]["state"]), (200, &json!("active")));
+    for path in [
+        "/v1/project/other",
+        "/v1/project/other/service-types/kafka/plans/business-4",
+        &format!("{plans}/startup-2"),
+        "/v1/project/clustera-creators/service-types/pg/plans/business-4",
+        "/v1/project/clustera-creators/vpcs",
+    ] {
+        assert_eq!(bench.get(path).0, 404, "{path}");
+    }
+    for path in ["/v1/me", "/v1/project/clustera-creators"] {
+        assert_eq!(bench.post(path, json!({})).0, 404, "{path}");
+    }
+}

@@ -206,6 +206,15 @@ fn route(cloudflare: &mut Cloudflare, call: &Call, now_ms: i64) -> Result<Answer
     let method = call.method.as_str();
     match (method, rest) {
         ("GET", ["zones"]) => return list::zones(cloudflare, call),
+        ("GET", ["user"]) => {
+            return Ok(success(json!({
+                "id": "7c5dae5552338874e5053f2534d2767a", "email": "sandbox@kedge.invalid",
+                "first_name": null, "last_name": null, "username": "sandbox", "telephone": null,
+                "country": null, "zipcode": null, "two_factor_authentication_enabled": false,
+                "has_pro_zones": false, "has_business_zones": false, "has_enterprise_zones": false,
+                "suspended": false, "organizations": [],
+            })));
+        }
         ("GET", ["user", "tokens", "verify"]) => {
             return Ok(success(
                 json!({"id": "5a4db0e5a4db0e5a4db0e5a4db0e5a4d", "status": "active"}),

@@ -306,3 +306,12 @@ fn budgets_are_told_in_headers() {
     bench.wait(300_000);
     assert_eq!(left(), "\"default\";r=1199;t=299");
 }
+
+#[test]
+fn who_asks_is_told() {
+    let bench = Bench::new();
+    let (status, body) = bench.get("/client/v4/user");
+    assert_eq!((status, &body["success"]), (200, &json!(true)));
+    assert_eq!(body["result"]["suspended"], json!(false));
+    assert_eq!(bench.post("/client/v4/user", json!({})).0, 404);
+}

@@ -119,3 +119,72 @@ fn a_rate_is_kept_each_minute() {
     assert_eq!(at(Provider::Aiven, 119_999), refused(1));
     assert_eq!(at(Provider::Aiven, 120_000), None);
 }
+
+#[test]
+fn an_effect_is_used_up_only_where_it_shows() {
+    const TOPIC: &str = "/v1/project/p/service/s/topic";
+    let aiven = [
+        ("list", "GET", TOPIC, ""),
+        ("bulk", "POST", "/v2/project/p/service/s/topic", "{}"),
+        ("single", "GET", "/v1/project/p/service/s/topic/t", ""),
+        ("create", "POST", TOPIC, "{}"),
+        ("update", "PUT", "/v1/project/p/service/s/topic/t", "{}"),
+        (
+            "replication",
+            "PUT",
+            "/v1/project/p/service/s/topic/t",
+            r#"{"replication":3}"#,
+        ),
+        ("delete", "DELETE", "/v1/project/p/service/s/topic/t", ""),
+        ("service", "GET", "/v1/project/p/service/s", ""),
+        ("project", "GET", "/v1/project/p", ""),
+    ];
+    let google = [
+        ("topic", "GET", "/v1/projects/p/topics/t", ""),
+        ("subscription", "GET", "/v1/projects/p/subscriptions/s", ""),
+        ("topics", "GET", "/v1/projects/p/topics", ""),
+        ("make", "PUT", "/v1/projects/p/topics/t", "{}"),
+        ("policy", "GET", "/v1/projects/p/topics/t:getIamPolicy", ""),
+        (
+            "grant",
+            "POST",
+            "/v1/projects/p/topics/t:setIamPolicy",
+            "{}",
+        ),
+    ];
+    let aiven = aiven.map(|request| (Provider::Aiven, request));
+    let google = google.map(|request| (Provider::Pubsub, request));
+    let requests = [&aiven[..], &google[..]].concat();
+    for (effect, shows_in) in [
+        (r#"{"kind":"listing_lag","ms":1}"#, "list"),
+        (r#"{"kind":"bulk_lag","ms":1}"#, "bulk"),
+        (r#"{"kind":"short_answer","by":1}"#, "bulk"),
+        (r#"{"kind":"single_lag","ms":1}"#, "single"),
+        (r#"{"kind":"slow_create","ms":1}"#, "create"),
+        (r#"{"kind":"slow_delete","ms":1}"#, "delete"),
+        (r#"{"kind":"slow_reassignment","ms":1}"#, "replication"),
+        (r#"{"kind":"equal_reads_as_default"}"#, "bulk single"),
+        (r#"{"kind":"unlimited_as_float"}"#, "list bulk single"),
+        (
+            r#"{"kind":"power_off"}"#,
+            "list bulk single create update replication delete service",
+        ),
+        (r#"{"kind":"negative_cache","ms":1}"#, "topic subscription"),
+        (r#"{"kind":"org_policy"}"#, "grant"),
+        (r#"{"kind":"budget_spent","reset_s":1}"#, ""),
+    ] {
+        let mut used = Vec::new();
+        for (provider, (name, method, path, body)) in &requests {
+            let mut faults = Faults::new(1);
+            let fault = format!(r#"{{"effect":{effect},"times":1}}"#);
+            faults.add(serde_json::from_str(&fault).unwrap());
+            let mut call = call(method, path);
+            call.body = bytes::Bytes::from_static(body.as_bytes());
+            faults.hit(&call, *provider, false, 0);
+            if faults.list()[0].times == Some(0) {
+                used.push(*name);
+            }
+        }
+        assert_eq!(used.join(" "), shows_in, "{effect}");
+    }
+}
