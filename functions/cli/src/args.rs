@@ -415,6 +415,9 @@ pub(crate) struct SandboxOptions {
     /// A fault, as JSON. May be repeated (docs/sandbox.md).
     #[arg(long, value_name = "JSON")]
     pub(crate) fault: Vec<String>,
+    /// Also speak TLS, for clients that take https only. Prints the path of the certificate that they must trust.
+    #[arg(long)]
+    pub(crate) tls: bool,
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use kedge_engine::{HoldError, LeaseError, PushError, RunError, StateStoreError, 
 use kedge_native::logs::LogsError;
 use kedge_native::{HttpBuildError, SettingsError};
 use kedge_s3::S3SettingsError;
+use kedge_sandbox::TlsError;
 use kedge_service::tokens::TokenError;
 use thiserror::Error;
 
@@ -83,6 +84,10 @@ pub(crate) enum CliError {
     Listen { port: u16, source: io::Error },
     #[error("could not listen on {at}")]
     ListenAt { at: SocketAddr, source: io::Error },
+    #[error("the sandbox can't speak TLS")]
+    SandboxTls(#[from] TlsError),
+    #[error("the sandbox's certificate could not be written")]
+    SandboxCertificate(#[source] io::Error),
     #[error("the server stopped")]
     Serve(#[source] io::Error),
     /// Another run works; nobody is asked to agree to a plan that it changes.

@@ -1,10 +1,12 @@
 //! `kedge sandbox`: the providers as one small remembered world, on a port.
 
 use std::future::pending;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use kedge_engine::ports::ProviderName;
-use kedge_sandbox::{Fault, Options, Sandbox};
+use kedge_sandbox::{Fault, Options, Sandbox, Tls};
 use tokio::net::TcpListener;
 
 use crate::args::SandboxOptions;
@@ -26,10 +28,32 @@ pub(crate) async fn serve(options: &SandboxOptions) -> Result<u8, CliError> {
     }
     let listener = listen(options.port).await?;
     screen::out(&environment(&listener)?)?;
-    kedge_sandbox::serve(Rc::new(sandbox), listener, pending())
-        .await
-        .map_err(CliError::Serve)?;
+    let sandbox = Rc::new(sandbox);
+    let served = match options.tls {
+        false => kedge_sandbox::serve(sandbox, listener, pending()).await,
+        true => {
+            let tls = Rc::new(Tls::new()?);
+            let certificate = certificate(&tls).map_err(CliError::SandboxCertificate)?;
+            screen::out(&format!(
+                "# https://{} too, for clients that trust {path}: SSL_CERT_FILE={path}\n",
+                listener.local_addr().map_err(CliError::Serve)?,
+                path = certificate.display(),
+            ))?;
+            kedge_sandbox::serve_tls(sandbox, listener, tls, pending()).await
+        }
+    };
+    served.map_err(CliError::Serve)?;
     Ok(0)
+}
+
+/// Writes the certificate where a client can read it. It stays there: it is of no use once its key is gone.
+fn certificate(tls: &Tls) -> io::Result<PathBuf> {
+    let mut file = tempfile::Builder::new()
+        .prefix("kedge-sandbox-")
+        .suffix(".pem")
+        .tempfile()?;
+    file.write_all(tls.certificate_pem().as_bytes())?;
+    Ok(file.into_temp_path().keep()?)
 }
 
 /// Listens on this machine only.

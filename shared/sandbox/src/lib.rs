@@ -18,6 +18,8 @@ mod pubsub;
 mod random;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "tls")]
+mod tls;
 mod world;
 
 pub use aiven::CANARY_SECRET;
@@ -26,6 +28,10 @@ pub use person::Deed;
 pub use random::SplitMix64;
 #[cfg(feature = "serve")]
 pub use serve::serve;
+#[cfg(feature = "tls")]
+pub use serve::serve_tls;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 
 use bytes::Bytes;
 use call::{Answer, Call, Content, html_page};

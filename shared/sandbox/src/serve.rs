@@ -1,5 +1,7 @@
-//! The sandbox behind a socket: plain HTTP/1.1, one thread, connections kept alive. The one place with a clock.
+//! The sandbox behind a socket: HTTP/1.1, one thread, connections kept alive. The one place with a clock.
 
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::{Outcome, Sandbox};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
@@ -14,6 +16,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The largest request body read; larger ones get 413.
@@ -29,12 +32,53 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
+    accept(listener, shutdown, |stream| {
+        connection(Rc::clone(&sandbox), stream)
+    })
+    .await;
+    Ok(())
+}
+
+/// The same on a port that takes both: TLS where a connection begins so, else plain HTTP.
+#[cfg(feature = "tls")]
+pub async fn serve_tls(
+    sandbox: Rc<Sandbox>,
+    listener: TcpListener,
+    tls: Rc<Tls>,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    accept(listener, shutdown, |stream| {
+        let (sandbox, tls) = (Rc::clone(&sandbox), Rc::clone(&tls));
+        async move {
+            match crate::tls::begins_so(&stream).await {
+                false => connection(sandbox, stream).await,
+                // An error ends the connection: a client that does not trust the certificate.
+                true => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(sandbox, stream).await;
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Hands each connection to `each`, side by side, until `shutdown` is done.
+async fn accept<F: Future<Output = ()> + 'static>(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    each: impl Fn(TcpStream) -> F,
+) {
     let local = tokio::task::LocalSet::new();
     let accepting = local.run_until(async {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::task::spawn_local(connection(Rc::clone(&sandbox), stream));
+                    // Small answers; waiting to fill packets would only add latency that nobody asked for.
+                    let _ = stream.set_nodelay(true);
+                    tokio::task::spawn_local(each(stream));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -44,12 +88,12 @@ pub async fn serve(
         () = accepting => {}
         () = pin!(shutdown) => {}
     }
-    Ok(())
 }
 
-async fn connection(sandbox: Rc<Sandbox>, stream: TcpStream) {
-    // Small answers; waiting to fill packets would only add latency that nobody asked for.
-    let _ = stream.set_nodelay(true);
+async fn connection<S>(sandbox: Rc<Sandbox>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let service = service_fn(|request| answer(Rc::clone(&sandbox), request));
     // An error ends the connection: a client that went away, or an answer lost on purpose.
     let _ = hyper::server::conn::http1::Builder::new()
@@ -280,5 +324,77 @@ mod tests {
             answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
             "{answer}"
         );
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn one_port_speaks_plain_http_and_tls() {
+        use tokio_rustls::TlsConnector;
+        use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+        use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+        use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+        let tls = Rc::new(Tls::new().unwrap());
+        let connector = |pem: &str| {
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+                .unwrap();
+            let provider = std::sync::Arc::new(crypto::ring::default_provider());
+            let config = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            TlsConnector::from(std::sync::Arc::new(config))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (said, heard) = tokio::sync::oneshot::channel::<()>();
+        let request = format!("{LIST}connection: close\r\n\r\n");
+        let client = async {
+            let mut statuses = Vec::new();
+            let connect = async || TcpStream::connect(address).await.unwrap();
+            let stranger = Tls::new().unwrap();
+            for (pem, name) in [
+                (tls.certificate_pem(), "localhost"),
+                (tls.certificate_pem(), "127.0.0.1"),
+                (tls.certificate_pem(), "::1"),
+                // Not who is asked for, and not the certificate that is trusted.
+                (tls.certificate_pem(), "clustera.io"),
+                (stranger.certificate_pem(), "localhost"),
+            ] {
+                let name = ServerName::try_from(name.to_owned()).unwrap();
+                let status = match connector(pem).connect(name, connect().await).await {
+                    Err(_) => "not trusted".to_owned(),
+                    Ok(stream) => status(stream, &request).await,
+                };
+                statuses.push(status);
+            }
+            // A client that says nothing keeps nobody waiting.
+            let silent = connect().await;
+            statuses.push(status(connect().await, &request).await);
+            drop(silent);
+            said.send(()).unwrap();
+            statuses
+        };
+        async fn status(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            // Without a last word of TLS, what came is whole by its length.
+            let _ = stream.read_to_end(&mut answer).await;
+            let answer = String::from_utf8(answer).unwrap();
+            answer.lines().next().unwrap_or_default().to_owned()
+        }
+        let shutdown = async {
+            let _ = heard.await;
+        };
+        let sandbox = Rc::new(Sandbox::new(Options::default()));
+        let served = serve_tls(sandbox, listener, Rc::clone(&tls), shutdown);
+        let (served, statuses) = tokio::join!(served, client);
+        served.unwrap();
+        let ok = "HTTP/1.1 200 OK";
+        let no = "not trusted";
+        assert_eq!(statuses, [ok, ok, ok, no, no, ok]);
     }
 }
