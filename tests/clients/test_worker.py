@@ -234,6 +234,29 @@ class Outages(Two):
         self.check_all_as_declared(["alpha"])
 
 
+class ReadOnly(Two):
+    def test_a_worker_that_may_only_read_writes_nothing(self):
+        # Another drift than those of the tests before: the same correction is made twice a day, and no more.
+        self.person(do="set_topic_config", topic="alpha-orders", config={"compression_type": "gzip"})
+        self.forget_schedule()
+        self.cloudflare.deploy(KEDGE_READ_ONLY="1")
+        self.addCleanup(self.cloudflare.deploy, KEDGE_READ_ONLY=None)
+        before = self.paths("")
+        self.tick()
+        self.cloudflare.send({"format": 99, "work": {}})
+        self.wait_until_idle()
+        [check] = self.runs(verb="check", verdict="drifted")
+        self.assertEqual((check["stack.name"], self.applied()), ("alpha", []))
+        asked = [one["asked"] for one in self.cloudflare.meters() if "ended" in one]
+        self.assertTrue(asked)
+        self.assertEqual([one for one in asked if "r2.put" in one or "r2.delete" in one], [])
+        self.assertEqual(self.paths(""), before)
+        self.cloudflare.deploy(KEDGE_READ_ONLY=None)
+        self.check_all()
+        self.assertEqual(len(self.applied()), 1)
+        self.check_all_as_declared(["alpha"])
+
+
 class Secrets(Two):
     def test_one_that_is_missing_wrong_new_or_ends_with_a_line_break(self):
         token = self.token()

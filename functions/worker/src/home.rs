@@ -101,7 +101,7 @@ impl Home {
         Ok(Self {
             ports: WorkerPorts::new(http, secrets),
             http,
-            store: R2Store::new(bucket, prefix),
+            store: R2Store::new(bucket, prefix, held.read_only),
             queue: WorkerQueue::new(queue),
             relay: Relay::of(&settings)?,
             held,
@@ -109,6 +109,11 @@ impl Home {
             caches: memory.caches.for_event(),
             memory,
         })
+    }
+
+    /// Whether nothing may be changed from here, in the store either.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.held.read_only
     }
 
     /// The service that all events go through, for one that may take so many milliseconds.

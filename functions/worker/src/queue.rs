@@ -116,7 +116,8 @@ async fn tell(home: &Home, relay: &Relay, work: &Work) -> Reported {
     }
 }
 
-/// Keeps a message that failed too often, as it was sent: `dead-letters/<id>.json`.
+/// Keeps a message that failed too often, as it was sent: `dead-letters/<id>.json`. Where nothing may be written, the
+/// line in the log is all that is left of it.
 async fn set_aside(home: &Home, message: &RawMessage) -> Ended {
     let id = message.id();
     let text = text_of(&message.body());
@@ -125,6 +126,9 @@ async fn set_aside(home: &Home, message: &RawMessage) -> Ended {
         message_id = %id,
         "a message failed too often and is kept as a dead letter; automation finds what is left with the next check"
     );
+    if home.is_read_only() {
+        return Ended::Done;
+    }
     let key = dead_letter_key(&id);
     let kept = home
         .store

@@ -31,6 +31,7 @@ struct R2Bucket {
     binding: Bucket,
     /// Empty, or with a final slash.
     prefix: String,
+    read_only: bool,
 }
 
 impl fmt::Debug for R2Store {
@@ -42,14 +43,19 @@ impl fmt::Debug for R2Store {
 }
 
 impl R2Store {
-    /// A store in this bucket, below this prefix, which may end with a slash. Nothing is sent yet.
+    /// A store in this bucket, below this prefix, which may end with a slash. Nothing is sent yet. If it may only
+    /// read, each write is refused before it is sent (semantics 9.7).
     #[must_use]
-    pub fn new(binding: Bucket, prefix: &str) -> Self {
+    pub fn new(binding: Bucket, prefix: &str, read_only: bool) -> Self {
         let prefix = match prefix.trim_matches('/') {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let bucket = R2Bucket { binding, prefix };
+        let bucket = R2Bucket {
+            binding,
+            prefix,
+            read_only,
+        };
         Self { bucket }
     }
 
@@ -67,6 +73,8 @@ enum Failure {
     Unmet,
     /// The object is larger than anything of ours.
     TooLarge,
+    /// We refuse to send it.
+    Forbidden,
     /// R2 said no, with this code (developers.cloudflare.com/r2/api/error-codes), or the runtime did, with none.
     Said { text: String, code: Option<u32> },
     /// A success that lacks what a success has.
@@ -100,6 +108,7 @@ impl BucketFailure for Failure {
     fn fate(&self, _: &Condition) -> Fate {
         match self {
             Self::Unmet => Fate::Lost,
+            Self::Forbidden => Fate::Refused,
             Self::Said { code: None, .. } | Self::Strange(_) | Self::TooLarge => Fate::Open,
             Self::Said {
                 code: Some(code), ..
@@ -117,7 +126,7 @@ impl BucketFailure for Failure {
             Self::Said {
                 code: Some(code), ..
             } => TOO_MANY.contains(code) || MAY_PASS.contains(code),
-            Self::Unmet | Self::TooLarge | Self::Strange(_) => false,
+            Self::Unmet | Self::TooLarge | Self::Forbidden | Self::Strange(_) => false,
         }
     }
 
@@ -197,6 +206,9 @@ impl patient::Bucket for R2Bucket {
         bytes: &Bytes,
         condition: &Condition,
     ) -> Result<Version, Failure> {
+        if self.read_only {
+            return Err(Failure::Forbidden);
+        }
         let conditional = match condition {
             Condition::Absent => Conditional {
                 etag_does_not_match: Some("*".to_owned()),
@@ -273,6 +285,7 @@ impl patient::Bucket for R2Bucket {
         match failure {
             Failure::Unmet => "R2: the condition did not hold".to_owned(),
             Failure::TooLarge => "R2: the object is too large".to_owned(),
+            Failure::Forbidden => "KEDGE_READ_ONLY is set, and a write is refused".to_owned(),
             Failure::Strange(what) => {
                 format!("R2 gave an answer that can't be used: {what}")
             }
@@ -367,6 +380,7 @@ mod tests {
             (said("internal error (0)"), Open, true, false),
             (said("it broke (see above)"), Open, true, false),
             (Failure::TooLarge, Open, false, false),
+            (Failure::Forbidden, Refused, false, false),
             (Failure::strange("it is cut off"), Open, false, false),
         ] {
             let found = (
