@@ -2,6 +2,7 @@
 changes, the suite that every store passes on R2's binding, and Kedge's own code as wasm.
 """
 
+import base64
 import urllib.request
 
 from desk import LEASE_S, STEP_S
@@ -30,8 +31,8 @@ class Planted(WorkerDesk):
         # What the runtime says of a process that died is no line of ours.
         self.check_lines([line for line in self.lines() if line.startswith("{")])
 
-    def get(self, path):
-        with urllib.request.urlopen(f"{self.cloudflare.url}{path}", timeout=STEP_S) as answer:
+    def get(self, path, body=None):
+        with urllib.request.urlopen(f"{self.cloudflare.url}{path}", body, timeout=STEP_S) as answer:
             return answer.read().decode()
 
 
@@ -62,6 +63,18 @@ class Panic(Planted):
 class Runtime(Planted):
     def test_r2s_binding_is_a_store_like_the_others(self):
         self.assertEqual(self.get("/planted/conformance"), "passed")
+
+    def test_webcrypto_signs_as_openssl_does(self):
+        data = ROOT / "shared/adapters/native/testdata"
+        key = (data / "rsa_pkcs8.pem").read_text()
+        expected = base64.b64decode((data / "rsa_signature.b64").read_text())
+        for text in (key, key.replace("\n", "\r\n")):
+            self.assertEqual(self.get("/planted/signature", text.encode()), expected.hex())
+        # What can't be used is named, and nothing of it shown.
+        for text in ("hunter2", key.replace("MII", "MIJ", 1), key.replace("PRIVATE KEY", "RSA PRIVATE KEY")):
+            said = self.get("/planted/signature", text.encode())
+            self.assertRegex(said, "^it is not |^its PEM ")
+            self.assertNotIn("hunter2", said)
 
     def test_a_stacks_life_is_the_same_text_as_natively(self):
         expected = (ROOT / "tests/golden.txt").read_text()
