@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use kedge_adapters::{Settings, SettingsError};
-use kedge_engine::{Budget, Caches};
+use kedge_engine::Caches;
 use kedge_service::{HeldSettings, Instance, Limits, Service};
 use kedge_worker::{FetchHttp, R2Store, WorkerPorts, WorkerQueue, logs, variables};
 use thiserror::Error;
@@ -22,6 +22,9 @@ const KEDGE_WORKER_SUBREQUESTS: &str = "KEDGE_WORKER_SUBREQUESTS";
 
 /// What the free plan allows (developers.cloudflare.com/workers/platform/limits).
 const SUBREQUESTS_FREE: u64 = 50;
+/// How many requests of an invocation may be under way at once, bindings included. The runtime lets more wait without a
+/// word, and a renewal of the lease would wait with them (developers.cloudflare.com/workers/platform/limits).
+const CONNECTIONS: usize = 6;
 /// What the service asks for beside the engine: an upload and its result, a run request and its answer, tokens,
 /// lists, messages.
 const SUBREQUESTS_OF_THE_SERVICE: u64 = 10;
@@ -118,17 +121,22 @@ impl Home {
 
     /// The service that all events go through, for one that may take so many milliseconds.
     pub(crate) fn service(&self, ms: i64) -> Service<'_, WorkerPorts, R2Store, WorkerQueue> {
-        let limits = Limits {
-            ms,
-            requests: Some(self.requests),
-            connections: Budget::CONNECTIONS,
-        };
+        let limits = limits(ms, self.requests);
         Service {
             ports: &self.ports,
             store: &self.store,
             queue: &self.queue,
             settings: self.held.lend(limits, &self.caches, &self.memory.instance),
         }
+    }
+}
+
+/// What an event may use that may take so long, and make so many requests.
+fn limits(ms: i64, requests: u64) -> Limits {
+    Limits {
+        ms,
+        requests: Some(requests),
+        connections: CONNECTIONS,
     }
 }
 
@@ -152,6 +160,17 @@ fn subrequests(settings: &Settings) -> Result<u64, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_has_six_connections_whatever_the_plan() {
+        for requests in [40, 9_990] {
+            let limits = limits(Home::WORK_MS, requests);
+            assert_eq!(
+                (limits.ms, limits.requests, limits.connections),
+                (840_000, Some(requests), 6)
+            );
+        }
+    }
 
     #[test]
     fn requests_are_what_the_plan_allows_less_what_the_service_asks_for() {
